@@ -1,0 +1,104 @@
+"""Every way in which FogGate says no.
+
+    FogGateError
+    ├─ ConfigError                       start-up: one sentence, exit code 2
+    ├─ InvalidQuestion                   422
+    ├─ PayloadTooLarge                   413
+    ├─ Unauthorized 401 · Forbidden 403 · RateLimited 429
+    ├─ Overloaded                        429, Retry-After
+    ├─ Draining                          503, Retry-After
+    ├─ NotReady                          503, Retry-After
+    ├─ DeadlineExceeded                  504
+    ├─ EdgeError                         → cloud (reason edge_failed); 503 if there is no cloud
+    └─ CloudError                        → fallback, or 502/504
+       ├─ CloudTimeout · CloudUnavailable · CloudRejected · CloudUnparsable · CircuitOpen · BudgetExhausted
+
+Messages are written for the caller: no secret, no question text, no path of the machine.
+"""
+
+
+class FogGateError(Exception):
+    """Root of the tree.
+
+    Attributes:
+        param: the field of the request that is wrong, if one is.
+        retry_after_s: seconds after which a new attempt makes sense, if known.
+    """
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+
+class ConfigError(FogGateError):
+    """The configuration, the model or the adapter cannot work; said at start-up."""
+
+
+class InvalidQuestion(FogGateError):
+    """Something inside a well-formed body is wrong."""
+
+
+class PayloadTooLarge(FogGateError):
+    """The body is over the configured size."""
+
+
+class Unauthorized(FogGateError):
+    """No key, or a wrong one."""
+
+
+class Forbidden(FogGateError):
+    """The key lacks the permission."""
+
+
+class RateLimited(FogGateError):
+    """The caller is over its rate."""
+
+
+class Overloaded(FogGateError):
+    """The edge queue is full."""
+
+
+class Draining(FogGateError):
+    """The gateway is shutting down and takes no new work."""
+
+
+class NotReady(FogGateError):
+    """The model is still being loaded."""
+
+
+class DeadlineExceeded(FogGateError):
+    """The request's one deadline passed before there was any answer."""
+
+
+class EdgeError(FogGateError):
+    """The edge model failed on this question."""
+
+
+class CloudError(FogGateError):
+    """The cloud gave no usable answer."""
+
+
+class CloudTimeout(CloudError):
+    """No reply in time."""
+
+
+class CloudUnavailable(CloudError):
+    """Unreachable, overloaded or failing after all attempts."""
+
+
+class CloudRejected(CloudError):
+    """The cloud refused the request itself (a 4xx other than 429)."""
+
+
+class CloudUnparsable(CloudError):
+    """A reply in which no offered letter can be read without guessing."""
+
+
+class CircuitOpen(CloudError):
+    """The endpoint failed too often lately and is not being asked."""
+
+
+class BudgetExhausted(CloudError):
+    """The configured cloud budget is spent."""
