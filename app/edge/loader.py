@@ -1,0 +1,116 @@
+"""A model setting → a loaded model: `builtin`, a Hugging Face id or a local folder, with an adapter merged if asked.
+
+Every way this can fail ends in one sentence for a person at start-up (`ConfigError`).
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from app.edge.builtin import ensure_builtin
+from app.edge.engine import ARCHITECTURES
+from app.errors import ConfigError
+from app.prompt import PromptFamily
+
+BUILTIN = "builtin"
+BUILTIN_NAME = "smollm2-135m-instruct"
+_FAMILIES = {"qwen3": PromptFamily.QWEN, "gemma3_text": PromptFamily.GEMMA, "llama": PromptFamily.LLAMA}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in evaluation mode with its tokenizer, and what to call it."""
+
+    model: Any
+    tokenizer: Any
+    family: PromptFamily
+    name: str
+
+
+def load_model(
+    spec: str,
+    *,
+    cache_dir: Path,
+    adapter: str | None = None,
+    family: PromptFamily | None = None,
+    device: str = "auto",
+    dtype: str = "auto",
+) -> LoadedModel:
+    """Load a causal language model for verdicts.
+
+    Args:
+        spec: `builtin`, a Hugging Face model id, or a folder.
+        cache_dir: where the converted builtin model lives.
+        adapter: a LoRA adapter (id or folder); merged in float32, then cast, because bf16 would round small updates away.
+        family: wording of the prompt; by default that of the architecture.
+        device: `auto` (CUDA if there is one), `cpu`, `cuda`, `cuda:1`.
+        dtype: `auto` (bf16 where the device multiplies it natively, else float32), `bfloat16`, `float32`.
+
+    Raises:
+        ConfigError: anything that keeps this model from answering.
+    """
+    where = torch.device(_device(device))
+    to = _dtype(dtype, where)
+    source = str(ensure_builtin(cache_dir)) if spec == BUILTIN else spec
+    name = BUILTIN_NAME if spec == BUILTIN else (Path(spec).name if Path(spec).is_dir() else spec)
+    try:
+        config = AutoConfig.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"edge.model '{spec}' is neither a folder with a model nor a model id that can be fetched ({_first_line(error)})") from error
+    if config.model_type not in ARCHITECTURES:
+        raise ConfigError(f"edge.model '{spec}' has the architecture '{config.model_type}'; supported are {', '.join(ARCHITECTURES)}")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32 if adapter else to, attn_implementation="sdpa")
+    # A missing or damaged weight or tokenizer file surfaces as any of these, from four libraries.
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, TypeError) as error:
+        raise ConfigError(f"edge.model '{spec}' could not be loaded ({_first_line(error)})") from error
+    if adapter:
+        model = _merge_adapter(model, adapter).to(to)
+        name = f"{name}+{Path(adapter).name}"
+    return LoadedModel(model.to(where).eval(), tokenizer, family or _FAMILIES[config.model_type], name)
+
+
+def _merge_adapter(model: Any, adapter: str) -> Any:
+    from peft import PeftModel  # adapters are optional, and this import is slow
+
+    try:
+        return PeftModel.from_pretrained(model, adapter).merge_and_unload(safe_merge=True)
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        raise ConfigError(f"edge.adapter '{adapter}' could not be merged into the model ({_first_line(error)})") from error
+
+
+def _device(device: str) -> str:
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError:
+        raise ConfigError(f"edge.device '{device}' is not a device (auto, cpu, cuda, cuda:1 …)") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"edge.device is '{device}', but this torch sees no CUDA device")
+    return device
+
+
+def _dtype(dtype: str, device: torch.device) -> torch.dtype:
+    if dtype == "float32":
+        return torch.float32
+    if dtype == "bfloat16":
+        return torch.bfloat16
+    return torch.bfloat16 if device.type == "cuda" or has_native_bf16() else torch.float32
+
+
+def has_native_bf16() -> bool:
+    """Whether this processor multiplies bf16 itself (AVX512_BF16 or AMX); without it bf16 is slower than float32."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

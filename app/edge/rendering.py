@@ -1,0 +1,76 @@
+"""Question → prompt tokens for one tokenizer: chat template, control tokens, and the prefix that all prompts share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain import Question
+from app.edge.trie import VerdictTrie, build_trie
+from app.errors import ConfigError
+from app.prompt import PromptFamily, chat_messages
+
+# Starts of user text that tokenizers are known to merge with what stands before (newlines, blanks) and plain ones:
+# the shared prefix is what survives all of them, and every real prompt is checked against it again.
+_PROBES = ("What", "\n", "\n\nx", " ", "  x", "\t", "1", ".", "(", "'s", "的", "Қазақ", "😀", "<", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A rendered question: its token ids, how many options it offers, and whether it starts with the shared prefix."""
+
+    ids: tuple[int, ...]
+    options: int
+    shares_prefix: bool
+
+
+class Renderer:
+    """Renders questions exactly as the model's own chat template does, and knows the answer trie behind them.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer with a chat template.
+        family: which wording of the system prompt.
+
+    Raises:
+        ConfigError: no chat template, or an answer space that this tokenizer cannot write (see `build_trie`).
+    """
+
+    def __init__(self, tokenizer: Any, family: PromptFamily) -> None:
+        if not tokenizer.chat_template:
+            raise ConfigError("the tokenizer has no chat template; this model cannot be used")
+        self._tokenizer = tokenizer
+        self._family = family
+        self.control_tokens = _control_tokens(tokenizer)
+        probes = [self.render(Question(probe + "x", ("x", "y"))) for probe in _PROBES]
+        self.trie: VerdictTrie = build_trie(self.encode, probes[0])
+        encoded = [self.encode(probe) for probe in probes]
+        shared = 0
+        # One token at least is left to the prompt itself: its last position is the trie's root.
+        while shared < min(map(len, encoded)) - 1 and len({ids[shared] for ids in encoded}) == 1:
+            shared += 1
+        self.prefix_ids: tuple[int, ...] = tuple(encoded[0][:shared])
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of rendered text: control tokens are recognised, none is added."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    def render(self, question: Question) -> str:
+        """The chat prompt as text, up to where the model begins to write."""
+        messages = chat_messages(question, self._family, self.control_tokens)
+        text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+        return text
+
+    def prompt(self, question: Question) -> Prompt:
+        """The tokens that the model reads before it answers."""
+        ids = tuple(self.encode(self.render(question)))
+        return Prompt(ids, len(question.options), ids[: len(self.prefix_ids)] == self.prefix_ids)
+
+
+def _control_tokens(tokenizer: Any) -> tuple[str, ...]:
+    """Added tokens that steer a conversation: the special ones, and any other that the chat template writes itself.
+
+    Plain words that a tokenizer keeps whole (Gemma's HTML tags and runs of newlines) are ordinary text and stay.
+    """
+    template = str(tokenizer.chat_template)
+    added = tokenizer.added_tokens_decoder.values()
+    found = {token.content for token in added if token.special or (token.content in template and token.content.startswith(("<", "[")))}
+    return tuple(sorted(text for text in found if len(text) > 1 and not text[1].isspace()))
