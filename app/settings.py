@@ -1,0 +1,200 @@
+"""The configuration: frozen, typed, unknown keys refused. Defaults < YAML file < environment (`FOGGATE_A__B`).
+
+Secrets come from the environment only. This module validates; it never reads a model, a socket or a calibration.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.errors import ConfigError
+
+PREFIX = "FOGGATE_"
+SECRETS = ("cloud.api_key",)
+
+Tau = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Section):
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    # After SIGTERM new work is still taken for this long, with `Connection: close`, while load balancers look away.
+    drain_wait_s: Annotated[float, Field(ge=0)] = 2.0
+
+
+class EdgeSettings(_Section):
+    model: str = "builtin"
+    adapter: str | None = None
+    prompt_family: Literal["auto", "qwen", "gemma", "llama"] = "auto"
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    # 0 = the cores this process may use. See docs/configuration.md, "Threads".
+    threads: Annotated[int, Field(ge=0)] = 0
+    wait_policy: Literal["passive", "active"] = "passive"
+    max_batch_size: Positive = 16
+    max_batch_tokens: Positive = 8192
+    max_queue_size: Positive = 128
+    max_prompt_tokens: Positive = 2048
+    share_prefix: bool = True
+    cache_dir: Path | None = None
+
+
+class DomainSettings(_Section):
+    tau: Tau
+
+
+class PolicySettings(_Section):
+    tau: Tau = 0.5
+    signal: Literal["verbalized", "expected"] = "verbalized"
+    domains: dict[str, DomainSettings] = {}
+    on_cloud_failure: Literal["edge", "error"] = "edge"
+
+
+class CloudSettings(_Section):
+    base_url: HttpUrl | None = None
+    model: str = "Qwen/Qwen3-30B-A3B-Instruct-2507"
+    api_key: SecretStr | None = None
+    timeout_s: Seconds = 8.0
+    max_attempts: Positive = 3
+    max_connections: Positive = 64
+    extra_headers: dict[str, str] = {}
+    extra_body: dict[str, Any] = {}
+
+
+class LimitsSettings(_Section):
+    max_body_bytes: Positive = 1_048_576
+    max_text_chars: Positive = 50_000
+    max_questions: Positive = 256
+    batch_concurrency: Positive = 32
+
+
+class LogSettings(_Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(BaseSettings):
+    """Everything a gateway can be told. Stops at the composition roots: deeper code takes plain arguments."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__")
+
+    server: ServerSettings = ServerSettings()
+    edge: EdgeSettings = EdgeSettings()
+    policy: PolicySettings = PolicySettings()
+    cloud: CloudSettings = CloudSettings()
+    limits: LimitsSettings = LimitsSettings()
+    log: LogSettings = LogSettings()
+    deadline_ms: Positive = 10_000
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the hook's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, whose content is given as init arguments."""
+        return env_settings, init_settings
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the YAML file, if one is named, and the environment.
+
+    Raises:
+        ConfigError: one sentence a line: what is wrong and, for an unknown key, the closest valid one.
+    """
+    from_file = _read(path) if path else {}
+    for secret in SECRETS:
+        section, key = secret.split(".")
+        if isinstance(from_file.get(section), dict) and key in from_file[section]:
+            raise ConfigError(f"{secret} is a secret and is read from the environment only ({env_name(secret)})")
+    _check_environment(os.environ)
+    try:
+        return Settings(**from_file)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_sentence(dict(item)) for item in error.errors())) from None
+    except ValueError as error:  # a nested environment value that is not JSON
+        raise ConfigError(str(error)) from None
+
+
+def env_name(path: str) -> str:
+    """`cloud.api_key` → `FOGGATE_CLOUD__API_KEY`."""
+    return PREFIX + path.replace(".", "__").upper()
+
+
+def setting_paths(model: type[BaseModel] = Settings, prefix: str = "") -> list[str]:
+    """Every setting's YAML path; a free-form part is shown as `<name>`."""
+    found = []
+    for name, info in model.model_fields.items():
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            found += setting_paths(annotation, f"{prefix}{name}.")
+        elif annotation == dict[str, DomainSettings]:
+            found += setting_paths(DomainSettings, f"{prefix}{name}.<name>.")
+        else:
+            found.append(prefix + name)
+    return found
+
+
+def effective(settings: Settings) -> dict[str, Any]:
+    """Plain values for people, secrets masked."""
+    shown = settings.model_dump(mode="json")
+    if settings.cloud.api_key is not None:
+        shown["cloud"]["api_key"] = "********"
+    # A header may carry a token: names are shown, values are not.
+    shown["cloud"]["extra_headers"] = dict.fromkeys(settings.cloud.extra_headers, "********")
+    return shown
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration file {path} cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the configuration file {path} is not YAML ({' '.join(str(error).split())})") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"the configuration file {path} must hold a mapping of settings")
+    return content
+
+
+def _check_environment(environment: Mapping[str, str]) -> None:
+    """Refuse a misspelt FOGGATE_ variable, but not those that Kubernetes makes for a service named foggate."""
+    valid = [env_name(path) for path in setting_paths()]
+    known = {*valid, *(name.split("__")[0] for name in valid)}
+    free = (env_name("policy.domains."), env_name("cloud.extra_headers"), env_name("cloud.extra_body"))
+    for name, value in environment.items():
+        upper = name.upper()
+        if not upper.startswith(PREFIX) or upper in known or upper.startswith(free):
+            continue
+        if upper.startswith((PREFIX + "SERVICE_", PREFIX + "PORT_")) or value.startswith("tcp://"):
+            continue
+        close = difflib.get_close_matches(upper, valid, 1)
+        raise ConfigError(f"unknown environment variable {name}" + (f"; did you mean {close[0]}?" if close else ""))
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    path = ".".join(str(part) for part in error["loc"])
+    if error["type"] != "extra_forbidden":
+        return f"{path}: {error['msg']}"
+    # First among its siblings, then anywhere: `tau: 0.3` at the top was meant as policy.tau.
+    parent, _, key = path.rpartition(".")
+    paths = setting_paths()
+    siblings = [p for p in {".".join(full.split(".")[: path.count(".") + 1]) for full in paths} if p.rpartition(".")[0] == parent]
+    close = difflib.get_close_matches(path, siblings, 1) or [full for full in paths if full.endswith("." + key)] or difflib.get_close_matches(path, paths, 1)
+    return f"unknown setting '{path}'" + (f"; did you mean '{close[0]}'?" if close else "")
