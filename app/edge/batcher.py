@@ -78,6 +78,11 @@ class Batcher:
         self._thread.start()
 
     @property
+    def model(self) -> str:
+        """Name of the model behind the queue."""
+        return self._engine.name
+
+    @property
     def alive(self) -> bool:
         """Whether the worker thread runs."""
         return self._thread.is_alive()

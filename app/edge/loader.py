@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from app.edge.builtin import ensure_builtin
@@ -55,6 +56,8 @@ def load_model(
     Raises:
         ConfigError: anything that keeps this model from answering.
     """
+    # Progress bars of a half-second load are noise in a server's log.
+    transformers.logging.disable_progress_bar()
     where = torch.device(_device(device))
     to = _dtype(dtype, where)
     source = str(ensure_builtin(cache_dir)) if spec == BUILTIN else spec

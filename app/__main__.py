@@ -1,0 +1,181 @@
+"""The command line. Each command imports what it needs when it runs, so that `--help` is fast and torch-free."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from app import __version__
+from app.errors import ConfigError, FogGateError
+
+cli = typer.Typer(name="foggate", help="A self-aware edge-cloud gateway for multiple-choice questions.", no_args_is_help=True, add_completion=False)
+config_cli = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
+bench_cli = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
+cli.add_typer(config_cli, name="config")
+cli.add_typer(bench_cli, name="bench")
+console = Console(highlight=False)
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file; without it defaults and FOGGATE_ variables make a working gateway.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"foggate {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def root(_version_flag: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    """A self-aware edge-cloud gateway for multiple-choice questions."""
+
+
+@cli.command()
+def serve(
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="Overrides server.host.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Overrides server.port; 0 takes a free one.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Start the stand-in cloud beside it, unless cloud.base_url is set.")] = False,
+) -> None:
+    """Run the gateway."""
+    from app.cli.serve import run_gateway
+    from app.settings import load_settings
+
+    settings = load_settings(config)
+    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+    settings = settings.model_copy(update={"server": settings.server.model_copy(update=given)})
+    run_gateway(settings, console, demo=demo)
+
+
+@cli.command()
+def ask(
+    question: str,
+    options: Annotated[list[str], typer.Argument(help="2 to 26 options, in order.")],
+    config: ConfigFile = None,
+    url: Annotated[str | None, typer.Option(help="Ask a running gateway instead of loading the model here.")] = None,
+    domain: Annotated[str | None, typer.Option()] = None,
+    tau: Annotated[float | None, typer.Option(min=0, max=1)] = None,
+    route: Annotated[str, typer.Option(help="auto, edge or cloud")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Ask one question and see what the edge model thinks."""
+    from pydantic import ValidationError
+
+    from app.api.errors import validation_error
+    from app.api.schemas import AnswerRequest
+    from app.cli.ask import ask as answer
+    from app.cli.ask import show
+    from app.logs import configure_logging
+    from app.settings import load_settings
+
+    configure_logging("error")
+    fields: dict[str, Any] = {"question": question, "options": options, "domain": domain, "tau": tau, "route": route}
+    try:
+        asked = AnswerRequest.model_validate(fields)
+    except ValidationError as error:
+        raise validation_error([dict(item) for item in error.errors()]) from None
+    reply = answer(asked, settings=load_settings(config), url=url)
+    if as_json:
+        _print_json(reply)
+    else:
+        show(reply, asked, console)
+
+
+@cli.command("demo-cloud")
+def demo_cloud(
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 9100,
+    bank: Annotated[list[Path] | None, typer.Option(help="JSONL questions; may be given more than once. Default: the shipped bank.")] = None,
+    accuracy: Annotated[float, typer.Option(min=0, max=1, help="Share of the bank's questions answered rightly.")] = 0.739,
+    recorded: Annotated[str | None, typer.Option(help="Replay this model's recorded answers instead.")] = None,
+    latency_ms: Annotated[float, typer.Option(min=0, help="Median wait before a reply.")] = 0.0,
+    latency_sigma: Annotated[float, typer.Option(min=0, help="Spread of the log-normal wait; 0 is constant.")] = 0.0,
+    fault: Annotated[list[str] | None, typer.Option(help="NAME:RATE of 429, 500, hang, cut, bad-json, prose; may be given more than once.")] = None,
+    retry_after_s: Annotated[int, typer.Option(min=0, help="What a 429 says.")] = 1,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Run the stand-in cloud: a real OpenAI-compatible server that answers from a question bank."""
+    from app.cli.serve import run_demo
+
+    run_demo(
+        console,
+        host=host,
+        port=port,
+        banks=bank or [],
+        accuracy=accuracy,
+        recorded=recorded,
+        latency_ms=latency_ms,
+        latency_sigma=latency_sigma,
+        faults=fault or [],
+        retry_after_s=retry_after_s,
+        seed=seed,
+    )
+
+
+@cli.command()
+def export(
+    out: Annotated[Path, typer.Option(help="A folder that does not exist yet.")],
+    config: ConfigFile = None,
+) -> None:
+    """Write the edge model (adapter merged), its tokenizer and a ten-line script that plain transformers runs."""
+    from app.edge.export import export_model
+    from app.settings import load_settings
+
+    edge = load_settings(config).edge
+    export_model(out, model=edge.model, adapter=edge.adapter, family=edge.prompt_family, dtype=edge.dtype, cache_dir=edge.cache_dir)
+    console.print(f"wrote {out}; try: python {out / 'quick_demo.py'}")
+
+
+@config_cli.command("check")
+def config_check(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Print the effective configuration, secrets masked; exit 2 with a sentence if something is wrong."""
+    import yaml
+
+    from app.settings import effective, load_settings
+
+    shown = effective(load_settings(config))
+    if as_json:
+        _print_json(shown)
+    else:
+        sys.stdout.write(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
+
+
+@bench_cli.command("edge")
+def bench_edge(
+    config: ConfigFile = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 20,
+    tokens: Annotated[int, typer.Option(min=100, help="Prompt length, ±20.")] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """The one-pass verdict against the same model's `generate` and against a bare prefill, in one run."""
+    from app.cli.bench import bench_edge as measure
+    from app.cli.bench import show
+    from app.settings import load_settings
+
+    report = measure(load_settings(config), pairs=pairs, tokens=tokens)
+    if as_json:
+        _print_json(report)
+    else:
+        show(report, console)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def main() -> None:
+    """Entry point. What is wrong is said in one sentence on standard error: exit code 2 for configuration, 1 for the rest."""
+    try:
+        cli()
+    except FogGateError as error:
+        sys.stderr.write(f"foggate: {error.message}\n")
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""One type → status table, one envelope: `{"error": {"type", "message", "param"?, "request_id"}}`."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from app.errors import (
+    BudgetExhausted,
+    CircuitOpen,
+    CloudRejected,
+    CloudTimeout,
+    CloudUnavailable,
+    CloudUnparsable,
+    ConfigError,
+    DeadlineExceeded,
+    Draining,
+    EdgeError,
+    FogGateError,
+    Forbidden,
+    InvalidQuestion,
+    NotReady,
+    Overloaded,
+    PayloadTooLarge,
+    RateLimited,
+    Unauthorized,
+)
+from app.metrics import Metrics
+
+STATUS: dict[type[FogGateError], int] = {
+    InvalidQuestion: 422,
+    PayloadTooLarge: 413,
+    Unauthorized: 401,
+    Forbidden: 403,
+    RateLimited: 429,
+    Overloaded: 429,
+    Draining: 503,
+    NotReady: 503,
+    DeadlineExceeded: 504,
+    EdgeError: 503,
+    CloudTimeout: 504,
+    CloudUnavailable: 502,
+    CloudRejected: 502,
+    CloudUnparsable: 502,
+    CircuitOpen: 502,
+    BudgetExhausted: 502,
+    # Raised at start-up only; listed so that the table is complete.
+    ConfigError: 500,
+}
+_NEEDS_RETRY_AFTER = (429, 503)
+_HTTP_TYPES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "payload_too_large", 415: "unsupported_media_type"}
+_HTTP_MESSAGES = {
+    400: "the body is not valid JSON in UTF-8",
+    404: "there is nothing at this path",
+    405: "this path does not take this method",
+    415: "the body must be sent as content-type application/json",
+}
+
+
+def type_name(error: FogGateError) -> str:
+    """`CloudTimeout` → `cloud_timeout`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
+
+
+def error_body(kind: str, message: str, request_id: str, param: str | None = None) -> dict[str, Any]:
+    """The envelope."""
+    return {"error": {"type": kind, "message": message, **({"param": param} if param else {}), "request_id": request_id}}
+
+
+def body_of(error: FogGateError, request_id: str) -> dict[str, Any]:
+    """The envelope of one of ours."""
+    return error_body(type_name(error), error.message, request_id, error.param)
+
+
+def response_of(error: FogGateError, request_id: str) -> JSONResponse:
+    """The whole response of one of ours, `Retry-After` included where the status calls for it."""
+    status = STATUS[type(error)]
+    headers = {"retry-after": str(math.ceil(error.retry_after_s or 1))} if status in _NEEDS_RETRY_AFTER else None
+    return JSONResponse(body_of(error, request_id), status, headers)
+
+
+def http_response(status: int, request_id: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The response of a plain HTTP condition (400, 404, 405, 415 …)."""
+    kind = _HTTP_TYPES.get(status, "http_error")
+    return JSONResponse(error_body(kind, _HTTP_MESSAGES.get(status, f"HTTP {status}"), request_id), status, headers)
+
+
+def validation_error(errors: Sequence[Mapping[str, Any]]) -> InvalidQuestion:
+    """The first of pydantic's complaints as one of ours: where, and what. The value itself is never repeated."""
+    first = errors[0]
+    path = ".".join(str(part) for part in first["loc"] if part != "body")
+    message = "unknown field" if first["type"] == "extra_forbidden" else str(first["msg"]).removeprefix("Value error, ")
+    return InvalidQuestion(f"{path}: {message}" if path else message, param=path or None)
+
+
+def install_handlers(app: FastAPI, metrics: Metrics) -> None:
+    """Translate every foreign exception here and nowhere else."""
+
+    async def ours(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, FogGateError)  # noqa: S101  # how handlers are typed
+        metrics.rejected.labels(type_name(error)).inc()
+        return response_of(error, request.state.request_id)
+
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        first = error.errors()[0]
+        if first["type"] == "json_invalid" or (first["type"] == "missing" and first["loc"] == ("body",)):
+            metrics.rejected.labels("bad_request").inc()
+            return http_response(400, request.state.request_id)
+        return await ours(request, validation_error([first]))
+
+    async def http(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        return http_response(error.status_code, request.state.request_id, error.headers)
+
+    app.add_exception_handler(FogGateError, ours)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)

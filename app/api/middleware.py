@@ -1,0 +1,171 @@
+"""Pure ASGI around every request: its id, its one log line, the guard on its body, and the hang-up of its caller.
+
+Pure ASGI because Starlette's BaseHTTPMiddleware hides the disconnect from what runs inside it.
+"""
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.errors import error_body, http_response, response_of
+from app.errors import PayloadTooLarge
+from app.metrics import Metrics
+
+log = structlog.get_logger("foggate.request")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+# An oversized body is read and thrown away up to here, so that the caller gets to see the 413; beyond, we hang up.
+_DISCARD_AT_MOST = 64 * 1024 * 1024
+# Probes and scrapes every few seconds are not news.
+_QUIET = ("/health/live", "/health/ready", "/metrics")
+
+
+class RequestContext:
+    """Outermost: request id, log line, 500 without details, `Connection: close` while draining.
+
+    Handlers leave what the log line should say in `scope["state"]["log"]`: numbers and names, never question text.
+    """
+
+    def __init__(self, app: ASGIApp, draining: Callable[[], bool]) -> None:
+        self.app = app
+        self.draining = draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        fields: dict[str, Any] = {}
+        scope.setdefault("state", {}).update(request_id=request_id, log=fields)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.monotonic()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                if self.draining():
+                    headers["connection"] = "close"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        except asyncio.CancelledError:
+            fields["cancelled"] = True
+            raise
+        except Exception:
+            log.exception("a bug: unhandled exception", path=scope["path"])
+            if not status:
+                body = error_body("internal_error", "an internal error; the request id is in the log", request_id)
+                await JSONResponse(body, 500)(scope, receive, send_with_id)
+        finally:
+            if scope["path"] not in _QUIET:
+                duration_ms = round((time.monotonic() - started) * 1000, 1)
+                log.info("request", method=scope["method"], path=scope["path"], status=status, duration_ms=duration_ms, **fields)
+            structlog.contextvars.unbind_contextvars("request_id")
+
+
+class BodyGuard:
+    """JSON only, and no more of it than configured, before anything looks inside."""
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int, metrics: Metrics) -> None:
+        self.app = app
+        self.max_body_bytes = max_body_bytes
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self.app(scope, receive, send)
+            return
+        request_id = scope["state"]["request_id"]
+        body, total, more = bytearray(), 0, True
+        while more and total <= _DISCARD_AT_MOST:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            total += len(message.get("body", b""))
+            more = message.get("more_body", False)
+            if total <= self.max_body_bytes:
+                body += message.get("body", b"")
+        if total > self.max_body_bytes:
+            self.metrics.rejected.labels("payload_too_large").inc()
+            error = PayloadTooLarge(f"the body is over the limit of {self.max_body_bytes} bytes")
+            response = response_of(error, request_id)
+            if more:
+                response.headers["connection"] = "close"
+            await response(scope, receive, send)
+            return
+        kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+            self.metrics.rejected.labels("unsupported_media_type").inc()
+            await http_response(415, request_id)(scope, receive, send)
+            return
+        waiting: Message | None = {"type": "http.request", "body": bytes(body), "more_body": False}
+
+        async def replay() -> Message:
+            nonlocal waiting
+            if waiting is not None:
+                message, waiting = waiting, None
+                return message
+            return await receive()
+
+        await self.app(scope, replay, send)
+
+
+class CancelOnDisconnect:
+    """Cancels what runs for a caller as soon as he hangs up: his queued edge work, his cloud call, its retries.
+
+    Stands inside `BodyGuard`, so the body is already here and the next message can only be the disconnect.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self.app(scope, receive, send)
+            return
+        body = await receive()
+        gone = asyncio.Event()
+
+        async def from_here() -> Message:
+            nonlocal body
+            if body:
+                message, body = body, {}
+                return message
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def watch() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            gone.set()
+            work.cancel()
+
+        work = asyncio.ensure_future(self.app(scope, from_here, send))
+        watcher = asyncio.ensure_future(watch())
+        try:
+            await asyncio.wait({work})
+            if not work.cancelled():
+                work.result()
+            elif not gone.is_set():
+                raise asyncio.CancelledError
+            else:
+                scope["state"]["log"]["client_left"] = True
+        except asyncio.CancelledError:
+            work.cancel()
+            raise
+        finally:
+            watcher.cancel()

@@ -1,0 +1,145 @@
+"""The REST interface: answers, health, metrics, models."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import ValidationError
+
+from app.api.errors import body_of, type_name, validation_error
+from app.api.schemas import AnswerRequest, AnswerResponse, AnswersRequest, AnswersResponse, ErrorResponse, answer_body
+from app.api.state import GatewayState
+from app.domain import Outcome
+from app.errors import FogGateError, InvalidQuestion, NotReady
+from app.metrics import CONTENT_TYPE
+
+NDJSON = "application/x-ndjson"
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorResponse, "description": text}
+    for status, text in {
+        400: "Not JSON, or not UTF-8",
+        413: "Body too large",
+        415: "Not application/json",
+        422: "Something inside the body is wrong",
+        429: "The edge queue is full (`Retry-After`)",
+        502: "The cloud failed and `on_cloud_failure` is `error`",
+        503: "Loading or draining (`Retry-After`)",
+        504: "The deadline passed",
+    }.items()
+}
+
+
+def create_router(state: GatewayState) -> APIRouter:
+    """The routes of one gateway."""
+    router = APIRouter()
+
+    async def answer_one(asked: AnswerRequest) -> Outcome:
+        if state.cascade is None:
+            raise NotReady("the edge model is still being loaded", retry_after_s=2)
+        length = len(asked.question) + sum(map(len, asked.options))
+        if length > state.limits.max_text_chars:
+            raise InvalidQuestion(f"the text is {length} characters long, the limit is {state.limits.max_text_chars}", param="question")
+        deadline_s = None if asked.deadline_ms is None else asked.deadline_ms / 1000
+        outcome = await state.cascade.answer(asked.to_question(), tau=asked.tau, route=asked.route_request, deadline_s=deadline_s)
+        state.metrics.answered(outcome)
+        return outcome
+
+    @router.post("/v1/answer", response_model=AnswerResponse, responses=_ERRORS, summary="Answer one question", tags=["answers"])
+    async def answer(asked: AnswerRequest, request: Request) -> JSONResponse:
+        outcome = await answer_one(asked)
+        request.state.log.update(_log_fields(outcome))
+        return JSONResponse(answer_body(outcome), headers=_headers(outcome))
+
+    @router.post(
+        "/v1/answers",
+        response_model=AnswersResponse,
+        responses={**_ERRORS, 200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "description": "One result per question, in order"}},
+        summary="Answer several questions",
+        description=(
+            "Results come in the order of the questions, each an answer or an error. With `Accept: application/x-ndjson` each comes "
+            "as a line of its own as soon as it is there, with its `index`. The deadline counts for each question from its own start."
+        ),
+        tags=["answers"],
+    )
+    async def answers(asked: AnswersRequest, request: Request) -> Response:
+        if len(asked.questions) > state.limits.max_questions:
+            raise InvalidQuestion(f"{len(asked.questions)} questions, the limit is {state.limits.max_questions}", param="questions")
+        if state.cascade is None:
+            raise NotReady("the edge model is still being loaded", retry_after_s=2)
+        turn = asyncio.Semaphore(state.limits.batch_concurrency)
+        counts = request.state.log
+        counts.update(questions=len(asked.questions), errors=0)
+
+        async def one(index: int, raw: Any) -> dict[str, Any]:
+            async with turn:
+                try:
+                    return {"index": index, **answer_body(await answer_one(AnswerRequest.model_validate(raw)))}
+                except ValidationError as error:
+                    failed: FogGateError = validation_error([dict(item) for item in error.errors()])
+                except FogGateError as error:
+                    failed = error
+            counts["errors"] += 1
+            state.metrics.rejected.labels(type_name(failed)).inc()
+            given = raw.get("id") if isinstance(raw, dict) else None
+            return {"index": index, "id": given if isinstance(given, str) else None, **body_of(failed, request.state.request_id)}
+
+        tasks = [asyncio.ensure_future(one(index, raw)) for index, raw in enumerate(asked.questions)]
+        if NDJSON in request.headers.get("accept", ""):
+            return StreamingResponse(_lines(tasks), media_type=NDJSON)
+        try:
+            results = await asyncio.gather(*tasks)
+        finally:
+            _cancel(tasks)
+        return JSONResponse({"results": [{k: v for k, v in result.items() if k != "index"} for result in results]})
+
+    @router.get("/health/live", summary="Is the process alive?", tags=["operations"])
+    async def live() -> JSONResponse:
+        return JSONResponse({"status": "alive"}) if state.alive() else JSONResponse({"status": "dead"}, 503)
+
+    @router.get("/health/ready", summary="Should traffic come here?", tags=["operations"])
+    async def ready() -> JSONResponse:
+        headers = {"retry-after": "2"} if state.status != "ready" else None
+        return JSONResponse({"status": state.status}, 200 if state.status == "ready" else 503, headers)
+
+    @router.get("/metrics", summary="Prometheus metrics", tags=["operations"], response_class=Response)
+    async def metrics() -> Response:
+        return Response(state.metrics.exposition(), media_type=CONTENT_TYPE)
+
+    @router.get("/v1/models", summary="The models behind this gateway", tags=["answers"])
+    async def models() -> dict[str, Any]:
+        known = {"edge": state.edge_model, "cloud": state.cloud_model}
+        return {"object": "list", "data": [{"id": name, "object": "model", "owned_by": "foggate", "role": role} for role, name in known.items() if name]}
+
+    return router
+
+
+async def _lines(tasks: list[asyncio.Future[dict[str, Any]]]) -> AsyncIterator[bytes]:
+    try:
+        for done in asyncio.as_completed(tasks):
+            yield json.dumps(await done, ensure_ascii=False).encode() + b"\n"
+    finally:
+        # The reader may have left in the middle.
+        _cancel(tasks)
+
+
+def _cancel(tasks: list[asyncio.Future[dict[str, Any]]]) -> None:
+    for task in tasks:
+        task.cancel()
+
+
+def _headers(outcome: Outcome) -> dict[str, str]:
+    confidence = f"{outcome.edge.verdict.signal(outcome.signal):.4g}" if outcome.edge else "none"
+    return {"x-foggate-route": outcome.route.value, "x-foggate-confidence": confidence}
+
+
+def _log_fields(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "route": outcome.route.value,
+        "reason": outcome.reason.value,
+        "degraded": outcome.degraded,
+        "confidence": outcome.edge.verdict.confidence if outcome.edge else None,
+        "attempts": outcome.cloud.attempts if outcome.cloud else 0,
+    }

@@ -1,0 +1,132 @@
+"""The wire: what a question and an answer look like in JSON. Strict types, unknown fields refused."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SkipValidation
+
+from app.domain import BUCKET_LABELS, Outcome, Question, Reason, RouteRequest
+
+EXAMPLE = {
+    "id": "q-1",
+    "question": "Which gas do green plants take in for photosynthesis?",
+    "options": ["Oxygen", "Carbon dioxide", "Nitrogen", "Helium"],
+    "domain": "science",
+}
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class AnswerRequest(_Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE, {**EXAMPLE, "tau": 0.9}, {**EXAMPLE, "route": "cloud"}]})
+
+    question: str = Field(description="The question; any text that is not blank.")
+    options: list[str] = Field(description="2 to 26 distinct options; they are lettered A, B, C … in this order.")
+    id: Annotated[str, Field(max_length=128)] | None = Field(None, description="Returned as it is.")
+    domain: Annotated[str, Field(max_length=64)] | None = Field(None, description="Selects a per-domain tau.")
+    tau: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(None, description="Overrides the configured cut.")
+    route: Literal["auto", "edge", "cloud"] = Field("auto", description="Force one side instead of letting the confidence decide.")
+    deadline_ms: Annotated[int, Field(ge=1)] | None = Field(None, description="May shorten the configured deadline, never lengthen it.")
+
+    def to_question(self) -> Question:
+        """The domain object. Raises InvalidQuestion."""
+        return Question(self.question, tuple(self.options), self.domain, self.id)
+
+    @property
+    def route_request(self) -> RouteRequest:
+        """`route` as the core's enum."""
+        return RouteRequest(self.route)
+
+
+class AnswersRequest(_Wire):
+    # Each question is validated by itself: one bad question gets an error of its own, the others their answers.
+    questions: list[SkipValidation[AnswerRequest]] = Field(min_length=1)
+
+
+class EdgePart(BaseModel):
+    model: str
+    answer: str
+    answer_probabilities: dict[str, float]
+    confidence_probabilities: dict[str, float] = Field(description=f"Keys: {', '.join(BUCKET_LABELS)}.")
+
+
+class CloudPart(BaseModel):
+    model: str
+    answer: str
+    attempts: int
+    usage: dict[str, int]
+
+
+class Timings(BaseModel):
+    queue: float | None
+    edge: float | None
+    cloud: float | None
+    total: float
+
+
+class AnswerResponse(BaseModel):
+    id: str | None
+    answer: str
+    answer_text: str
+    route: Literal["edge", "cloud"]
+    reason: Reason
+    degraded: bool
+    tau: float
+    signal: Literal["verbalized", "expected"]
+    confidence: float | None
+    expected_confidence: float | None
+    edge: EdgePart | None
+    cloud: CloudPart | None
+    timings_ms: Timings
+
+
+class ErrorDetail(BaseModel):
+    type: str
+    message: str
+    param: str | None = None
+    request_id: str
+
+
+class ErrorResponse(BaseModel):
+    error: ErrorDetail
+
+
+class AnswersResponse(BaseModel):
+    results: list[AnswerResponse | ErrorResponse]
+
+
+def answer_body(outcome: Outcome) -> dict[str, Any]:
+    """One outcome as the body of `/v1/answer`; the keys of `AnswerResponse`, which a test compares."""
+    edge, cloud, verdict = outcome.edge, outcome.cloud, outcome.edge.verdict if outcome.edge else None
+    return {
+        "id": outcome.question.id,
+        "answer": outcome.answer,
+        "answer_text": outcome.question.text_of(outcome.answer),
+        "route": outcome.route.value,
+        "reason": outcome.reason.value,
+        "degraded": outcome.degraded,
+        "tau": outcome.tau,
+        "signal": outcome.signal.value,
+        "confidence": verdict.confidence if verdict else None,
+        "expected_confidence": verdict.expected_confidence if verdict else None,
+        "edge": {
+            "model": edge.model,
+            "answer": edge.verdict.answer(outcome.signal),
+            "answer_probabilities": dict(edge.verdict.answer_probabilities),
+            "confidence_probabilities": dict(edge.verdict.confidence_probabilities),
+        }
+        if edge
+        else None,
+        "cloud": {"model": cloud.model, "answer": cloud.answer, "attempts": cloud.attempts, "usage": dict(cloud.usage)} if cloud else None,
+        "timings_ms": {
+            "queue": _ms(edge.queue_s if edge else None),
+            "edge": _ms(edge.inference_s if edge else None),
+            "cloud": _ms(outcome.cloud_s),
+            "total": _ms(outcome.total_s),
+        },
+    }
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)

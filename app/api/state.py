@@ -1,0 +1,43 @@
+"""What the routes see of the running gateway. Filled and changed by the composition root."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.cascade import Cascade
+from app.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a body may hold."""
+
+    max_body_bytes: int
+    max_text_chars: int
+    max_questions: int
+    batch_concurrency: int
+
+
+@dataclass(slots=True)
+class GatewayState:
+    """The gateway as it is at this moment.
+
+    Attributes:
+        cascade: None until the model has answered its warm-up batch.
+        alive: whether the edge worker still runs.
+        edge_model: name of the edge model, once loaded.
+    """
+
+    metrics: Metrics
+    limits: Limits
+    cloud_model: str | None
+    cascade: Cascade | None = None
+    alive: Callable[[], bool] = lambda: True
+    edge_model: str | None = None
+    draining: bool = False
+
+    @property
+    def status(self) -> str:
+        """`ready`, `loading` or `draining`."""
+        if self.draining:
+            return "draining"
+        return "ready" if self.cascade else "loading"

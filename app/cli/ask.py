@@ -1,0 +1,53 @@
+"""`foggate ask`: one question at the terminal, with the distributions as bars."""
+
+import asyncio
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from app.api.schemas import AnswerRequest, answer_body
+from app.cloud.gateway import ask_gateway
+from app.main import open_cascade
+from app.metrics import Metrics
+from app.settings import Settings
+
+_BAR_WIDTH = 32
+
+
+def ask(asked: AnswerRequest, *, settings: Settings, url: str | None) -> dict[str, Any]:
+    """The body of `/v1/answer`, from a running gateway or from a cascade in this process. Raises FogGateError."""
+    if url:
+        return ask_gateway(url, asked.model_dump(exclude_none=True))
+    return asyncio.run(_in_process(asked, settings))
+
+
+async def _in_process(asked: AnswerRequest, settings: Settings) -> dict[str, Any]:
+    question = asked.to_question()
+    async with open_cascade(settings, Metrics()) as (cascade, _):
+        return answer_body(await cascade.answer(question, tau=asked.tau, route=asked.route_request))
+
+
+def show(reply: dict[str, Any], asked: AnswerRequest, console: Console) -> None:
+    """Print an answer for a person."""
+    degraded = " [yellow](degraded)[/]" if reply["degraded"] else ""
+    console.print(f"[bold]{reply['answer']}. {escape(reply['answer_text'])}[/]")
+    console.print(f"from the [bold]{reply['route']}[/], {reply['reason']}{degraded}, tau {reply['tau']:g} on the {reply['signal']} confidence")
+    edge, cloud = reply["edge"], reply["cloud"]
+    if edge:
+        console.print(f"\nedge {escape(edge['model'])}: confidence {reply['confidence']:g}, expected {reply['expected_confidence']:.3f}")
+        console.print(_bars(edge["confidence_probabilities"], {}))
+        texts = dict(zip(edge["answer_probabilities"], asked.options, strict=False))
+        console.print(_bars(edge["answer_probabilities"], texts))
+    if cloud:
+        console.print(f"cloud {escape(cloud['model'])}: {cloud['answer']} ({cloud['attempts']} attempt{'s' if cloud['attempts'] > 1 else ''})")
+    console.print(f"[dim]{reply['timings_ms']['total']:.0f} ms[/]")
+
+
+def _bars(probabilities: dict[str, float], texts: dict[str, str]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for name, p in probabilities.items():
+        bar = "█" * round(p * _BAR_WIDTH)
+        table.add_row(f"  {name:>4}", f"{p:6.1%}", f"[cyan]{bar:<{_BAR_WIDTH}}[/]", escape(texts.get(name, "")))
+    return table

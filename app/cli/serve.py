@@ -1,0 +1,101 @@
+"""`foggate serve` and `foggate demo-cloud`: run a server until a signal ends it."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from rich.console import Console
+from rich.markup import escape
+
+from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
+from app.cloud.demo import MODEL, create_demo, parse_faults
+from app.errors import ConfigError
+from app.logs import configure_logging
+from app.main import listen, serve
+from app.settings import CloudSettings, Settings
+
+# Two questions of the shipped bank: by default the builtin model keeps the first and passes on the second.
+EDGE_EXAMPLE = {"question": "Which planet of the solar system has the largest mass?", "options": ["Jupiter", "Saturn", "Earth", "Neptune"]}
+CLOUD_EXAMPLE = {"question": "What is the square root of 144?", "options": ["12", "14", "11", "72"]}
+
+
+def run_gateway(settings: Settings, console: Console, *, demo: bool) -> None:
+    """Serve until SIGTERM or Ctrl-C. Raises ConfigError."""
+    configure_logging(settings.log.level)
+    listener = listen(settings.server.host, settings.server.port)
+    host, port = listener.getsockname()[:2]
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def banner(edge_model: str) -> None:
+        cloud = settings.cloud.model if settings.cloud.base_url else "none (every answer comes from the edge)"
+        console.print(f"\n[bold]FogGate is ready at {url}[/]\n  edge   {escape(edge_model)}\n  cloud  {escape(cloud)}")
+        for title, example in (("A question", EDGE_EXAMPLE), ("Another, forced to the cloud", {**CLOUD_EXAMPLE, "route": "cloud"})):
+            body = json.dumps(example)
+            console.print(f"\n{title}:")
+            console.print(f"  curl -s {url}/v1/answer -H 'content-type: application/json' -d '{body}'", soft_wrap=True, markup=False, highlight=False)
+        console.print()
+
+    if not demo or settings.cloud.base_url is not None:
+        asyncio.run(serve(settings, listener, on_ready=banner))
+        return
+    with _demo_process() as base_url:
+        cloud = CloudSettings.model_validate({**settings.cloud.model_dump(), "base_url": base_url, "model": MODEL})
+        settings = settings.model_copy(update={"cloud": cloud})
+        asyncio.run(serve(settings, listener, on_ready=banner))
+
+
+@contextmanager
+def _demo_process() -> Iterator[str]:
+    """The stand-in cloud as a process of its own, as the real one would be. Yields its base URL."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    # A process group of its own: Ctrl-C must reach the gateway first, which may still be asking the stand-in.
+    process = subprocess.Popen([sys.executable, "-m", "app", "demo-cloud", "--port", str(port)], start_new_session=True, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            with socket.socket() as attempt:
+                if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            if process.poll() is not None:
+                raise ConfigError("the stand-in cloud did not start")
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def run_demo(
+    console: Console,
+    *,
+    host: str,
+    port: int,
+    banks: list[Path],
+    accuracy: float,
+    recorded: str | None,
+    latency_ms: float,
+    latency_sigma: float,
+    faults: list[str],
+    retry_after_s: int,
+    seed: int,
+) -> None:
+    """Serve the stand-in until a signal ends it. Raises ConfigError."""
+    configure_logging("warning")
+    bank = Bank(load_rows(banks or [SHIPPED_BANK]), accuracy=accuracy, recorded=recorded, seed=seed)
+    rates = parse_faults(faults)
+    app = create_demo(
+        bank, faults=rates, latency_ms=latency_ms, latency_sigma=latency_sigma, retry_after_s=retry_after_s, seed=seed
+    )
+    listener = listen(host, port)
+    what = f"replaying {recorded}" if recorded else f"accuracy {accuracy:g}"
+    console.print(f"stand-in cloud at http://{host}:{listener.getsockname()[1]}/v1 ({len(bank)} questions, {what}), pid {os.getpid()}", highlight=False)
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))

@@ -1,0 +1,128 @@
+"""The stand-in cloud's knowledge: a bank of questions, and which letter to say for a prompt. Deterministic by seed."""
+
+import json
+import random
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.domain import LETTERS, MAX_OPTIONS, MIN_OPTIONS, one_line
+from app.errors import ConfigError
+
+SHIPPED_BANK = Path(__file__).with_name("bank.jsonl")
+_OPTION = re.compile(r"^\s*([A-Z])[.)]\s+(.*\S)\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class AskedQuestion:
+    """A question as read back from a chat prompt: its text and its options in the order in which they were offered."""
+
+    question: str
+    options: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """The same for any order of the options."""
+        return "\n".join([_normal(self.question), *sorted(_normal(option) for option in self.options)])
+
+
+def read_prompt(text: str) -> AskedQuestion | None:
+    """Find the last block of lines `A. …`, `B. …` in a user turn; None if there is none."""
+    lines = text.splitlines()
+    end = len(lines)
+    while end and not _OPTION.match(lines[end - 1]):
+        end -= 1
+    start = end
+    while start and _OPTION.match(lines[start - 1]):
+        start -= 1
+    # A question may itself end in such lines: the block is the last run that counts up from A.
+    letters = [match[1] for line in lines[start:end] if (match := _OPTION.match(line))]
+    first = len(letters) - 1 - letters[::-1].index("A") if "A" in letters else -1
+    options = [match[2] for line in lines[start + first : end] if (match := _OPTION.match(line))]
+    if first < 0 or not MIN_OPTIONS <= len(options) <= MAX_OPTIONS or letters[first:] != list(LETTERS[: len(options)]):
+        return None
+    return AskedQuestion("\n".join(lines[: start + first]), tuple(options))
+
+
+class Bank:
+    """Answers from question rows: right with a chosen accuracy, or as a recorded model answered.
+
+    Args:
+        rows: objects with `question`, `options`, `answer`, and for `recorded` a `recorded` object by model name.
+        accuracy: share of the bank's questions that get the right letter.
+        recorded: replay this model's letters instead.
+        seed: decides which questions are answered wrongly, and how.
+
+    Raises:
+        ConfigError: no row has answers recorded under that name.
+    """
+
+    def __init__(self, rows: Iterable[Mapping[str, object]], *, accuracy: float = 0.739, recorded: str | None = None, seed: int = 0) -> None:
+        self._accuracy = accuracy
+        self._seed = seed
+        # Per question the text of the option to name; None where the recorded model named none.
+        self._answers: dict[str, str | None] = {}
+        names: set[str] = set()
+        for row in rows:
+            options = tuple(one_line(str(option)) for option in row["options"])  # type: ignore[attr-defined]
+            asked = AskedQuestion(str(row["question"]), options)
+            letter = row["answer"]
+            if recorded is not None:
+                replies = row.get("recorded") or {}
+                names.update(replies)  # type: ignore[call-overload]
+                if recorded not in replies:  # type: ignore[operator]
+                    continue
+                letter = replies[recorded]  # type: ignore[index]
+            self._answers[asked.key] = options[LETTERS.index(str(letter))] if letter is not None else None
+        self._is_recorded = recorded is not None
+        if recorded is not None and not self._answers:
+            known = f"recorded are: {', '.join(sorted(names))}" if names else "the bank holds no recorded answers"
+            raise ConfigError(f"no answers of '{recorded}' in the bank ({known})")
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def letter(self, asked: AskedQuestion) -> str | None:
+        """The letter to say; None when the recorded model said none. Outside the bank a seeded random offered letter."""
+        draw = random.Random(f"{self._seed}|{asked.key}")  # noqa: S311  # a simulation, not a secret
+        if asked.key not in self._answers:
+            return LETTERS[draw.randrange(len(asked.options))]
+        text = self._answers[asked.key]
+        if text is None:
+            return None
+        right = next(i for i, option in enumerate(asked.options) if _normal(option) == _normal(text))
+        if self._is_recorded or draw.random() < self._accuracy:
+            return LETTERS[right]
+        return LETTERS[draw.choice([index for index in range(len(asked.options)) if index != right])]
+
+
+def load_rows(paths: Iterable[Path]) -> list[dict[str, object]]:
+    """Read JSONL banks.
+
+    Raises:
+        ConfigError: a file that cannot be read, or a line that is no question, named by its number.
+    """
+    rows = []
+    for path in paths:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"the question bank {path} cannot be read ({error})") from None
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                valid = row["question"] and row["answer"] in LETTERS[: len(row["options"])]
+            except (ValueError, KeyError, TypeError):
+                valid = False
+            if not valid:
+                raise ConfigError(f"{path}, line {number}: not a question (needs question, options, answer)")
+            rows.append(row)
+    return rows
+
+
+def _normal(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())

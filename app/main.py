@@ -1,0 +1,238 @@
+"""Composition root of the gateway: builds, wires, warms up, drains, closes. `Settings` stops here."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from app import __version__
+from app.api.errors import install_handlers
+from app.api.middleware import BodyGuard, CancelOnDisconnect, RequestContext
+from app.api.routes import create_router
+from app.api.state import GatewayState, Limits
+from app.cascade import Cascade, OnCloudFailure
+from app.cloud.client import CloudClient
+from app.deadline import Deadline
+from app.domain import Question, Signal
+from app.edge.batcher import Batcher, Engine
+from app.edge.builtin import default_cache_dir
+from app.edge.threads import set_threads, set_wait_policy
+from app.errors import ConfigError, FogGateError
+from app.metrics import Metrics
+from app.policy import Policy
+from app.prompt import PROMPT_VERSION, PromptFamily
+from app.settings import Settings
+
+log = structlog.get_logger("foggate")
+
+EngineLoader = Callable[[Settings], Engine]
+# Longer than nginx's default of 60 s, so that it is never the gateway that closes a connection nginx is about to use.
+KEEP_ALIVE_S = 75
+WARM_UP = Question("Which of these is a number?", ("Seven", "Blue", "Quickly", "Table"))
+WARM_UP_S = 60.0
+
+
+def load_engine(settings: Settings) -> Engine:
+    """Load the configured edge model; takes seconds, so it runs in a thread.
+
+    Raises:
+        ConfigError: the model cannot answer; one sentence for a person.
+    """
+    # Imported here: torch takes seconds to import, and /health/live must answer before that.
+    from app.edge.engine import VerdictEngine
+    from app.edge.loader import load_model
+    from app.edge.rendering import Renderer
+
+    edge = settings.edge
+    set_threads(edge.threads)
+    loaded = load_model(
+        edge.model,
+        cache_dir=edge.cache_dir or default_cache_dir(),
+        adapter=edge.adapter,
+        family=None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family),
+        device=edge.device,
+        dtype=edge.dtype,
+    )
+    renderer = Renderer(loaded.tokenizer, loaded.family)
+    return VerdictEngine(
+        loaded.model, renderer, name=loaded.name, max_prompt_tokens=edge.max_prompt_tokens, share_prefix=edge.share_prefix
+    )
+
+
+def build_policy(settings: Settings) -> Policy:
+    """The routing policy that the settings describe."""
+    domains = {name: domain.tau for name, domain in settings.policy.domains.items()}
+    return Policy(settings.policy.tau, Signal(settings.policy.signal), domains)
+
+
+def build_cloud(settings: Settings, metrics: Metrics) -> CloudClient | None:
+    """The cloud client, or None where no endpoint is configured."""
+    cloud = settings.cloud
+    if cloud.base_url is None:
+        return None
+    return CloudClient(
+        base_url=str(cloud.base_url),
+        model=cloud.model,
+        metrics=metrics,
+        api_key=cloud.api_key.get_secret_value() if cloud.api_key else None,
+        timeout_s=cloud.timeout_s,
+        max_attempts=cloud.max_attempts,
+        max_connections=cloud.max_connections,
+        extra_headers=cloud.extra_headers,
+        extra_body=cloud.extra_body,
+    )
+
+
+@contextlib.asynccontextmanager
+async def open_cascade(settings: Settings, metrics: Metrics, loader: EngineLoader = load_engine) -> AsyncIterator[tuple[Cascade, Batcher]]:
+    """A warmed-up cascade without HTTP; drains and closes behind itself.
+
+    Raises:
+        ConfigError: the edge model cannot be loaded.
+    """
+    set_wait_policy(settings.edge.wait_policy)
+    engine = await asyncio.to_thread(loader, settings)
+    edge = settings.edge
+    batcher = Batcher(
+        engine,
+        metrics,
+        max_batch_size=edge.max_batch_size,
+        max_batch_tokens=edge.max_batch_tokens,
+        max_queue_size=edge.max_queue_size,
+    )
+    cloud = build_cloud(settings, metrics)
+    try:
+        await batcher.verdict(WARM_UP, Deadline.after(WARM_UP_S))
+        on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
+        yield Cascade(batcher, cloud, build_policy(settings), on_failure, settings.deadline_ms / 1000), batcher
+    finally:
+        await batcher.close()
+        if cloud:
+            await cloud.close()
+
+
+def create_app(
+    settings: Settings,
+    *,
+    loader: EngineLoader = load_engine,
+    on_ready: Callable[[str], None] = lambda _: None,
+    on_fatal: Callable[[str], None] = lambda _: None,
+) -> FastAPI:
+    """The ASGI application. Loading happens behind the lifespan's back: `/health/live` answers at once.
+
+    Args:
+        settings: what to build.
+        loader: makes the engine; tests pass their own.
+        on_ready: called with the edge model's name when the warm-up batch has been answered.
+        on_fatal: called with one sentence when the model cannot be loaded.
+    """
+    metrics = Metrics()
+    limits = Limits(**settings.limits.model_dump())
+    state = GatewayState(metrics, limits, cloud_model=settings.cloud.model if settings.cloud.base_url else None)
+
+    async def run(stop: asyncio.Event) -> None:
+        try:
+            async with open_cascade(settings, metrics, loader) as (cascade, batcher):
+                state.edge_model = batcher.model
+                state.alive = lambda: batcher.alive
+                state.cascade = cascade
+                metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
+                metrics.show_taus(cascade.policy.tau, cascade.policy.domains)
+                log.info("ready", edge_model=batcher.model, cloud_model=state.cloud_model, tau=cascade.policy.tau)
+                on_ready(batcher.model)
+                await stop.wait()
+        except FogGateError as error:
+            log.error("the edge model cannot be used", reason=error.message)  # noqa: TRY400  # a sentence, not a traceback
+            on_fatal(error.message)
+        except Exception as error:
+            log.exception("a bug: the gateway could not start")
+            on_fatal(f"unexpected {type(error).__name__} at start-up; the log has the details")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        running = asyncio.create_task(run(stop))
+        try:
+            yield
+        finally:
+            # By now the server has finished what was in flight.
+            state.draining = True
+            stop.set()
+            await running
+
+    app = FastAPI(
+        title="FogGate",
+        version=__version__,
+        summary="A self-aware edge-cloud gateway for multiple-choice questions.",
+        lifespan=lifespan,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    app.state.gateway = state
+    app.include_router(create_router(state))
+    install_handlers(app, metrics)
+    # The last one added runs first.
+    app.add_middleware(CancelOnDisconnect)
+    app.add_middleware(BodyGuard, max_body_bytes=limits.max_body_bytes, metrics=metrics)
+    app.add_middleware(RequestContext, draining=lambda: state.draining)
+    return app
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind before anything slow is done. Port 0 takes a free one.
+
+    Raises:
+        ConfigError: the address is taken, or not ours.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {host}:{port} ({error.strerror or error})") from None
+
+
+async def serve(settings: Settings, listener: socket.socket, *, on_ready: Callable[[str], None], loader: EngineLoader = load_engine) -> None:
+    """Run the gateway until a signal ends it.
+
+    SIGTERM drains: ready turns 503 and every reply carries `Connection: close` for `server.drain_wait_s`, then the
+    listener closes, what is in flight finishes, and the process ends. SIGINT (a person at a terminal) skips the wait.
+
+    Raises:
+        ConfigError: the edge model cannot be used.
+    """
+    fatal: list[str] = []
+
+    def on_fatal(sentence: str) -> None:
+        fatal.append(sentence)
+        server.should_exit = True
+
+    app = create_app(settings, loader=loader, on_ready=on_ready, on_fatal=on_fatal)
+    grace_s = settings.deadline_ms // 1000 + 5
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=grace_s,
+    )
+    server = uvicorn.Server(config)
+    loop = asyncio.get_running_loop()
+
+    def drain() -> None:
+        app.state.gateway.draining = True
+        log.info("draining", wait_s=settings.server.drain_wait_s)
+        loop.call_later(settings.server.drain_wait_s, setattr, server, "should_exit", True)
+
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.02)
+    # uvicorn has installed a handler of its own by now, which would close the listener at once.
+    loop.add_signal_handler(signal.SIGTERM, drain)
+    await serving
+    if fatal:
+        raise ConfigError(fatal[0])
