@@ -11,14 +11,18 @@ from rich.console import Console
 from app import __version__
 from app.errors import ConfigError, FogGateError
 
-cli = typer.Typer(name="foggate", help="A self-aware edge-cloud gateway for multiple-choice questions.", no_args_is_help=True, add_completion=False)
+cli = typer.Typer(
+    name="foggate", help="A self-aware edge-cloud gateway for multiple-choice questions.", no_args_is_help=True, add_completion=False
+)
 config_cli = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 bench_cli = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 cli.add_typer(config_cli, name="config")
 cli.add_typer(bench_cli, name="bench")
 console = Console(highlight=False)
 
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file; without it defaults and FOGGATE_ variables make a working gateway.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="YAML file; without it defaults and FOGGATE_ variables make a working gateway.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -29,7 +33,9 @@ def _version(wanted: bool) -> None:
 
 
 @cli.callback()
-def root(_version_flag: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+def root(
+    _version_flag: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
     """A self-aware edge-cloud gateway for multiple-choice questions."""
 
 
@@ -88,12 +94,16 @@ def ask(
 def demo_cloud(
     host: Annotated[str, typer.Option()] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 9100,
-    bank: Annotated[list[Path] | None, typer.Option(help="JSONL questions; may be given more than once. Default: the shipped bank.")] = None,
+    bank: Annotated[
+        list[Path] | None, typer.Option(help="JSONL questions; may be given more than once. Default: the shipped bank.")
+    ] = None,
     accuracy: Annotated[float, typer.Option(min=0, max=1, help="Share of the bank's questions answered rightly.")] = 0.739,
     recorded: Annotated[str | None, typer.Option(help="Replay this model's recorded answers instead.")] = None,
     latency_ms: Annotated[float, typer.Option(min=0, help="Median wait before a reply.")] = 0.0,
     latency_sigma: Annotated[float, typer.Option(min=0, help="Spread of the log-normal wait; 0 is constant.")] = 0.0,
-    fault: Annotated[list[str] | None, typer.Option(help="NAME:RATE of 429, 500, hang, cut, bad-json, prose; may be given more than once.")] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="NAME:RATE of 429, 500, hang, cut, bad-json, prose; may be given more than once.")
+    ] = None,
     retry_after_s: Annotated[int, typer.Option(min=0, help="What a 429 says.")] = 1,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:

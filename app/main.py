@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from app import __version__
 from app.api.errors import install_handlers
 from app.api.middleware import BodyGuard, CancelOnDisconnect, RequestContext
-from app.api.routes import create_router
+from app.api.routes import answers_router, operations_router
 from app.api.state import GatewayState, Limits
 from app.cascade import Cascade, OnCloudFailure
 from app.cloud.client import CloudClient
@@ -59,9 +59,7 @@ def load_engine(settings: Settings) -> Engine:
         dtype=edge.dtype,
     )
     renderer = Renderer(loaded.tokenizer, loaded.family)
-    return VerdictEngine(
-        loaded.model, renderer, name=loaded.name, max_prompt_tokens=edge.max_prompt_tokens, share_prefix=edge.share_prefix
-    )
+    return VerdictEngine(loaded.model, renderer, name=loaded.name, max_prompt_tokens=edge.max_prompt_tokens, share_prefix=edge.share_prefix)
 
 
 def build_policy(settings: Settings) -> Policy:
@@ -120,6 +118,7 @@ def create_app(
     settings: Settings,
     *,
     loader: EngineLoader = load_engine,
+    on_startup: Callable[[], None] = lambda: None,
     on_ready: Callable[[str], None] = lambda _: None,
     on_fatal: Callable[[str], None] = lambda _: None,
 ) -> FastAPI:
@@ -128,6 +127,7 @@ def create_app(
     Args:
         settings: what to build.
         loader: makes the engine; tests pass their own.
+        on_startup: called when the server starts, before anything is loaded.
         on_ready: called with the edge model's name when the warm-up batch has been answered.
         on_fatal: called with one sentence when the model cannot be loaded.
     """
@@ -155,6 +155,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        on_startup()
         stop = asyncio.Event()
         running = asyncio.create_task(run(stop))
         try:
@@ -173,7 +174,8 @@ def create_app(
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.gateway = state
-    app.include_router(create_router(state))
+    app.include_router(answers_router(state))
+    app.include_router(operations_router(state))
     install_handlers(app, metrics)
     # The last one added runs first.
     app.add_middleware(CancelOnDisconnect)
@@ -195,7 +197,9 @@ def listen(host: str, port: int) -> socket.socket:
         raise ConfigError(f"cannot listen on {host}:{port} ({error.strerror or error})") from None
 
 
-async def serve(settings: Settings, listener: socket.socket, *, on_ready: Callable[[str], None], loader: EngineLoader = load_engine) -> None:
+async def serve(
+    settings: Settings, listener: socket.socket, *, on_ready: Callable[[str], None], loader: EngineLoader = load_engine
+) -> None:
     """Run the gateway until a signal ends it.
 
     SIGTERM drains: ready turns 503 and every reply carries `Connection: close` for `server.drain_wait_s`, then the
@@ -205,34 +209,31 @@ async def serve(settings: Settings, listener: socket.socket, *, on_ready: Callab
         ConfigError: the edge model cannot be used.
     """
     fatal: list[str] = []
+    loop = asyncio.get_running_loop()
+
+    def on_startup() -> None:
+        # uvicorn has installed a handler of its own by now, which would close the listener at once.
+        loop.add_signal_handler(signal.SIGTERM, drain)
 
     def on_fatal(sentence: str) -> None:
         fatal.append(sentence)
         server.should_exit = True
-
-    app = create_app(settings, loader=loader, on_ready=on_ready, on_fatal=on_fatal)
-    grace_s = settings.deadline_ms // 1000 + 5
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=grace_s,
-    )
-    server = uvicorn.Server(config)
-    loop = asyncio.get_running_loop()
 
     def drain() -> None:
         app.state.gateway.draining = True
         log.info("draining", wait_s=settings.server.drain_wait_s)
         loop.call_later(settings.server.drain_wait_s, setattr, server, "should_exit", True)
 
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started and not serving.done():
-        await asyncio.sleep(0.02)
-    # uvicorn has installed a handler of its own by now, which would close the listener at once.
-    loop.add_signal_handler(signal.SIGTERM, drain)
-    await serving
+    app = create_app(settings, loader=loader, on_startup=on_startup, on_ready=on_ready, on_fatal=on_fatal)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=settings.deadline_ms // 1000 + 5,
+    )
+    server = uvicorn.Server(config)
+    await server.serve(sockets=[listener])
     if fatal:
         raise ConfigError(fatal[0])

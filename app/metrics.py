@@ -41,8 +41,12 @@ class Metrics:
             ["endpoint"],
             registry=registry,
         )
-        self.rejected = Counter("foggate_rejected_total", "Questions that got an error instead of an answer.", ["reason"], registry=registry)
-        self.degraded = Counter("foggate_degraded_total", "Edge answers served because the cloud was not to be had.", ["reason"], registry=registry)
+        self.rejected = Counter(
+            "foggate_rejected_total", "Questions that got an error instead of an answer.", ["reason"], registry=registry
+        )
+        self.degraded = Counter(
+            "foggate_degraded_total", "Edge answers served because the cloud was not to be had.", ["reason"], registry=registry
+        )
         self.tau = Gauge("foggate_tau", "The configured cut.", ["domain"], registry=registry)
         self.build_info = Gauge("foggate_build_info", "Always 1.", ["version", "model", "prompt_version"], registry=registry)
 

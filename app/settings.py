@@ -196,5 +196,9 @@ def _sentence(error: dict[str, Any]) -> str:
     parent, _, key = path.rpartition(".")
     paths = setting_paths()
     siblings = [p for p in {".".join(full.split(".")[: path.count(".") + 1]) for full in paths} if p.rpartition(".")[0] == parent]
-    close = difflib.get_close_matches(path, siblings, 1) or [full for full in paths if full.endswith("." + key)] or difflib.get_close_matches(path, paths, 1)
+    close = (
+        difflib.get_close_matches(path, siblings, 1)
+        or [full for full in paths if full.endswith("." + key)]
+        or difflib.get_close_matches(path, paths, 1)
+    )
     return f"unknown setting '{path}'" + (f"; did you mean '{close[0]}'?" if close else "")

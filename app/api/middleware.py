@@ -158,14 +158,12 @@ class CancelOnDisconnect:
         watcher = asyncio.ensure_future(watch())
         try:
             await asyncio.wait({work})
-            if not work.cancelled():
-                work.result()
-            elif not gone.is_set():
-                raise asyncio.CancelledError
-            else:
-                scope["state"]["log"]["client_left"] = True
         except asyncio.CancelledError:
             work.cancel()
             raise
         finally:
             watcher.cancel()
+        if work.cancelled() and gone.is_set():
+            scope["state"]["log"]["client_left"] = True
+            return
+        work.result()

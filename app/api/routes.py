@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -32,9 +32,9 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_router(state: GatewayState) -> APIRouter:
-    """The routes of one gateway."""
-    router = APIRouter()
+def answers_router(state: GatewayState) -> APIRouter:
+    """The routes that answer questions."""
+    router = APIRouter(tags=["answers"])
 
     async def answer_one(asked: AnswerRequest) -> Outcome:
         if state.cascade is None:
@@ -47,7 +47,7 @@ def create_router(state: GatewayState) -> APIRouter:
         state.metrics.answered(outcome)
         return outcome
 
-    @router.post("/v1/answer", response_model=AnswerResponse, responses=_ERRORS, summary="Answer one question", tags=["answers"])
+    @router.post("/v1/answer", response_model=AnswerResponse, responses=_ERRORS, summary="Answer one question")
     async def answer(asked: AnswerRequest, request: Request) -> JSONResponse:
         outcome = await answer_one(asked)
         request.state.log.update(_log_fields(outcome))
@@ -56,13 +56,15 @@ def create_router(state: GatewayState) -> APIRouter:
     @router.post(
         "/v1/answers",
         response_model=AnswersResponse,
-        responses={**_ERRORS, 200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "description": "One result per question, in order"}},
+        responses={
+            **_ERRORS,
+            200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "description": "One result per question, in order"},
+        },
         summary="Answer several questions",
         description=(
             "Results come in the order of the questions, each an answer or an error. With `Accept: application/x-ndjson` each comes "
             "as a line of its own as soon as it is there, with its `index`. The deadline counts for each question from its own start."
         ),
-        tags=["answers"],
     )
     async def answers(asked: AnswersRequest, request: Request) -> Response:
         if len(asked.questions) > state.limits.max_questions:
@@ -95,28 +97,38 @@ def create_router(state: GatewayState) -> APIRouter:
             _cancel(tasks)
         return JSONResponse({"results": [{k: v for k, v in result.items() if k != "index"} for result in results]})
 
-    @router.get("/health/live", summary="Is the process alive?", tags=["operations"])
+    return router
+
+
+def operations_router(state: GatewayState) -> APIRouter:
+    """The routes for those who run the gateway."""
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/health/live", summary="Is the process alive?")
     async def live() -> JSONResponse:
         return JSONResponse({"status": "alive"}) if state.alive() else JSONResponse({"status": "dead"}, 503)
 
-    @router.get("/health/ready", summary="Should traffic come here?", tags=["operations"])
+    @router.get("/health/ready", summary="Should traffic come here?")
     async def ready() -> JSONResponse:
         headers = {"retry-after": "2"} if state.status != "ready" else None
         return JSONResponse({"status": state.status}, 200 if state.status == "ready" else 503, headers)
 
-    @router.get("/metrics", summary="Prometheus metrics", tags=["operations"], response_class=Response)
+    @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:
         return Response(state.metrics.exposition(), media_type=CONTENT_TYPE)
 
-    @router.get("/v1/models", summary="The models behind this gateway", tags=["answers"])
+    @router.get("/v1/models", summary="The models behind this gateway")
     async def models() -> dict[str, Any]:
         known = {"edge": state.edge_model, "cloud": state.cloud_model}
-        return {"object": "list", "data": [{"id": name, "object": "model", "owned_by": "foggate", "role": role} for role, name in known.items() if name]}
+        return {
+            "object": "list",
+            "data": [{"id": name, "object": "model", "owned_by": "foggate", "role": role} for role, name in known.items() if name],
+        }
 
     return router
 
 
-async def _lines(tasks: list[asyncio.Future[dict[str, Any]]]) -> AsyncIterator[bytes]:
+async def _lines(tasks: Sequence[asyncio.Future[dict[str, Any]]]) -> AsyncIterator[bytes]:
     try:
         for done in asyncio.as_completed(tasks):
             yield json.dumps(await done, ensure_ascii=False).encode() + b"\n"
@@ -125,7 +137,7 @@ async def _lines(tasks: list[asyncio.Future[dict[str, Any]]]) -> AsyncIterator[b
         _cancel(tasks)
 
 
-def _cancel(tasks: list[asyncio.Future[dict[str, Any]]]) -> None:
+def _cancel(tasks: Sequence[asyncio.Future[dict[str, Any]]]) -> None:
     for task in tasks:
         task.cancel()
 

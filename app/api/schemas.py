@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, SkipValidation
 
 from app.domain import BUCKET_LABELS, Outcome, Question, Reason, RouteRequest
 
-EXAMPLE = {
+EXAMPLE: dict[str, Any] = {
     "id": "q-1",
     "question": "Which gas do green plants take in for photosynthesis?",
     "options": ["Oxygen", "Carbon dioxide", "Nitrogen", "Helium"],

@@ -33,7 +33,9 @@ def show(reply: dict[str, Any], asked: AnswerRequest, console: Console) -> None:
     """Print an answer for a person."""
     degraded = " [yellow](degraded)[/]" if reply["degraded"] else ""
     console.print(f"[bold]{reply['answer']}. {escape(reply['answer_text'])}[/]")
-    console.print(f"from the [bold]{reply['route']}[/], {reply['reason']}{degraded}, tau {reply['tau']:g} on the {reply['signal']} confidence")
+    console.print(
+        f"from the [bold]{reply['route']}[/], {reply['reason']}{degraded}, tau {reply['tau']:g} on the {reply['signal']} confidence"
+    )
     edge, cloud = reply["edge"], reply["cloud"]
     if edge:
         console.print(f"\nedge {escape(edge['model'])}: confidence {reply['confidence']:g}, expected {reply['expected_confidence']:.3f}")
@@ -41,7 +43,9 @@ def show(reply: dict[str, Any], asked: AnswerRequest, console: Console) -> None:
         texts = dict(zip(edge["answer_probabilities"], asked.options, strict=False))
         console.print(_bars(edge["answer_probabilities"], texts))
     if cloud:
-        console.print(f"cloud {escape(cloud['model'])}: {cloud['answer']} ({cloud['attempts']} attempt{'s' if cloud['attempts'] > 1 else ''})")
+        console.print(
+            f"cloud {escape(cloud['model'])}: {cloud['answer']} ({cloud['attempts']} attempt{'s' if cloud['attempts'] > 1 else ''})"
+        )
     console.print(f"[dim]{reply['timings_ms']['total']:.0f} ms[/]")
 
 

@@ -23,8 +23,19 @@ from app.main import listen, serve
 from app.settings import CloudSettings, Settings
 
 # Two questions of the shipped bank: by default the builtin model keeps the first and passes on the second.
-EDGE_EXAMPLE = {"question": "Which planet of the solar system has the largest mass?", "options": ["Jupiter", "Saturn", "Earth", "Neptune"]}
-CLOUD_EXAMPLE = {"question": "What is the square root of 144?", "options": ["12", "14", "11", "72"]}
+EDGE_EXAMPLE = {
+    "question": "What is the purpose of a unit test?",
+    "options": [
+        "To encrypt the source code",
+        "To measure the speed of the network",
+        "To check a small part of a program by itself",
+        "To compile the program for another machine",
+    ],
+}
+CLOUD_EXAMPLE = {
+    "question": "What is the square root of 144?",
+    "options": ["12", "11", "72", "14"],
+}
 
 
 def run_gateway(settings: Settings, console: Console, *, demo: bool) -> None:
@@ -37,10 +48,15 @@ def run_gateway(settings: Settings, console: Console, *, demo: bool) -> None:
     def banner(edge_model: str) -> None:
         cloud = settings.cloud.model if settings.cloud.base_url else "none (every answer comes from the edge)"
         console.print(f"\n[bold]FogGate is ready at {url}[/]\n  edge   {escape(edge_model)}\n  cloud  {escape(cloud)}")
-        for title, example in (("A question", EDGE_EXAMPLE), ("Another, forced to the cloud", {**CLOUD_EXAMPLE, "route": "cloud"})):
+        console.print("\nTwo questions to try; the builtin model answers the first itself and is not sure of the second:")
+        for example in (EDGE_EXAMPLE, CLOUD_EXAMPLE):
             body = json.dumps(example)
-            console.print(f"\n{title}:")
-            console.print(f"  curl -s {url}/v1/answer -H 'content-type: application/json' -d '{body}'", soft_wrap=True, markup=False, highlight=False)
+            console.print(
+                f"\n  curl -s {url}/v1/answer -H 'content-type: application/json' -d '{body}'",
+                soft_wrap=True,
+                markup=False,
+                highlight=False,
+            )
         console.print()
 
     if not demo or settings.cloud.base_url is not None:
@@ -58,7 +74,9 @@ def _demo_process() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     # A process group of its own: Ctrl-C must reach the gateway first, which may still be asking the stand-in.
-    process = subprocess.Popen([sys.executable, "-m", "app", "demo-cloud", "--port", str(port)], start_new_session=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", "demo-cloud", "--port", str(port)], start_new_session=True, stdout=subprocess.DEVNULL
+    )
     try:
         for _ in range(200):
             with socket.socket() as attempt:
@@ -91,11 +109,12 @@ def run_demo(
     configure_logging("warning")
     bank = Bank(load_rows(banks or [SHIPPED_BANK]), accuracy=accuracy, recorded=recorded, seed=seed)
     rates = parse_faults(faults)
-    app = create_demo(
-        bank, faults=rates, latency_ms=latency_ms, latency_sigma=latency_sigma, retry_after_s=retry_after_s, seed=seed
-    )
+    app = create_demo(bank, faults=rates, latency_ms=latency_ms, latency_sigma=latency_sigma, retry_after_s=retry_after_s, seed=seed)
     listener = listen(host, port)
     what = f"replaying {recorded}" if recorded else f"accuracy {accuracy:g}"
-    console.print(f"stand-in cloud at http://{host}:{listener.getsockname()[1]}/v1 ({len(bank)} questions, {what}), pid {os.getpid()}", highlight=False)
+    console.print(
+        f"stand-in cloud at http://{host}:{listener.getsockname()[1]}/v1 ({len(bank)} questions, {what}), pid {os.getpid()}",
+        highlight=False,
+    )
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
     asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))

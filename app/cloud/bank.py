@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.domain import LETTERS, MAX_OPTIONS, MIN_OPTIONS, one_line
 from app.errors import ConfigError
@@ -59,22 +60,22 @@ class Bank:
         ConfigError: no row has answers recorded under that name.
     """
 
-    def __init__(self, rows: Iterable[Mapping[str, object]], *, accuracy: float = 0.739, recorded: str | None = None, seed: int = 0) -> None:
+    def __init__(self, rows: Iterable[Mapping[str, Any]], *, accuracy: float = 0.739, recorded: str | None = None, seed: int = 0) -> None:
         self._accuracy = accuracy
         self._seed = seed
         # Per question the text of the option to name; None where the recorded model named none.
         self._answers: dict[str, str | None] = {}
         names: set[str] = set()
         for row in rows:
-            options = tuple(one_line(str(option)) for option in row["options"])  # type: ignore[attr-defined]
+            options = tuple(one_line(str(option)) for option in row["options"])
             asked = AskedQuestion(str(row["question"]), options)
             letter = row["answer"]
             if recorded is not None:
                 replies = row.get("recorded") or {}
-                names.update(replies)  # type: ignore[call-overload]
-                if recorded not in replies:  # type: ignore[operator]
+                names.update(replies)
+                if recorded not in replies:
                     continue
-                letter = replies[recorded]  # type: ignore[index]
+                letter = replies[recorded]
             self._answers[asked.key] = options[LETTERS.index(str(letter))] if letter is not None else None
         self._is_recorded = recorded is not None
         if recorded is not None and not self._answers:
@@ -98,7 +99,7 @@ class Bank:
         return LETTERS[draw.choice([index for index in range(len(asked.options)) if index != right])]
 
 
-def load_rows(paths: Iterable[Path]) -> list[dict[str, object]]:
+def load_rows(paths: Iterable[Path]) -> list[dict[str, Any]]:
     """Read JSONL banks.
 
     Raises:

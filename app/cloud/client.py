@@ -110,7 +110,7 @@ class CloudClient:
         try:
             # One clock over connect, send and the whole body; httpx2's own timeouts start anew with every chunk.
             async with asyncio.timeout(budget):
-                response = await self._http.post(self._url, json=body, timeout=None)  # noqa: S113  # asyncio.timeout above
+                response = await self._http.post(self._url, json=body, timeout=None)  # asyncio.timeout above
             code = response.status_code
             outcome = str(code) if code in (httpx2.codes.OK, httpx2.codes.TOO_MANY_REQUESTS) else f"{code // 100}xx"
             if code == httpx2.codes.TOO_MANY_REQUESTS or code >= httpx2.codes.INTERNAL_SERVER_ERROR:

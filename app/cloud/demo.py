@@ -62,8 +62,9 @@ def create_demo(
         retry_after_s: what a 429 says.
         seed: of latencies and faults.
     """
+    rates = faults or {}
     stats: Counter[str] = Counter(calls=0, cancels=0, answered=0)
-    given: Counter[str] = Counter({name: 0 for name in faults or {}})
+    given: Counter[str] = Counter(dict.fromkeys(rates, 0))
     app = FastAPI(title="FogGate stand-in cloud", docs_url=None, redoc_url=None)
 
     @app.get("/v1/models")
@@ -77,8 +78,9 @@ def create_demo(
     @app.post("/v1/chat/completions", response_model=None)
     async def complete(request: Request) -> Response:
         stats["calls"] += 1
-        draw = random.Random(f"{seed}|{stats['calls']}")  # noqa: S311  # a simulation, not a secret
-        fault = _draw_fault(draw.random(), faults or {})
+        call = stats["calls"]
+        draw = random.Random(f"{seed}|{call}")  # noqa: S311  # a simulation, not a secret
+        fault = _draw_fault(draw.random(), rates)
         wait_s = latency_ms / 1000 * math.exp(draw.gauss(0, latency_sigma))
         try:
             body = await request.json()
@@ -93,19 +95,23 @@ def create_demo(
         if await _left(request, math.inf if fault == "hang" else wait_s):
             stats["cancels"] += 1
             return Response(status_code=499)
-        if fault == "429":
-            return _error(429, "rate limit (on demand)", {"retry-after": str(retry_after_s)})
-        if fault == "500":
-            return _error(500, "internal error (on demand)")
-        if fault == "cut":
-            return _Cut()
-        if fault == "bad-json":
-            return Response(b'{"choices": [{"message": {"content": "A', media_type="application/json")
+        if fault in {"429", "500", "cut", "bad-json"}:
+            return _faulty(fault, retry_after_s)
         letter = bank.letter(asked) if asked and fault != "prose" else None
         stats["answered"] += 1
-        return JSONResponse(_completion(prompt, _PROSE if letter is None else f"Final answer: {letter}", stats["calls"]))
+        return JSONResponse(_completion(prompt, _PROSE if letter is None else f"Final answer: {letter}", call))
 
     return app
+
+
+def _faulty(fault: str, retry_after_s: int) -> Response:
+    if fault == "429":
+        return _error(429, "rate limit (on demand)", {"retry-after": str(retry_after_s)})
+    if fault == "500":
+        return _error(500, "internal error (on demand)")
+    if fault == "cut":
+        return _Cut()
+    return Response(b'{"choices": [{"message": {"content": "A', media_type="application/json")
 
 
 def _draw_fault(u: float, rates: Mapping[str, float]) -> str | None:
@@ -151,5 +157,3 @@ class _Cut(Response):
         headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b'{"id": "chatcmpl-', "more_body": True})
-
-

@@ -21,5 +21,7 @@ def ask_gateway(url: str, body: dict[str, Any], *, timeout_s: float = 60.0) -> d
         raise CloudUnavailable(f"no gateway answers at {url} ({type(error).__name__})") from None
     if response.status_code == httpx2.codes.OK:
         return reply
-    failure: FogGateError = InvalidQuestion(f"the gateway says {response.status_code}: {reply.get('error', {}).get('message', 'no reason given')}")
+    failure: FogGateError = InvalidQuestion(
+        f"the gateway says {response.status_code}: {reply.get('error', {}).get('message', 'no reason given')}"
+    )
     raise failure

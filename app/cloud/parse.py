@@ -30,7 +30,8 @@ _LEADING = re.compile(r"^[\s(\[]*([A-Za-z])\s*[.):\]]+\s*(.+)$", re.DOTALL)
 _CLAIMS = (
     re.compile(rf"\bfinal\s+answer\s*(?:is\s*:?|[:=\-–—])\s*(?:option\s+)?{_OPEN}([A-Za-z]){_END}", re.IGNORECASE),
     re.compile(
-        rf"\b(?:(?:correct|right|best)\s+)?(?:answer|option|choice)\s*(?:is\s*:?|[:=])\s*(?:option\s+)?{_OPEN}([A-Za-z]){_END}", re.IGNORECASE
+        rf"\b(?:(?:correct|right|best)\s+)?(?:answer|option|choice)\s*(?:is\s*:?|[:=])\s*(?:option\s+)?{_OPEN}([A-Za-z]){_END}",
+        re.IGNORECASE,
     ),
     re.compile(rf"(?:^|\n)\s*(?:жауап|дұрыс жауап|ответ|правильный ответ)\s*[:\-–—]\s*{_OPEN}(\w){_END}", re.IGNORECASE),
 )

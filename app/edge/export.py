@@ -1,0 +1,53 @@
+"""Write the edge model so that plain transformers code runs it: the quick demo of the reference cards."""
+
+import shutil
+from pathlib import Path
+from typing import Literal
+
+from app.domain import Question
+from app.edge.builtin import default_cache_dir
+from app.edge.loader import load_model
+from app.errors import ConfigError
+from app.prompt import PromptFamily, chat_messages
+
+_EXAMPLE = Question("Which gas do green plants take in for photosynthesis?", ("Oxygen", "Carbon dioxide", "Nitrogen", "Helium"))
+_SCRIPT = """\
+# Needs: pip install torch transformers. The chat template, greedy decoding, 64 new tokens; nothing of FogGate.
+from pathlib import Path
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+here = Path(__file__).parent
+tokenizer, model = AutoTokenizer.from_pretrained(here), AutoModelForCausalLM.from_pretrained(here)
+messages = {messages}
+prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
+inputs = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
+output = model.generate(**inputs, max_new_tokens=64, do_sample=False)
+print(tokenizer.decode(output[0, inputs.input_ids.shape[1]:], skip_special_tokens=True))
+"""
+
+
+def export_model(
+    out: Path, *, model: str, adapter: str | None, family: str, dtype: Literal["auto", "float32", "bfloat16"], cache_dir: Path | None
+) -> None:
+    """Write model (adapter merged), tokenizer, chat template and `quick_demo.py` into a new folder.
+
+    Raises:
+        ConfigError: the folder exists and is not empty, cannot be written, or the model cannot be loaded.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(f"{out} exists already and is not an empty folder")
+    given = None if family == "auto" else PromptFamily(family)
+    loaded = load_model(model, cache_dir=cache_dir or default_cache_dir(), adapter=adapter, family=given, device="cpu", dtype=dtype)
+    # A half-written export is never seen under its name.
+    scratch = out.with_name(out.name + ".partial")
+    try:
+        shutil.rmtree(scratch, ignore_errors=True)
+        loaded.model.save_pretrained(scratch)
+        loaded.tokenizer.save_pretrained(scratch)
+        messages = chat_messages(_EXAMPLE, loaded.family)
+        (scratch / "quick_demo.py").write_text(_SCRIPT.format(messages=messages), encoding="utf-8")
+        if out.exists():
+            out.rmdir()
+        scratch.rename(out)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written ({error.strerror})") from error
