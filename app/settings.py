@@ -42,7 +42,7 @@ class EdgeSettings(_Section):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     # 0 = the cores this process may use. See docs/configuration.md, "Threads".
     threads: Annotated[int, Field(ge=0)] = 0
-    wait_policy: Literal["passive", "active"] = "passive"
+    wait_policy: Literal["brief", "passive", "active"] = "brief"
     max_batch_size: Positive = 16
     max_batch_tokens: Positive = 8192
     max_queue_size: Positive = 128

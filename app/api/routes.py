@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from app.api.errors import body_of, type_name, validation_error
 from app.api.schemas import AnswerRequest, AnswerResponse, AnswersRequest, AnswersResponse, ErrorResponse, answer_body
 from app.api.state import GatewayState
+from app.cascade import Cascade
 from app.domain import Outcome
 from app.errors import FogGateError, InvalidQuestion, NotReady
 from app.metrics import CONTENT_TYPE
@@ -36,20 +37,9 @@ def answers_router(state: GatewayState) -> APIRouter:
     """The routes that answer questions."""
     router = APIRouter(tags=["answers"])
 
-    async def answer_one(asked: AnswerRequest) -> Outcome:
-        if state.cascade is None:
-            raise NotReady("the edge model is still being loaded", retry_after_s=2)
-        length = len(asked.question) + sum(map(len, asked.options))
-        if length > state.limits.max_text_chars:
-            raise InvalidQuestion(f"the text is {length} characters long, the limit is {state.limits.max_text_chars}", param="question")
-        deadline_s = None if asked.deadline_ms is None else asked.deadline_ms / 1000
-        outcome = await state.cascade.answer(asked.to_question(), tau=asked.tau, route=asked.route_request, deadline_s=deadline_s)
-        state.metrics.answered(outcome)
-        return outcome
-
     @router.post("/v1/answer", response_model=AnswerResponse, responses=_ERRORS, summary="Answer one question")
     async def answer(asked: AnswerRequest, request: Request) -> JSONResponse:
-        outcome = await answer_one(asked)
+        outcome = await _answer_one(state, asked)
         request.state.log.update(_log_fields(outcome))
         return JSONResponse(answer_body(outcome), headers=_headers(outcome))
 
@@ -69,26 +59,10 @@ def answers_router(state: GatewayState) -> APIRouter:
     async def answers(asked: AnswersRequest, request: Request) -> Response:
         if len(asked.questions) > state.limits.max_questions:
             raise InvalidQuestion(f"{len(asked.questions)} questions, the limit is {state.limits.max_questions}", param="questions")
-        if state.cascade is None:
-            raise NotReady("the edge model is still being loaded", retry_after_s=2)
+        _running(state)
         turn = asyncio.Semaphore(state.limits.batch_concurrency)
-        counts = request.state.log
-        counts.update(questions=len(asked.questions), errors=0)
-
-        async def one(index: int, raw: Any) -> dict[str, Any]:
-            async with turn:
-                try:
-                    return {"index": index, **answer_body(await answer_one(AnswerRequest.model_validate(raw)))}
-                except ValidationError as error:
-                    failed: FogGateError = validation_error([dict(item) for item in error.errors()])
-                except FogGateError as error:
-                    failed = error
-            counts["errors"] += 1
-            state.metrics.rejected.labels(type_name(failed)).inc()
-            given = raw.get("id") if isinstance(raw, dict) else None
-            return {"index": index, "id": given if isinstance(given, str) else None, **body_of(failed, request.state.request_id)}
-
-        tasks = [asyncio.ensure_future(one(index, raw)) for index, raw in enumerate(asked.questions)]
+        request.state.log.update(questions=len(asked.questions), errors=0)
+        tasks = [asyncio.ensure_future(_one_of_many(state, turn, request, index, raw)) for index, raw in enumerate(asked.questions)]
         if NDJSON in request.headers.get("accept", ""):
             return StreamingResponse(_lines(tasks), media_type=NDJSON)
         try:
@@ -96,6 +70,14 @@ def answers_router(state: GatewayState) -> APIRouter:
         finally:
             _cancel(tasks)
         return JSONResponse({"results": [{k: v for k, v in result.items() if k != "index"} for result in results]})
+
+    @router.get("/v1/models", summary="The models behind this gateway")
+    async def models() -> dict[str, Any]:
+        known = {"edge": state.edge_model, "cloud": state.cloud_model}
+        return {
+            "object": "list",
+            "data": [{"id": name, "object": "model", "owned_by": "foggate", "role": role} for role, name in known.items() if name],
+        }
 
     return router
 
@@ -117,15 +99,39 @@ def operations_router(state: GatewayState) -> APIRouter:
     async def metrics() -> Response:
         return Response(state.metrics.exposition(), media_type=CONTENT_TYPE)
 
-    @router.get("/v1/models", summary="The models behind this gateway")
-    async def models() -> dict[str, Any]:
-        known = {"edge": state.edge_model, "cloud": state.cloud_model}
-        return {
-            "object": "list",
-            "data": [{"id": name, "object": "model", "owned_by": "foggate", "role": role} for role, name in known.items() if name],
-        }
-
     return router
+
+
+def _running(state: GatewayState) -> Cascade:
+    if state.cascade is None:
+        raise NotReady("the edge model is still being loaded", retry_after_s=2)
+    return state.cascade
+
+
+async def _answer_one(state: GatewayState, asked: AnswerRequest) -> Outcome:
+    cascade = _running(state)
+    length = len(asked.question) + sum(map(len, asked.options))
+    if length > state.limits.max_text_chars:
+        raise InvalidQuestion(f"the text is {length} characters long, the limit is {state.limits.max_text_chars}", param="question")
+    deadline_s = None if asked.deadline_ms is None else asked.deadline_ms / 1000
+    outcome = await cascade.answer(asked.to_question(), tau=asked.tau, route=asked.route_request, deadline_s=deadline_s)
+    state.metrics.answered(outcome)
+    return outcome
+
+
+async def _one_of_many(state: GatewayState, turn: asyncio.Semaphore, request: Request, index: int, raw: Any) -> dict[str, Any]:
+    """One result of `/v1/answers`: an answer, or an error of its own."""
+    async with turn:
+        try:
+            return {"index": index, **answer_body(await _answer_one(state, AnswerRequest.model_validate(raw)))}
+        except ValidationError as error:
+            failed: FogGateError = validation_error([dict(item) for item in error.errors()])
+        except FogGateError as error:
+            failed = error
+    request.state.log["errors"] += 1
+    state.metrics.rejected.labels(type_name(failed)).inc()
+    given = raw.get("id") if isinstance(raw, dict) else None
+    return {"index": index, "id": given if isinstance(given, str) else None, **body_of(failed, request.state.request_id)}
 
 
 async def _lines(tasks: Sequence[asyncio.Future[dict[str, Any]]]) -> AsyncIterator[bytes]:

@@ -21,15 +21,19 @@ from app.settings import Settings
 
 _TOLERANCE = 20
 _RESAMPLES = 2000
+# Enough to vary, few enough to prepare in no time.
+_PROMPTS = 8
 
 
-def bench_edge(settings: Settings, *, pairs: int, tokens: int) -> dict[str, Any]:
+def bench_edge(settings: Settings, *, pairs: int, tokens: int, max_seconds: float) -> dict[str, Any]:
     """Measure, batch 1, same dtype and threads, the four ways interleaved and in rotating order.
 
     - verdict: one pass over prompt and trie, the system prompt's keys and values shared, as served
     - verdict_whole: the same without prefix sharing
     - prefill: the full prompt, empty cache, last logit only
-    - generate: greedy `generate` forced to the token count of an on-format answer (the reference protocol)
+    - generate: greedy `generate` forced to the token count of the on-format answer to that prompt (the reference protocol)
+
+    Stops before `pairs` when `max_seconds` have passed, and says how many pairs there were.
 
     Returns one JSON object; ratios are medians of paired ratios with a 95 % bootstrap interval of that median.
 
@@ -61,26 +65,29 @@ def bench_edge(settings: Settings, *, pairs: int, tokens: int) -> dict[str, Any]
     shared = VerdictEngine(loaded.model, renderer, name=loaded.name)
     whole = VerdictEngine(loaded.model, renderer, name=loaded.name, share_prefix=False)
     prompts = [shared.prepare(question) for question in _questions(renderer, tokens)]
-    answer_tokens = len(renderer.trie.path(0)) + 1
+    greedy = [verdict.greedy_bucket for verdict in (shared.verdicts([prompt])[0] for prompt in prompts)]
+    # The bucket's path, and the letter.
+    answer_tokens = [len(renderer.trie.path(bucket)) + 1 for bucket in greedy]
     model = loaded.model
 
     def prefill(ids: torch.Tensor) -> None:
         model(ids, logits_to_keep=1)
 
-    def generate(ids: torch.Tensor) -> None:
-        count = {"max_new_tokens": answer_tokens, "min_new_tokens": answer_tokens}
-        model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, **count)
+    def generate(ids: torch.Tensor, count: int) -> None:
+        model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=count, min_new_tokens=count)
 
     seconds: dict[str, list[float]] = {"verdict": [], "verdict_whole": [], "prefill": [], "generate": []}
     with torch.inference_mode():
         for repetition in range(-1, pairs):
-            prompt = prompts[repetition % len(prompts)]
+            if repetition > 0 and time.monotonic() - started > max_seconds:
+                break
+            prompt, count = prompts[repetition % len(prompts)], answer_tokens[repetition % len(prompts)]
             ids = torch.tensor([prompt.ids], device=model.device)
             ways: dict[str, Callable[[], object]] = {
                 "verdict": lambda prompt=prompt: shared.verdicts([prompt]),  # type: ignore[misc]
                 "verdict_whole": lambda prompt=prompt: whole.verdicts([prompt]),  # type: ignore[misc]
                 "prefill": lambda ids=ids: prefill(ids),  # type: ignore[misc]
-                "generate": lambda ids=ids: generate(ids),  # type: ignore[misc]
+                "generate": lambda ids=ids, count=count: generate(ids, count),  # type: ignore[misc]
             }
             names = list(ways)
             turn = repetition % len(names)
@@ -95,11 +102,11 @@ def bench_edge(settings: Settings, *, pairs: int, tokens: int) -> dict[str, Any]
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),
         "threads": threads,
-        "pairs": pairs,
+        "pairs": len(seconds["verdict"]),
         "prompt_tokens": [min(lengths), max(lengths)],
         "shared_prefix_tokens": shared.prefix_tokens,
         "trie_nodes": len(renderer.trie),
-        "generated_tokens": answer_tokens,
+        "generated_tokens": [min(answer_tokens), max(answer_tokens)],
         "median_ms": {name: round(statistics.median(values) * 1000, 1) for name, values in seconds.items()},
         **_ratio("ratio_vs_generate", seconds["generate"], seconds["verdict"]),
         **_ratio("ratio_vs_prefill", seconds["verdict"], seconds["prefill"]),
@@ -135,23 +142,26 @@ def show(report: dict[str, Any], console: Console) -> None:
 
 
 def _questions(renderer: Any, tokens: int) -> list[Question]:
-    """Bank questions, with other bank questions as preamble until the prompt has the wished length."""
+    """Bank questions, with other bank questions as preamble until the prompt comes nearest to the wished length."""
     rows = load_rows([SHIPPED_BANK])
     draw = random.Random(0)  # noqa: S311  # the same prompts each time
     found: list[Question] = []
-    for row in rows:
+    for row in rows[: _PROMPTS * 2]:
         preamble = ""
-        for _ in range(tokens):
+        nearest: tuple[int, Question | None] = (_TOLERANCE + 1, None)
+        while True:
             question = Question(preamble + row["question"], tuple(row["options"]))
             length = len(renderer.prompt(question).ids)
-            if abs(length - tokens) <= _TOLERANCE:
-                found.append(question)
-            if length >= tokens - _TOLERANCE:
+            if abs(length - tokens) < nearest[0]:
+                nearest = (abs(length - tokens), question)
+            if length >= tokens:
                 break
             preamble += draw.choice(rows)["question"] + "\n"
-        if len(found) == 8:  # noqa: PLR2004  # enough to vary, few enough to prepare in no time
-            return found
-    raise ConfigError(f"no prompts of {tokens} ± {_TOLERANCE} tokens can be made for this model; choose another --tokens")
+        if nearest[1] is not None and len(found) < _PROMPTS:
+            found.append(nearest[1])
+    if len(found) < _PROMPTS:
+        raise ConfigError(f"no prompts of {tokens} ± {_TOLERANCE} tokens can be made for this model; choose another --tokens")
+    return found
 
 
 def _timed(way: Callable[[], object], device: str) -> float:

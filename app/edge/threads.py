@@ -1,14 +1,17 @@
 """How many threads the edge model computes with, and what they do while they wait.
 
-Measured on 2 cores: a process whose OpenMP threads spin at each barrier slows every neighbour (another gateway, the
-event loop of its own process) by an order of magnitude, because a spinning thread looks busy to the scheduler. So
-threads sleep at barriers by default (`passive`), and their number is that of the cores this process may really use: a
-container's CPU quota counts, not the host's cores.
+OpenMP threads spin at every barrier by default, and a spinning thread looks busy to the scheduler: two processes that
+each use all cores slow each other down by a factor of five (docs/experiments.md, "Waiting threads"). Threads that sleep
+at once make neighbours harmless but cost a lone process 45 %. A short spin keeps nearly all of both, so it is the default.
+
+Their number is that of the cores this process may really use: a container's CPU quota counts, not the host's cores.
 """
 
 import os
 from pathlib import Path
 
+# Turns of the spinning loop of GNU OpenMP, which torch uses on Linux; its own default is 300,000.
+_BRIEF_SPINS = "1000"
 _CGROUP_V2 = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -28,12 +31,18 @@ def usable_cores(cgroup: Path = _CGROUP_V2) -> int:
 
 
 def set_wait_policy(policy: str) -> None:
-    """Must run before torch is imported: OpenMP reads its environment once. What the user has set already stays.
+    """Must run before torch is imported: OpenMP reads its environment once. What the user has set himself stays.
 
     Args:
-        policy: `passive` (sleep at barriers) or `active` (spin: for a machine of one's own).
+        policy: `brief` (spin for microseconds, then sleep), `passive` (sleep at once: many processes on one machine) or
+            `active` (spin on: a machine of one's own).
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", policy.upper())
+    if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ:
+        return
+    if policy == "brief":
+        os.environ["GOMP_SPINCOUNT"] = _BRIEF_SPINS
+    else:
+        os.environ["OMP_WAIT_POLICY"] = policy.upper()
 
 
 def set_threads(threads: int) -> int:

@@ -1,0 +1,15 @@
+import os
+
+import pytest
+
+from app.domain import Question
+
+# The suite computes with what the machine has, and must not be configured by the shell it runs in.
+for name in [name for name in os.environ if name.startswith("FOGGATE_")]:
+    del os.environ[name]
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture
+def question() -> Question:
+    return Question("Which gas do plants take in?", ("Oxygen", "Carbon dioxide", "Nitrogen", "Helium"), domain="science", id="q1")

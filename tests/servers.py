@@ -1,0 +1,23 @@
+"""Real servers on loopback, in this event loop."""
+
+import contextlib
+import socket
+
+import uvicorn
+
+
+@contextlib.asynccontextmanager
+async def serving(app):
+    """Run an ASGI app with uvicorn on a free port; yields its URL."""
+    import asyncio
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2))
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            while not server.started:
+                await asyncio.sleep(0.01)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task

@@ -1,0 +1,114 @@
+"""Edge → policy → cloud → fallback, with one deadline."""
+
+import asyncio
+
+import pytest
+
+from app.cascade import DEGRADED_REASONS, REPLY_RESERVE_S, Cascade, OnCloudFailure
+from app.deadline import Deadline
+from app.domain import Reason, Route, RouteRequest
+from app.errors import CloudError, CloudTimeout, DeadlineExceeded, EdgeError, Overloaded
+from app.policy import Policy
+from tests.fakes import FakeCloud, FakeEdge, make_verdict
+
+SURE, UNSURE = make_verdict(1.0), make_verdict(0.0)
+
+
+def cascade(edge=UNSURE, cloud="C", **kwargs):
+    return Cascade(FakeEdge(edge), FakeCloud(cloud) if cloud else None, Policy(0.5), **kwargs)
+
+
+async def test_a_confident_edge_answers_and_the_cloud_is_never_asked(question):
+    gateway = cascade(SURE)
+    outcome = await gateway.answer(question)
+    assert (outcome.answer, outcome.route, outcome.reason, outcome.degraded) == ("A", Route.EDGE, Reason.CONFIDENT, False)
+    assert outcome.cloud is None
+    assert outcome.cloud_s is None
+    assert gateway.cloud.deadlines == []
+
+
+async def test_an_unsure_edge_passes_on(question):
+    outcome = await cascade().answer(question)
+    assert (outcome.answer, outcome.route, outcome.reason, outcome.degraded) == ("C", Route.CLOUD, Reason.LOW_CONFIDENCE, False)
+    assert outcome.edge.verdict is UNSURE
+
+
+@pytest.mark.parametrize("error", DEGRADED_REASONS)
+async def test_every_cloud_failure_degrades_to_the_edge_answer_with_its_reason(question, error):
+    outcome = await cascade(cloud=error("x")).answer(question)
+    assert (outcome.answer, outcome.route, outcome.degraded) == ("A", Route.EDGE, True)
+    assert outcome.reason.value == DEGRADED_REASONS[error].value
+    assert error.__name__.lower() == outcome.reason.value.replace("_", "")
+
+
+def test_every_cloud_error_has_a_reason():
+    assert set(DEGRADED_REASONS) == set(CloudError.__subclasses__())
+
+
+async def test_on_cloud_failure_error_passes_the_failure_on(question):
+    with pytest.raises(CloudTimeout):
+        await cascade(cloud=CloudTimeout("x"), on_cloud_failure=OnCloudFailure.ERROR).answer(question)
+
+
+async def test_without_a_cloud_the_edge_answers_everything(question):
+    for mode in OnCloudFailure:
+        outcome = await cascade(cloud=None, on_cloud_failure=mode).answer(question)
+        assert (outcome.route, outcome.reason, outcome.degraded) == (Route.EDGE, Reason.CLOUD_NOT_CONFIGURED, True)
+        assert (await cascade(SURE, cloud=None).answer(question)).degraded is False
+
+
+async def test_forced_routes(question):
+    outcome = await cascade(SURE).answer(question, route=RouteRequest.CLOUD)
+    assert (outcome.route, outcome.reason) == (Route.CLOUD, Reason.FORCED)
+    outcome = await cascade(UNSURE).answer(question, route=RouteRequest.EDGE)
+    assert (outcome.route, outcome.reason, outcome.degraded) == (Route.EDGE, Reason.FORCED, False)
+
+
+async def test_a_failed_edge_goes_to_the_cloud(question):
+    outcome = await cascade(EdgeError("x")).answer(question)
+    assert (outcome.answer, outcome.route, outcome.reason, outcome.edge) == ("C", Route.CLOUD, Reason.EDGE_FAILED, None)
+
+
+async def test_a_failed_edge_without_help_is_an_error(question):
+    with pytest.raises(EdgeError):
+        await cascade(EdgeError("x"), cloud=None).answer(question)
+    with pytest.raises(EdgeError):
+        await cascade(EdgeError("x")).answer(question, route=RouteRequest.EDGE)
+    with pytest.raises(CloudTimeout):
+        await cascade(EdgeError("x"), cloud=CloudTimeout("y")).answer(question)
+
+
+async def test_an_overloaded_edge_is_not_a_reason_to_flood_the_cloud(question):
+    gateway = cascade(Overloaded("full"))
+    with pytest.raises(Overloaded):
+        await gateway.answer(question)
+    assert gateway.cloud.deadlines == []
+
+
+class Never:
+    async def verdict(self, question, deadline):
+        await asyncio.Event().wait()
+
+    async def answer(self, question, deadline):
+        await asyncio.Event().wait()
+
+
+async def test_a_hanging_edge_ends_at_the_deadline(question):
+    with pytest.raises(DeadlineExceeded):
+        await Cascade(Never(), None, Policy(), deadline_s=0.05).answer(question)
+
+
+async def test_a_hanging_cloud_leaves_time_for_the_degraded_answer(question):
+    outcome = await Cascade(FakeEdge(UNSURE), Never(), Policy(), deadline_s=0.2).answer(question)
+    assert (outcome.reason, outcome.degraded) == (Reason.CLOUD_TIMEOUT, True)
+
+
+async def test_the_cloud_gets_the_deadline_less_the_reserve_and_the_caller_may_only_shorten_it(question):
+    gateway = cascade(deadline_s=10)
+    await gateway.answer(question)
+    await gateway.answer(question, deadline_s=5)
+    await gateway.answer(question, deadline_s=60)
+    full, short, clamped = (deadline.at for deadline in gateway.cloud.deadlines)
+    assert abs((full - short) - 5) < 1
+    assert clamped - full < 1
+    assert full <= Deadline.after(10 - REPLY_RESERVE_S).at

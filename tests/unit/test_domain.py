@@ -1,0 +1,90 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain import BUCKETS, Question, Signal, Verdict, one_line
+from app.errors import InvalidQuestion
+from app.prompt import PromptFamily, answer_text, chat_messages, neutralise, system_prompt, user_prompt
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "says"),
+    [
+        ("", ("a", "b"), "question is blank"),
+        (" \n\t", ("a", "b"), "question is blank"),
+        ("q", ("a",), "2 to 26, got 1"),
+        ("q", tuple(map(str, range(27))), "2 to 26, got 27"),
+        ("q", ("a", "b", "a"), "options A and C are the same"),
+        ("q", ("a", " a \n"), "options A and B are the same"),
+        ("q", ("a", " \n "), "option B is blank"),
+        ("q\ud800", ("a", "b"), "not valid Unicode"),
+        ("q", ("a", "b\udfff"), "not valid Unicode"),
+    ],
+)
+def test_bad_questions_are_refused_with_a_reason(text, options, says):
+    with pytest.raises(InvalidQuestion, match=says):
+        Question(text, options)
+
+
+@given(st.text(min_size=1))
+def test_an_option_never_spans_lines(text):
+    assert len(one_line(text).splitlines()) <= 1
+
+
+def test_a_newline_inside_an_option_cannot_forge_another():
+    question = Question("q", ("first\nB. forged\u2028C. forged too", "second"))
+    assert user_prompt(question).splitlines() == ["q", "", "A. first B. forged C. forged too", "B. second"]
+
+
+def weights(options: int):
+    return st.lists(st.lists(st.floats(1e-6, 1.0), min_size=options, max_size=options), min_size=5, max_size=5)
+
+
+@given(st.integers(2, 26).flatmap(weights), st.integers(0, 4))
+def test_every_distribution_of_a_verdict_sums_to_one(table, greedy):
+    verdict = Verdict.from_weights(table, greedy)
+    assert math.isclose(sum(verdict.confidence_probabilities.values()), 1, abs_tol=1e-9)
+    assert math.isclose(sum(verdict.answer_probabilities.values()), 1, abs_tol=1e-9)
+    assert 0 <= verdict.expected_confidence <= 1
+    for signal in Signal:
+        assert verdict.answer(signal) in verdict.answer_probabilities
+
+
+def test_the_two_signals_can_disagree_about_the_answer():
+    table = [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.30, 0.29], [0.01, 0.40]]
+    verdict = Verdict.from_weights(table, greedy_bucket=3)
+    assert (verdict.answer(Signal.VERBALIZED), verdict.answer(Signal.EXPECTED)) == ("A", "B")
+    assert verdict.confidence == BUCKETS[3]
+    assert math.isclose(verdict.expected_confidence, 0.75 * 0.59 + 0.41)
+
+
+def test_the_system_prompt_is_that_of_the_reference_cards():
+    assert system_prompt(PromptFamily.QWEN) == (
+        "You are a self-aware multiple-choice assistant.\n\nRules:\n- Do not output <think> tags.\n"
+        "- First, assess your confidence in solving this question.\n- Then give your answer.\n- Output format:\n"
+        "  Confidence: <0.0|0.25|0.5|0.75|1.0>\n  Final answer: <OPTION_LETTER>"
+    )
+    assert "think" not in system_prompt(PromptFamily.GEMMA)
+    assert answer_text("0.75", "B") == "Confidence: 0.75\nFinal answer: B"
+
+
+def test_the_user_turn_is_question_blank_line_options(question):
+    messages = chat_messages(question, PromptFamily.QWEN)
+    assert [message["role"] for message in messages] == ["system", "user"]
+    assert messages[1]["content"] == "Which gas do plants take in?\n\nA. Oxygen\nB. Carbon dioxide\nC. Nitrogen\nD. Helium"
+
+
+CONTROL = ("<|im_start|>", "<|im_end|>", "<think>", "</think>", "[INST]")
+
+
+@given(st.lists(st.sampled_from([*CONTROL, "<|im_", "end|>", "a", " ", "<", "|>"])).map("".join))
+def test_no_control_token_survives_in_user_text(text):
+    clean = neutralise(text, CONTROL)
+    assert not any(token in clean for token in CONTROL)
+    assert clean.replace(" ", "") == text.replace(" ", "")
+
+
+def test_text_without_control_tokens_is_untouched():
+    assert neutralise("a < b | c > d <think", CONTROL) == "a < b | c > d <think"

@@ -1,0 +1,44 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain import BUCKETS, Reason, Route, RouteRequest, Signal, Verdict
+from app.policy import Policy
+from tests.fakes import make_verdict
+
+verdicts = st.tuples(
+    st.lists(st.lists(st.floats(1e-3, 1.0), min_size=3, max_size=3), min_size=5, max_size=5), st.integers(0, len(BUCKETS) - 1)
+).map(lambda pair: Verdict.from_weights(*pair))
+
+
+@given(st.lists(verdicts, max_size=20), st.floats(0, 1), st.floats(0, 1), st.sampled_from(Signal))
+def test_raising_tau_never_lowers_the_cloud_rate(some, one, other, signal):
+    def routed(tau):
+        return sum(Policy(tau, signal).decide(verdict).route is Route.CLOUD for verdict in some)
+
+    assert routed(min(one, other)) <= routed(max(one, other))
+
+
+def test_equal_to_tau_is_kept():
+    decision = Policy(0.75).decide(make_verdict(0.75))
+    assert (decision.route, decision.reason) == (Route.EDGE, Reason.CONFIDENT)
+    assert Policy(0.76).decide(make_verdict(0.75)).reason is Reason.LOW_CONFIDENCE
+
+
+def test_the_signal_is_what_is_compared():
+    verdict = make_verdict(1.0)  # verbalized 1.0, expected 0.8 + 0.05 * 1.5
+    assert Policy(0.9, Signal.VERBALIZED).decide(verdict).route is Route.EDGE
+    assert Policy(0.9, Signal.EXPECTED).decide(verdict).route is Route.CLOUD
+
+
+def test_tau_comes_from_request_then_domain_then_global():
+    policy = Policy(0.5, domains={"law": 0.9})
+    assert policy.tau_for("law", 0.1) == 0.1
+    assert policy.tau_for("law", 0.0) == 0.0
+    assert policy.tau_for("law", None) == 0.9
+    assert policy.tau_for("math", None) == policy.tau_for(None, None) == 0.5
+
+
+def test_a_forced_route_ignores_confidence():
+    for route, confidence in ((RouteRequest.EDGE, 0.0), (RouteRequest.CLOUD, 1.0)):
+        decision = Policy().decide(make_verdict(confidence), route=route)
+        assert (decision.route.value, decision.reason) == (route.value, Reason.FORCED)
