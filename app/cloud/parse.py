@@ -16,9 +16,9 @@ SYSTEM = (
     "in the form 'Final answer: <letter>'."
 )
 
-# Cyrillic capitals and small letters that a model writing Kazakh or Russian uses where a Latin letter is meant. Only
-# those that look the same: Б or Д name no option.
-_LOOK_ALIKES = str.maketrans("АВСЕНІЈКМОРЅТХУасеіјорѕху", "ABCEHIJKMOPSTXYaceijopsxy")
+# Cyrillic letters that a model writing Kazakh or Russian uses where a Latin letter is meant: those whose capital looks
+# the same. Б or Д names no option.
+_LOOK_ALIKES = dict(zip("АВСЕНІЈКМОРЅТХУ", "ABCEHIJKMOPSTXY", strict=True))
 
 _THINKING = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
 _MARKUP = re.compile(r"[*_`#$]|\\(?:boxed|text|mathrm|textbf)\b")
@@ -82,4 +82,10 @@ def _claims(text: str, question: Question) -> list[str]:
 
 def _letters_as_latin(text: str) -> str:
     """Translate look-alikes that stand alone (a letter between non-letters), leaving words as they are."""
-    return re.sub(r"(?<!\w)\w(?!\w)", lambda match: match[0].translate(_LOOK_ALIKES), text)
+
+    def latin(match: re.Match[str]) -> str:
+        letter = match[0]
+        twin = _LOOK_ALIKES.get(letter.upper(), letter)
+        return twin if letter.isupper() else twin.lower()
+
+    return re.sub(r"(?<!\w)\w(?!\w)", latin, text)

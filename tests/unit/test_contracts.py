@@ -1,0 +1,80 @@
+"""Completeness: errors ↔ status table, metrics ↔ design, exceptions ↔ docstring, threads ↔ container."""
+
+import inspect
+import os
+
+import pytest
+
+import app.errors
+from app.api.errors import STATUS, response_of, type_name
+from app.api.schemas import AnswerResponse, answer_body
+from app.domain import EdgeReply, Outcome, Reason, Route, Signal
+from app.edge.threads import set_wait_policy, usable_cores
+from app.errors import FogGateError
+from app.metrics import Metrics
+from tests.fakes import make_verdict
+
+
+def leaves(cls):
+    below = cls.__subclasses__()
+    return [leaf for sub in below for leaf in leaves(sub)] if below else [cls]
+
+
+def test_every_leaf_of_the_error_tree_has_a_status_and_stands_in_the_drawing():
+    drawing = inspect.getdoc(app.errors)
+    assert set(leaves(FogGateError)) == set(STATUS)
+    for leaf in STATUS:
+        assert leaf.__name__ in drawing
+
+
+@pytest.mark.parametrize("leaf", STATUS)
+def test_retry_after_comes_with_429_and_503_and_only_there(leaf):
+    response = response_of(leaf("x"), "id")
+    assert response.status_code == STATUS[leaf]
+    assert ("retry-after" in response.headers) == (STATUS[leaf] in (429, 503))
+
+
+def test_type_names():
+    assert type_name(app.errors.CloudTimeout("x")) == "cloud_timeout"
+
+
+def test_every_metric_of_the_design_is_exposed():
+    names = ["foggate_requests_total", "foggate_request_duration_seconds", "foggate_edge_queue_depth", "foggate_edge_queue_duration_seconds", "foggate_edge_inference_duration_seconds", "foggate_edge_batch_size", "foggate_confidence", "foggate_cloud_attempts_total", "foggate_cloud_request_duration_seconds", "foggate_cloud_tokens_total", "foggate_cloud_breaker_state", "foggate_rejected_total", "foggate_degraded_total", "foggate_tau", "foggate_build_info"]
+    text = Metrics().exposition().decode()
+    exposed = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    assert exposed == set(names)
+
+
+def test_the_body_has_exactly_the_documented_keys(question):
+    outcome = Outcome(
+        question, "B", Route.EDGE, Reason.CONFIDENT, False, 0.5, Signal.VERBALIZED, EdgeReply(make_verdict(), "m", 0, 0.1), None, None, 0.1
+    )
+    body = answer_body(outcome)
+    assert set(body) == set(AnswerResponse.model_fields)
+    AnswerResponse.model_validate(body)
+    for part in ("edge", "timings_ms"):
+        annotation = AnswerResponse.model_fields[part].annotation
+        model = next((a for a in getattr(annotation, "__args__", ()) if hasattr(a, "model_fields")), annotation)
+        assert set(body[part]) == set(model.model_fields)
+
+
+@pytest.mark.parametrize(("content", "cores"), [("100000 100000", 1), ("50000 100000", 1), ("max 100000", None), ("garbage", None)])
+def test_a_containers_quota_bounds_the_threads(tmp_path, content, cores):
+    path = tmp_path / "cpu.max"
+    path.write_text(content)
+    everything = usable_cores(tmp_path / "none")
+    assert everything >= 1
+    assert usable_cores(path) == (cores or everything)
+
+
+def test_the_wait_policy_is_set_unless_the_user_did(monkeypatch):
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    set_wait_policy("brief")
+    assert os.environ["GOMP_SPINCOUNT"] == "1000"
+    set_wait_policy("passive")
+    assert "OMP_WAIT_POLICY" not in os.environ
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    set_wait_policy("passive")
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.delenv("OMP_WAIT_POLICY")

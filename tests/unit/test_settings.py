@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from app.errors import ConfigError
+from app.settings import SECRETS, effective, env_name, load_settings, setting_paths
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def load(tmp_path, monkeypatch):
+    def run(text="", **environment):
+        path = tmp_path / "gateway.yaml"
+        path.write_text(text)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return load_settings(path)
+
+    return run
+
+
+def test_defaults_make_a_working_gateway():
+    settings = load_settings()
+    assert (settings.server.host, settings.server.port) == ("127.0.0.1", 8080)
+    assert (settings.edge.model, settings.policy.tau, settings.policy.signal) == ("builtin", 0.5, "verbalized")
+    assert settings.cloud.base_url is None
+    assert settings.deadline_ms == 10_000
+
+
+def test_environment_wins_over_file_wins_over_default(load):
+    settings = load("policy: {tau: 0.3}\nedge: {threads: 2}", FOGGATE_POLICY__TAU="0.9", FOGGATE_POLICY__DOMAINS__law__TAU="0.7")
+    assert settings.policy.tau == 0.9
+    assert settings.edge.threads == 2
+    assert settings.policy.domains["law"].tau == 0.7
+    assert settings.edge.max_batch_size == 16
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("policy: {taw: 0.3}", "unknown setting 'policy.taw'; did you mean 'policy.tau'?"),
+        ("tau: 0.3", "unknown setting 'tau'; did you mean 'policy.tau'?"),
+        ("polcy: {tau: 0.3}", "did you mean 'policy'?"),
+        ("edge: {max_batch_sise: 3}", "did you mean 'edge.max_batch_size'?"),
+        ("policy: {domains: {law: {taw: 0.1}}}", "policy.domains.law.taw"),
+        ("policy: {tau: high}", "policy.tau: "),
+        ("policy: {tau: 1.5}", "policy.tau: "),
+        ("policy: {tau: .nan}", "policy.tau: "),
+        ("policy: {signal: loud}", "policy.signal: "),
+        ("cloud: {api_key: s3cret}", "FOGGATE_CLOUD__API_KEY"),
+        ("cloud: {base_url: not a url}", "cloud.base_url: "),
+        ("[1", "is not YAML"),
+        ("- 1", "must hold a mapping"),
+        ("deadline_ms: 0", "deadline_ms: "),
+    ],
+)
+def test_bad_files_are_refused_with_a_sentence(load, text, says):
+    with pytest.raises(ConfigError) as refused:
+        load(text)
+    assert says in refused.value.message
+    assert "s3cret" not in refused.value.message
+
+
+def test_a_missing_file_is_said():
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_settings(Path("/nonexistent/gateway.yaml"))
+
+
+def test_a_misspelt_variable_names_the_closest_one(load):
+    with pytest.raises(ConfigError, match=r"FOGGATE_CLOUD__API_KY; did you mean FOGGATE_CLOUD__API_KEY\?"):
+        load(FOGGATE_CLOUD__API_KY="x")
+
+
+def test_what_kubernetes_puts_into_the_environment_is_left_alone(load):
+    load(FOGGATE_PORT="tcp://10.0.0.1:80", FOGGATE_SERVICE_HOST="10.0.0.1", FOGGATE_PORT_8080_TCP_ADDR="10.0.0.1")
+
+
+def test_secrets_are_masked_everywhere(load):
+    settings = load("cloud: {extra_headers: {x-token: canary-2}}", FOGGATE_CLOUD__API_KEY="canary-1")
+    assert settings.cloud.api_key.get_secret_value() == "canary-1"
+    for shown in (str(effective(settings)), str(settings.cloud.api_key), repr(settings.edge)):
+        assert "canary-1" not in shown
+    assert "canary-2" not in str(effective(settings))
+
+
+def test_every_setting_is_in_the_shipped_yaml_and_in_the_docs():
+    shipped = yaml.safe_load((ROOT / "config/gateway.yaml").read_text())
+    docs = (ROOT / "docs/configuration.md").read_text()
+    for path in setting_paths():
+        assert f"`{path}`" in docs, f"docs/configuration.md does not name {path}"
+        if "<name>" in path or path in SECRETS:
+            continue
+        node = shipped
+        for part in path.split("."):
+            assert part in node, f"config/gateway.yaml does not show {path}"
+            node = node[part]
+
+
+def test_the_shipped_yaml_is_the_defaults():
+    assert load_settings(ROOT / "config/gateway.yaml") == load_settings()
+
+
+def test_env_name():
+    assert env_name("cloud.api_key") == "FOGGATE_CLOUD__API_KEY"
