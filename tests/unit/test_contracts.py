@@ -39,7 +39,23 @@ def test_type_names():
 
 
 def test_every_metric_of_the_design_is_exposed():
-    names = ["foggate_requests_total", "foggate_request_duration_seconds", "foggate_edge_queue_depth", "foggate_edge_queue_duration_seconds", "foggate_edge_inference_duration_seconds", "foggate_edge_batch_size", "foggate_confidence", "foggate_cloud_attempts_total", "foggate_cloud_request_duration_seconds", "foggate_cloud_tokens_total", "foggate_cloud_breaker_state", "foggate_rejected_total", "foggate_degraded_total", "foggate_tau", "foggate_build_info"]
+    names = [
+        "foggate_requests_total",
+        "foggate_request_duration_seconds",
+        "foggate_edge_queue_depth",
+        "foggate_edge_queue_duration_seconds",
+        "foggate_edge_inference_duration_seconds",
+        "foggate_edge_batch_size",
+        "foggate_confidence",
+        "foggate_cloud_attempts_total",
+        "foggate_cloud_request_duration_seconds",
+        "foggate_cloud_tokens_total",
+        "foggate_cloud_breaker_state",
+        "foggate_rejected_total",
+        "foggate_degraded_total",
+        "foggate_tau",
+        "foggate_build_info",
+    ]
     text = Metrics().exposition().decode()
     exposed = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     assert exposed == set(names)
