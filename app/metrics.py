@@ -15,7 +15,7 @@ class Metrics:
 
     def __init__(self) -> None:
         # One more time series per counter and histogram, which nobody reads.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = self.registry = CollectorRegistry()
         self.requests = Counter("foggate_requests_total", "Answered questions.", ["route", "reason"], registry=registry)
         self.request_duration = Histogram(

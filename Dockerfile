@@ -1,0 +1,41 @@
+# FogGate. CPU by default; the builtin model is inside, so that a start needs no network.
+#
+#   docker build -t foggate .
+#   docker build -t foggate --build-arg TORCH_INDEX=<index of CPU builds> .     a plain install of torch brings CUDA's gigabytes
+#   docker build -t foggate:cuda --build-arg TORCH_INDEX=<index of CUDA builds> --build-arg BUILTIN= .
+#   docker run --rm -p 8080:8080 foggate
+
+ARG PYTHON=3.11
+FROM python:${PYTHON}-slim AS build
+# All optional: an index or a folder of wheels (inside the build) to take torch from; BUILTIN= leaves the model out.
+ARG TORCH_INDEX=
+ARG PIP_FIND_LINKS=
+ARG BUILTIN=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+WORKDIR /src
+RUN python -m venv /opt/foggate
+COPY constraints.txt pyproject.toml README.md LICENSE ./
+RUN /opt/foggate/bin/pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} ${PIP_FIND_LINKS:+--find-links "$PIP_FIND_LINKS"} \
+    "$(grep '^torch==' constraints.txt)"
+# Dependencies in a layer of their own: a change of the code alone does not install them again.
+RUN mkdir app && echo '__version__ = "0"' > app/__init__.py && /opt/foggate/bin/pip install --constraint constraints.txt .
+COPY app app
+RUN /opt/foggate/bin/pip install --no-deps --force-reinstall .
+RUN mkdir -p /models && if [ -n "$BUILTIN" ]; then /opt/foggate/bin/python -m app.edge.builtin /models; fi
+
+FROM python:${PYTHON}-slim
+LABEL org.opencontainers.image.title="FogGate" org.opencontainers.image.licenses="Apache-2.0"
+RUN useradd --uid 10001 --no-create-home --home-dir /tmp foggate
+COPY --from=build /opt/foggate /opt/foggate
+COPY --from=build /models /models
+COPY config/gateway.yaml /etc/foggate/gateway.yaml
+# HOME and caches point to /tmp: the root file system may be read-only.
+ENV PATH=/opt/foggate/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp \
+    FOGGATE_SERVER__HOST=0.0.0.0 FOGGATE_EDGE__CACHE_DIR=/models
+USER 10001
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:%s/health/ready' % os.environ.get('FOGGATE_SERVER__PORT', '8080'), timeout=2)"]
+ENTRYPOINT ["foggate"]
+CMD ["serve", "--config", "/etc/foggate/gateway.yaml"]
