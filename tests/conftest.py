@@ -3,6 +3,7 @@ import os
 import pytest
 
 from app.domain import Question
+from tests.processes import Process
 
 # The suite computes with what the machine has, and must not be configured by the shell it runs in.
 for name in [name for name in os.environ if name.startswith("FOGGATE_")]:
@@ -13,3 +14,16 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 @pytest.fixture
 def question() -> Question:
     return Question("Which gas do plants take in?", ("Oxygen", "Carbon dioxide", "Nitrogen", "Helium"), domain="science", id="q1")
+
+
+@pytest.fixture
+async def start(tmp_path):
+    started = []
+
+    def run(name, *args, **environment):
+        started.append(Process(tmp_path, name, *args, **environment))
+        return started[-1]
+
+    yield run
+    for process in started:
+        await process.stop()

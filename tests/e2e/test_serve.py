@@ -8,66 +8,17 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import httpx2
-import pytest
 
 from app.cloud.bank import SHIPPED_BANK, load_rows
+from tests.processes import ROOT, foggate
 
-ROOT = Path(__file__).parents[2]
 ROWS = load_rows([SHIPPED_BANK])
 CANARY = "canary-sk-5f1d7a"
 SECRET_TEXT = "Zanzibar-7731"
 LOAD_SECONDS = float(os.environ.get("LOAD_SECONDS", "10"))
 LOAD_CLIENTS = int(os.environ.get("LOAD_CLIENTS", "200"))
-
-
-def foggate(*args, **environment):
-    """Run a command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "app", *args], capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, **environment}
-    )
-
-
-class Process:
-    """A server of ours with its output in files; stopped by its own id."""
-
-    def __init__(self, tmp_path, name, *args, **environment):
-        self.log = tmp_path / f"{name}.log"
-        self.out = tmp_path / f"{name}.out"
-        with self.log.open("w") as log, self.out.open("w") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", *args], stdout=out, stderr=log, cwd=ROOT, env={**os.environ, "COLUMNS": "200", **environment}
-            )
-
-    async def url(self):
-        while not (found := re.search(r"http://127\.0\.0\.1:\d+", self.out.read_text())):
-            assert self.process.poll() is None, self.log.read_text()
-            await asyncio.sleep(0.1)
-        return found[0]
-
-    async def stop(self):
-        """SIGTERM, as an orchestrator would; the exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        return await asyncio.to_thread(self.process.wait, 60)
-
-    def lines(self):
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
-
-
-@pytest.fixture
-async def start(tmp_path):
-    started = []
-
-    def run(name, *args, **environment):
-        started.append(Process(tmp_path, name, *args, **environment))
-        return started[-1]
-
-    yield run
-    for process in started:
-        await process.stop()
 
 
 def body(row, **more):
