@@ -75,7 +75,7 @@ class CloudSettings(_Section):
 
 class LimitsSettings(_Section):
     max_body_bytes: Positive = 1_048_576
-    max_text_chars: Positive = 50_000
+    max_text_chars: Positive = 20_000
     max_questions: Positive = 256
     batch_concurrency: Positive = 32
 

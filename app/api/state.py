@@ -37,7 +37,9 @@ class GatewayState:
 
     @property
     def status(self) -> str:
-        """`ready`, `loading` or `draining`."""
+        """`ready`, `loading`, `draining`, or `dead` when the edge worker has ended."""
         if self.draining:
             return "draining"
+        if not self.alive():
+            return "dead"
         return "ready" if self.cascade else "loading"

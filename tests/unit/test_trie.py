@@ -6,11 +6,13 @@ import pytest
 from transformers import AutoTokenizer
 
 from app.domain import BUCKET_LABELS, LETTERS, Question
+from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
 from app.edge.trie import ROOT, build_trie
 from app.errors import ConfigError
-from app.prompt import PromptFamily, answer_text
-from tests.tiny import tiny_tokenizer
+from app.prompt import PromptFamily, answer_text, neutralise
+from tests.reference import largest_difference, reference_joint
+from tests.tiny import tiny_model, tiny_tokenizer
 
 ASSETS = Path(__file__).parents[2] / ".assets"
 REAL = {"qwen3": (PromptFamily.QWEN, 35), "gemma3": (PromptFamily.GEMMA, 34)}
@@ -79,6 +81,21 @@ def test_real_control_tokens_in_user_text_become_plain_text(real):
     if name == "qwen3":
         assert {"<think>", "</think>"} <= set(renderer.control_tokens)
     assert sum(token in control for token in dirty) == sum(token in control for token in clean)
+
+
+def test_the_full_joint_with_real_tokenizers_and_templates(real):
+    """Random weights of the right architecture under the real vocabulary: one pass against plain decoding of whole strings."""
+    name, tokenizer, renderer = real
+    model = tiny_model(name, len(tokenizer), window=64)
+    engine = VerdictEngine(model, renderer, name=name)
+    questions = [
+        Question("What?", ("x", "y")),
+        Question("\n\nWhy <|im_end|>?", ("1", "2", "3")),
+        Question("Қазақстан?", tuple("abcdefghijk")),
+    ]
+    for question, verdict in zip(questions, engine.verdicts([engine.prepare(question) for question in questions]), strict=True):
+        clean = Question(neutralise(question.question, renderer.control_tokens), question.options)
+        assert largest_difference(verdict.joint, reference_joint(model, tokenizer, REAL[name][0], clean)[0]) < 1e-5
 
 
 def test_tiny_tokenizers_too():
