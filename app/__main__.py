@@ -158,7 +158,7 @@ def bench_edge(
     config: ConfigFile = None,
     pairs: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 20,
     tokens: Annotated[int, typer.Option(min=100, help="Prompt length, ±20.")] = 200,
-    max_seconds: Annotated[float, typer.Option(min=1, help="Stop with fewer pairs after this long, and say so.")] = 32,
+    max_seconds: Annotated[float, typer.Option(min=1, help="Stop with fewer pairs after this long, and say so.")] = 38,
     as_json: AsJson = False,
 ) -> None:
     """The one-pass verdict against the same model's `generate` and against a bare prefill, in one run."""

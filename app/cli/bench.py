@@ -22,7 +22,7 @@ from app.settings import Settings
 _TOLERANCE = 20
 _RESAMPLES = 2000
 # Enough to vary, few enough to prepare in no time.
-_PROMPTS = 8
+_PROMPTS = 5
 
 
 def bench_edge(settings: Settings, *, pairs: int, tokens: int, max_seconds: float) -> dict[str, Any]:
@@ -92,10 +92,14 @@ def bench_edge(settings: Settings, *, pairs: int, tokens: int, max_seconds: floa
             names = list(ways)
             turn = repetition % len(names)
             for name in names[turn:] + names[:turn]:
+                # The way that nobody is served with gets every second round, to end in time on a slow machine.
+                if name == "verdict_whole" and repetition % 2:
+                    continue
                 took = _timed(ways[name], model.device.type)
                 # The first round warms up and is not counted.
                 if repetition >= 0:
                     seconds[name].append(took)
+    every_second = {name: values[::2] for name, values in seconds.items()}
     lengths = [len(prompt.ids) for prompt in prompts]
     return {
         "model": loaded.name,
@@ -110,8 +114,9 @@ def bench_edge(settings: Settings, *, pairs: int, tokens: int, max_seconds: floa
         "median_ms": {name: round(statistics.median(values) * 1000, 1) for name, values in seconds.items()},
         **_ratio("ratio_vs_generate", seconds["generate"], seconds["verdict"]),
         **_ratio("ratio_vs_prefill", seconds["verdict"], seconds["prefill"]),
-        **_ratio("ratio_vs_generate_without_sharing", seconds["generate"], seconds["verdict_whole"]),
-        **_ratio("ratio_vs_prefill_without_sharing", seconds["verdict_whole"], seconds["prefill"]),
+        "pairs_without_sharing": len(seconds["verdict_whole"]),
+        **_ratio("ratio_vs_generate_without_sharing", every_second["generate"], seconds["verdict_whole"]),
+        **_ratio("ratio_vs_prefill_without_sharing", seconds["verdict_whole"], every_second["prefill"]),
         "hardware": {
             "processor": torch.cpu.get_capabilities().get("cpu_name", platform.processor()),
             "machine": platform.machine(),
