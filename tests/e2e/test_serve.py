@@ -127,7 +127,8 @@ async def test_sigterm_under_load_loses_no_accepted_request(start):
         # Any other exception here is a lost request.
         await asyncio.gather(*clients)
     assert set(seen) == {200, "not accepted"}, seen
-    assert await gateway.stop() == 0
+    # Not stop(): a second SIGTERM could hit the interpreter after its handlers are gone.
+    assert await asyncio.to_thread(gateway.process.wait, 60) == 0
     assert gateway.lines()[-1]["message"].startswith("Finished server process")
 
 
