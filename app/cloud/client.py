@@ -47,6 +47,7 @@ class CloudClient:
         extra_headers: sent with every call.
         extra_body: laid over the request body, as in `{"chat_template_kwargs": {…}}`.
         seed: of the jitter, for tests.
+        transport: what carries the calls instead of a network, for tests.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class CloudClient:
         extra_headers: Mapping[str, str] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         seed: int | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self.model = model
         self._url = base_url.rstrip("/") + "/chat/completions"
@@ -71,7 +73,8 @@ class CloudClient:
         self._extra_body = dict(extra_body or {})
         self._random = random.Random(seed)  # noqa: S311  # jitter, not a secret
         headers = {**(extra_headers or {}), **({"authorization": f"Bearer {api_key}"} if api_key else {})}
-        self._http = httpx2.AsyncClient(headers=headers, limits=httpx2.Limits(max_connections=max_connections), follow_redirects=False)
+        limits = httpx2.Limits(max_connections=max_connections)
+        self._http = httpx2.AsyncClient(headers=headers, limits=limits, follow_redirects=False, transport=transport)
 
     async def close(self) -> None:
         """Close the connection pool."""
@@ -129,7 +132,7 @@ class CloudClient:
             # Refused, reset, cut in the middle, a stale pooled connection: asking again is safe, an answer has no effects.
             outcome = "connection"
             raise _Retryable(outcome) from None
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError):
             outcome = "protocol"
             raise CloudUnparsable("the cloud's reply is not valid HTTP") from None
         finally:

@@ -33,7 +33,7 @@ async def gateway(engine=None, *, ready=True, faults=None, cloud=True, latency_m
         app = create_app(configured, loader=lambda _: engine)
         http = await stack.enter_async_context(httpx2.AsyncClient(base_url=await stack.enter_async_context(serving(app)), timeout=30))
         stack.callback(engine.gate.set)
-        http.cloud_url = url
+        http.cloud_url, http.state = url, app.state.gateway
         while ready and (await http.get("/health/ready")).status_code != 200:
             await asyncio.sleep(0.01)
         yield http, engine
@@ -345,6 +345,24 @@ async def test_hanging_up_cancels_queued_edge_work_and_the_cloud_call():
         assert (await holding).status_code == 200
         assert len(engine.batches) == before
         assert (await stats()).json()["calls"] == 1
+
+
+async def test_while_draining_ready_is_503_and_replies_close_their_connection():
+    async with gateway() as (http, _):
+        assert "connection" not in (await http.post("/v1/answer", json=ASK)).headers
+        http.state.draining = True
+        ready = await http.get("/health/ready")
+        assert (ready.status_code, ready.json(), ready.headers["connection"]) == (503, {"status": "draining"}, "close")
+        late = await http.post("/v1/answer", json=ASK)
+        assert (late.status_code, late.headers["connection"]) == (200, "close")
+        assert (await http.get("/health/live")).status_code == 200
+
+
+async def test_a_dead_worker_is_neither_live_nor_ready():
+    async with gateway() as (http, _):
+        http.state.alive = lambda: False
+        assert (await http.get("/health/live")).status_code == 503
+        assert (await http.get("/health/ready")).json() == {"status": "dead"}
 
 
 async def test_a_bug_is_a_500_without_details(caplog):

@@ -12,7 +12,7 @@ from app.cloud.client import CloudClient, _retry_after
 from app.cloud.demo import create_demo
 from app.deadline import Deadline
 from app.domain import Question
-from app.errors import CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
+from app.errors import CloudError, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
 from app.metrics import Metrics
 from tests.servers import serving
 
@@ -161,6 +161,36 @@ async def test_whatever_an_endpoint_says_is_one_of_our_errors(answer, error):
         with pytest.raises(error) as failed:
             await ask(url, max_attempts=1)
     assert KEY not in repr(failed.value)
+
+
+class Throws(httpx2.AsyncBaseTransport):
+    def __init__(self, error):
+        self.error = error
+
+    async def handle_async_request(self, request):
+        raise self.error
+
+
+def foreign_exceptions():
+    """Everything the HTTP library can throw at us, by its own class tree."""
+
+    def below(cls):
+        return [cls, *(leaf for sub in cls.__subclasses__() for leaf in below(sub))]
+
+    return [cls for root in (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) for cls in below(root)]
+
+
+async def test_no_exception_of_the_http_library_is_unmapped():
+    classes = foreign_exceptions()
+    assert len(classes) > 20
+    for cls in classes:
+        error = cls.__new__(cls)
+        Exception.__init__(error, "x")
+        cloud = client("http://127.0.0.1:1", transport=Throws(error), max_attempts=1)
+        with pytest.raises(CloudError) as failed:
+            await cloud.answer(QUESTION, Deadline.after(5))
+        assert type(failed.value) in {CloudUnavailable, CloudUnparsable}, cls
+        await cloud.close()
 
 
 async def test_key_headers_and_body_fields_are_sent():
