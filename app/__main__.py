@@ -15,8 +15,10 @@ cli = typer.Typer(
     name="foggate", help="A self-aware edge-cloud gateway for multiple-choice questions.", no_args_is_help=True, add_completion=False
 )
 config_cli = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
+eval_cli = typer.Typer(help="Know what routing buys on your own questions.", no_args_is_help=True)
 bench_cli = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 cli.add_typer(config_cli, name="config")
+cli.add_typer(eval_cli, name="eval")
 cli.add_typer(bench_cli, name="bench")
 console = Console(highlight=False)
 
@@ -132,10 +134,11 @@ def export(
 ) -> None:
     """Write the edge model (adapter merged), its tokenizer and a ten-line script that plain transformers runs."""
     from app.edge.export import export_model
+    from app.main import load_edge_model
     from app.settings import load_settings
 
-    edge = load_settings(config).edge
-    export_model(out, model=edge.model, adapter=edge.adapter, family=edge.prompt_family, dtype=edge.dtype, cache_dir=edge.cache_dir)
+    settings = load_settings(config)
+    export_model(out, lambda: load_edge_model(settings, device="cpu"))
     console.print(f"wrote {out}; try: python {out / 'quick_demo.py'}")
 
 
@@ -151,6 +154,50 @@ def config_check(config: ConfigFile = None, as_json: AsJson = False) -> None:
         _print_json(shown)
     else:
         sys.stdout.write(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
+
+
+@eval_cli.command("collect")
+def eval_collect(
+    data: Annotated[list[Path], typer.Option(help="Questions with gold answers, .jsonl or .csv; may be given more than once.")],
+    out: Annotated[Path, typer.Option(help="The records file; a run that was killed goes on from it.")],
+    config: ConfigFile = None,
+    cloud: Annotated[str, typer.Option(help="configured (cloud.base_url) or none")] = "configured",
+    cloud_records: Annotated[Path | None, typer.Option(help="Take the cloud's answers from these records instead of asking.")] = None,
+    cloud_concurrency: Annotated[int, typer.Option(min=1, help="Cloud calls under way at a time.")] = 16,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the edge and the cloud every question once and record what they say, one line a question."""
+    from app.cli.evaluate import run_collect
+    from app.settings import load_settings
+
+    if cloud not in {"configured", "none"}:
+        raise ConfigError("--cloud must be 'configured' or 'none'")
+    run_collect(
+        load_settings(config),
+        data=data,
+        out=out,
+        use_cloud=cloud == "configured",
+        cloud_records=cloud_records,
+        cloud_concurrency=cloud_concurrency,
+        as_json=as_json,
+    )
+
+
+@eval_cli.command("report")
+def eval_report(
+    records: Annotated[Path, typer.Option(help="What `eval collect` wrote.")],
+    out: Annotated[Path, typer.Option(help="A folder for report.json and report.md.")],
+    tau: Annotated[float, typer.Option(min=0, max=1)] = 0.5,
+    signal: Annotated[str, typer.Option(help="verbalized or expected")] = "verbalized",
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """What routing buys at a tau, with intervals, and how good each signal is. Needs no model."""
+    from app.cli.evaluate import run_report
+
+    if signal not in {"verbalized", "expected"}:
+        raise ConfigError("--signal must be 'verbalized' or 'expected'")
+    run_report(records=records, tau=tau, signal=signal, out=out, seed=seed, as_json=as_json)
 
 
 @bench_cli.command("edge")

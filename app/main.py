@@ -5,6 +5,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -28,6 +29,9 @@ from app.policy import Policy
 from app.prompt import PROMPT_VERSION, PromptFamily
 from app.settings import Settings
 
+if TYPE_CHECKING:
+    from app.edge.loader import LoadedModel
+
 log = structlog.get_logger("foggate")
 
 EngineLoader = Callable[[Settings], Engine]
@@ -37,27 +41,40 @@ WARM_UP = Question("Which of these is a number?", ("Seven", "Blue", "Quickly", "
 WARM_UP_S = 60.0
 
 
-def load_engine(settings: Settings) -> Engine:
-    """Load the configured edge model; takes seconds, so it runs in a thread.
+def load_edge_model(settings: Settings, *, device: str | None = None) -> "LoadedModel":
+    """The configured edge model on the configured device (or the given one), threads set. Takes seconds.
 
     Raises:
-        ConfigError: the model cannot answer; one sentence for a person.
+        ConfigError: the model cannot be loaded; one sentence for a person.
     """
-    # Imported here: torch takes seconds to import, and /health/live must answer before that.
-    from app.edge.engine import VerdictEngine
-    from app.edge.loader import load_model
-    from app.edge.rendering import Renderer
-
     edge = settings.edge
+    set_wait_policy(edge.wait_policy)
     set_threads(edge.threads)
-    loaded = load_model(
+    # Imported here: torch takes seconds to import, /health/live must answer before that, and OpenMP reads the wait policy
+    # just set when torch is imported.
+    from app.edge.loader import load_model
+
+    return load_model(
         edge.model,
         cache_dir=edge.cache_dir or default_cache_dir(),
         adapter=edge.adapter,
         family=None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family),
-        device=edge.device,
+        device=device or edge.device,
         dtype=edge.dtype,
     )
+
+
+def load_engine(settings: Settings) -> Engine:
+    """The engine that serves; runs in a thread.
+
+    Raises:
+        ConfigError: the model cannot answer; one sentence for a person.
+    """
+    loaded = load_edge_model(settings)
+    from app.edge.engine import VerdictEngine  # after the wait policy is set
+    from app.edge.rendering import Renderer
+
+    edge = settings.edge
     renderer = Renderer(loaded.tokenizer, loaded.family)
     return VerdictEngine(loaded.model, renderer, name=loaded.name, max_prompt_tokens=edge.max_prompt_tokens, share_prefix=edge.share_prefix)
 
@@ -86,6 +103,18 @@ def build_cloud(settings: Settings, metrics: Metrics) -> CloudClient | None:
     )
 
 
+def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:
+    """The queue and the worker in front of an engine, in the running event loop."""
+    edge = settings.edge
+    return Batcher(
+        engine,
+        metrics,
+        max_batch_size=edge.max_batch_size,
+        max_batch_tokens=edge.max_batch_tokens,
+        max_queue_size=edge.max_queue_size,
+    )
+
+
 @contextlib.asynccontextmanager
 async def open_cascade(settings: Settings, metrics: Metrics, loader: EngineLoader = load_engine) -> AsyncIterator[tuple[Cascade, Batcher]]:
     """A warmed-up cascade without HTTP; drains and closes behind itself.
@@ -93,16 +122,7 @@ async def open_cascade(settings: Settings, metrics: Metrics, loader: EngineLoade
     Raises:
         ConfigError: the edge model cannot be loaded.
     """
-    set_wait_policy(settings.edge.wait_policy)
-    engine = await asyncio.to_thread(loader, settings)
-    edge = settings.edge
-    batcher = Batcher(
-        engine,
-        metrics,
-        max_batch_size=edge.max_batch_size,
-        max_batch_tokens=edge.max_batch_tokens,
-        max_queue_size=edge.max_queue_size,
-    )
+    batcher = build_batcher(settings, await asyncio.to_thread(loader, settings), metrics)
     cloud = build_cloud(settings, metrics)
     try:
         await batcher.verdict(WARM_UP, Deadline.after(WARM_UP_S))

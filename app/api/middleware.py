@@ -139,6 +139,7 @@ class CancelOnDisconnect:
             return
         body = await receive()
         gone = asyncio.Event()
+        answered = False
 
         async def from_here() -> Message:
             nonlocal body
@@ -148,13 +149,20 @@ class CancelOnDisconnect:
             await gone.wait()
             return {"type": "http.disconnect"}
 
+        async def send_and_note(message: Message) -> None:
+            nonlocal answered
+            answered = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
         async def watch() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
-            gone.set()
-            work.cancel()
+            # A server says "disconnect" after a complete response too: what still tidies up then is not to be cancelled.
+            if not answered:
+                gone.set()
+                work.cancel()
 
-        work = asyncio.ensure_future(self.app(scope, from_here, send))
+        work = asyncio.ensure_future(self.app(scope, from_here, send_and_note))
         watcher = asyncio.ensure_future(watch())
         try:
             await asyncio.wait({work})

@@ -13,10 +13,8 @@ from rich.table import Table
 
 from app.cloud.bank import SHIPPED_BANK, load_rows
 from app.domain import Question
-from app.edge.builtin import default_cache_dir
-from app.edge.threads import set_threads, set_wait_policy
 from app.errors import ConfigError
-from app.prompt import PromptFamily
+from app.main import load_edge_model
 from app.settings import Settings
 
 _TOLERANCE = 20
@@ -40,27 +38,15 @@ def bench_edge(settings: Settings, *, pairs: int, tokens: int, max_seconds: floa
     Raises:
         ConfigError: the model cannot be loaded, or no prompt of that length can be made.
     """
-    set_wait_policy(settings.edge.wait_policy)
-    # The wait policy must be set before torch is imported.
+    started = time.monotonic()
+    loaded = load_edge_model(settings)
+    # After the wait policy is set, which torch reads at its import.
     import torch
     import transformers
 
     from app.edge.engine import VerdictEngine
-    from app.edge.loader import load_model
     from app.edge.rendering import Renderer
 
-    started = time.monotonic()
-    edge = settings.edge
-    threads = set_threads(edge.threads)
-    family = None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family)
-    loaded = load_model(
-        edge.model,
-        cache_dir=edge.cache_dir or default_cache_dir(),
-        adapter=edge.adapter,
-        family=family,
-        device=edge.device,
-        dtype=edge.dtype,
-    )
     renderer = Renderer(loaded.tokenizer, loaded.family)
     shared = VerdictEngine(loaded.model, renderer, name=loaded.name)
     whole = VerdictEngine(loaded.model, renderer, name=loaded.name, share_prefix=False)
@@ -105,7 +91,7 @@ def bench_edge(settings: Settings, *, pairs: int, tokens: int, max_seconds: floa
         "model": loaded.name,
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),
-        "threads": threads,
+        "threads": torch.get_num_threads(),
         "pairs": len(seconds["verdict"]),
         "prompt_tokens": [min(lengths), max(lengths)],
         "shared_prefix_tokens": shared.prefix_tokens,

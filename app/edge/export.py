@@ -1,19 +1,22 @@
 """Write the edge model so that plain transformers code runs it: the quick demo of the reference cards."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from app.domain import Question
-from app.edge.builtin import default_cache_dir
-from app.edge.loader import load_model
 from app.errors import ConfigError
-from app.prompt import PromptFamily, chat_messages
+from app.prompt import chat_messages
+
+if TYPE_CHECKING:
+    from app.edge.loader import LoadedModel
 
 _EXAMPLE = Question("Which gas do green plants take in for photosynthesis?", ("Oxygen", "Carbon dioxide", "Nitrogen", "Helium"))
 _SCRIPT = """\
 # Needs: pip install torch transformers. The chat template, greedy decoding, 64 new tokens; nothing of FogGate.
 from pathlib import Path
+from typing import TYPE_CHECKING
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 here = Path(__file__).parent
@@ -26,9 +29,7 @@ print(tokenizer.decode(output[0, inputs.input_ids.shape[1]:], skip_special_token
 """
 
 
-def export_model(
-    out: Path, *, model: str, adapter: str | None, family: str, dtype: Literal["auto", "float32", "bfloat16"], cache_dir: Path | None
-) -> None:
+def export_model(out: Path, load: Callable[[], "LoadedModel"]) -> None:
     """Write model (adapter merged), tokenizer, chat template and `quick_demo.py` into a new folder.
 
     Raises:
@@ -36,8 +37,7 @@ def export_model(
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"{out} exists already and is not an empty folder")
-    given = None if family == "auto" else PromptFamily(family)
-    loaded = load_model(model, cache_dir=cache_dir or default_cache_dir(), adapter=adapter, family=given, device="cpu", dtype=dtype)
+    loaded = load()
     # A half-written export is never seen under its name.
     scratch = out.with_name(out.name + ".partial")
     try:

@@ -7,6 +7,7 @@ import math
 
 import httpx2
 import pytest
+import structlog
 
 from app.api.schemas import AnswerResponse
 from app.cloud.bank import Bank
@@ -345,6 +346,36 @@ async def test_hanging_up_cancels_queued_edge_work_and_the_cloud_call():
         assert (await holding).status_code == 200
         assert len(engine.batches) == before
         assert (await stats()).json()["calls"] == 1
+
+
+async def test_one_log_line_per_request_with_numbers_and_names_only():
+    async with gateway() as (http, _):
+        with structlog.testing.capture_logs() as lines:
+            await http.post("/v1/answer", json={**ASK, "question": "sure about Zanzibar"})
+            async with http.stream(
+                "POST", "/v1/answers", json={"questions": [ASK, {}]}, headers={"accept": "application/x-ndjson"}
+            ) as response:
+                await response.aread()
+            await http.get("/health/ready")
+            await http.post("/v1/answer", json=ASK)
+        requests = [line for line in lines if line["event"] == "request"]
+    assert [line["path"] for line in requests] == ["/v1/answer", "/v1/answers", "/v1/answer"]
+    assert (requests[0]["route"], requests[0]["reason"], requests[0]["status"]) == ("edge", "confident", 200)
+    assert (requests[1]["questions"], requests[1]["errors"]) == (2, 1)
+    assert not any("client_left" in line for line in requests)
+    assert "Zanzibar" not in str(lines)
+
+
+async def test_a_caller_who_hangs_up_is_logged_as_such():
+    async with gateway(latency_ms=60_000, deadline_ms=60_000) as (http, _):
+        with structlog.testing.capture_logs() as lines:
+            leaving = asyncio.ensure_future(http.post("/v1/answer", json=UNSURE))
+            while (await http.get(http.cloud_url + "/stats")).json()["calls"] < 1:
+                await asyncio.sleep(0.01)
+            leaving.cancel()
+            while not lines:
+                await asyncio.sleep(0.01)
+    assert (lines[0]["client_left"], lines[0]["status"]) == (True, 0)
 
 
 async def test_while_draining_ready_is_503_and_replies_close_their_connection():

@@ -141,8 +141,7 @@ def test_a_wheel_that_is_not_the_pinned_one_is_refused(tmp_path):
 
 def test_an_export_runs_with_plain_transformers(tmp_path):
     save(tmp_path / "tiny", "qwen3")
-    options = {"model": str(tmp_path / "tiny"), "adapter": None, "family": "auto", "dtype": "float32", "cache_dir": None}
-    export_model(tmp_path / "out", **options)
+    export_model(tmp_path / "out", lambda: load(tmp_path / "tiny", tmp_path))
     script = (tmp_path / "out/quick_demo.py").read_text()
     assert "import app" not in script
     assert "from app" not in script
@@ -151,4 +150,4 @@ def test_an_export_runs_with_plain_transformers(tmp_path):
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "out.partial").exists()
     with pytest.raises(ConfigError, match="not an empty folder"):
-        export_model(tmp_path / "out", **options)
+        export_model(tmp_path / "out", lambda: load(tmp_path / "tiny", tmp_path))

@@ -1,0 +1,111 @@
+"""Question files with gold answers: JSONL as in the design, and CSV. One bad row is an error that names its place."""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.domain import LETTERS, Question
+from app.errors import ConfigError, InvalidQuestion
+
+_OPTION_COLUMNS = ("{}", "option_{}", "option {}")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A question whose right letter is known. `question.id` and `question.domain` are always set."""
+
+    question: Question
+    gold: str
+
+    @property
+    def id(self) -> str:
+        """The question's id."""
+        return self.question.id or ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the text, the options, their order or the gold answer change (16 hex digits of a sha256)."""
+        text = json.dumps([self.question.question, self.question.options, self.gold], ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_items(paths: Iterable[Path]) -> list[Item]:
+    """Read question files, by their ending `.jsonl` or `.csv`.
+
+    JSONL: `{"id", "domain", "question", "options", "answer": "A"}`, extra keys ignored. CSV: the same columns, `options` as
+    a JSON list or one column an option (`A`, `B`, … or `option_a`, …; empty cells at the end are no options).
+
+    Raises:
+        ConfigError: a file that cannot be read, a row that is no question, an id that occurs twice; with file and row.
+    """
+    items: list[Item] = []
+    seen: dict[str, str] = {}
+    for path in paths:
+        for number, row in _rows(path):
+            place = f"{path}, row {number}"
+            item = _item(row, place, f"{path.stem}-{number}")
+            if item.id in seen:
+                raise ConfigError(f"{place}: the id '{item.id}' was used before ({seen[item.id]})")
+            seen[item.id] = place
+            items.append(item)
+    if not items:
+        raise ConfigError("the data holds no questions")
+    return items
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    if path.suffix not in {".jsonl", ".csv"}:
+        raise ConfigError(f"{path}: the file must end in .jsonl or .csv")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read ({error})") from None
+    if path.suffix == ".csv":
+        # The header is row 1.
+        yield from enumerate((_with_options(row) for row in csv.DictReader(text.splitlines(keepends=True))), start=2)
+        return
+    # Not splitlines(): U+2028 may stand inside a JSON string.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            raise ConfigError(f"{path}, row {number}: not JSON") from None
+        if not isinstance(row, dict):
+            raise ConfigError(f"{path}, row {number}: not an object")
+        yield number, row
+
+
+def _with_options(row: Mapping[str, str | None]) -> Mapping[str, Any]:
+    cells = {(name or "").strip().lower(): value for name, value in row.items()}
+    if given := cells.get("options"):
+        try:
+            return {**cells, "options": json.loads(given)}
+        except ValueError:
+            return {**cells, "options": None}
+    options = [
+        next((cells[name] for form in _OPTION_COLUMNS if (name := form.format(letter.lower())) in cells), None) for letter in LETTERS
+    ]
+    while options and not (options[-1] or "").strip():
+        options.pop()
+    return {**cells, "options": options}
+
+
+def _item(row: Mapping[str, Any], place: str, default_id: str) -> Item:
+    options, answer = row.get("options"), row.get("answer")
+    if not isinstance(row.get("question"), str):
+        raise ConfigError(f"{place}: 'question' is missing or no text")
+    if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
+        raise ConfigError(f"{place}: 'options' must be a list of texts")
+    try:
+        question = Question(row["question"], tuple(options), str(row.get("domain") or "other"), str(row.get("id") or default_id))
+    except InvalidQuestion as error:
+        raise ConfigError(f"{place}: {error.message}") from None
+    if not isinstance(answer, str) or len(answer.strip()) != 1 or answer.strip().upper() not in question.letters:
+        raise ConfigError(f"{place}: 'answer' must be one of the letters {question.letters[0]} to {question.letters[-1]}")
+    return Item(question, answer.strip().upper())

@@ -1,0 +1,94 @@
+import json
+
+import pytest
+
+from app.errors import ConfigError
+from app.evaluation.dataset import load_items
+from app.evaluation.records import append, compact, open_for_append, read_records
+
+GOOD = {"id": "1", "domain": "law", "question": "Q?", "options": ["x", "y"], "answer": "B", "extra": 1}
+
+
+def write(tmp_path, name, text):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    return tmp_path / name
+
+
+def test_jsonl_and_csv_say_the_same(tmp_path):
+    jsonl = write(
+        tmp_path,
+        "a.jsonl",
+        json.dumps(GOOD) + "\n\n" + json.dumps({**GOOD, "id": "2", "question": "line\u2028separator"}, ensure_ascii=False),
+    )
+    wide = write(tmp_path, "wide.csv", '\ufeffid,domain,question,A,B,C,answer\n1,law,Q?,x,y,,b\n2,law,"line\u2028separator",x,y,,B\n')
+    packed = write(
+        tmp_path,
+        "packed.csv",
+        'id,domain,question,options,answer\n1,law,Q?,"[""x"", ""y""]",B\n2,law,"line\u2028separator","[""x"", ""y""]",B\n',
+    )
+    assert load_items([jsonl]) == load_items([packed]) == load_items([wide])
+    item = load_items([jsonl])[0]
+    assert (item.id, item.question.domain, item.gold, item.question.options) == ("1", "law", "B", ("x", "y"))
+
+
+def test_a_missing_id_is_made_from_file_and_row_and_a_missing_domain_is_other(tmp_path):
+    path = write(tmp_path, "mine.csv", "question,option_a,option_b,answer\nQ?,x,y,A\n")
+    item = load_items([path])[0]
+    assert (item.id, item.question.domain) == ("mine-2", "other")
+
+
+def test_the_fingerprint_follows_the_question(tmp_path):
+    rows = [GOOD, {**GOOD, "id": "2"}, {**GOOD, "id": "3", "answer": "A"}, {**GOOD, "id": "4", "options": ["y", "x"]}]
+    prints = [item.fingerprint for item in load_items([write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))])]
+    assert prints[0] == prints[1]
+    assert len(set(prints)) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{broken", "row 1: not JSON"),
+        (json.dumps(GOOD) + "\n[1]", "row 2: not an object"),
+        (json.dumps(GOOD) + "\n" + json.dumps(GOOD), r"row 2: the id '1' was used before \(.*row 1\)"),
+        (json.dumps({**GOOD, "answer": "C"}), "one of the letters A to B"),
+        (json.dumps({**GOOD, "answer": 1}), "one of the letters A to B"),
+        (json.dumps({**GOOD, "options": ["x", "x"]}), "options A and B are the same"),
+        (json.dumps({**GOOD, "options": "xy"}), "'options' must be a list"),
+        (json.dumps({**GOOD, "question": None}), "'question' is missing"),
+        ("", "holds no questions"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path, text, says):
+    with pytest.raises(ConfigError, match=says):
+        load_items([write(tmp_path, "a.jsonl", text)])
+
+
+def test_unknown_endings_and_missing_files_are_said(tmp_path):
+    for name, says in (("a.txt", "must end in"), ("none.jsonl", "cannot be read")):
+        with pytest.raises(ConfigError, match=says):
+            load_items([tmp_path / name])
+
+
+def test_a_torn_last_line_is_cut_away_and_the_rest_kept(tmp_path):
+    path = tmp_path / "deep" / "r.jsonl"
+    with open_for_append(path) as file:
+        append(file, {"id": "1", "n": 1})
+        append(file, {"id": "2", "n": 1})
+        append(file, {"id": "1", "n": 2})
+    with path.open("a") as file:
+        file.write('{"id": "3", "n"')
+    assert {name: record["n"] for name, record in read_records(path).items()} == {"1": 2, "2": 1}
+    with open_for_append(path) as file:
+        append(file, {"id": "4", "n": 1})
+    compact(path, ["4", "2", "1"])
+    assert [json.loads(line)["id"] for line in path.read_text().splitlines()] == ["4", "2", "1"]
+    assert read_records(path)["1"]["n"] == 2
+
+
+def test_damage_in_the_middle_is_not_passed_over(tmp_path):
+    path = write(tmp_path, "r.jsonl", '{"id": "1"}\n{"id"\n{"id": "2"}\n')
+    with pytest.raises(ConfigError, match="line 2"):
+        read_records(path)
+    assert read_records(tmp_path / "none.jsonl", missing_ok=True) == {}
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_records(tmp_path / "none.jsonl")
