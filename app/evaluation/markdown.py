@@ -41,6 +41,11 @@ def render(report: Mapping[str, Any]) -> str:
             ("signal", "edge right", "mean", "AUROC", "ECE (10 bins)", "ECE (equal mass)", "Brier", "AURC", "APGR", "APGR of the oracle"),
             [_signal(name, row) for name, row in report["signals"].items()],
         ),
+        report["expected_vs_verbalized"]["sentence"],
+        _table(
+            ("confidence said", "n", "edge right"),
+            [[label, str(row["n"]), _percent(row["edge_accuracy"])] for label, row in report["buckets"].items()],
+        ),
         "## The reference, for comparison",
         "Published table of Gemma-3-1B, R14, at tau = 0.5 on its own 16,200 test questions; other questions than these.",
         _table(

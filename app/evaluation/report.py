@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from app.domain import Signal
+from app.domain import BUCKET_LABELS, BUCKETS, Signal
 from app.errors import ConfigError
 from app.evaluation import statistics as st
 from app.evaluation.records import Record
 
 # What the table's signal can be, plus the plain alternative that needs no trained confidence.
 LARGEST_OPTION = "largest_option"
+# Cloud rates at which routing curves are written down.
+_RATES = tuple(step / 100 for step in range(101))
 SIGNALS = (Signal.VERBALIZED.value, Signal.EXPECTED.value, LARGEST_OPTION)
 
 
@@ -109,6 +112,8 @@ def build_report(records: Sequence[Record], *, tau: float, signal: Signal, resam
         "mean": macro,
         "micro_mean": micro,
         "signals": {name: _signal(table, name) for name in SIGNALS},
+        "buckets": _buckets(table),
+        "expected_vs_verbalized": _compare(table, tau, resamples, seed),
         "verdict": _verdict(macro),
     }
 
@@ -178,7 +183,45 @@ def _signal(table: Table, name: str) -> dict[str, Any]:
         "apgr": st.apgr(curve),
         "apgr_oracle": st.apgr(st.oracle_curve(right, table.cloud_right)),
         "mean": float(signal.mean()),
+        "routing_curve": [round(st.accuracy_at(curve, rate), 6) for rate in _RATES],
     }
+
+
+def _buckets(table: Table) -> dict[str, dict[str, Any]]:
+    """How often each confidence is said, and how often its answer is right."""
+    said, right = table.signal[Signal.VERBALIZED.value], table.edge_right[Signal.VERBALIZED.value]
+    return {
+        label: {"n": int((said == value).sum()), "edge_accuracy": float(right[said == value].mean()) if (said == value).any() else None}
+        for label, value in zip(BUCKET_LABELS, BUCKETS, strict=True)
+    }
+
+
+def _compare(table: Table, tau: float, resamples: int, seed: int) -> dict[str, Any]:
+    """Accuracy of routing by `expected` less that of `verbalized` at tau, at the same cloud rate, all questions together."""
+    verbalized, expected = Signal.VERBALIZED.value, Signal.EXPECTED.value
+
+    def difference(rows: NDArray[np.int_]) -> tuple[float, float]:
+        cloud = table.cloud_right[rows]
+        routed = table.signal[verbalized][rows] < tau
+        rate = float(routed.mean())
+        by_verbalized = float(np.where(routed, cloud, table.edge_right[verbalized][rows]).mean())
+        curve = st.routing_curve(table.signal[expected][rows], table.edge_right[expected][rows], cloud)
+        return st.accuracy_at(curve, rate) - by_verbalized, rate
+
+    point, rate = difference(np.arange(len(table.domain)))
+    drawn = np.array([difference(rows)[0] for rows in st.bootstrap_rows(len(table.domain), resamples=resamples, seed=seed)])
+    low, high = st.interval(drawn)
+    if low > 0:
+        said = "beats"
+    elif high < 0:
+        said = "is worse than"
+    else:
+        said = "cannot be told from"
+    sentence = (
+        f"At a cloud rate of {100 * rate:.1f} % routing by the expected confidence {said} routing by the verbalized one: "
+        f"{100 * point:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]."
+    )
+    return {"cloud_rate": rate, "difference": point, "difference_ci": [low, high], "sentence": sentence}
 
 
 def _verdict(macro: Mapping[str, Any]) -> str:

@@ -5,6 +5,8 @@ equal-width bins (Guo et al. 2017) and with equal-mass bins (Nixon et al. 2019);
 performance gap recovered and its average (Ong et al. 2024, RouteLLM); percentile bootstrap (Efron 1979).
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -61,6 +63,11 @@ def routing_curve(signal: Floats, edge_right: Flags, cloud_right: Flags) -> Floa
     return np.asarray((edge_right.sum() + gained) / len(signal), dtype=np.float64)
 
 
+def accuracy_at(curve: Floats, cloud_rate: float) -> float:
+    """A routing curve's accuracy at any cloud rate, linear between its points (a coin decides the last question)."""
+    return float(np.interp(cloud_rate * (len(curve) - 1), np.arange(len(curve)), curve))
+
+
 def oracle_curve(edge_right: Flags, cloud_right: Flags) -> Floats:
     """The best that any router could do: first what only the cloud knows, last what only the edge knows."""
     return routing_curve(-(cloud_right.astype(float) - edge_right), edge_right, cloud_right)
@@ -74,8 +81,8 @@ def apgr(curve: Floats) -> float | None:
     edge, cloud = curve[0], curve[-1]
     if cloud <= edge:
         return None
-    at = np.linspace(0.1, 1.0, 10) * (len(curve) - 1)
-    return float(np.mean((np.interp(at, np.arange(len(curve)), curve) - edge) / (cloud - edge)))
+    reached = np.mean([accuracy_at(curve, rate) for rate in np.linspace(0.1, 1.0, 10)])
+    return float((reached - edge) / (cloud - edge))
 
 
 def bootstrap_means(columns: Floats, *, resamples: int = 2000, seed: int = 0) -> Floats:
@@ -89,6 +96,12 @@ def bootstrap_means(columns: Floats, *, resamples: int = 2000, seed: int = 0) ->
         for start in range(0, resamples, step)
     ]
     return np.concatenate(parts)
+
+
+def bootstrap_rows(rows: int, *, resamples: int = 2000, seed: int = 0) -> Iterator[NDArray[np.int_]]:
+    """Row numbers drawn with replacement, one array a resample: for statistics that are no means."""
+    draw = np.random.default_rng(seed)
+    return (draw.integers(rows, size=rows) for _ in range(resamples))
 
 
 def interval(values: Floats) -> tuple[float, float]:

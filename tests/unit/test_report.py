@@ -95,6 +95,29 @@ def test_a_signal_that_knows_is_told_from_one_that_does_not():
     assert covered >= 33
 
 
+def test_expected_against_verbalized_at_the_same_cloud_rate():
+    """The same signal twice is no difference; a perfect expected signal under a blind verbalized one is one."""
+    same = build_report(simulated(300, True, 1), tau=0.5, signal=Signal.VERBALIZED, resamples=300)["expected_vs_verbalized"]
+    assert (same["difference"], "cannot be told from" in same["sentence"]) == (pytest.approx(0, abs=0.02), True)
+    rows = [
+        {**row, "expected_confidence": float(row["edge_answer"] == "A"), "answer_probabilities": {row["edge_answer"]: 1.0, "C": 0.0}}
+        for row in simulated(300, False, 2)
+    ]
+    better = build_report(rows, tau=0.5, signal=Signal.VERBALIZED, resamples=300)["expected_vs_verbalized"]
+    assert better["difference_ci"][0] > 0.05
+    assert "beats" in better["sentence"]
+
+
+def test_buckets_and_curves():
+    report = build_report(by_hand(), tau=0.5, signal=Signal.VERBALIZED)
+    assert report["buckets"]["0.0"] == {"n": 2, "edge_accuracy": 0.5}
+    assert report["buckets"]["0.75"] == {"n": 0, "edge_accuracy": None}
+    assert sum(bucket["n"] for bucket in report["buckets"].values()) == report["n"]
+    curve = report["signals"]["verbalized"]["routing_curve"]
+    assert len(curve) == 101
+    assert (curve[0], curve[-1]) == (pytest.approx(3 / 6), pytest.approx(4 / 6, abs=1e-6))
+
+
 def test_the_report_is_the_same_for_the_same_seed_and_is_plain_json():
     first, again = (build_report(by_hand(), tau=0.5, signal=Signal.EXPECTED, seed=3) for _ in range(2))
     assert json.loads(json.dumps(first)) == again
@@ -106,7 +129,7 @@ def test_the_markdown_names_every_domain_and_the_published_numbers():
     assert "| law | 4 | 75.0 | 50.0 | 62.5 | 75.0 | 50.0 | +12.5 [" in text
     assert "| medical | 74.0 | 39.3 | 56.0 | 63.1 | 48.2 | +7.1 |" in text
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 3
+    assert len(tables) == 4
     for table in tables:
         assert len({line.count("|") for line in table}) == 1
 
