@@ -93,8 +93,9 @@ class VerdictEngine:
             prompts: at least one; any mixture of lengths and option counts.
             temperature: divides the logits at every branching before its softmax (greedy choices do not change).
         """
-        read = self._forward(prompts)
-        return [self._verdict([logits[i].tolist() for logits in read], prompt.options, temperature) for i, prompt in enumerate(prompts)]
+        # One transfer per place that is read, not one per question: each is a synchronisation on a GPU.
+        read = [logits.tolist() for logits in self._forward(prompts)]
+        return [self._verdict([rows[i] for rows in read], prompt.options, temperature) for i, prompt in enumerate(prompts)]
 
     def _forward(self, prompts: Sequence[Prompt]) -> list[torch.Tensor]:
         """Logits `[batch, children]` at every place in `self._read_at`."""
