@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markdown import Markdown
@@ -15,7 +16,7 @@ from app.evaluation.collect import Collected, collect
 from app.evaluation.dataset import Item, load_items
 from app.evaluation.markdown import render
 from app.evaluation.records import Record, read_records
-from app.evaluation.report import build_report
+from app.evaluation.report import build_report, to_table
 from app.logs import configure_logging
 from app.main import EngineLoader, build_batcher, build_cloud, load_engine
 from app.metrics import Metrics
@@ -82,11 +83,13 @@ async def _collect(
 
 def run_report(*, records: Path, tau: float, signal: str, out: Path, seed: int, as_json: bool) -> None:
     """Write `report.json` and `report.md` into a folder. Raises ConfigError."""
-    report = build_report(list(read_records(records).values()), tau=tau, signal=Signal(signal), seed=seed)
+    rows = list(read_records(records).values())
+    report = build_report(rows, tau=tau, signal=Signal(signal), seed=seed)
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (out / "report.md").write_text(render(report), encoding="utf-8")
+        drawn = _draw(rows, report, out)
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
     if as_json:
@@ -94,4 +97,13 @@ def run_report(*, records: Path, tau: float, signal: str, out: Path, seed: int, 
         return
     console = Console(highlight=False)
     console.print(Markdown(render(report)))
-    console.print(f"wrote {out / 'report.json'} and {out / 'report.md'}")
+    console.print(f"wrote {out / 'report.json'}, report.md and {drawn}")
+
+
+def _draw(rows: list[Record], report: dict[str, Any], out: Path) -> str:
+    """The pictures, where matplotlib is installed; the numbers must not depend on it."""
+    try:
+        from app.evaluation.pictures import draw_all
+    except ModuleNotFoundError as error:
+        return f"no pictures ({error.name} is not installed: pip install 'foggate[eval]')"
+    return f"{len(draw_all(to_table(rows), report, out))} pictures"

@@ -9,7 +9,8 @@ import pytest
 from app.domain import Signal
 from app.errors import ConfigError
 from app.evaluation.markdown import PUBLISHED_GEMMA, render
-from app.evaluation.report import build_report
+from app.evaluation.pictures import draw_all
+from app.evaluation.report import build_report, to_table
 from app.evaluation.statistics import random_baseline
 
 
@@ -138,3 +139,23 @@ def test_the_published_random_column_follows_from_the_others():
     for name, (cloud, edge, by_lot, _, rate) in PUBLISHED_GEMMA.items():
         if name != "mean":  # the mean of products is not the product of means
             assert random_baseline(rate / 100, cloud, edge) == pytest.approx(by_lot, abs=0.11), name
+
+
+def test_the_pictures_are_drawn_the_same_each_time_and_say_what_they_show(tmp_path):
+    rows = simulated(60, True, 0)
+    report = build_report(rows, tau=0.5, signal=Signal.VERBALIZED, resamples=100)
+    files = draw_all(to_table(rows), report, tmp_path)
+    assert sorted(path.name for path in files) == sorted(
+        f"{name}.{end}" for name in ("routing", "reliability", "risk_coverage", "domains") for end in ("png", "svg")
+    )
+    svgs = {path.stem: path.read_text() for path in files if path.suffix == ".svg"}
+    for name, texts in {
+        "routing": ("verbalized", "expected", "largest_option", "oracle", "random", "tau = 0.5"),
+        "reliability": ("ECE", "verbalized"),
+        "risk_coverage": ("AURC",),
+        "domains": ("law", "math", "mean (macro)", "cloud only"),
+    }.items():
+        assert all(text in svgs[name] for text in texts), name
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in files if path.suffix == ".png")
+    draw_all(to_table(rows), report, tmp_path)
+    assert {path.stem: path.read_text() for path in files if path.suffix == ".svg"} == svgs
