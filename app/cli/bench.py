@@ -8,17 +8,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from app.cloud.bank import SHIPPED_BANK, load_rows
 from app.domain import Question
 from app.errors import ConfigError
+from app.evaluation.statistics import bootstrap_rows, interval
 from app.main import load_edge_model
 from app.settings import Settings
 
 _TOLERANCE = 20
-_RESAMPLES = 2000
 # Enough to vary, few enough to prepare in no time.
 _PROMPTS = 5
 
@@ -167,8 +168,6 @@ def _timed(way: Callable[[], object], device: str) -> float:
 
 def _ratio(name: str, above: Sequence[float], below: Sequence[float]) -> dict[str, Any]:
     """Median of paired ratios and its percentile-bootstrap interval."""
-    ratios = [a / b for a, b in zip(above, below, strict=True)]
-    draw = random.Random(0)  # noqa: S311  # resampling
-    medians = sorted(statistics.median(draw.choices(ratios, k=len(ratios))) for _ in range(_RESAMPLES))
-    low, high = medians[round(0.025 * _RESAMPLES)], medians[round(0.975 * _RESAMPLES) - 1]
-    return {name: round(statistics.median(ratios), 3), name + "_ci": [round(low, 3), round(high, 3)]}
+    ratios = np.array(above) / np.array(below)
+    low, high = interval(np.array([np.median(ratios[rows]) for rows in bootstrap_rows(len(ratios))]))
+    return {name: round(float(np.median(ratios)), 3), name + "_ci": [round(low, 3), round(high, 3)]}

@@ -85,6 +85,8 @@ def _demo_process() -> Iterator[str]:
             if process.poll() is not None:
                 raise ConfigError("the stand-in cloud did not start")
             time.sleep(0.1)
+        else:
+            raise ConfigError("the stand-in cloud did not start in time")
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         process.terminate()

@@ -108,7 +108,8 @@ def load_rows(paths: Iterable[Path]) -> list[dict[str, Any]]:
     rows = []
     for path in paths:
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            # Not splitlines(): U+2028 may stand inside a JSON string.
+            lines = path.read_text(encoding="utf-8").split("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"the question bank {path} cannot be read ({error})") from None
         for number, line in enumerate(lines, start=1):

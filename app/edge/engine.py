@@ -50,7 +50,6 @@ class VerdictEngine:
         self._softcap: float | None = getattr(config, "final_logit_softcapping", None)
         layer_types = set(getattr(config, "layer_types", None) or ["full_attention"])
         self._window: int | None = config.sliding_window if "sliding_attention" in layer_types else None
-        self._takes_mask_by_layer_type = "sliding_attention" in layer_types
         room = config.max_position_embeddings - max(trie.depths)
         self.max_prompt_tokens = min(max_prompt_tokens, room)
 
@@ -140,7 +139,7 @@ class VerdictEngine:
     def _masks(self, allowed: torch.Tensor, query_positions: torch.Tensor, key_positions: torch.Tensor) -> Any:
         """Additive 4-D mask; for models with sliding layers one per layer type, the window counted by position id."""
         full = self._additive(allowed)
-        if not self._takes_mask_by_layer_type or self._window is None:
+        if self._window is None:
             return full
         near = query_positions[:, :, None] - key_positions[:, None, :] < self._window
         return {"full_attention": full, "sliding_attention": self._additive(allowed & near)}

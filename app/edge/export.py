@@ -16,7 +16,6 @@ _EXAMPLE = Question("Which gas do green plants take in for photosynthesis?", ("O
 _SCRIPT = """\
 # Needs: pip install torch transformers. The chat template, greedy decoding, 64 new tokens; nothing of FogGate.
 from pathlib import Path
-from typing import TYPE_CHECKING
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 here = Path(__file__).parent

@@ -3,7 +3,6 @@
 Every way this can fail ends in one sentence for a person at start-up (`ConfigError`).
 """
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,6 @@ from app.prompt import PromptFamily
 BUILTIN = "builtin"
 BUILTIN_NAME = "smollm2-135m-instruct"
 _FAMILIES = {"qwen3": PromptFamily.QWEN, "gemma3_text": PromptFamily.GEMMA, "llama": PromptFamily.LLAMA}
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

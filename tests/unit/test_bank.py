@@ -82,6 +82,12 @@ def test_bad_banks_name_the_line(tmp_path):
         load_rows([tmp_path / "none.jsonl"])
 
 
+def test_a_line_separator_inside_a_question_does_not_break_the_line(tmp_path):
+    path = tmp_path / "bank.jsonl"
+    path.write_text(json.dumps({**ROWS[0], "question": "one\u2028two"}, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert [row["question"] for row in load_rows([path])] == ["one\u2028two"]
+
+
 def test_faults_are_checked():
     assert parse_faults(["429:0.1", "hang:0.2"]) == {"429": 0.1, "hang": 0.2}
     for bad in (["429"], ["404:0.1"], ["hang:2"], ["hang:x"], ["hang:nan"], ["hang:0.6", "cut:0.6"]):

@@ -144,6 +144,7 @@ def test_an_export_runs_with_plain_transformers(tmp_path):
     export_model(tmp_path / "out", lambda: load(tmp_path / "tiny", tmp_path))
     script = (tmp_path / "out/quick_demo.py").read_text()
     assert "import app" not in script
+    assert "TYPE_CHECKING" not in script
     assert "from app" not in script
     assert len([line for line in script.splitlines() if line and not line.startswith("#")]) <= 10
     done = subprocess.run([sys.executable, "-I", str(tmp_path / "out/quick_demo.py")], capture_output=True, text=True, check=False)
