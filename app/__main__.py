@@ -27,6 +27,8 @@ ConfigFile = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
+Records = Annotated[Path, typer.Option(help="What `eval collect` wrote.")]
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -158,12 +160,18 @@ def config_check(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 @eval_cli.command("collect")
 def eval_collect(
-    data: Annotated[list[Path], typer.Option(help="Questions with gold answers, .jsonl or .csv; may be given more than once.")],
+    data: Annotated[
+        list[str],
+        typer.Option(
+            help="Questions with gold answers: .jsonl, .csv, .parquet, or a hub data set (org/name:config@split); may be repeated."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The records file; a run that was killed goes on from it.")],
     config: ConfigFile = None,
     cloud: Annotated[str, typer.Option(help="configured (cloud.base_url) or none")] = "configured",
     cloud_records: Annotated[Path | None, typer.Option(help="Take the cloud's answers from these records instead of asking.")] = None,
     cloud_concurrency: Annotated[int, typer.Option(min=1, help="Cloud calls under way at a time.")] = 16,
+    protocol: Annotated[str, typer.Option(help="one-pass, or generate: free greedy generation of 64 tokens beside it.")] = "one-pass",
     as_json: AsJson = False,
 ) -> None:
     """Ask the edge and the cloud every question once and record what they say, one line a question."""
@@ -172,6 +180,8 @@ def eval_collect(
 
     if cloud not in {"configured", "none"}:
         raise ConfigError("--cloud must be 'configured' or 'none'")
+    if protocol not in {"one-pass", "generate"}:
+        raise ConfigError("--protocol must be 'one-pass' or 'generate'")
     run_collect(
         load_settings(config),
         data=data,
@@ -179,25 +189,80 @@ def eval_collect(
         use_cloud=cloud == "configured",
         cloud_records=cloud_records,
         cloud_concurrency=cloud_concurrency,
+        generate=protocol == "generate",
         as_json=as_json,
     )
 
 
 @eval_cli.command("report")
 def eval_report(
-    records: Annotated[Path, typer.Option(help="What `eval collect` wrote.")],
-    out: Annotated[Path, typer.Option(help="A folder for report.json and report.md.")],
+    records: Records,
+    out: Annotated[Path, typer.Option(help="A folder for report.json, report.md, outcomes.jsonl and pictures.")],
+    config: ConfigFile = None,
     tau: Annotated[float, typer.Option(min=0, max=1)] = 0.5,
     signal: Annotated[str, typer.Option(help="verbalized or expected")] = "verbalized",
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """What routing buys at a tau, with intervals, and how good each signal is. Needs no model."""
     from app.cli.evaluate import run_report
+    from app.settings import load_settings
 
-    if signal not in {"verbalized", "expected"}:
-        raise ConfigError("--signal must be 'verbalized' or 'expected'")
-    run_report(records=records, tau=tau, signal=signal, out=out, seed=seed, as_json=as_json)
+    _check_signal(signal)
+    run_report(load_settings(config), records=records, tau=tau, signal=signal, out=out, seed=seed, as_json=as_json)
+
+
+@eval_cli.command("compare")
+def eval_compare(
+    reports: Annotated[list[Path], typer.Argument(help="Two or more report.json; the others are compared with the first.")],
+    out: Annotated[Path | None, typer.Option(help="Write the comparison as Markdown too.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Checkpoints or families side by side, with paired intervals where the questions are the same."""
+    from app.cli.evaluate import run_compare
+
+    run_compare(reports=reports, out=out, seed=seed, as_json=as_json)
+
+
+@cli.command()
+def calibrate(
+    records: Records,
+    out: Annotated[Path, typer.Option(help="The file that the gateway reads as policy.calibration.")] = Path("calibration.json"),
+    target_cloud_rate: Annotated[float | None, typer.Option(min=0, max=1, help="Send this share to the cloud.")] = None,
+    target_accuracy: Annotated[float | None, typer.Option(min=0, max=1, help="The lowest cloud rate that reaches this accuracy.")] = None,
+    max_edge_error: Annotated[float | None, typer.Option(min=0, max=1, help="Promise this error among the kept answers.")] = None,
+    delta: Annotated[float, typer.Option(min=0.0001, max=0.5, help="With --max-edge-error: how often the promise may fail.")] = 0.1,
+    per_domain: Annotated[bool, typer.Option("--per-domain", help="A cut of its own for each domain that is large enough.")] = False,
+    min_domain: Annotated[int, typer.Option(min=1, help="Smaller domains (in the fit half) share the global cut.")] = 100,
+    signal: Annotated[str, typer.Option(help="expected or verbalized")] = "expected",
+    temperature: Annotated[bool, typer.Option("--temperature", help="Fit a temperature of the expected confidence first.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split into halves and the bootstrap.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Choose tau for a target on one half of the records, and check the promise on the other."""
+    from app.calibration import Target
+    from app.cli.evaluate import run_calibrate
+
+    _check_signal(signal)
+    given = {"cloud_rate": target_cloud_rate, "accuracy": target_accuracy, "edge_error": max_edge_error}
+    wanted = {kind: value for kind, value in given.items() if value is not None}
+    if len(wanted) != 1:
+        raise ConfigError("say one of --target-cloud-rate, --target-accuracy and --max-edge-error")
+    ((kind, value),) = wanted.items()
+    target = Target.model_validate(
+        {"kind": kind, "value": value, "delta": delta if kind == "edge_error" else None, "per_domain": per_domain}
+    )
+    run_calibrate(
+        records=records,
+        target=target,
+        signal=signal,
+        with_temperature=temperature,
+        min_domain=min_domain,
+        seed=seed,
+        out=out,
+        as_json=as_json,
+    )
 
 
 @bench_cli.command("edge")
@@ -218,6 +283,11 @@ def bench_edge(
         _print_json(report)
     else:
         show(report, console)
+
+
+def _check_signal(signal: str) -> None:
+    if signal not in {"verbalized", "expected"}:
+        raise ConfigError("--signal must be 'verbalized' or 'expected'")
 
 
 def _print_json(value: Any) -> None:

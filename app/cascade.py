@@ -6,7 +6,7 @@ reasons confident / low_confidence / forced / edge_failed, a failure in `degrade
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -123,6 +123,7 @@ class Cascade:
                 raise
             cut = self.policy.tau_for(question.domain, tau)
             return None, Decision(Route.CLOUD, Reason.EDGE_FAILED, cut, self.policy.signal)
+        reply = replace(reply, verdict=self.policy.read(reply.verdict))
         return reply, self.policy.decide(reply.verdict, domain=question.domain, tau=tau, route=route)
 
     async def _ask_cloud(self, question: Question, deadline: Deadline, *, has_fallback: bool) -> tuple[CloudReply | None, Reason | None]:

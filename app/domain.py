@@ -109,6 +109,39 @@ class Question:
         return self.options[self.letters.index(letter)]
 
 
+# Per bucket, in the order of `BUCKETS`: the (branching, child) choices that writing it takes, from the first token down.
+BucketPaths = tuple[tuple[tuple[int, int], ...], ...]
+# A bucket that is chosen in one step, among five: what a distribution is taken for whose tokens are not known.
+FLAT_PATHS: BucketPaths = tuple(((0, bucket),) for bucket in range(len(BUCKETS)))
+
+
+def tempered(probabilities: Sequence[float], paths: BucketPaths, temperature: float) -> tuple[float, ...]:
+    """P(bucket) as it would be with the logits at every branching divided by a temperature.
+
+    At a branching the softmax of logits / T is the normalised p^(1/T) of its children, so the probabilities and the
+    tree they come from are all that is needed. Tempering the path probabilities themselves would be something else.
+    """
+    if temperature == 1.0:
+        return tuple(probabilities)
+    below: dict[int, dict[int, float]] = {}
+    for probability, path in zip(probabilities, paths, strict=True):
+        for branching, child in path:
+            children = below.setdefault(branching, {})
+            children[child] = children.get(child, 0.0) + probability
+    log_choice: dict[tuple[int, int], float] = {}
+    for branching, children in below.items():
+        scaled = {child: math.log(max(mass, 1e-300)) / temperature for child, mass in children.items()}
+        top = max(scaled.values())
+        log_total = top + math.log(math.fsum(math.exp(value - top) for value in scaled.values()))
+        log_choice.update({(branching, child): value - log_total for child, value in scaled.items()})
+    return tuple(math.exp(math.fsum(log_choice[step] for step in path)) for path in paths)
+
+
+def mean_confidence(probabilities: Sequence[float]) -> float:
+    """Mean of a distribution over `BUCKETS`, in [0, 1]."""
+    return min(1.0, math.fsum(bucket * probability for bucket, probability in zip(BUCKETS, probabilities, strict=True)))
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The edge model's whole say on one question: the joint P(bucket, letter) and the bucket greedy decoding would write.
@@ -117,16 +150,20 @@ class Verdict:
         joint: five rows (buckets in the order of `BUCKETS`) of one probability per offered letter; the whole sums to 1.
         greedy_bucket: index into `BUCKETS` of the argmax *at each branching* of the trie, which need not be the most
             probable bucket.
+        paths: how the model's tokenizer splits the buckets; only a temperature needs it.
+        temperature: of the expected confidence, and of nothing else: answers and greedy choices stay what they are.
     """
 
     joint: tuple[tuple[float, ...], ...]
     greedy_bucket: int
+    paths: BucketPaths = FLAT_PATHS
+    temperature: float = 1.0
 
     @classmethod
-    def from_weights(cls, weights: Sequence[Sequence[float]], greedy_bucket: int) -> "Verdict":
+    def from_weights(cls, weights: Sequence[Sequence[float]], greedy_bucket: int, paths: BucketPaths = FLAT_PATHS) -> "Verdict":
         """Normalise five rows of non-negative weights (float32 sums differ from 1 in the seventh digit)."""
         total = math.fsum(math.fsum(row) for row in weights)
-        return cls(tuple(tuple(value / total for value in row) for row in weights), greedy_bucket)
+        return cls(tuple(tuple(value / total for value in row) for row in weights), greedy_bucket, paths)
 
     @property
     def confidence(self) -> float:
@@ -135,12 +172,13 @@ class Verdict:
 
     @property
     def expected_confidence(self) -> float:
-        """Mean of the bucket distribution, in [0, 1]."""
-        return min(1.0, math.fsum(b * math.fsum(row) for b, row in zip(BUCKETS, self.joint, strict=True)))
+        """Mean of the bucket distribution at `temperature`, in [0, 1]."""
+        probabilities = tempered([math.fsum(row) for row in self.joint], self.paths, self.temperature)
+        return mean_confidence(probabilities)
 
     @property
     def confidence_probabilities(self) -> Mapping[str, float]:
-        """P(bucket) by label."""
+        """P(bucket) by label, at temperature 1."""
         return {label: math.fsum(row) for label, row in zip(BUCKET_LABELS, self.joint, strict=True)}
 
     @property
@@ -173,12 +211,13 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class EdgeReply:
-    """A verdict with its cost. Times in seconds."""
+    """A verdict with its cost. Times in seconds; `inference_s` is the forward pass that `batch` questions shared."""
 
     verdict: Verdict
     model: str
     queue_s: float
     inference_s: float
+    batch: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from app.api.errors import install_handlers
 from app.api.middleware import BodyGuard, CancelOnDisconnect, RequestContext
 from app.api.routes import answers_router, operations_router
 from app.api.state import GatewayState, Limits
+from app.calibration import Calibration, read_calibration
 from app.cascade import Cascade, OnCloudFailure
 from app.cloud.client import CloudClient
 from app.deadline import Deadline
@@ -30,6 +31,7 @@ from app.prompt import PROMPT_VERSION, PromptFamily
 from app.settings import Settings
 
 if TYPE_CHECKING:
+    from app.edge.engine import VerdictEngine
     from app.edge.loader import LoadedModel
 
 log = structlog.get_logger("foggate")
@@ -39,6 +41,8 @@ EngineLoader = Callable[[Settings], Engine]
 KEEP_ALIVE_S = 75
 WARM_UP = Question("Which of these is a number?", ("Seven", "Blue", "Quickly", "Table"))
 WARM_UP_S = 60.0
+# What /v1/models says of the calibration.
+_SHOWN = {"signal", "temperature", "tau", "domains", "target", "achieved", "verdict", "data_fingerprint", "created"}
 
 
 def load_edge_model(settings: Settings, *, device: str | None = None) -> "LoadedModel":
@@ -70,19 +74,40 @@ def load_engine(settings: Settings) -> Engine:
     Raises:
         ConfigError: the model cannot answer; one sentence for a person.
     """
-    loaded = load_edge_model(settings)
+    return build_engine(settings, load_edge_model(settings))
+
+
+def build_engine(settings: Settings, loaded: "LoadedModel") -> "VerdictEngine":
+    """The one-pass engine of a loaded model. Raises ConfigError."""
     from app.edge.engine import VerdictEngine  # after the wait policy is set
     from app.edge.rendering import Renderer
 
-    edge = settings.edge
-    renderer = Renderer(loaded.tokenizer, loaded.family)
-    return VerdictEngine(loaded.model, renderer, name=loaded.name, max_prompt_tokens=edge.max_prompt_tokens, share_prefix=edge.share_prefix)
+    return VerdictEngine(
+        loaded.model,
+        Renderer(loaded.tokenizer, loaded.family),
+        name=loaded.name,
+        fingerprint=loaded.fingerprint,
+        max_prompt_tokens=settings.edge.max_prompt_tokens,
+        share_prefix=settings.edge.share_prefix,
+    )
 
 
-def build_policy(settings: Settings) -> Policy:
-    """The routing policy that the settings describe."""
-    domains = {name: domain.tau for name, domain in settings.policy.domains.items()}
-    return Policy(settings.policy.tau, Signal(settings.policy.signal), domains)
+def build_policy(settings: Settings, calibration: Calibration | None = None) -> Policy:
+    """The routing policy. The cuts of `policy.domains` win over a calibration's, those over `policy.tau`.
+
+    A cut means nothing without its signal, so a calibration brings its own.
+    """
+    own = {name: domain.tau for name, domain in settings.policy.domains.items()}
+    if calibration is None:
+        return Policy(settings.policy.tau, Signal(settings.policy.signal), domains=own)
+    domains = {name: cut.tau for name, cut in calibration.domains.items()} | own
+    return Policy(calibration.tau, Signal(calibration.signal), calibration.temperature, domains)
+
+
+def load_calibration(settings: Settings) -> Calibration | None:
+    """The configured calibration; None without one. Raises ConfigError."""
+    path = settings.policy.calibration
+    return read_calibration(path) if path else None
 
 
 def build_cloud(settings: Settings, metrics: Metrics) -> CloudClient | None:
@@ -120,14 +145,18 @@ async def open_cascade(settings: Settings, metrics: Metrics, loader: EngineLoade
     """A warmed-up cascade without HTTP; drains and closes behind itself.
 
     Raises:
-        ConfigError: the edge model cannot be loaded.
+        ConfigError: the edge model cannot be loaded, or the calibration is not for it.
     """
+    calibration = load_calibration(settings)
     batcher = build_batcher(settings, await asyncio.to_thread(loader, settings), metrics)
     cloud = build_cloud(settings, metrics)
     try:
+        if calibration:
+            calibration.check(edge_model=batcher.model, fingerprint=batcher.fingerprint, prompt_version=PROMPT_VERSION)
         await batcher.verdict(WARM_UP, Deadline.after(WARM_UP_S))
         on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
-        yield Cascade(batcher, cloud, build_policy(settings), on_failure, settings.deadline_ms / 1000), batcher
+        policy = build_policy(settings, calibration)
+        yield Cascade(batcher, cloud, policy, on_failure, settings.deadline_ms / 1000), batcher
     finally:
         await batcher.close()
         if cloud:
@@ -153,7 +182,13 @@ def create_app(
     """
     metrics = Metrics()
     limits = Limits(**settings.limits.model_dump())
-    state = GatewayState(metrics, limits, cloud_model=settings.cloud.model if settings.cloud.base_url else None)
+    calibration = load_calibration(settings)
+    state = GatewayState(
+        metrics,
+        limits,
+        cloud_model=settings.cloud.model if settings.cloud.base_url else None,
+        calibration=calibration.model_dump(mode="json", include=_SHOWN) if calibration else None,
+    )
 
     async def run(stop: asyncio.Event) -> None:
         try:
@@ -163,7 +198,14 @@ def create_app(
                 state.cascade = cascade
                 metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
                 metrics.show_taus(cascade.policy.tau, cascade.policy.domains)
-                log.info("ready", edge_model=batcher.model, cloud_model=state.cloud_model, tau=cascade.policy.tau)
+                log.info(
+                    "ready",
+                    edge_model=batcher.model,
+                    cloud_model=state.cloud_model,
+                    tau=cascade.policy.tau,
+                    signal=cascade.policy.signal.value,
+                    calibrated=state.calibration is not None,
+                )
                 on_ready(batcher.model)
                 await stop.wait()
         except FogGateError as error:

@@ -61,6 +61,10 @@ class Metrics:
         if outcome.degraded:
             self.degraded.labels(outcome.reason).inc()
 
+    def edge_seconds(self) -> float:
+        """Seconds spent in forward passes so far."""
+        return self.registry.get_sample_value("foggate_edge_inference_duration_seconds_sum") or 0.0
+
     def show_taus(self, tau: float, domains: Mapping[str, float]) -> None:
         """Publish the configured cuts; the global one under the domain `default`."""
         for domain, cut in {"default": tau, **domains}.items():

@@ -1,17 +1,18 @@
 """(verdict, tau) → Decision. The one place where a signal is compared with tau."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.domain import Decision, Reason, Route, RouteRequest, Signal, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The routing policy of one gateway: a global tau, the taus of single domains, and the signal."""
+    """The routing policy of one gateway: a global tau, the taus of single domains, the signal and its temperature."""
 
     tau: float = 0.5
     signal: Signal = Signal.VERBALIZED
+    temperature: float = 1.0
     domains: Mapping[str, float] = field(default_factory=dict)
 
     def tau_for(self, domain: str | None, requested: float | None) -> float:
@@ -19,6 +20,10 @@ class Policy:
         if requested is not None:
             return requested
         return self.domains.get(domain, self.tau) if domain is not None else self.tau
+
+    def read(self, verdict: Verdict) -> Verdict:
+        """The verdict with its expected confidence at this policy's temperature."""
+        return verdict if verdict.temperature == self.temperature else replace(verdict, temperature=self.temperature)
 
     def decide(
         self, verdict: Verdict, *, domain: str | None = None, tau: float | None = None, route: RouteRequest = RouteRequest.AUTO

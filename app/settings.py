@@ -58,6 +58,8 @@ class DomainSettings(_Section):
 class PolicySettings(_Section):
     tau: Tau = 0.5
     signal: Literal["verbalized", "expected"] = "verbalized"
+    # What `foggate calibrate` wrote; belongs to one edge model.
+    calibration: Path | None = None
     domains: dict[str, DomainSettings] = {}
     on_cloud_failure: Literal["edge", "error"] = "edge"
 
@@ -71,6 +73,13 @@ class CloudSettings(_Section):
     max_connections: Positive = 64
     extra_headers: dict[str, str] = {}
     extra_body: dict[str, Any] = {}
+
+
+class PriceSettings(_Section):
+    # Of one model, in one currency of the user's choice: a million prompt tokens, a million completion tokens, a machine hour.
+    input: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    output: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    per_hour: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class LimitsSettings(_Section):
@@ -93,6 +102,7 @@ class Settings(BaseSettings):
     edge: EdgeSettings = EdgeSettings()
     policy: PolicySettings = PolicySettings()
     cloud: CloudSettings = CloudSettings()
+    prices: dict[str, PriceSettings] = {}
     limits: LimitsSettings = LimitsSettings()
     log: LogSettings = LogSettings()
     deadline_ms: Positive = 10_000
@@ -108,6 +118,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, whose content is given as init arguments."""
         return env_settings, init_settings
+
+
+# Sections whose keys the user names himself.
+_BY_NAME: dict[Any, type[BaseModel]] = {dict[str, DomainSettings]: DomainSettings, dict[str, PriceSettings]: PriceSettings}
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -142,8 +156,8 @@ def setting_paths(model: type[BaseModel] = Settings, prefix: str = "") -> list[s
         annotation = info.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             found += setting_paths(annotation, f"{prefix}{name}.")
-        elif annotation == dict[str, DomainSettings]:
-            found += setting_paths(DomainSettings, f"{prefix}{name}.<name>.")
+        elif annotation in _BY_NAME:
+            found += setting_paths(_BY_NAME[annotation], f"{prefix}{name}.<name>.")
         else:
             found.append(prefix + name)
     return found
@@ -177,7 +191,7 @@ def _check_environment(environment: Mapping[str, str]) -> None:
     """Refuse a misspelt FOGGATE_ variable, but not those that Kubernetes makes for a service named foggate."""
     valid = [env_name(path) for path in setting_paths()]
     known = {*valid, *(name.split("__")[0] for name in valid)}
-    free = (env_name("policy.domains."), env_name("cloud.extra_headers"), env_name("cloud.extra_body"))
+    free = (env_name("policy.domains."), env_name("prices."), env_name("cloud.extra_headers"), env_name("cloud.extra_body"))
     for name, value in environment.items():
         upper = name.upper()
         if not upper.startswith(PREFIX) or upper in known or upper.startswith(free):

@@ -23,6 +23,7 @@ class FakeEngine:
     """
 
     name = "fake-edge"
+    fingerprint = "fake"
 
     def __init__(self) -> None:
         self.batches: list[int] = []

@@ -74,10 +74,12 @@ def answers_router(state: GatewayState) -> APIRouter:
     @router.get("/v1/models", summary="The models behind this gateway")
     async def models() -> dict[str, Any]:
         known = {"edge": state.edge_model, "cloud": state.cloud_model}
-        return {
-            "object": "list",
-            "data": [{"id": name, "object": "model", "owned_by": "foggate", "role": role} for role, name in known.items() if name],
-        }
+        models: list[dict[str, Any]] = [
+            {"id": name, "object": "model", "owned_by": "foggate", "role": role} for role, name in known.items() if name
+        ]
+        if state.edge_model and state.calibration:
+            models[0] = {**models[0], "calibration": state.calibration}
+        return {"object": "list", "data": models}
 
     return router
 

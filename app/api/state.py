@@ -1,7 +1,8 @@
 """What the routes see of the running gateway. Filled and changed by the composition root."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from app.cascade import Cascade
 from app.metrics import Metrics
@@ -25,11 +26,13 @@ class GatewayState:
         cascade: None until the model has answered its warm-up batch.
         alive: whether the edge worker still runs.
         edge_model: name of the edge model, once loaded.
+        calibration: what `/v1/models` says of it; None without one.
     """
 
     metrics: Metrics
     limits: Limits
     cloud_model: str | None
+    calibration: Mapping[str, Any] | None = None
     cascade: Cascade | None = None
     alive: Callable[[], bool] = lambda: True
     edge_model: str | None = None

@@ -169,5 +169,5 @@ def _timed(way: Callable[[], object], device: str) -> float:
 def _ratio(name: str, above: Sequence[float], below: Sequence[float]) -> dict[str, Any]:
     """Median of paired ratios and its percentile-bootstrap interval."""
     ratios = np.array(above) / np.array(below)
-    low, high = interval(np.array([np.median(ratios[rows]) for rows in bootstrap_rows(len(ratios))]))
+    low, high = interval(np.median(ratios[bootstrap_rows(len(ratios))], axis=1))
     return {name: round(float(np.median(ratios)), 3), name + "_ci": [round(low, 3), round(high, 3)]}

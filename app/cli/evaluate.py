@@ -1,6 +1,8 @@
-"""`foggate eval collect | report`: ask edge and cloud every question of a file, resumable; then say what routing buys."""
+"""`foggate eval collect | report | compare` and `foggate calibrate`: what routing buys, and which cut to set."""
 
 import asyncio
+import dataclasses
+import datetime as dt
 import json
 import sys
 from pathlib import Path
@@ -10,21 +12,35 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from app.calibration import Target, write_calibration
+from app.deadline import Deadline
 from app.domain import Signal
 from app.errors import ConfigError
-from app.evaluation.collect import Collected, collect
+from app.evaluation.calibrate import calibrate
+from app.evaluation.collect import Collected, EdgeIdentity, collect
+from app.evaluation.compare import OUTCOMES, compare, render_comparison
+from app.evaluation.costs import Price
 from app.evaluation.dataset import Item, load_items
-from app.evaluation.markdown import render
-from app.evaluation.records import Record, read_records
-from app.evaluation.report import build_report, to_table
+from app.evaluation.markdown import render, render_calibration
+from app.evaluation.records import Record, load_records, read_records
+from app.evaluation.report import build_report, outcomes
+from app.evaluation.table import Table, to_table
 from app.logs import configure_logging
-from app.main import EngineLoader, build_batcher, build_cloud, load_engine
+from app.main import WARM_UP, WARM_UP_S, build_batcher, build_cloud, build_engine, load_edge_model
 from app.metrics import Metrics
 from app.settings import Settings
 
 
 def run_collect(
-    settings: Settings, *, data: list[Path], out: Path, use_cloud: bool, cloud_records: Path | None, cloud_concurrency: int, as_json: bool
+    settings: Settings,
+    *,
+    data: list[str],
+    out: Path,
+    use_cloud: bool,
+    cloud_records: Path | None,
+    cloud_concurrency: int,
+    generate: bool,
+    as_json: bool,
 ) -> None:
     """Collect and say what was done. Raises ConfigError."""
     configure_logging("error")
@@ -32,64 +48,95 @@ def run_collect(
     known = read_records(cloud_records) if cloud_records else {}
     if use_cloud and settings.cloud.base_url is None and not known:
         raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or say --cloud none")
-    done = asyncio.run(_collect(settings, items, out, use_cloud=use_cloud and not known, known=known, cloud_concurrency=cloud_concurrency))
+    plan = _Plan(items, out, use_cloud and not known, known, cloud_concurrency, generate)
+    try:
+        done, engine_s = asyncio.run(_collect(settings, plan))
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written ({error.strerror}); what was recorded before is kept") from None
+    pace = {
+        "questions_per_s": round(done.edge_asked / done.edge_s, 3) if done.edge_s else None,
+        # Wall time of the edge side over the time that the engine itself spent in forward passes.
+        "ratio_vs_engine": round(done.edge_s / engine_s, 3) if engine_s else None,
+    }
     if as_json:
-        sys.stdout.write(
-            json.dumps({"total": done.total, "edge_asked": done.edge_asked, "cloud_asked": done.cloud_asked, "failed": done.failed}) + "\n"
-        )
+        sys.stdout.write(json.dumps({**dataclasses.asdict(done), **pace}) + "\n")
         return
     console = Console(highlight=False)
-    console.print(f"{done.total} questions in {out}; asked now: edge {done.edge_asked}, cloud {done.cloud_asked}")
+    generated = f", generated {done.generated}" if generate else ""
+    console.print(f"{done.total} questions in {out}; asked now: edge {done.edge_asked}, cloud {done.cloud_asked}{generated}")
+    if done.edge_asked:
+        console.print(
+            f"edge: {pace['questions_per_s']:.1f} questions a second, "
+            f"{pace['ratio_vs_engine']:.2f} times the engine's own time in {engine_s:.1f} s of forward passes"
+        )
     if done.failed:
         console.print(f"[yellow]{done.failed} failed; run the same command again to try them again[/]")
 
 
-async def _collect(
-    settings: Settings,
-    items: list[Item],
-    out: Path,
-    *,
-    use_cloud: bool,
-    known: dict[str, Record],
-    cloud_concurrency: int,
-    loader: EngineLoader = load_engine,
-) -> Collected:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Plan:
+    items: list[Item]
+    out: Path
+    use_cloud: bool
+    known: dict[str, Record]
+    cloud_concurrency: int
+    generate: bool
+
+
+async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float]:
+    """What was collected, and the seconds spent in forward passes."""
     metrics = Metrics()
     # Enough under way that the next batch is waiting when one ends.
     in_flight = 4 * settings.edge.max_batch_size
     queue = settings.edge.model_copy(update={"max_queue_size": max(in_flight, settings.edge.max_queue_size)})
-    batcher = build_batcher(settings.model_copy(update={"edge": queue}), await asyncio.to_thread(loader, settings), metrics)
-    cloud = build_cloud(settings, metrics) if use_cloud else None
+    loaded = await asyncio.to_thread(load_edge_model, settings)
+    engine = build_engine(settings, loaded)
+    generator = None
+    if plan.generate:
+        from app.edge.generate import FreeGenerator  # after the wait policy is set
+
+        generator = FreeGenerator(loaded.model, engine.renderer)
+    batcher = build_batcher(settings.model_copy(update={"edge": queue}), engine, metrics)
+    cloud = build_cloud(settings, metrics) if plan.use_cloud else None
     columns = (TextColumn("collecting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
+        await batcher.verdict(WARM_UP, Deadline.after(WARM_UP_S))
+        warm = metrics.edge_seconds()
         with Progress(*columns, console=Console(stderr=True)) as progress:
-            task = progress.add_task("", total=len(items))
-            return await collect(
-                items,
-                out,
+            task = progress.add_task("", total=len(plan.items))
+            done = await collect(
+                plan.items,
+                plan.out,
                 edge=batcher,
-                edge_model=batcher.model,
+                identity=EdgeIdentity(engine.name, engine.fingerprint, engine.parameters),
                 cloud=cloud,
-                known_cloud=known,
+                known_cloud=plan.known,
+                generator=generator,
                 in_flight=in_flight,
-                cloud_concurrency=cloud_concurrency,
+                generate_batch=settings.edge.max_batch_size,
+                cloud_concurrency=plan.cloud_concurrency,
                 on_progress=lambda finished: progress.update(task, completed=finished),
             )
+            return done, metrics.edge_seconds() - warm
     finally:
         await batcher.close()
         if cloud:
             await cloud.close()
 
 
-def run_report(*, records: Path, tau: float, signal: str, out: Path, seed: int, as_json: bool) -> None:
-    """Write `report.json` and `report.md` into a folder. Raises ConfigError."""
-    rows = list(read_records(records).values())
-    report = build_report(rows, tau=tau, signal=Signal(signal), seed=seed)
+def run_report(settings: Settings, *, records: Path, tau: float, signal: str, out: Path, seed: int, as_json: bool) -> None:
+    """Write `report.json`, `report.md`, `outcomes.jsonl` and pictures into a folder. Raises ConfigError."""
+    prices = {name: Price(**price.model_dump()) for name, price in settings.prices.items()}
+    rows = load_records(records)
+    report = build_report(rows, tau=tau, signal=Signal(signal), prices=prices, seed=seed)
+    columns = to_table(rows)
+    lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in outcomes(columns, tau=tau, signal=Signal(signal)))
     try:
         out.mkdir(parents=True, exist_ok=True)
+        (out / OUTCOMES).write_text("".join(lines), encoding="utf-8")
         (out / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         (out / "report.md").write_text(render(report), encoding="utf-8")
-        drawn = _draw(rows, report, out)
+        drawn = _draw(columns, report, out)
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
     if as_json:
@@ -97,13 +144,53 @@ def run_report(*, records: Path, tau: float, signal: str, out: Path, seed: int, 
         return
     console = Console(highlight=False)
     console.print(Markdown(render(report)))
-    console.print(f"wrote {out / 'report.json'}, report.md and {drawn}")
+    console.print(f"wrote {out / 'report.json'}, report.md, {OUTCOMES} and {drawn}")
 
 
-def _draw(rows: list[Record], report: dict[str, Any], out: Path) -> str:
+def _draw(columns: Table, report: dict[str, Any], out: Path) -> str:
     """The pictures, where matplotlib is installed; the numbers must not depend on it."""
     try:
         from app.evaluation.pictures import draw_all
     except ModuleNotFoundError as error:
         return f"no pictures ({error.name} is not installed: pip install 'foggate[eval]')"
-    return f"{len(draw_all(to_table(rows), report, out))} pictures"
+    return f"{len(draw_all(columns, report, out))} pictures"
+
+
+def run_compare(*, reports: list[Path], out: Path | None, seed: int, as_json: bool) -> None:
+    """Print reports side by side. Raises ConfigError."""
+    compared = compare(reports, seed=seed)
+    text = render_comparison(compared)
+    if out is not None:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
+    if as_json:
+        sys.stdout.write(json.dumps(compared, ensure_ascii=False) + "\n")
+    else:
+        Console(highlight=False).print(Markdown(text))
+
+
+def run_calibrate(
+    *, records: Path, target: Target, signal: str, with_temperature: bool, min_domain: int, seed: int, out: Path, as_json: bool
+) -> None:
+    """Write `calibration.json` and say what was promised and what was found. Raises ConfigError."""
+    today = dt.datetime.now(tz=dt.UTC).date()
+    fit = calibrate(
+        load_records(records),
+        target=target,
+        signal=Signal(signal),
+        with_temperature=with_temperature,
+        min_domain=min_domain,
+        seed=seed,
+        today=today,
+    )
+    write_calibration(out, fit.calibration)
+    if as_json:
+        shown = {**fit.calibration.model_dump(mode="json"), "notes": fit.notes, "temperature_report": fit.temperature_report}
+        sys.stdout.write(json.dumps(shown, ensure_ascii=False) + "\n")
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Markdown(render_calibration(fit)))
+    console.print(f"wrote {out}; the gateway reads it with policy.calibration: {out}")

@@ -26,6 +26,7 @@ class Engine(Protocol):
     """What a batch is run on. `verdicts` is called from the worker thread only, `prepare` from the event loop."""
 
     name: str
+    fingerprint: str
 
     def prepare(self, question: Question) -> Prompt: ...
 
@@ -81,6 +82,11 @@ class Batcher:
     def model(self) -> str:
         """Name of the model behind the queue."""
         return self._engine.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of its weights."""
+        return self._engine.fingerprint
 
     @property
     def alive(self) -> bool:
@@ -161,7 +167,7 @@ class Batcher:
         for waiting in batch:
             self._metrics.edge_queue_duration.observe(started - waiting.since)
         name = self._engine.name
-        return [EdgeReply(verdict, name, started - w.since, took) for w, verdict in zip(batch, verdicts, strict=True)]
+        return [EdgeReply(verdict, name, started - w.since, took, len(batch)) for w, verdict in zip(batch, verdicts, strict=True)]
 
     def _next_batch(self) -> list[_Waiting]:
         """Block until there is work; empty only when closed and drained. First come, first served."""

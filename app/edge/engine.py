@@ -29,6 +29,7 @@ class VerdictEngine:
         model: a transformers causal language model of one of `ARCHITECTURES`, in evaluation mode.
         renderer: the tokenizer's side: prompts, trie, shared prefix.
         name: what answers call this model.
+        fingerprint: of its weights, for records and calibrations.
         max_prompt_tokens: longer prompts are refused.
         share_prefix: compute the keys and values of the common system prompt once.
 
@@ -36,11 +37,22 @@ class VerdictEngine:
         ConfigError: an architecture that was never proven exact here.
     """
 
-    def __init__(self, model: Any, renderer: Renderer, *, name: str, max_prompt_tokens: int = 2048, share_prefix: bool = True) -> None:
+    def __init__(
+        self,
+        model: Any,
+        renderer: Renderer,
+        *,
+        name: str,
+        fingerprint: str = "",
+        max_prompt_tokens: int = 2048,
+        share_prefix: bool = True,
+    ) -> None:
         config = model.config
         if config.model_type not in ARCHITECTURES:
             raise ConfigError(f"model architecture '{config.model_type}' is not supported (supported: {', '.join(ARCHITECTURES)})")
         self.name = name
+        self.fingerprint = fingerprint
+        self.parameters: int = model.num_parameters()
         self.renderer = renderer
         trie = renderer.trie
         self._trie = trie
@@ -167,7 +179,7 @@ class VerdictEngine:
             joint.append([math.exp(log_bucket + log_letter) for log_letter in _log_softmax(at_leaf[bucket], temperature)])
             if all(best[branching] == child for branching, child in walk):
                 greedy = bucket
-        return Verdict.from_weights(joint, greedy)
+        return Verdict.from_weights(joint, greedy, trie.choices)
 
     @torch.inference_mode()
     def _prefill_prefix(self, ids: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -3,6 +3,7 @@
 Every way this can fail ends in one sentence for a person at start-up (`ConfigError`).
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,19 @@ from app.prompt import PromptFamily
 
 BUILTIN = "builtin"
 BUILTIN_NAME = "smollm2-135m-instruct"
+_BLOCKS, _BLOCK_BYTES = 64, 16_384
 _FAMILIES = {"qwen3": PromptFamily.QWEN, "gemma3_text": PromptFamily.GEMMA, "llama": PromptFamily.LLAMA}
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model in evaluation mode with its tokenizer, and what to call it."""
+    """A model in evaluation mode with its tokenizer, what to call it, and a fingerprint of its weights (12 hex digits)."""
 
     model: Any
     tokenizer: Any
     family: PromptFamily
     name: str
+    fingerprint: str
 
 
 def load_model(
@@ -76,7 +79,35 @@ def load_model(
     if adapter:
         model = _merge_adapter(model, adapter).to(to)
         name = f"{name}+{Path(adapter).name}"
-    return LoadedModel(model.to(where).eval(), tokenizer, family or _FAMILIES[config.model_type], name)
+    print_of_weights = fingerprint(source, adapter, commit=getattr(config, "_commit_hash", None))
+    return LoadedModel(model.to(where).eval(), tokenizer, family or _FAMILIES[config.model_type], name, print_of_weights)
+
+
+def fingerprint(source: str, adapter: str | None, *, commit: str | None = None) -> str:
+    """12 hex digits that change when the weights or the adapter change, whatever their folders are called.
+
+    Of weight files only their sizes and evenly spaced blocks are read, so that gigabytes cost milliseconds: training
+    changes weights everywhere. A model from a hub is known by its commit.
+    """
+    digest = hashlib.sha256()
+    for place in (source, adapter):
+        folder = Path(place) if place else None
+        if folder is None or not folder.is_dir():
+            digest.update(f"{place} {commit if place == source else None}".encode())
+            continue
+        for path in sorted(folder.iterdir()):
+            if path.suffix in {".safetensors", ".bin"}:
+                _add_file(digest, path)
+    return digest.hexdigest()[:12]
+
+
+def _add_file(digest: Any, path: Path) -> None:
+    size = path.stat().st_size
+    digest.update(f"{path.name} {size}".encode())
+    with path.open("rb") as file:
+        for block in range(_BLOCKS):
+            file.seek(block * max(0, size - _BLOCK_BYTES) // max(1, _BLOCKS - 1))
+            digest.update(file.read(_BLOCK_BYTES))
 
 
 def _merge_adapter(model: Any, adapter: str) -> Any:

@@ -1,5 +1,6 @@
 """Question → prompt tokens for one tokenizer: chat template, control tokens, and the prefix that all prompts share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,17 @@ class Renderer:
         while shared < min(map(len, encoded)) - 1 and len({ids[shared] for ids in encoded}) == 1:
             shared += 1
         self.prefix_ids: tuple[int, ...] = tuple(encoded[0][:shared])
+
+    @property
+    def end_of_turn(self) -> int | None:
+        """The token with which the model ends its turn."""
+        token: int | None = self._tokenizer.eos_token_id
+        return token
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of written tokens, special tokens left out."""
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=True)
+        return text
 
     def encode(self, text: str) -> list[int]:
         """Token ids of rendered text: control tokens are recognised, none is added."""

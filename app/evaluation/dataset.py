@@ -1,8 +1,12 @@
-"""Question files with gold answers: JSONL as in the design, and CSV. One bad row is an error that names its place."""
+"""Questions with gold answers: JSONL as in the design, CSV, Parquet, or a data set of the Hugging Face hub.
+
+One bad row is an error that names its place.
+"""
 
 import csv
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +15,9 @@ from typing import Any
 from app.domain import LETTERS, Question
 from app.errors import ConfigError, InvalidQuestion
 
+_ENDINGS = (".jsonl", ".csv", ".parquet")
+# `org/name`, with `:config` and `@split` behind it.
+_HUB = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?::(?P<config>[\w.-]+))?(?:@(?P<split>[\w.-]+))?")
 _OPTION_COLUMNS = ("{}", "option_{}", "option {}")
 
 
@@ -27,27 +34,34 @@ class Item:
         return self.question.id or ""
 
     @property
+    def length(self) -> int:
+        """Bytes of question and options: near enough to the number of tokens to sort by."""
+        return len("".join((self.question.question, *self.question.options)).encode())
+
+    @property
     def fingerprint(self) -> str:
         """Changes when the text, the options, their order or the gold answer change (16 hex digits of a sha256)."""
         text = json.dumps([self.question.question, self.question.options, self.gold], ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def load_items(paths: Iterable[Path]) -> list[Item]:
-    """Read question files, by their ending `.jsonl` or `.csv`.
+def load_items(sources: Iterable[str | Path]) -> list[Item]:
+    """Read question files, by their ending `.jsonl`, `.csv` or `.parquet`, or data sets of the hub.
 
     JSONL: `{"id", "domain", "question", "options", "answer": "A"}`, extra keys ignored. CSV: the same columns, `options` as
-    a JSON list or one column an option (`A`, `B`, … or `option_a`, …; empty cells at the end are no options).
+    a JSON list or one column an option (`A`, `B`, … or `option_a`, …; empty cells at the end are no options). Parquet: the
+    same columns, `options` a list. Hub: `org/name`, `org/name:config@split` (split `test` unless named), or a folder with a
+    data set; `choices` and `answerKey` are taken for `options` and `answer`, and a class label for its name.
 
     Raises:
         ConfigError: a file that cannot be read, a row that is no question, an id that occurs twice; with file and row.
     """
     items: list[Item] = []
     seen: dict[str, str] = {}
-    for path in paths:
-        for number, row in _rows(path):
-            place = f"{path}, row {number}"
-            item = _item(row, place, f"{path.stem}-{number}")
+    for source in map(str, sources):
+        for number, row in _rows(source):
+            place = f"{source}, row {number}"
+            item = _item(row, place, f"{Path(source).stem}-{number}")
             if item.id in seen:
                 raise ConfigError(f"{place}: the id '{item.id}' was used before ({seen[item.id]})")
             seen[item.id] = place
@@ -57,9 +71,49 @@ def load_items(paths: Iterable[Path]) -> list[Item]:
     return items
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    if path.suffix not in {".jsonl", ".csv"}:
-        raise ConfigError(f"{path}: the file must end in .jsonl or .csv")
+def _rows(source: str) -> Iterable[tuple[int, Mapping[str, Any]]]:
+    path = Path(source)
+    if path.suffix == ".parquet":
+        return enumerate(_parquet_rows(path), start=1)
+    if path.suffix in _ENDINGS:
+        return _text_rows(path)
+    if path.is_dir():
+        return enumerate(_hub_rows(source, None, None), start=1)
+    if not path.exists() and (hub := _HUB.fullmatch(source)):
+        return enumerate(_hub_rows(hub["name"], hub["config"], hub["split"]), start=1)
+    raise ConfigError(f"{source}: neither a file that ends in {', '.join(_ENDINGS)} nor a data set (org/name, org/name:config@split)")
+
+
+def _parquet_rows(path: Path) -> list[dict[str, Any]]:
+    try:
+        import pyarrow.parquet as pq  # an extra
+    except ModuleNotFoundError:
+        raise ConfigError(f"{path}: reading Parquet needs pip install 'foggate[eval]'") from None
+    try:
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    # pyarrow's errors are OSError and ValueError by inheritance.
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read ({' '.join(str(error).split())[:200]})") from None
+    return rows
+
+
+def _hub_rows(name: str, config: str | None, split: str | None) -> Iterator[dict[str, Any]]:
+    try:
+        import datasets  # an extra, and slow to import
+    except ModuleNotFoundError:
+        raise ConfigError(f"{name}: reading a data set of the hub needs pip install 'foggate[eval]'") from None
+    try:
+        table = datasets.load_dataset(name, config, split=split or "test")
+    # Whatever is wrong with a name, a network or a file comes as one of many types of four libraries.
+    except Exception as error:  # noqa: BLE001
+        raise ConfigError(f"the data set '{name}' cannot be read ({' '.join(str(error).split())[:300]})") from None
+    labels = {column: kind for column, kind in table.features.items() if isinstance(kind, datasets.ClassLabel)}
+    for row in table:
+        named = row | {column: kind.int2str(row[column]) for column, kind in labels.items() if row[column] is not None}
+        yield {**named, "options": named.get("options", named.get("choices")), "answer": named.get("answer", named.get("answerKey"))}
+
+
+def _text_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.evaluation import statistics as st
-from app.evaluation.report import SIGNALS, Table
+from app.evaluation.table import SIGNALS, Table
 
 _COLOURS = dict(zip(SIGNALS, ("#0072B2", "#D55E00", "#009E73"), strict=True))
 _STYLES = dict(zip(SIGNALS, ("-", "--", ":"), strict=True))
@@ -55,13 +55,7 @@ def _routing(table: Table, report: Mapping[str, Any]) -> Figure:
     for name in SIGNALS:
         right = table.edge_right[name]
         curve = st.routing_curve(table.signal[name], right, table.cloud_right)
-        drawn = np.array(
-            [
-                [st.accuracy_at(resampled, rate) for rate in _RATES]
-                for rows in st.bootstrap_rows(len(right), resamples=_BAND_RESAMPLES, seed=report["seed"])
-                for resampled in [st.routing_curve(table.signal[name][rows], right[rows], table.cloud_right[rows])]
-            ]
-        )
+        drawn = st.bootstrap_routing(table.signal[name], right, table.cloud_right, _RATES, resamples=_BAND_RESAMPLES, seed=report["seed"])
         low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
         ax.fill_between(100 * _RATES, 100 * low, 100 * high, color=_COLOURS[name], alpha=0.10, linewidth=0)
         ax.plot(100 * _RATES, [100 * st.accuracy_at(curve, rate) for rate in _RATES], _STYLES[name], color=_COLOURS[name], label=name)

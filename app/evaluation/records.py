@@ -1,17 +1,36 @@
 """The records file: one line a question, appended as it is answered, so that a killed run loses at most a torn line.
 
 A later line of the same id replaces an earlier one (a failed cloud call that was asked again). `compact` writes the
-final file in the order of the data, under its name only when it is whole.
+final file in the order of the data, under its name only when it is whole. Whoever computes with records reads them
+through `load_records`, which checks every line.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from app.domain import BUCKET_LABELS, BUCKETS, LETTERS, MIN_OPTIONS
 from app.errors import ConfigError
 
 Record = dict[str, Any]
+
+_REQUIRED = (
+    "id",
+    "domain",
+    "gold",
+    "edge_answer",
+    "confidence",
+    "expected_confidence",
+    "answer_probabilities",
+    "confidence_probabilities",
+    "cloud_answer",
+    "edge_model",
+    "prompt_version",
+)
+# What makes two records those of one edge model.
+_IDENTITY = ("edge_model", "edge_fingerprint", "prompt_version")
 
 
 def read_records(path: Path, *, missing_ok: bool = False) -> dict[str, Record]:
@@ -22,18 +41,31 @@ def read_records(path: Path, *, missing_ok: bool = False) -> dict[str, Record]:
     """
     if missing_ok and not path.exists():
         return {}
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror})") from None
-    records: dict[str, Record] = {}
-    for number, line in enumerate(lines[:-1], start=1):
-        try:
-            record = json.loads(line)
-            records[record["id"]] = record
-        except (ValueError, KeyError, TypeError):
-            raise ConfigError(f"{path}, line {number}: not a record") from None
-    return records
+    return {record["id"]: record for _, record in _lines(path, unended=False)}
+
+
+def load_records(path: Path) -> list[Record]:
+    """Records to compute with: complete keys, one edge model, each question once, letters that were offered, no NaN.
+
+    Raises:
+        ConfigError: file and line of the first record that is not so.
+    """
+    found: dict[str, tuple[int, Record]] = {}
+    first: Record | None = None
+    for number, record in _lines(path, unended=True):
+        place = f"{path}, line {number}"
+        _check(record, place)
+        first = first or record
+        for key in _IDENTITY:
+            if record.get(key) != first.get(key):
+                raise ConfigError(f"{place}: records of two models are mixed ({key} {record.get(key)}, before {first.get(key)})")
+        before = found.get(record["id"])
+        if before is not None and not _continues(before[1], record):
+            raise ConfigError(f"{place}: the id '{record['id']}' was used before (line {before[0]})")
+        found[record["id"]] = (number, record)
+    if not found:
+        raise ConfigError(f"{path} holds no records")
+    return [record for _, record in found.values()]
 
 
 def open_for_append(path: Path) -> IO[str]:
@@ -60,3 +92,70 @@ def compact(path: Path, ids: Iterable[str]) -> None:
         for record in ordered:
             append(file, record)
     scratch.replace(path)
+
+
+def _lines(path: Path, *, unended: bool) -> Iterator[tuple[int, Record]]:
+    """Whole lines with their numbers.
+
+    A last line without its end may be torn. A run that goes on cuts it away, so it must not count there; for a reader
+    (`unended`) it counts if it is whole JSON.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror})") from None
+    for number, line in enumerate(lines, start=1):
+        is_last = number == len(lines)
+        if is_last and not (unended and line.strip()):
+            return
+        record = _parsed(line)
+        if record is not None:
+            yield number, record
+        elif not is_last:
+            raise ConfigError(f"{path}, line {number}: not a record")
+
+
+def _parsed(line: bytes) -> Record | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("id"), str) else None
+
+
+def _continues(before: Record, after: Record) -> bool:
+    """Whether a later line is the same question's record with more in it, as a run writes it step by step."""
+    same = all(before.get(key) == after.get(key) for key in ("fingerprint", "gold", "domain"))
+    keys = ("edge_answer", "cloud_answer", "generated_text")
+    kept = all(before.get(key) is None or before.get(key) == after.get(key) for key in keys)
+    grown = any(before.get(key) is None and after.get(key) is not None for key in keys)
+    failed = before.get("edge_error") != after.get("edge_error") or before.get("cloud_error") != after.get("cloud_error")
+    return same and kept and (grown or failed)
+
+
+def _check(record: Record, place: str) -> None:  # noqa: C901  # a list of refusals, one after the other
+    for key in _REQUIRED:
+        if key not in record:
+            raise ConfigError(f"{place}: '{key}' is missing")
+    if not isinstance(record["domain"], str) or not record["domain"].strip():
+        raise ConfigError(f"{place}: 'domain' is empty")
+    if record["edge_answer"] is None:
+        return
+    answers, buckets = record["answer_probabilities"], record["confidence_probabilities"]
+    if not isinstance(answers, dict) or list(answers) != list(LETTERS[: len(answers)]) or len(answers) < MIN_OPTIONS:
+        raise ConfigError(f"{place}: 'answer_probabilities' must hold the offered letters A, B, … in order")
+    if not isinstance(buckets, dict) or set(buckets) != set(BUCKET_LABELS):
+        raise ConfigError(f"{place}: 'confidence_probabilities' must hold {', '.join(BUCKET_LABELS)}")
+    if record["confidence"] not in BUCKETS:
+        raise ConfigError(f"{place}: 'confidence' is {record['confidence']!r}, none of {', '.join(BUCKET_LABELS)}")
+    for key in ("gold", "edge_answer", "cloud_answer", "generated_answer"):
+        letter = record.get(key)
+        if letter not in answers and (letter is not None or key in {"gold", "edge_answer"}):
+            raise ConfigError(f"{place}: '{key}' is {letter!r}, offered were {', '.join(answers)}")
+    for key, value in {"expected_confidence": record["expected_confidence"], **answers, **buckets}.items():
+        if not _is_share(value):
+            raise ConfigError(f"{place}: '{key}' is {value!r}, not a number from 0 to 1")
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and 0 <= value <= 1

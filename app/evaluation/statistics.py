@@ -85,29 +85,89 @@ def apgr(curve: Floats) -> float | None:
     return float((reached - edge) / (cloud - edge))
 
 
+def bootstrap_counts(rows: int, *, resamples: int = 2000, seed: int = 0) -> Iterator[Floats]:
+    """How often each row is drawn in each resample, as slices `[some resamples, rows]` of about 30 MB.
+
+    The same rows, resamples and seed give the same draws, so what is computed from them is paired.
+    """
+    draw = np.random.default_rng(seed)
+    step = max(1, 4_000_000 // rows)
+    for start in range(0, resamples, step):
+        count = min(step, resamples - start)
+        # Resample number i counts in the bins i·rows … (i + 1)·rows - 1.
+        drawn = draw.integers(rows, size=(count, rows)) + rows * np.arange(count)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=count * rows).reshape(count, rows).astype(np.float64)
+
+
+def bootstrap_rows(rows: int, *, resamples: int = 2000, seed: int = 0) -> NDArray[np.int_]:
+    """Row numbers drawn with replacement, `[resamples, rows]`: for few rows and statistics that are no means."""
+    return np.random.default_rng(seed).integers(rows, size=(resamples, rows))
+
+
 def bootstrap_means(columns: Floats, *, resamples: int = 2000, seed: int = 0) -> Floats:
     """Means of columns over resampled rows: `[n, k]` → `[resamples, k]`. Rows stay whole, so comparisons are paired."""
-    rows = len(columns)
-    draw = np.random.default_rng(seed)
-    # How often each row is drawn is multinomial; one matrix product instead of a loop. In slices, to bound the memory.
-    step = max(1, 4_000_000 // rows)
-    parts = [
-        draw.multinomial(rows, np.full(rows, 1 / rows), size=min(step, resamples - start)) @ columns / rows
-        for start in range(0, resamples, step)
-    ]
-    return np.concatenate(parts)
+    counts = bootstrap_counts(len(columns), resamples=resamples, seed=seed)
+    return np.concatenate([part @ columns / len(columns) for part in counts])
 
 
-def bootstrap_rows(rows: int, *, resamples: int = 2000, seed: int = 0) -> Iterator[NDArray[np.int_]]:
-    """Row numbers drawn with replacement, one array a resample: for statistics that are no means."""
-    draw = np.random.default_rng(seed)
-    return (draw.integers(rows, size=rows) for _ in range(resamples))
+def bootstrap_auroc(signal: Floats, right: Flags, *, resamples: int = 2000, seed: int = 0) -> Floats:
+    """AUROC of each resample, `[resamples]`; 0.5 where a resample holds one kind only."""
+    order, starts = _groups(signal)
+    values = []
+    for counts in bootstrap_counts(len(signal), resamples=resamples, seed=seed):
+        ordered = counts[:, order]
+        all_of = np.add.reduceat(ordered, starts, axis=1)
+        positive = np.add.reduceat(ordered * right[order], starts, axis=1)
+        negative = all_of - positive
+        below = np.cumsum(negative, axis=1) - negative
+        pairs = positive.sum(axis=1) * negative.sum(axis=1)
+        won = (positive * (below + negative / 2)).sum(axis=1)
+        values.append(np.where(pairs > 0, won / np.maximum(pairs, 1), 0.5))
+    return np.concatenate(values)
+
+
+def bootstrap_routing(
+    signal: Floats, edge_right: Flags, cloud_right: Flags, rates: Floats, *, resamples: int = 2000, seed: int = 0
+) -> Floats:
+    """Accuracy of each resample's routing curve at cloud rates, `[resamples, k]`.
+
+    Args:
+        signal: least confident first to the cloud; ties averaged over their orders, so the curve is straight within them.
+        edge_right: whether the edge is right.
+        cloud_right: whether the cloud is right.
+        rates: `[k]`, the same for all resamples, or `[resamples, k]`.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    n = len(signal)
+    rates = np.broadcast_to(rates, (resamples, rates.shape[-1]))
+    order, starts = _groups(signal)
+    edge = edge_right[order].astype(float)
+    gain = cloud_right[order].astype(float) - edge
+    rows: list[Floats] = []
+    for counts in bootstrap_counts(n, resamples=resamples, seed=seed):
+        ordered = counts[:, order]
+        share = np.cumsum(np.add.reduceat(ordered, starts, axis=1), axis=1) / n
+        accuracy = ((ordered @ edge)[:, None] + np.cumsum(np.add.reduceat(ordered * gain, starts, axis=1), axis=1)) / n
+        base = ordered @ edge / n
+        rows.extend(
+            np.interp(rates[len(rows)], np.concatenate([[0.0], x]), np.concatenate([[at_none], y]))
+            for x, y, at_none in zip(share, accuracy, base, strict=True)
+        )
+    return np.array(rows)
 
 
 def interval(values: Floats) -> tuple[float, float]:
     """The 95 % percentile interval."""
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
+
+
+def _groups(signal: Floats) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """The ascending order, and where in it each run of equal values starts."""
+    order = np.argsort(signal, kind="stable")
+    ordered = signal[order]
+    return order, np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
 
 
 def _average_ranks(values: Floats) -> Floats:

@@ -4,18 +4,24 @@ import asyncio
 import contextlib
 import json
 import math
+from datetime import date
 
 import httpx2
 import pytest
 import structlog
 
 from app.api.schemas import AnswerResponse
+from app.calibration import DomainCut, Target, write_calibration
 from app.cloud.bank import Bank
 from app.cloud.demo import create_demo
+from app.domain import Signal
 from app.errors import ConfigError
+from app.evaluation.calibrate import calibrate
 from app.main import create_app
+from app.prompt import PROMPT_VERSION
 from app.settings import Settings
 from tests.fakes import FakeEngine
+from tests.records import simulated
 from tests.servers import serving
 
 ASK = {"question": "I am sure of this", "options": ["a", "b", "c"]}
@@ -81,6 +87,62 @@ async def test_tau_and_route_of_the_request_and_tau_of_the_domain():
         assert await reason(domain="law", tau=0.25) == ("cloud", "low_confidence", 0.25)
         assert await reason(route="edge") == ("edge", "forced", 0.5)
         assert (await http.post("/v1/answer", json={**ASK, "route": "cloud"})).json()["reason"] == "forced"
+
+
+def calibration_file(path, **changes):
+    """A calibration of the fake edge: tau 0.2 on the expected confidence, 0.95 for law, a temperature of 2."""
+    rows = [{**row, "edge_model": "fake-edge", "edge_fingerprint": "fake", "prompt_version": PROMPT_VERSION} for row in simulated(60, 0)]
+    target = Target(kind="cloud_rate", value=0.5)
+    found = calibrate(rows, target=target, signal=Signal.EXPECTED, today=date(2026, 1, 2), resamples=50).calibration
+    cuts = {"tau": 0.2, "temperature": 2.0, "domains": {"law": DomainCut(tau=0.95, n=30), "math": DomainCut(tau=1.0, n=30)}}
+    write_calibration(path, found.model_copy(update=cuts | changes))
+    return path
+
+
+async def test_a_calibration_sets_signal_temperature_and_cuts_and_is_shown(tmp_path):
+    """Unsure: the fake's expected confidence is 0.125, at a temperature of 2 it is 0.3125."""
+    policy = {"tau": 0.9, "calibration": calibration_file(tmp_path / "c.json"), "domains": {"math": {"tau": 0.1}}}
+    async with gateway(policy=policy) as (http, _):
+        plain = (await http.post("/v1/answer", json=UNSURE)).json()
+        assert (plain["signal"], plain["tau"], plain["reason"]) == ("expected", 0.2, "confident")
+        assert plain["expected_confidence"] == pytest.approx(0.3125)
+        assert plain["edge"]["confidence_probabilities"]["0.0"] == pytest.approx(0.8), "the distribution itself is not tempered"
+        law = (await http.post("/v1/answer", json={**ASK, "domain": "law"})).json()
+        assert (law["tau"], law["reason"]) == (0.95, "low_confidence")
+        assert (await http.post("/v1/answer", json={**UNSURE, "domain": "math"})).json()["tau"] == 0.1, "policy.domains wins"
+        assert (await http.post("/v1/answer", json={**UNSURE, "tau": 0.6})).json()["tau"] == 0.6, "the request wins"
+        edge, cloud = (await http.get("/v1/models")).json()["data"]
+        assert (edge["calibration"]["tau"], edge["calibration"]["target"]["kind"]) == (0.2, "cloud_rate")
+        assert "calibration" not in cloud
+        metrics = (await http.get("/metrics")).text
+    for line in ('foggate_tau{domain="default"} 0.2', 'foggate_tau{domain="law"} 0.95', 'foggate_tau{domain="math"} 0.1'):
+        assert line in metrics
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"edge_model": "other"}, "another edge model: it was made with other, the gateway serves fake-edge"),
+        ({"edge_adapter": "tuned"}, "another adapter: it was made with tuned, the gateway serves none"),
+        ({"prompt_version": "old"}, "another prompt version: it was made with old"),
+        ({"edge_fingerprint": "abc"}, "another weights fingerprint: it was made with abc"),
+    ],
+)
+async def test_a_calibration_of_another_edge_keeps_the_gateway_from_starting(tmp_path, changes, says):
+    said = asyncio.Queue()
+    app = create_app(
+        Settings(policy={"calibration": calibration_file(tmp_path / "c.json", **changes)}),
+        loader=lambda _: FakeEngine(),
+        on_fatal=said.put_nowait,
+    )
+    async with serving(app) as url, httpx2.AsyncClient(base_url=url) as http:
+        assert says in await asyncio.wait_for(said.get(), 30)
+        assert (await http.get("/health/ready")).status_code == 503
+
+
+def test_a_calibration_that_cannot_be_read_is_said_at_once(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        create_app(Settings(policy={"calibration": tmp_path / "none.json"}))
 
 
 @pytest.mark.parametrize(

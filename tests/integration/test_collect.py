@@ -10,13 +10,14 @@ from app.cloud.client import CloudClient
 from app.cloud.demo import create_demo
 from app.domain import CloudReply, Question
 from app.errors import CloudUnavailable, ConfigError, EdgeError
-from app.evaluation.collect import collect
+from app.evaluation.collect import EdgeIdentity, collect
 from app.evaluation.dataset import load_items
 from app.evaluation.records import read_records
 from app.metrics import Metrics
 from tests.fakes import FakeEdge, make_verdict
 from tests.servers import serving
 
+IDENTITY = EdgeIdentity("m", "f", 1)
 ITEMS = load_items([SHIPPED_BANK])[:40]
 
 
@@ -52,7 +53,7 @@ class CountingCloud:
 
 
 def run(out, edge, cloud, **kwargs):
-    return collect(ITEMS, out, edge=edge, edge_model="m", cloud=cloud, **kwargs)
+    return collect(ITEMS, out, edge=edge, identity=IDENTITY, cloud=cloud, **kwargs)
 
 
 async def test_each_question_is_recorded_once_in_the_order_of_the_data(tmp_path):
@@ -120,11 +121,13 @@ async def test_without_a_cloud_and_with_another_runs_cloud(tmp_path):
 async def test_records_of_another_model_or_other_questions_are_refused(tmp_path):
     out = tmp_path / "r.jsonl"
     await run(out, CountingEdge(), None)
-    with pytest.raises(ConfigError, match=r"made with m, .* not with other"):
-        await collect(ITEMS, out, edge=CountingEdge(), edge_model="other", cloud=None)
+    with pytest.raises(ConfigError, match=r"made with m \(weights f\), .* not with other"):
+        await collect(ITEMS, out, edge=CountingEdge(), identity=EdgeIdentity("other", "f", 1), cloud=None)
+    with pytest.raises(ConfigError, match=r"weights f\), .* not with m \(weights g\)"):
+        await collect(ITEMS, out, edge=CountingEdge(), identity=EdgeIdentity("m", "g", 1), cloud=None)
     changed = [type(item)(item.question, "A" if item.gold != "A" else "B") for item in ITEMS]
     with pytest.raises(ConfigError, match="not the one that was recorded"):
-        await collect(changed, out, edge=CountingEdge(), edge_model="m", cloud=None)
+        await collect(changed, out, edge=CountingEdge(), identity=IDENTITY, cloud=None)
 
 
 async def test_against_the_real_stand_in_its_accuracy_is_found_again(tmp_path):
@@ -134,3 +137,49 @@ async def test_against_the_real_stand_in_its_accuracy_is_found_again(tmp_path):
         await cloud.close()
     assert done.failed == 0
     assert all(record["cloud_answer"] == record["gold"] for record in read_records(tmp_path / "r.jsonl").values())
+
+
+class CountingGenerator:
+    """Keeps to the format on every second question; `stop_after` cancels the run, as a kill would."""
+
+    def __init__(self):
+        self.asked = Counter()
+
+    def texts(self, questions):
+        self.asked.update(question.id for question in questions)
+        return ["Confidence: 0.75\nFinal answer: C" if len(question.question) % 2 else "Well" for question in questions]
+
+
+async def test_the_reference_protocol_beside_the_one_pass_is_asked_once_too(tmp_path):
+    out = tmp_path / "r.jsonl"
+    await run(out, CountingEdge(), CountingCloud())
+    edge, cloud, generator = CountingEdge(), CountingCloud(), CountingGenerator()
+    done = await run(out, edge, cloud, generator=generator, generate_batch=7)
+    assert (done.edge_asked, done.cloud_asked, done.generated, done.failed) == (0, 0, 40, 0)
+    assert set(generator.asked.values()) == {1}
+    records = read_records(out)
+    assert list(records) == [item.id for item in ITEMS]
+    for item in ITEMS:
+        record, keeps = records[item.id], bool(len(item.question.question) % 2)
+        expected = (keeps, 0.75, "C") if keeps else (False, None, None)
+        assert (record["generated_on_format"], record["generated_confidence"], record["generated_answer"]) == expected
+    again = CountingGenerator()
+    await run(out, CountingEdge(), CountingCloud(), generator=again)
+    assert not again.asked
+
+
+async def test_a_slow_cloud_does_not_hold_up_the_edge(tmp_path):
+    """All verdicts are there before the cloud has answered a single question."""
+    edge, gate = CountingEdge(), asyncio.Event()
+
+    class Waiting(CountingCloud):
+        async def answer(self, question, deadline):
+            await gate.wait()
+            return await super().answer(question, deadline)
+
+    task = asyncio.ensure_future(run(tmp_path / "r.jsonl", edge, Waiting(), in_flight=2, cloud_concurrency=2))
+    while len(edge.asked) < len(ITEMS):
+        assert not task.done()
+        await asyncio.sleep(0)
+    gate.set()
+    assert (await task).failed == 0

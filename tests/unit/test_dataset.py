@@ -64,7 +64,7 @@ def test_bad_rows_are_named(tmp_path, text, says):
 
 
 def test_unknown_endings_and_missing_files_are_said(tmp_path):
-    for name, says in (("a.txt", "must end in"), ("none.jsonl", "cannot be read")):
+    for name, says in (("a.txt", "neither a file that ends in"), ("none.jsonl", "cannot be read")):
         with pytest.raises(ConfigError, match=says):
             load_items([tmp_path / name])
 
@@ -92,3 +92,43 @@ def test_damage_in_the_middle_is_not_passed_over(tmp_path):
     assert read_records(tmp_path / "none.jsonl", missing_ok=True) == {}
     with pytest.raises(ConfigError, match="cannot be read"):
         read_records(tmp_path / "none.jsonl")
+
+
+def test_parquet_holds_the_same_questions(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = [GOOD, {**GOOD, "id": "2", "answer": "A"}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    jsonl = write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))
+    assert load_items([tmp_path / "a.parquet"]) == load_items([jsonl])
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(ConfigError, match=r"broken\.parquet cannot be read"):
+        load_items([tmp_path / "broken.parquet"])
+    pq.write_table(pa.Table.from_pylist([{**GOOD, "answer": "Z"}]), tmp_path / "bad.parquet")
+    with pytest.raises(ConfigError, match=r"bad\.parquet, row 1: 'answer' must be one of"):
+        load_items([tmp_path / "bad.parquet"])
+
+
+def test_a_data_set_in_the_form_of_the_hub(tmp_path, monkeypatch):
+    """As MMLU is laid out there: choices, and the answer as a class label."""
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    features = datasets.Features(
+        {
+            "question": datasets.Value("string"),
+            "choices": datasets.List(datasets.Value("string")),
+            "answer": datasets.ClassLabel(names=["A", "B", "C", "D"]),
+        }
+    )
+    table = datasets.Dataset.from_dict({"question": ["Q?"], "choices": [["x", "y"]], "answer": [1]}, features=features)
+    (tmp_path / "mine" / "data").mkdir(parents=True)
+    table.to_parquet(tmp_path / "mine" / "data" / "test-00000-of-00001.parquet")
+    (item,) = load_items([tmp_path / "mine"])
+    assert (item.question.options, item.gold, item.id) == (("x", "y"), "B", "mine-1")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("nobody/nothing", "the data set 'nobody/nothing' cannot be read"), ("what is this", "neither a file")]
+)
+def test_a_source_that_is_not_there(name, says):
+    with pytest.raises(ConfigError, match=says):
+        load_items([name])

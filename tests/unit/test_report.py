@@ -5,30 +5,18 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as hs
 
 from app.domain import Signal
 from app.errors import ConfigError
+from app.evaluation.costs import Price
 from app.evaluation.markdown import PUBLISHED_GEMMA, render
 from app.evaluation.pictures import draw_all
-from app.evaluation.report import build_report, to_table
+from app.evaluation.report import build_report, outcomes
 from app.evaluation.statistics import random_baseline
-
-
-def record(number, domain, confidence, edge, cloud, *, expected=None, marginal="A"):
-    others = [letter for letter in "ABCD" if letter != marginal]
-    return {
-        "id": str(number),
-        "domain": domain,
-        "gold": "A",
-        "edge_answer": edge,
-        "confidence": confidence,
-        "expected_confidence": confidence if expected is None else expected,
-        "answer_probabilities": {marginal: 0.7, **dict.fromkeys(others, 0.1)},
-        "cloud_answer": cloud,
-        "cloud_model": "big",
-        "edge_model": "small",
-        "prompt_version": "p1",
-    }
+from app.evaluation.table import to_table
+from tests.records import published, record
 
 
 def by_hand():
@@ -41,6 +29,39 @@ def by_hand():
         record(5, "math", 1.0, "B", "A"),
         record(6, "math", 0.0, "A", "B"),
     ]
+
+
+def test_the_published_gemma_table_comes_out_of_records_built_for_it():
+    report = build_report(published(), tau=0.5, signal=Signal.VERBALIZED)
+    finance = report["domains"]["finance"]
+    assert [finance[key] for key in ("edge_only", "cloud_only", "cloud_rate", "system")] == [0.454, 0.695, 0.328, 0.600]
+    assert (round(finance["random"], 3), round(finance["lift"], 3)) == (0.533, 0.067)
+    for name, row in PUBLISHED_GEMMA.items():
+        ours = report["mean"] if name == "mean" else report["domains"][name]
+        tolerance = 0.001 if name == "mean" else 0.0005
+        for key, value in zip(("cloud_only", "edge_only", "random", "system", "cloud_rate"), row, strict=True):
+            assert ours[key] == pytest.approx(value / 100, abs=tolerance), (name, key)
+    assert report["mean"]["lift"] == pytest.approx(0.059, abs=0.001)
+    assert report["n"] == 7000
+
+
+@settings(max_examples=30)
+@given(
+    hs.lists(hs.tuples(hs.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), hs.sampled_from("AB"), hs.sampled_from("AB")), min_size=2),
+    hs.randoms(),
+)
+def test_raising_tau_never_lowers_the_cloud_rate_and_the_order_of_records_does_not_matter(given_rows, random):
+    rows = [record(number, "law", *row) for number, row in enumerate(given_rows)]
+    taus = [0.0, 0.1, 0.25, 0.5, 0.6, 0.75, 1.0]
+    reports = [build_report(rows, tau=tau, signal=Signal.VERBALIZED, resamples=2) for tau in taus]
+    rates = [report["micro_mean"]["cloud_rate"] for report in reports]
+    assert rates == sorted(rates)
+    assert rates[0] == 0
+    shuffled = random.sample(rows, len(rows))
+    again = build_report(shuffled, tau=0.5, signal=Signal.VERBALIZED, resamples=2)
+    for key in ("auroc", "ece_fixed", "ece_adaptive", "brier", "aurc", "apgr"):
+        assert again["signals"]["expected"][key] == pytest.approx(reports[3]["signals"]["expected"][key]), key
+    assert again["data_fingerprint"] == reports[3]["data_fingerprint"]
 
 
 def test_the_table_by_hand():
@@ -73,6 +94,68 @@ def test_incomplete_records_are_counted_and_left_out():
         build_report(rows[6:], tau=0.5, signal=Signal.VERBALIZED)
 
 
+def test_a_domain_without_a_complete_record_and_two_models_are_refused():
+    with pytest.raises(ConfigError, match="no record of the domain 'art' has both"):
+        build_report([*by_hand(), record(7, "art", 1.0, "A", None)], tau=0.5, signal=Signal.VERBALIZED)
+    with pytest.raises(ConfigError, match="two models are mixed: other, small"):
+        build_report([*by_hand(), record(7, "law", 1.0, "A", "A", edge_model="other")], tau=0.5, signal=Signal.VERBALIZED)
+
+
+def test_a_cloud_reply_that_named_no_option_is_a_wrong_one():
+    rows = [*by_hand(), record(7, "law", 0.0, "A", None, cloud_error="cloud_unparsable", cloud_model=None)]
+    report = build_report(rows, tau=0.5, signal=Signal.VERBALIZED)
+    assert (report["n"], report["cloud_unparsable"], report["domains"]["law"]["cloud_only"]) == (7, 1, 3 / 5)
+
+
+def test_costs_and_latency_by_hand():
+    """law and math as above; the edge's pass of 40 ms was shared by two, the cloud's tokens are 90 + 10 a call."""
+    rows = [{**row, "edge_batch": 2, "cloud_prompt_tokens": 90, "cloud_completion_tokens": 10} for row in by_hand()]
+    prices = {"small": Price(per_hour=3.6), "big": Price(input=1.0, output=2.0)}
+    costs = build_report(rows, tau=0.5, signal=Signal.VERBALIZED, prices=prices)["costs"]
+    edge, cloud = 0.020 / 3600 * 3.6, (90 * 1.0 + 10 * 2.0) / 1e6
+    assert costs["per_thousand"]["edge_only"] == pytest.approx(1000 * edge)
+    assert costs["per_thousand"]["cloud_only"] == pytest.approx(1000 * cloud)
+    assert costs["per_thousand"]["system"] == pytest.approx(1000 * (edge + cloud * 3 / 6))
+    assert costs["cloud_tokens_per_thousand"] == {"cloud_only": 100_000, "system": 50_000}
+    assert costs["latency_ms"]["edge_only"] == {"mean": 40, "p50": 40, "p95": 40}
+    assert costs["latency_ms"]["system"]["mean"] == pytest.approx(40 + 300 / 2)
+    unpriced = build_report(rows, tau=0.5, signal=Signal.VERBALIZED, prices={"small": Price()})["costs"]["per_thousand"]
+    assert (unpriced["edge_only"], unpriced["cloud_only"], unpriced["system"]) == (0, None, None)
+
+
+def test_the_two_protocols_side_by_side():
+    def generated(row, text, confidence, letter, on_format):
+        return {
+            **row,
+            "generated_text": text,
+            "generated_confidence": confidence,
+            "generated_answer": letter,
+            "generated_on_format": on_format,
+        }
+
+    rows = [
+        generated(record(1, "law", 1.0, "A", "B"), "Confidence: 1.0\nFinal answer: A", 1.0, "A", True),
+        generated(record(2, "law", 1.0, "B", "A"), "Confidence: 0.25\nFinal answer: B", 0.25, "B", True),
+        generated(record(3, "law", 1.0, "A", "A"), "I think that", None, None, False),
+        record(4, "law", 0.0, "B", "A"),
+    ]
+    protocols = build_report(rows, tau=0.5, signal=Signal.VERBALIZED)["protocols"]
+    assert (protocols["n"], protocols["agree_on_format"]) == (3, 0.5)
+    assert protocols["on_format"] == protocols["parsed"] == pytest.approx(2 / 3)
+    assert (protocols["one_pass"]["cloud_rate"], protocols["one_pass"]["system"]) == (0, pytest.approx(2 / 3))
+    # Unsure and unparsable both go to the cloud, which knows both.
+    assert (protocols["generate"]["cloud_rate"], protocols["generate"]["edge_only"]) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
+    assert protocols["generate"]["system"] == 1
+    text = render(build_report(rows, tau=0.5, signal=Signal.VERBALIZED))
+    assert "on those the one pass names the same confidence and letter on 50.0 %" in text
+    assert build_report(rows[3:], tau=0.5, signal=Signal.VERBALIZED)["protocols"] is None
+
+
+def test_outcomes_are_what_the_table_counts():
+    lines = outcomes(to_table(by_hand()), tau=0.5, signal=Signal.VERBALIZED)
+    assert lines[2] == {"id": "3", "fingerprint": None, "domain": "law", "edge_right": False, "cloud_right": True, "routed": True}
+
+
 def simulated(n, informative, seed):
     """An edge right on 40 %, a cloud on 75 %; a confidence that knows (or does not know) when the edge is right."""
     draw = np.random.default_rng(seed)
@@ -101,7 +184,11 @@ def test_expected_against_verbalized_at_the_same_cloud_rate():
     same = build_report(simulated(300, True, 1), tau=0.5, signal=Signal.VERBALIZED, resamples=300)["expected_vs_verbalized"]
     assert (same["difference"], "cannot be told from" in same["sentence"]) == (pytest.approx(0, abs=0.02), True)
     rows = [
-        {**row, "expected_confidence": float(row["edge_answer"] == "A"), "answer_probabilities": {row["edge_answer"]: 1.0, "C": 0.0}}
+        {
+            **row,
+            "expected_confidence": float(row["edge_answer"] == "A"),
+            "answer_probabilities": {"A": float(row["edge_answer"] == "A"), "B": 0.5},
+        }
         for row in simulated(300, False, 2)
     ]
     better = build_report(rows, tau=0.5, signal=Signal.VERBALIZED, resamples=300)["expected_vs_verbalized"]
@@ -130,7 +217,7 @@ def test_the_markdown_names_every_domain_and_the_published_numbers():
     assert "| law | 4 | 75.0 | 50.0 | 62.5 | 75.0 | 50.0 | +12.5 [" in text
     assert "| medical | 74.0 | 39.3 | 56.0 | 63.1 | 48.2 | +7.1 |" in text
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 4
+    assert len(tables) == 6
     for table in tables:
         assert len({line.count("|") for line in table}) == 1
 

@@ -75,3 +75,21 @@ def test_the_bootstrap_is_seeded_paired_and_as_wide_as_theory_says():
     assert means[:, 0].std() == pytest.approx(math.sqrt(0.3 * 0.7 / 2500), rel=0.1)
     low, high = s.interval(means[:, 0])
     assert low < right.mean() < high
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_the_vectorised_bootstrap_is_the_plain_one(kind):
+    """Every resample, computed row by row from the very counts that were drawn; a continuous signal and one with ties."""
+    draw = np.random.default_rng(4)
+    signal = draw.random(60) if kind else draw.choice([0.0, 0.25, 0.5, 1.0], 60)
+    edge, cloud = draw.random(60) < 0.4, draw.random(60) < 0.7
+    rates = np.array([0.0, 0.17, 0.5, 1.0])
+    counts = np.concatenate(list(s.bootstrap_counts(60, resamples=25, seed=3))).astype(int)
+    assert (counts.sum(axis=1) == 60).all()
+    rows = [np.repeat(np.arange(60), row) for row in counts]
+    curves = [s.routing_curve(signal[row], edge[row], cloud[row]) for row in rows]
+    plain = [[s.accuracy_at(curve, rate) for rate in rates] for curve in curves]
+    assert np.allclose(s.bootstrap_routing(signal, edge, cloud, rates, resamples=25, seed=3), plain)
+    each = np.tile(rates, (25, 1))
+    assert np.allclose(s.bootstrap_routing(signal, edge, cloud, each, resamples=25, seed=3), plain)
+    assert np.allclose(s.bootstrap_auroc(signal, edge, resamples=25, seed=3), [s.auroc(signal[row], edge[row]) for row in rows])

@@ -1,0 +1,121 @@
+"""Records → columns: what every number of the report, the calibration and the comparison is computed from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain import BUCKET_LABELS, Signal, mean_confidence, tempered
+from app.errors import ConfigError
+from app.evaluation import statistics as st
+from app.evaluation.records import Record
+
+# What the report's signal can be, plus the plain alternative that needs no trained confidence.
+LARGEST_OPTION = "largest_option"
+SIGNALS = (Signal.VERBALIZED.value, Signal.EXPECTED.value, LARGEST_OPTION)
+# The cloud's failure that is an answer of its own: it replied, and no offered letter could be read.
+UNPARSABLE = "cloud_unparsable"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Complete records as columns, all of length n.
+
+    Attributes:
+        options: how many options were offered.
+        signal: by name, the number that could be compared with tau.
+        edge_right: by signal name; the verbalized signal answers as decoding would, the others with the marginal's argmax.
+        cloud_right: an unparsable reply is a wrong one.
+        records: the records themselves, for what only few look at.
+    """
+
+    domain: NDArray[np.str_]
+    options: st.Floats
+    signal: Mapping[str, st.Floats]
+    edge_right: Mapping[str, st.Flags]
+    cloud_right: st.Flags
+    records: NDArray[np.object_]
+
+    def __len__(self) -> int:
+        return len(self.domain)
+
+    @property
+    def domains(self) -> list[str]:
+        """Names in the order of their first record."""
+        return list(dict.fromkeys(self.domain.tolist()))
+
+    def of(self, domain: str) -> "Table":
+        """The rows of one domain."""
+        return self.rows(self.domain == domain)
+
+    def rows(self, chosen: NDArray[Any]) -> "Table":
+        """Some rows, by flag or by number."""
+        return Table(
+            self.domain[chosen],
+            self.options[chosen],
+            {name: values[chosen] for name, values in self.signal.items()},
+            {name: values[chosen] for name, values in self.edge_right.items()},
+            self.cloud_right[chosen],
+            self.records[chosen],
+        )
+
+    def numbers(self, key: str) -> st.Floats:
+        """A numeric key of the records; NaN where it is missing."""
+        values = [record.get(key) for record in self.records]
+        return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def is_complete(record: Record) -> bool:
+    """Whether both sides have said their word."""
+    return record["edge_answer"] is not None and (record["cloud_answer"] is not None or record.get("cloud_error") == UNPARSABLE)
+
+
+def to_table(records: Sequence[Record], *, temperature: float = 1.0) -> Table:
+    """Columns of the records that have both an edge and a cloud answer.
+
+    Args:
+        records: as `load_records` checked them.
+        temperature: of the expected confidence (`tempered`).
+
+    Raises:
+        ConfigError: a domain has no complete record, or a temperature is asked for and the records do not know the
+            model's tokens.
+    """
+    whole = [record for record in records if is_complete(record)]
+    if not whole:
+        raise ConfigError("no record has both an edge and a cloud answer; collect with a cloud, or with --cloud-records")
+    if empty := {record["domain"] for record in records} - {record["domain"] for record in whole}:
+        raise ConfigError(f"no record of the domain '{min(empty)}' has both an edge and a cloud answer; collect again or leave it out")
+    gold = [record["gold"] for record in whole]
+    answers = [record["answer_probabilities"] for record in whole]
+    marginal_right = np.array([max(said, key=said.__getitem__) == right for said, right in zip(answers, gold, strict=True)])
+    greedy_right = np.array([record["edge_answer"] == right for record, right in zip(whole, gold, strict=True)])
+    return Table(
+        domain=np.array([record["domain"] for record in whole]),
+        options=np.array([len(said) for said in answers], dtype=np.float64),
+        signal={
+            Signal.VERBALIZED.value: np.array([record["confidence"] for record in whole], dtype=np.float64),
+            Signal.EXPECTED.value: np.array([expected_at(record, temperature) for record in whole], dtype=np.float64),
+            LARGEST_OPTION: np.array([max(said.values()) for said in answers], dtype=np.float64),
+        },
+        edge_right={Signal.VERBALIZED.value: greedy_right, Signal.EXPECTED.value: marginal_right, LARGEST_OPTION: marginal_right},
+        cloud_right=np.array([record["cloud_answer"] == right for record, right in zip(whole, gold, strict=True)]),
+        records=np.array(whole, dtype=object),
+    )
+
+
+def expected_at(record: Record, temperature: float) -> float:
+    """The expected confidence of a record at a temperature, as the gateway would compute it.
+
+    Raises:
+        ConfigError: the record does not say how the model's tokenizer splits the buckets.
+    """
+    if temperature == 1.0:
+        return float(record["expected_confidence"])
+    if not record.get("bucket_paths"):
+        raise ConfigError("the records do not hold 'bucket_paths', which a temperature needs; collect them again")
+    paths = tuple(tuple((step[0], step[1]) for step in path) for path in record["bucket_paths"])
+    probabilities = [record["confidence_probabilities"][label] for label in BUCKET_LABELS]
+    return mean_confidence(tempered(probabilities, paths, temperature))

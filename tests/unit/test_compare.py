@@ -1,0 +1,68 @@
+"""Reports side by side: paired where the questions are the same, and only there."""
+
+import json
+
+import pytest
+
+from app.domain import Signal
+from app.errors import ConfigError
+from app.evaluation.compare import OUTCOMES, compare, render_comparison
+from app.evaluation.report import build_report, outcomes
+from app.evaluation.table import to_table
+from tests.records import simulated
+
+
+def written(folder, rows, tau=0.5):
+    folder.mkdir()
+    report = build_report(rows, tau=tau, signal=Signal.EXPECTED, resamples=50)
+    lines = outcomes(to_table(rows), tau=tau, signal=Signal.EXPECTED)
+    (folder / "report.json").write_text(json.dumps(report))
+    (folder / OUTCOMES).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder / "report.json"
+
+
+def test_the_same_questions_are_paired(tmp_path):
+    base = simulated(600, 0)
+    # The same edge, except that 60 of its wrong answers are right.
+    wrong = [row["id"] for row in base if row["edge_answer"] == "B"][:60]
+    better = [
+        {**row, "edge_model": "better", "edge_parameters": 600_000_000}
+        | ({"edge_answer": "A", "answer_probabilities": {"A": 0.7, "B": 0.1, "C": 0.1, "D": 0.1}} if row["id"] in wrong else {})
+        for row in base
+    ]
+    compared = compare([written(tmp_path / "a", base), written(tmp_path / "b", better)])
+    first, second = compared["reports"]
+    assert "against_first" not in first
+    pair = second["against_first"]
+    assert (pair["n"], pair["edge"]) == (600, pytest.approx(0.1))
+    # A paired interval: much narrower than the ±0.08 of two independent shares of 600.
+    low, high = pair["edge_ci"]
+    assert 0.07 < low < 0.1 < high < 0.13
+    text = render_comparison(compared)
+    assert "| (2) | better | 600 M | 0.5 expected | 600 |" in text
+    assert "| (2) - (1) | 600 | +10.0 [" in text
+
+
+def test_other_questions_are_not_paired(tmp_path):
+    renamed = [{**row, "id": "x" + row["id"]} for row in simulated(50, 0)]
+    changed = [{**row, "fingerprint": "new"} for row in simulated(50, 0)]
+    paths = [written(tmp_path / name, rows) for name, rows in (("a", simulated(50, 0)), ("b", renamed), ("c", changed))]
+    compared = compare(paths)
+    assert [row["against_first"] for row in compared["reports"][1:]] == [None, None]
+    assert "(2) and (1) have no questions in common" in render_comparison(compared)
+
+
+def test_what_is_no_report_is_said(tmp_path):
+    good = written(tmp_path / "a", simulated(20, 0))
+    other = tmp_path / "x.json"
+    for text, says in (("{", "is not JSON"), ("[]", "is not a report"), ('{"tau": 1}', "is not a report")):
+        other.write_text(text)
+        with pytest.raises(ConfigError, match=says):
+            compare([good, other])
+    with pytest.raises(ConfigError, match="cannot be read"):
+        compare([good, tmp_path / "none.json"])
+    with pytest.raises(ConfigError, match="at least two"):
+        compare([good])
+    (tmp_path / "a" / OUTCOMES).write_text("{}\n")
+    with pytest.raises(ConfigError, match=r"outcomes\.jsonl is damaged"):
+        compare([good, good])
