@@ -143,7 +143,7 @@ class _Chooser:
         rates = routed / len(table)
         if self.target.kind == "cloud_rate":
             best = int(np.argmin(np.abs(rates - self.target.value)))
-            if abs(rates[best] - self.target.value) > RATE_TOLERANCE:
+            if abs(rates[best] - self.target.value) > max(RATE_TOLERANCE, 1 / len(table)):
                 raise ConfigError(
                     f"a cloud rate of {self.target.value:g} cannot be reached for {where} with the {self.signal.value} confidence; "
                     f"the best is {rates[best]:.3f}, reachable are {_listed(rates)}"

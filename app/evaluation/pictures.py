@@ -12,11 +12,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from app.domain import BUCKET_LABELS
 from app.evaluation import statistics as st
 from app.evaluation.table import SIGNALS, Table
 
 _COLOURS = dict(zip(SIGNALS, ("#0072B2", "#D55E00", "#009E73"), strict=True))
 _STYLES = dict(zip(SIGNALS, ("-", "--", ":"), strict=True))
+# Dark to light, told apart in grey too (viridis).
+_SHADES = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 _GREY, _DARK = "#8c8c8c", "#333333"
 _BAND_RESAMPLES = 300
 _RATES = np.linspace(0, 1, 101)
@@ -32,6 +35,7 @@ def draw_all(table: Table, report: Mapping[str, Any], out: Path) -> list[Path]:
             "reliability": _reliability(table),
             "risk_coverage": _risk_coverage(table),
             "domains": _domains(report),
+            "buckets": _buckets(report),
         }
         for name, figure in pictures.items():
             for ending in ("png", "svg"):
@@ -101,7 +105,7 @@ def _risk_coverage(table: Table) -> Figure:
         ax.plot(coverage, 100 * risk, _STYLES[name], color=_COLOURS[name], label=label)
     ax.set(xlabel="questions the edge answers, most confident first (%)", ylabel="wrong among them (%)", xlim=(0, 100), ylim=(0, 102))
     ax.set_title("Risk and coverage", fontsize=11)
-    ax.legend(frameon=False, loc="lower right")
+    ax.legend(frameon=False, loc="best")
     return figure
 
 
@@ -125,6 +129,29 @@ def _domains(report: Mapping[str, Any]) -> Figure:
     ax.set(ylabel="right answers (%)", ylim=(0, 118), yticks=range(0, 101, 20))
     ax.set_title(f"tau = {report['tau']:g} on the {report['signal']} confidence; whiskers: 95 % bootstrap", fontsize=11)
     ax.legend(frameon=False, loc="upper center", ncols=len(bars))
+    return figure
+
+
+def _buckets(report: Mapping[str, Any]) -> Figure:
+    """Which confidences are said, domain by domain: a collapsed vocabulary is one colour."""
+    rows = {**{name: row["buckets"] for name, row in report["domains"].items()}, "all": {k: v["n"] for k, v in report["buckets"].items()}}
+    figure, (ax,) = _figure(8, 1.6 + 0.45 * len(rows))
+    left = np.zeros(len(rows))
+    for label, colour in zip(BUCKET_LABELS, _SHADES, strict=True):
+        shares = np.array([100 * row[label] / max(1, sum(row.values())) for row in rows.values()])
+        ax.barh(np.arange(len(rows)), shares, left=left, height=0.72, color=colour, edgecolor="white", label=label)
+        for at, (start, share) in enumerate(zip(left, shares, strict=True)):
+            # A label that would not fit in its piece is left out.
+            if share >= 6:  # noqa: PLR2004
+                ink = "white" if label in {"0.0", "0.25", "0.5"} else _DARK
+                ax.text(start + share / 2, at, f"{share:.0f}", ha="center", va="center", fontsize=9, color=ink)
+        left += shares
+    ax.set_yticks(np.arange(len(rows)), list(rows))
+    ax.invert_yaxis()
+    ax.set(xlabel="questions (%)", xlim=(0, 100))
+    ax.grid(visible=False)
+    ax.set_title(f"Which confidence is said, n = {report['n']}", fontsize=11)
+    figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=len(BUCKET_LABELS))
     return figure
 
 

@@ -9,6 +9,7 @@ import httpx2
 from app.cloud.bank import SHIPPED_BANK
 from app.evaluation.records import read_records
 from tests.processes import Process, foggate
+from tests.records import simulated, write
 
 
 async def test_a_collect_killed_in_the_middle_goes_on(tmp_path, start):
@@ -48,3 +49,64 @@ def test_collect_says_what_is_missing(tmp_path):
     ):
         done = foggate("eval", "collect", "--out", str(tmp_path / "r.jsonl"), *arguments)
         assert (done.returncode, says in done.stderr) == (2, True), done.stderr
+
+
+async def test_from_questions_to_a_calibrated_gateway(tmp_path, start):
+    """What the README shows: collect with both protocols, report, calibrate, compare, serve; and another prompt's file is refused."""
+    cloud = start("cloud", "demo-cloud", "--port", "0", "--accuracy", "1.0")
+    data = tmp_path / "few.jsonl"
+    data.write_text("".join(line + "\n" for line in SHIPPED_BANK.read_text(encoding="utf-8").splitlines()[::10]))
+    records, out = tmp_path / "records.jsonl", tmp_path / "calibration.json"
+
+    async def run(*arguments, **environment):
+        return await asyncio.to_thread(foggate, *arguments, **environment)
+
+    done = await run(
+        *("eval", "collect", "--data", str(data), "--out", str(records), "--protocol", "generate", "--json"),
+        FOGGATE_CLOUD__BASE_URL=await cloud.url() + "/v1",
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["total"], said["edge_asked"], said["generated"], said["failed"]) == (14, 14, 14, 0)
+    assert said["ratio_vs_engine"] >= 1
+    done = await run("eval", "report", "--records", str(records), "--out", str(tmp_path / "report"), "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["n"], report["mean"]["cloud_only"], report["protocols"]["n"]) == (14, 1.0, 14)
+    assert (report["edge_model"], report["edge_parameters"]) == ("smollm2-135m-instruct", 134_515_008)
+    both = [str(tmp_path / "report" / "report.json")] * 2
+    done = await run("eval", "compare", *both, "--json")
+    assert json.loads(done.stdout)["reports"][1]["against_first"]["edge_ci"] == [0, 0]
+    done = await run("calibrate", "--records", str(records), "--target-cloud-rate", "0.5", "--temperature", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    assert "Temperature" in done.stdout
+
+    gateway = start("gateway", "serve", "--port", "0", FOGGATE_POLICY__CALIBRATION=str(out))
+    url = await gateway.url()
+    async with httpx2.AsyncClient() as http:
+        shown = (await http.get(url + "/v1/models")).json()["data"][0]["calibration"]
+        assert shown["tau"] == json.loads(out.read_text())["tau"]
+        answer = (await http.post(url + "/v1/answer", json={"question": "Is it?", "options": ["Yes", "No"]}, timeout=60)).json()
+    assert (answer["signal"], answer["tau"]) == ("expected", shown["tau"])
+    await gateway.stop()
+
+    other = json.loads(out.read_text()) | {"prompt_version": "foggate-0"}
+    out.write_text(json.dumps(other))
+    refused = await run("serve", "--port", "0", FOGGATE_POLICY__CALIBRATION=str(out))
+    assert refused.returncode == 2
+    assert "policy.calibration is for another prompt version: it was made with foggate-0" in refused.stderr
+
+
+def test_calibrate_and_compare_say_what_is_wrong(tmp_path):
+    records = write(tmp_path / "r.jsonl", simulated(40, 0))
+    for arguments, says in (
+        (["calibrate", "--records", str(records)], "say one of --target-cloud-rate"),
+        (["calibrate", "--records", str(records), "--target-cloud-rate", "0.2", "--target-accuracy", "0.5"], "say one of"),
+        (["calibrate", "--records", str(records), "--target-accuracy", "0.99"], "cannot be reached"),
+        (["calibrate", "--records", str(records), "--max-edge-error", "0.01"], "cannot be promised"),
+        (["calibrate", "--records", str(tmp_path / "none"), "--target-accuracy", "0.5"], "cannot be read"),
+        (["eval", "compare", str(records)], "at least two"),
+    ):
+        done = foggate(*arguments, FOGGATE_LOG__LEVEL="error")
+        assert (done.returncode, says in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "calibration.json").exists()

@@ -233,13 +233,14 @@ def test_the_pictures_are_drawn_the_same_each_time_and_say_what_they_show(tmp_pa
     report = build_report(rows, tau=0.5, signal=Signal.VERBALIZED, resamples=100)
     files = draw_all(to_table(rows), report, tmp_path)
     assert sorted(path.name for path in files) == sorted(
-        f"{name}.{end}" for name in ("routing", "reliability", "risk_coverage", "domains") for end in ("png", "svg")
+        f"{name}.{end}" for name in ("routing", "reliability", "risk_coverage", "domains", "buckets") for end in ("png", "svg")
     )
     svgs = {path.stem: path.read_text() for path in files if path.suffix == ".svg"}
     for name, texts in {
         "routing": ("verbalized", "expected", "largest_option", "oracle", "random", "tau = 0.5"),
         "reliability": ("ECE", "verbalized"),
         "risk_coverage": ("AURC",),
+        "buckets": ("0.25", "all"),
         "domains": ("law", "math", "mean (macro)", "cloud only"),
     }.items():
         assert all(text in svgs[name] for text in texts), name
