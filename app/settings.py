@@ -130,7 +130,7 @@ def load_settings(path: Path | None = None) -> Settings:
     Raises:
         ConfigError: one sentence a line: what is wrong and, for an unknown key, the closest valid one.
     """
-    from_file = _read(path) if path else {}
+    from_file = read_yaml(path) if path else {}
     for secret in SECRETS:
         section, key = secret.split(".")
         if isinstance(from_file.get(section), dict) and key in from_file[section]:
@@ -139,7 +139,7 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         return Settings(**from_file)
     except ValidationError as error:
-        raise ConfigError("\n".join(_sentence(dict(item)) for item in error.errors())) from None
+        raise ConfigError(sentences(error, Settings)) from None
     except ValueError as error:  # a nested environment value that is not JSON
         raise ConfigError(str(error)) from None
 
@@ -173,7 +173,8 @@ def effective(settings: Settings) -> dict[str, Any]:
     return shown
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds; an empty file is an empty mapping. Raises ConfigError."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -202,13 +203,17 @@ def _check_environment(environment: Mapping[str, str]) -> None:
         raise ConfigError(f"unknown environment variable {name}" + (f"; did you mean {close[0]}?" if close else ""))
 
 
-def _sentence(error: dict[str, Any]) -> str:
+def sentences(error: ValidationError, model: type[BaseModel]) -> str:
+    """What is wrong, one sentence a line; an unknown key comes with the closest valid one of that model."""
+    return "\n".join(_sentence(dict(item), setting_paths(model)) for item in error.errors())
+
+
+def _sentence(error: dict[str, Any], paths: list[str]) -> str:
     path = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
         return f"{path}: {error['msg']}"
     # First among its siblings, then anywhere: `tau: 0.3` at the top was meant as policy.tau.
     parent, _, key = path.rpartition(".")
-    paths = setting_paths()
     siblings = [p for p in {".".join(full.split(".")[: path.count(".") + 1]) for full in paths} if p.rpartition(".")[0] == parent]
     close = (
         difflib.get_close_matches(path, siblings, 1)

@@ -99,11 +99,11 @@ def bench_edge(settings: Settings, *, pairs: int, tokens: int, max_seconds: floa
         "trie_nodes": len(renderer.trie),
         "generated_tokens": [min(answer_tokens), max(answer_tokens)],
         "median_ms": {name: round(statistics.median(values) * 1000, 1) for name, values in seconds.items()},
-        **_ratio("ratio_vs_generate", seconds["generate"], seconds["verdict"]),
-        **_ratio("ratio_vs_prefill", seconds["verdict"], seconds["prefill"]),
+        **ratio("ratio_vs_generate", seconds["generate"], seconds["verdict"]),
+        **ratio("ratio_vs_prefill", seconds["verdict"], seconds["prefill"]),
         "pairs_without_sharing": len(seconds["verdict_whole"]),
-        **_ratio("ratio_vs_generate_without_sharing", every_second["generate"], seconds["verdict_whole"]),
-        **_ratio("ratio_vs_prefill_without_sharing", seconds["verdict_whole"], every_second["prefill"]),
+        **ratio("ratio_vs_generate_without_sharing", every_second["generate"], seconds["verdict_whole"]),
+        **ratio("ratio_vs_prefill_without_sharing", seconds["verdict_whole"], every_second["prefill"]),
         "hardware": {
             "processor": torch.cpu.get_capabilities().get("cpu_name", platform.processor()),
             "machine": platform.machine(),
@@ -166,7 +166,7 @@ def _timed(way: Callable[[], object], device: str) -> float:
     return time.perf_counter() - started
 
 
-def _ratio(name: str, above: Sequence[float], below: Sequence[float]) -> dict[str, Any]:
+def ratio(name: str, above: Sequence[float], below: Sequence[float]) -> dict[str, Any]:
     """Median of paired ratios and its percentile-bootstrap interval."""
     ratios = np.array(above) / np.array(below)
     low, high = interval(np.median(ratios[bootstrap_rows(len(ratios))], axis=1))

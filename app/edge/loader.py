@@ -4,6 +4,7 @@ Every way this can fail ends in one sentence for a person at start-up (`ConfigEr
 """
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from app.errors import ConfigError
 from app.prompt import PromptFamily
 
 BUILTIN = "builtin"
+# Beside an adapter's weights: which base they belong to (`{"base_fingerprint"}`). Adapters from elsewhere have none.
+ORIGIN = "foggate.json"
 BUILTIN_NAME = "smollm2-135m-instruct"
 _BLOCKS, _BLOCK_BYTES = 64, 16_384
 _FAMILIES = {"qwen3": PromptFamily.QWEN, "gemma3_text": PromptFamily.GEMMA, "llama": PromptFamily.LLAMA}
@@ -59,7 +62,7 @@ def load_model(
     # Progress bars of a half-second load are noise in a server's log.
     transformers.logging.disable_progress_bar()
     where = torch.device(_device(device))
-    to = _dtype(dtype, where)
+    to = compute_dtype(dtype, where)
     source = str(ensure_builtin(cache_dir)) if spec == BUILTIN else spec
     name = BUILTIN_NAME if spec == BUILTIN else (Path(spec).name if Path(spec).is_dir() else spec)
     try:
@@ -77,7 +80,7 @@ def load_model(
     except Exception as error:
         raise ConfigError(f"edge.model '{spec}' could not be loaded ({_first_line(error)})") from error
     if adapter:
-        model = _merge_adapter(model, adapter).to(to)
+        model = merge_adapter(model, Path(adapter), base=source).to(to)
         name = f"{name}+{Path(adapter).name}"
     print_of_weights = fingerprint(source, adapter, commit=getattr(config, "_commit_hash", None))
     return LoadedModel(model.to(where).eval(), tokenizer, family or _FAMILIES[config.model_type], name, print_of_weights)
@@ -110,11 +113,28 @@ def _add_file(digest: Any, path: Path) -> None:
             digest.update(file.read(_BLOCK_BYTES))
 
 
-def _merge_adapter(model: Any, adapter: str) -> Any:
+def merge_adapter(model: Any, adapter: str | Path, *, base: str | None = None) -> Any:
+    """The model with a LoRA adapter merged into its weights; in float32, in place.
+
+    Args:
+        model: in float32.
+        adapter: a folder, or a hub id.
+        base: folder of the model's weights; an adapter that says which weights it belongs to is refused on others.
+
+    Raises:
+        ConfigError: the adapter cannot be read, does not fit, or belongs to another base model.
+    """
     from peft import PeftModel  # adapters are optional, and this import is slow
 
+    origin = Path(adapter) / ORIGIN
+    if base is not None and origin.is_file():
+        made_for = json.loads(origin.read_text(encoding="utf-8"))["base_fingerprint"]
+        if made_for != (ours := fingerprint(base, None)):
+            raise ConfigError(
+                f"the adapter '{adapter}' belongs to another base model: it was trained on weights {made_for}, these are {ours}"
+            )
     try:
-        return PeftModel.from_pretrained(model, adapter).merge_and_unload(safe_merge=True)
+        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(safe_merge=True)
     except Exception as error:
         raise ConfigError(f"edge.adapter '{adapter}' could not be merged into the model ({_first_line(error)})") from error
 
@@ -131,7 +151,8 @@ def _device(device: str) -> str:
     return device
 
 
-def _dtype(dtype: str, device: torch.device) -> torch.dtype:
+def compute_dtype(dtype: str, device: torch.device) -> torch.dtype:
+    """What to compute in: as said, or for `auto` bf16 where the device multiplies it natively, else float32."""
     if dtype == "float32":
         return torch.float32
     if dtype == "bfloat16":

@@ -156,7 +156,7 @@ class _Job:
         return known if known is not None and known.get("cloud_answer") is not None else None
 
     def _record(self, item: Item) -> Record:
-        return dict(self.records.get(item.id) or _empty(item, self.identity))
+        return dict(self.records.get(item.id) or empty_record(item, self.identity))
 
     async def answer(self, item: Item, file: IO[str]) -> None:
         record = self._record(item)
@@ -190,7 +190,7 @@ class _Job:
         self.edge_started = self.edge_started or time.monotonic()
         self.edge_asked += 1
         try:
-            return {**_edge_fields(await self.edge.verdict(item.question, _FOREVER)), "edge_error": None}
+            return {**edge_fields(await self.edge.verdict(item.question, _FOREVER)), "edge_error": None}
         except (EdgeError, InvalidQuestion) as error:
             return {"edge_error": type_name(error)}
         finally:
@@ -214,7 +214,8 @@ _CLOUD_KEYS = ("cloud_answer", "cloud_model", "cloud_tokens", "cloud_prompt_toke
 _EMPTY_KEYS = ("edge_answer", "confidence", "expected_confidence", "answer_probabilities", "confidence_probabilities", "bucket_paths")
 
 
-def _empty(item: Item, identity: EdgeIdentity) -> Record:
+def empty_record(item: Item, identity: EdgeIdentity) -> Record:
+    """A record in which nobody has been asked yet."""
     return {
         "id": item.id,
         "domain": item.question.domain,
@@ -234,8 +235,8 @@ def _empty(item: Item, identity: EdgeIdentity) -> Record:
     }
 
 
-def _edge_fields(reply: EdgeReply) -> dict[str, Any]:
-    """`edge_answer` is the reference protocol's; the other signal's is the argmax of `answer_probabilities`."""
+def edge_fields(reply: EdgeReply) -> dict[str, Any]:
+    """What a verdict adds to a record. `edge_answer` is the reference protocol's; the other signal's is the argmax of `answer_probabilities`."""
     verdict = reply.verdict
     return {
         "edge_answer": verdict.answer(Signal.VERBALIZED),

@@ -19,7 +19,7 @@ from app.evaluation.table import SIGNALS, Table
 _COLOURS = dict(zip(SIGNALS, ("#0072B2", "#D55E00", "#009E73"), strict=True))
 _STYLES = dict(zip(SIGNALS, ("-", "--", ":"), strict=True))
 # Dark to light, told apart in grey too (viridis).
-_SHADES = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
+SHADES = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 _GREY, _DARK = "#8c8c8c", "#333333"
 _BAND_RESAMPLES = 300
 _RATES = np.linspace(0, 1, 101)
@@ -38,9 +38,15 @@ def draw_all(table: Table, report: Mapping[str, Any], out: Path) -> list[Path]:
             "buckets": _buckets(report),
         }
         for name, figure in pictures.items():
-            for ending in ("png", "svg"):
-                files.append(out / f"{name}.{ending}")
-                figure.savefig(files[-1], dpi=150, metadata={"Date": None} if ending == "svg" else None)
+            files += save(figure, out / name)
+    return files
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """As PNG and as SVG; the same figure makes the same files."""
+    files = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
+    for path in files:
+        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
     return files
 
 
@@ -137,7 +143,7 @@ def _buckets(report: Mapping[str, Any]) -> Figure:
     rows = {**{name: row["buckets"] for name, row in report["domains"].items()}, "all": {k: v["n"] for k, v in report["buckets"].items()}}
     figure, (ax,) = _figure(8, 1.6 + 0.45 * len(rows))
     left = np.zeros(len(rows))
-    for label, colour in zip(BUCKET_LABELS, _SHADES, strict=True):
+    for label, colour in zip(BUCKET_LABELS, SHADES, strict=True):
         shares = np.array([100 * row[label] / max(1, sum(row.values())) for row in rows.values()])
         ax.barh(np.arange(len(rows)), shares, left=left, height=0.72, color=colour, edgecolor="white", label=label)
         for at, (start, share) in enumerate(zip(left, shares, strict=True)):

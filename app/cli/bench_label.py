@@ -1,0 +1,68 @@
+"""`foggate bench label`: one forward pass for a whole batch of labels against N sampled generations of each question."""
+
+import statistics
+import time
+from typing import Any
+
+from app.cli.bench import ratio
+from app.cloud.bank import SHIPPED_BANK, load_rows
+from app.domain import Question
+from app.main import build_engine, load_edge_model
+from app.settings import Settings
+
+
+def bench_label(settings: Settings, *, pairs: int, questions: int, samples: int, temperature: float = 0.7) -> dict[str, Any]:
+    """Measure, same model, dtype and threads, the two ways interleaved.
+
+    The generations are as short as the format allows (the bucket's tokens and the letter), sampled by transformers with
+    `num_return_sequences`; free ones of 64 tokens would take longer.
+
+    Raises:
+        ConfigError: the model cannot be loaded.
+    """
+    loaded = load_edge_model(settings)
+    import torch  # after the wait policy is set, which it reads at its import
+
+    engine = build_engine(settings, loaded)
+    rows = load_rows([SHIPPED_BANK])[:questions]
+    prompts = [engine.prepare(Question(row["question"], tuple(row["options"]))) for row in rows]
+    count = max(len(engine.renderer.trie.path(bucket)) for bucket in range(5)) + 1
+    model, width = loaded.model, max(len(prompt.ids) for prompt in prompts)
+    ids = torch.tensor([[0] * (width - len(prompt.ids)) + list(prompt.ids) for prompt in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(prompt.ids)) + [1] * len(prompt.ids) for prompt in prompts], device=model.device)
+
+    def generations() -> None:
+        model.generate(
+            ids,
+            attention_mask=mask,
+            do_sample=True,
+            temperature=temperature,
+            top_k=0,
+            top_p=1.0,
+            num_return_sequences=samples,
+            max_new_tokens=count,
+            min_new_tokens=count,
+            pad_token_id=0,
+        ).tolist()
+
+    ways = {"verdicts": lambda: engine.verdicts(prompts, temperature=temperature), "generations": generations}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    with torch.inference_mode():
+        for repetition in range(-1, pairs):
+            for name in sorted(ways, reverse=bool(repetition % 2)):
+                started = time.perf_counter()
+                ways[name]()
+                # The first round warms up and is not counted. Both end in values on the host, so a GPU has finished.
+                if repetition >= 0:
+                    seconds[name].append(time.perf_counter() - started)
+    return {
+        "model": loaded.name,
+        "dtype": str(model.dtype).removeprefix("torch."),
+        "device": str(model.device),
+        "questions": len(prompts),
+        "samples": samples,
+        "pairs": pairs,
+        "generated_tokens": count,
+        "median_ms": {name: round(statistics.median(values) * 1000, 1) for name, values in seconds.items()},
+        **ratio("ratio_vs_generations", seconds["generations"], seconds["verdicts"]),
+    }

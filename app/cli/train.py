@@ -1,0 +1,146 @@
+"""`foggate label`, `foggate evolve` and `foggate bench label`."""
+
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from app.cascade import Cloud
+from app.edge.builtin import default_cache_dir
+from app.edge.threads import set_threads, set_wait_policy
+from app.errors import ConfigError
+from app.evaluation.dataset import load_items
+from app.logs import configure_logging
+from app.main import build_cloud, build_engine, load_edge_model
+from app.metrics import Metrics
+from app.settings import Settings
+
+
+def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | None, resume: bool, as_json: bool) -> None:
+    """Run a chain. Raises ConfigError."""
+    configure_logging("error")
+    from app.training.config import load_config
+
+    chosen = load_config(config)
+    set_wait_policy(settings.edge.wait_policy)
+    set_threads(chosen.threads)
+    # After the wait policy is set, which torch reads at its import.
+    try:
+        from app.training.evolve import open_chain, run_rounds
+        from app.training.finish import finish
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"training needs {error.name}: pip install 'foggate[train]'") from None
+
+    teacher = _teacher(settings) if settings.cloud.base_url and chosen.labels.source == "teacher" else None
+    cache_dir = settings.edge.cache_dir or default_cache_dir()
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        with _bars() as progress:
+            chain = open_chain(chosen, out, resume=resume, cache_dir=cache_dir, teacher=teacher, progress=progress)
+            run_rounds(chain, until=rounds)
+            said = finish(chain)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written ({error.strerror}); --resume goes on from the last finished step") from None
+    if as_json:
+        sys.stdout.write(json.dumps(chain.state, ensure_ascii=False) + "\n")
+        return
+    for entry in chain.state["rounds"]:
+        verdict = "promoted" if entry["promoted"] else "not promoted: " + "; ".join(entry["reasons"])
+        console.print(
+            f"R{entry['round']:02d} {entry['domain'] or 'buffer'}: {entry['new_rows']} new + {entry['replay_rows']} replayed, {verdict}"
+        )
+    for sentence in said:
+        console.print(sentence)
+    console.print(f"the whole story: {out / 'report.md'}")
+
+
+def run_label(
+    settings: Settings, *, data: list[str], out: Path, source: str, samples: int, temperature: float, method: str, seed: int, as_json: bool
+) -> None:
+    """Label a file of questions with the configured edge model. Raises ConfigError."""
+    configure_logging("error")
+    items = load_items(data)
+    if source == "teacher" and settings.cloud.base_url is None:
+        raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or say --labels gold")
+    if out.exists():
+        raise ConfigError(f"{out} is there already; choose another --out")
+    engine = build_engine(settings, load_edge_model(settings))
+    from app.training.label import label_rows
+    from app.training.teacher import ask_teacher
+
+    try:
+        with _bars() as progress:
+            letters = {item.id: item.gold for item in items}
+            if source == "teacher":
+                asked = out.with_name(out.name + ".teacher.jsonl")
+                counted = _counted(progress, "asking the teacher", len(items))
+                letters = dict(asyncio.run(ask_teacher(items, asked, _teacher(settings), max_unlabelled=1.0, on_progress=counted)))
+            out.parent.mkdir(parents=True, exist_ok=True)
+            started = time.monotonic()
+            rows = label_rows(
+                engine,
+                items,
+                letters,
+                out,
+                source=source,
+                samples=samples,
+                temperature=temperature,
+                method=method,
+                seed=seed,
+                batch_size=settings.edge.max_batch_size,
+                on_progress=_counted(progress, "labelling", len(items)),
+            )
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written ({error.strerror}); the same command goes on from what was done") from None
+    seconds = time.monotonic() - started
+    buckets = {label: sum(row["bucket"] == label for row in rows) for label in ("0.0", "0.25", "0.5", "0.75", "1.0")}
+    summary = {"labelled": len(rows), "without_label": len(items) - len(rows), "buckets": buckets, "seconds": round(seconds, 1)}
+    if as_json:
+        sys.stdout.write(json.dumps(summary) + "\n")
+        return
+    listed = ", ".join(f"{label}: {count}" for label, count in buckets.items())
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{len(rows)} of {len(items)} questions labelled in {out} ({len(rows) / max(seconds, 1e-9):.1f} a second)")
+    console.print(f"buckets {listed}")
+
+
+def _teacher(settings: Settings) -> Any:
+    """Connects to the configured cloud."""
+
+    @contextlib.asynccontextmanager
+    async def connect() -> AsyncIterator[Cloud]:
+        client = build_cloud(settings, Metrics())
+        assert client is not None  # noqa: S101  # asked for only where a cloud is configured
+        try:
+            yield client
+        finally:
+            await client.close()
+
+    return connect
+
+
+def _counted(progress: Any, step: str, of: int) -> Any:
+    return lambda done: progress(step, done, of)
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[Any]:
+    """A bar for each step as it comes."""
+    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def progress(step: str, done: int, of: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=of)
+            bars.update(tasks[step], completed=done, total=of)
+
+        yield progress

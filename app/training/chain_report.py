@@ -1,0 +1,93 @@
+"""`report.md` and pictures of a chain: accuracy, signals and buckets by round and domain, so that forgetting is visible."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.domain import BUCKET_LABELS
+from app.evaluation.markdown import percent, signed, table
+
+
+def measured_rounds(out: Path, state: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """(name, metrics) of the base and of every finished round."""
+    folders = ["base", *(f"R{entry['round']:02d}" for entry in state["rounds"])]
+    return [(name, json.loads((out / name / "metrics.json").read_text(encoding="utf-8"))) for name in folders]
+
+
+def render_chain(out: Path, state: Mapping[str, Any]) -> str:
+    """The report as Markdown."""
+    config, rounds = state["config"], measured_rounds(out, state)
+    domains = list(rounds[0][1]["domains"])
+    entries: Sequence[Mapping[str, Any] | None] = [None, *state["rounds"]]
+    first = rounds[0][1]
+    parts = [
+        f"# Chain from {config['base']}",
+        (
+            f"{len(state['rounds'])} rounds of {config['rounds']} + R0; labels: {config['labels']['source']}, {config['labels']['method']}, "
+            f"N = {config['labels']['samples']} at T = {config['labels']['temperature']:g}. LoRA r = {config['lora']['r']}, "
+            f"alpha = {config['lora']['alpha']}, learning rate {config['sft']['learning_rate']:g}, {config['sft']['epochs']} epochs, "
+            f"batches of {config['sft']['batch_size']}, seed {config['seed']}. Measured on {state['dev_rows']} dev rows that were never "
+            f"trained on; cloud: {', '.join(first['cloud'])}; tau = {first['tau']:g} on the verbalized confidence. Percent; 95 % intervals."
+        ),
+        "## By round",
+        table(
+            (
+                "",
+                "domain",
+                "new + replay",
+                "edge right",
+                "AUROC verbalized",
+                "AUROC expected",
+                "ECE expected",
+                "cloud routed",
+                "lift",
+                "entropy",
+            ),
+            [_round(name, metrics, entry) for (name, metrics), entry in zip(rounds, entries, strict=True)],
+        ),
+        "## Edge accuracy by domain",
+        table(("", *domains), [[name, *(percent(metrics["domains"][d]["edge_only"]) for d in domains)] for name, metrics in rounds]),
+        "## Confidence said on the dev rows",
+        table(("", *BUCKET_LABELS), [[name, *(str(metrics["buckets"][label]) for label in BUCKET_LABELS)] for name, metrics in rounds]),
+        "## Confidence targets of the new rows",
+        table(
+            ("", *BUCKET_LABELS), [[f"R{e['round']:02d}", *(str(e["buckets"][label]) for label in BUCKET_LABELS)] for e in state["rounds"]]
+        ),
+        "## Gate",
+        *[
+            f"- R{e['round']:02d}: " + ("promoted" if e["promoted"] else "not promoted: " + "; ".join(e["reasons"]))
+            for e in state["rounds"]
+        ],
+        f"Training took {sum(sum(e['seconds'].values()) for e in state['rounds']):.0f} s in all.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def draw_chain(out: Path, state: Mapping[str, Any]) -> list[Path]:
+    """`chain.png` and `.svg`: accuracy, AUROC and lift by round; edge accuracy by domain; buckets. Needs matplotlib."""
+    from app.training.chain_pictures import draw
+
+    return draw(measured_rounds(out, state), out)
+
+
+def _round(name: str, metrics: Mapping[str, Any], entry: Mapping[str, Any] | None) -> list[str]:
+    signals = metrics["signals"]
+    return [
+        name,
+        (entry and entry["domain"]) or ("buffer" if entry else "–"),
+        f"{entry['new_rows']} + {entry['replay_rows']}" if entry else "–",
+        percent(metrics["mean"]["edge_only"]),
+        *(_auroc(signals[signal]) for signal in ("verbalized", "expected")),
+        f"{signals['expected']['ece_fixed']:.3f}",
+        percent(metrics["mean"]["cloud_rate"]),
+        signed(metrics["mean"]["lift"], metrics["mean"]["lift_ci"]),
+        f"{metrics['entropy']:.2f}",
+    ]
+
+
+def _auroc(signal: Mapping[str, Any]) -> str:
+    if signal["auroc"] is None:
+        return "–"
+    low, high = signal["auroc_ci"]
+    return f"{signal['auroc']:.3f} [{low:.3f}, {high:.3f}]"

@@ -1,0 +1,126 @@
+"""What an evolution run is told: one YAML file, unknown keys refused. Defaults are those of the reference cards where they say so."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.domain import BUCKETS
+from app.errors import ConfigError
+from app.settings import read_yaml, sentences
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LoraConfig(_Part):
+    r: Positive = 16
+    alpha: Positive = 32
+    dropout: Share = 0.0
+
+
+class SftConfig(_Part):
+    """One round's supervised fine-tuning."""
+
+    learning_rate: Rate = 5e-5
+    epochs: Positive = 2
+    # Rows per optimiser step, and rows per forward pass; the first is a multiple of the second.
+    batch_size: Positive = 16
+    micro_batch_size: Positive = 8
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.03
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: Rate = 1.0
+    gradient_checkpointing: bool = False
+
+
+class LabelConfig(_Part):
+    """How a checkpoint's confidence target is made."""
+
+    source: Literal["gold", "teacher"] = "teacher"
+    samples: Positive = 8
+    temperature: Rate = 0.7
+    method: Literal["exact", "sample"] = "exact"
+    # Bucket of k = 0 … samples right draws; null = the nearest lower quarter of k / samples.
+    buckets: list[float] | None = None
+    # Share of a round's questions on which the teacher may name no option before the run stops.
+    max_unlabelled: Share = 0.1
+    # Oversample rows of rare buckets up to the size of the largest one.
+    balance: bool = False
+    # Replayed rows get their bucket anew from the current checkpoint instead of keeping that of their round.
+    relabel_replay: bool = False
+
+
+class GateConfig(_Part):
+    """When a checkpoint is promoted: against the last promoted one, on the dev rows."""
+
+    max_accuracy_loss: Share = 0.05
+    max_ece_increase: Share = 0.05
+    # Entropy of the verbalized buckets, in nats; five equal buckets have 1.61, a collapsed vocabulary has 0.
+    min_entropy: Annotated[float, Field(ge=0)] = 0.2
+    # Of the tau that is fitted for the promoted checkpoint.
+    target_cloud_rate: Share = 0.4
+    # continue: the next round trains on from an unpromoted checkpoint too, as in the reference chain; revert: from the last promoted.
+    on_failure: Literal["continue", "revert"] = "continue"
+
+
+class DataConfig(_Part):
+    """Question files by domain; every domain of `domains` needs rows or a place in `replay_only`."""
+
+    train: dict[str, list[str]]
+    test: list[str] = []
+    replay_only: list[str] = []
+    dev_rows: Positive = 50
+
+
+class EvolveConfig(_Part):
+    """A whole chain."""
+
+    base: str = "builtin"
+    family: Literal["auto", "qwen", "gemma", "llama"] = "auto"
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    threads: Count = 0
+    seed: Count = 0
+    domains: list[str] = ["finance", "science", "coding", "law", "math", "kazakh", "medical"]
+    rounds: Count = 14
+    buffer_rows: Count = 1800
+    new_rows: Positive = 376
+    replay_rows: Count = 1500
+    tau: Share = 0.5
+    label_batch_size: Positive = 16
+    max_prompt_tokens: Positive = 1024
+    data: DataConfig
+    labels: LabelConfig = LabelConfig()
+    lora: LoraConfig = LoraConfig()
+    sft: SftConfig = SftConfig()
+    gate: GateConfig = GateConfig()
+
+
+def load_config(path: Path) -> EvolveConfig:
+    """Read and validate; paths in `data` are relative to the file.
+
+    Raises:
+        ConfigError: one sentence a line.
+    """
+    try:
+        config = EvolveConfig.model_validate(read_yaml(path))
+    except ValidationError as error:
+        raise ConfigError(sentences(error, EvolveConfig)) from None
+    if config.sft.batch_size % config.sft.micro_batch_size:
+        raise ConfigError("sft.batch_size must be a multiple of sft.micro_batch_size")
+    table = config.labels.buckets
+    if table is not None and (len(table) != config.labels.samples + 1 or not set(table) <= set(BUCKETS)):
+        raise ConfigError("labels.buckets needs one of 0.0, 0.25, 0.5, 0.75, 1.0 for each of k = 0 … labels.samples")
+    unknown = (set(config.data.train) | set(config.data.replay_only)) - set(config.domains)
+    if unknown:
+        raise ConfigError(f"data names the domain '{min(unknown)}', which is not among domains")
+    beside = path.parent
+    train = {name: [str(beside / file) for file in files] for name, files in config.data.train.items()}
+    data = config.data.model_copy(update={"train": train, "test": [str(beside / file) for file in config.data.test]})
+    return config.model_copy(update={"data": data})

@@ -1,0 +1,64 @@
+"""What a chain is good for when it is done: the promoted checkpoint as a folder to serve, its tau, and the report."""
+
+import datetime as dt
+import shutil
+
+from app.calibration import Target, write_calibration
+from app.domain import Signal
+from app.edge.loader import fingerprint
+from app.errors import ConfigError
+from app.evaluation.calibrate import calibrate
+from app.evaluation.collect import EdgeIdentity
+from app.training.chain_report import draw_chain, render_chain
+from app.training.evolve import Chain, measured
+
+MODEL = "model"
+
+
+def finish(chain: Chain) -> list[str]:
+    """Write `model/` (merged, float32), `calibration.json`, `report.md` and pictures; returns sentences for people.
+
+    The model is the last promoted checkpoint; where none was promoted there is no `model/`, and that is said.
+    """
+    said = []
+    promoted = [entry["round"] for entry in chain.state["rounds"] if entry["promoted"]]
+    shutil.rmtree(chain.out / MODEL, ignore_errors=True)
+    if promoted:
+        chain.reload(until=promoted[-1])
+        _write_model(chain)
+        said += [f"{chain.out / MODEL} is the checkpoint of R{promoted[-1]:02d}", _fit_tau(chain)]
+    else:
+        said.append("no round passed the gate: there is no model to serve")
+    (chain.out / "report.md").write_text(render_chain(chain.out, chain.state), encoding="utf-8")
+    try:
+        draw_chain(chain.out, chain.state)
+    except ModuleNotFoundError as error:
+        said.append(f"no pictures ({error.name} is not installed: pip install 'foggate[eval]')")
+    return said
+
+
+def _write_model(chain: Chain) -> None:
+    scratch = chain.out / (MODEL + ".partial")
+    shutil.rmtree(scratch, ignore_errors=True)
+    loaded = chain.checkpoint.loaded
+    loaded.model.save_pretrained(str(scratch))
+    loaded.tokenizer.save_pretrained(str(scratch))
+    scratch.replace(chain.out / MODEL)
+
+
+def _fit_tau(chain: Chain) -> str:
+    """A calibration of the served folder on the dev rows; small as they are, better than a tau of another checkpoint."""
+    folder = chain.out / MODEL
+    records = measured(chain, EdgeIdentity(folder.name, fingerprint(str(folder), None)))
+    rate = chain.config.gate.target_cloud_rate
+    path = chain.out / "calibration.json"
+    today = dt.datetime.now(tz=dt.UTC).date()
+    try:
+        fit = calibrate(
+            records, target=Target(kind="cloud_rate", value=rate), signal=Signal.EXPECTED, seed=chain.config.seed, today=today
+        ).calibration
+    except ConfigError as error:
+        path.unlink(missing_ok=True)
+        return f"no calibration: {error.message}"
+    write_calibration(path, fit)
+    return f"{path} sets tau = {fit.tau:.4g} for a cloud rate of {100 * rate:.0f} % (n = {fit.n_fit} + {fit.n_test}). {fit.verdict}"

@@ -1,0 +1,104 @@
+"""Which question is for what: a dev split, the calibration buffer, the new rows of each round, and what may be replayed.
+
+Everything follows from the seed. No question of a test file may be trained on: compared by a hash of the normalised
+text, so that case, punctuation, Unicode form and the order of the options do not hide a leak.
+"""
+
+import hashlib
+import random
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.domain import Question
+from app.errors import ConfigError
+from app.evaluation.dataset import Item, load_items
+from app.training.config import EvolveConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """The rows of a chain.
+
+    Attributes:
+        dev: never trained on; metrics, gate and tau are judged on them.
+        new: new rows of R0 (the calibration buffer) and of each round, in order.
+        domain: the domain of each round; None for R0.
+    """
+
+    dev: tuple[Item, ...]
+    new: tuple[tuple[Item, ...], ...]
+    domain: tuple[str | None, ...]
+
+    def replay(self, number: int, rows: int, seed: int) -> tuple[Item, ...]:
+        """Rows of earlier rounds, drawn without replacement; all of them where there are fewer."""
+        seen = [item for earlier in self.new[:number] for item in earlier]
+        return tuple(random.Random(f"{seed}|replay|{number}").sample(seen, min(rows, len(seen))))  # noqa: S311  # a split, not a secret
+
+
+def make_pools(config: EvolveConfig) -> Pools:
+    """Split the training files.
+
+    Raises:
+        ConfigError: a domain without rows, a row of another domain, a row that is too close to a test row (its id is named).
+    """
+    test = {text_hash(item.question): item.id for item in (load_items(config.data.test) if config.data.test else [])}
+    rows = {name: _domain_rows(config, name, test) for name in config.domains}
+    dev = tuple(item for name in config.domains for item in rows[name][: config.data.dev_rows])
+    left = {name: items[config.data.dev_rows :] for name, items in rows.items()}
+    trained = [name for name in config.domains if rows[name]]
+    buffer: list[Item] = []
+    for index, name in enumerate(trained):
+        # Evenly: what a small domain cannot give is not made up for by others.
+        size = (config.buffer_rows + len(trained) - 1 - index) // len(trained)
+        buffer += left[name][:size]
+        left[name] = left[name][size:]
+    new: list[tuple[Item, ...]] = [tuple(buffer)]
+    domains: list[str | None] = [None]
+    for number in range(1, config.rounds + 1):
+        name = config.domains[(number - 1) % len(config.domains)]
+        rounds_left = len(range(number, config.rounds + 1, len(config.domains)))
+        # The last rotation must not find an empty shelf: a small domain is shared among its rounds.
+        size = min(config.new_rows, -(-len(left[name]) // rounds_left))
+        new.append(tuple(left[name][:size]))
+        left[name] = left[name][size:]
+        domains.append(name)
+    return Pools(dev, tuple(new), tuple(domains))
+
+
+def data_fingerprint(pools: Pools) -> str:
+    """12 hex digits of which row is where."""
+    parts = [pools.dev, *pools.new]
+    text = "\n\n".join("\n".join(f"{item.id} {item.fingerprint}" for item in part) for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def text_hash(question: Question) -> str:
+    """Equal for questions that differ in case, punctuation, blanks, Unicode form or the order of options only."""
+    parts = [_normal(question.question), *sorted(_normal(option) for option in question.options)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _domain_rows(config: EvolveConfig, name: str, test: Mapping[str, str]) -> Sequence[Item]:
+    files = config.data.train.get(name, [])
+    if not files:
+        if name in config.data.replay_only:
+            return []
+        raise ConfigError(f"the domain '{name}' has no training files: name some in data.train, or put it into data.replay_only")
+    items = load_items(files)
+    for item in items:
+        if item.question.domain != name:
+            raise ConfigError(f"the row '{item.id}' in the training files of '{name}' is of the domain '{item.question.domain}'")
+        if (twin := test.get(text_hash(item.question))) is not None:
+            raise ConfigError(f"the training row '{item.id}' is the test row '{twin}': a chain must not train on its test")
+    if len(items) <= config.data.dev_rows:
+        raise ConfigError(
+            f"the domain '{name}' has {len(items)} rows, of which data.dev_rows = {config.data.dev_rows} are for the dev split"
+        )
+    random.Random(f"{config.seed}|{name}").shuffle(items)  # noqa: S311  # a split, not a secret
+    return items
+
+
+def _normal(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join("".join(c for c in folded if not unicodedata.category(c).startswith(("P", "S")) or c in "+-<>=").split())

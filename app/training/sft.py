@@ -1,0 +1,205 @@
+"""One supervised fine-tuning: labelled questions → a LoRA adapter. peft and transformers' Trainer do the work.
+
+What is ours: the tokens. Prompts come from the renderer that serving uses, answers from the very trie that the verdict is
+read from, so that what is trained is what is read. trl adds nothing here: its trainers tokenise conversations themselves
+(docs/decisions/0006-trainer-not-trl.md).
+"""
+
+import copy
+import json
+import random
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from peft import LoraConfig, TaskType, get_peft_model
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from app.edge.rendering import Renderer
+from app.training import config as settings
+from app.training.label import Labelled
+
+_IGNORED = -100
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Token ids of one row: the chat prompt as served, and what the model is to write, end of turn included."""
+
+    prompt: tuple[int, ...]
+    completion: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training did: optimiser steps, rows, and the loss (nats a token) at each logged step."""
+
+    steps: int
+    rows: int
+    loss: tuple[float, ...]
+
+
+def to_example(renderer: Renderer, row: Labelled) -> Example:
+    """The bucket's path of the trie, the letter's token behind it, and the end of turn if the tokenizer has one."""
+    trie = renderer.trie
+    letter = trie.letters[row.bucket][row.item.question.letters.index(row.letter)]
+    end = () if renderer.end_of_turn is None else (renderer.end_of_turn,)
+    return Example(renderer.prompt(row.item.question).ids, (*trie.path(row.bucket), letter, *end))
+
+
+def balanced(rows: Sequence[Labelled], seed: int) -> list[Labelled]:
+    """Every bucket that occurs as often as the most frequent one: rows of the others are repeated by lot."""
+    by_bucket: dict[int, list[Labelled]] = defaultdict(list)
+    for row in rows:
+        by_bucket[row.bucket].append(row)
+    draw = random.Random(f"{seed}|balance")  # noqa: S311  # a sample, not a secret
+    largest = max(map(len, by_bucket.values()), default=0)
+    return [row for _, same in sorted(by_bucket.items()) for row in [*same, *draw.choices(same, k=largest - len(same))]]
+
+
+def train(
+    model: Any,
+    examples: Sequence[Example],
+    out: Path,
+    *,
+    base_name: str,
+    sft: settings.SftConfig,
+    lora: settings.LoraConfig,
+    seed: int,
+    bf16: bool = False,
+    on_step: Callable[[int, int], None] = lambda _done, _of: None,
+) -> Trained:
+    """Train an adapter and write it.
+
+    Args:
+        model: a causal language model in float32; unchanged afterwards.
+        examples: at least one.
+        out: a scratch folder; what a killed run left there is thrown away.
+        base_name: what the adapter says it belongs to.
+        sft: learning rate, epochs, batch sizes.
+        lora: rank and scale; all linear layers get one.
+        seed: of the initial adapter and the order of rows.
+        bf16: compute in bf16 (weights of the base cast, those of the adapter kept in float32).
+        on_step: told the optimiser steps done and planned.
+    """
+    # The adapter's first weights are drawn when it is put on, before the Trainer sets any seed.
+    transformers.set_seed(seed)
+    shape = LoraConfig(
+        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules="all-linear", task_type=TaskType.CAUSAL_LM
+    )
+    # A cast is in place: the float32 weights are what the adapter is merged into.
+    adapted = get_peft_model(copy.deepcopy(model).to(torch.bfloat16) if bf16 else model, shape)
+    adapted.peft_config["default"].base_model_name_or_path = base_name
+    if sft.gradient_checkpointing:
+        # Without inputs that need a gradient, a checkpointed frozen layer would pass none on.
+        adapted.enable_input_require_grads()
+    losses: list[float] = []
+    shutil.rmtree(out, ignore_errors=True)
+    arguments = TrainingArguments(
+        output_dir=str(out),
+        learning_rate=sft.learning_rate,
+        lr_scheduler_type="cosine",
+        # Below 1 it is a share of all steps.
+        warmup_steps=sft.warmup_ratio,
+        weight_decay=sft.weight_decay,
+        max_grad_norm=sft.max_grad_norm,
+        num_train_epochs=sft.epochs,
+        per_device_train_batch_size=sft.micro_batch_size,
+        gradient_accumulation_steps=sft.batch_size // sft.micro_batch_size,
+        activation_checkpointing=sft.gradient_checkpointing,
+        train_sampling_strategy="group_by_length",
+        seed=seed,
+        data_seed=seed,
+        use_cpu=model.device.type == "cpu",
+        logging_steps=1,
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=False,
+    )
+    trainer = Trainer(
+        model=adapted,
+        args=arguments,
+        train_dataset=_Rows(examples),
+        data_collator=_Collator(model.config.pad_token_id or 0),
+        compute_loss_func=_completion_loss,
+        callbacks=[_Watch(losses, on_step)],
+    )
+    trainer.train()
+    adapted.save_pretrained(str(out))
+    _put_in_order(out / "adapter_config.json")
+    # The base goes on being used: take the adapter off it.
+    adapted.unload()
+    return Trained(trainer.state.global_step, len(examples), tuple(losses))
+
+
+def _put_in_order(path: Path) -> None:
+    """Peft writes sets in whatever order this process hashes them; the same training must leave the same file."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content = {key: sorted(value) if key == "target_modules" else value for key, value in content.items()}
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+class _Rows(torch.utils.data.Dataset[Any]):
+    """What the Trainer iterates over; by the length of `input_ids` it puts similar rows together."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        example = self._examples[index]
+        return {"input_ids": [*example.prompt, *example.completion], "completion": len(example.completion)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Collator:
+    """Rows → a left-padded batch: answers end in the same column, so logits are computed for the last few columns only."""
+
+    pad: int
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        width = max(len(row["input_ids"]) for row in rows)
+        # One column more than the longest answer: each token is predicted from the one before.
+        kept = max(row["completion"] for row in rows) + 1
+        ids = torch.full((len(rows), width), self.pad)
+        mask = torch.zeros(len(rows), width, dtype=torch.long)
+        labels = torch.full((len(rows), kept), _IGNORED)
+        for index, row in enumerate(rows):
+            tokens, answer = row["input_ids"], row["completion"]
+            ids[index, width - len(tokens) :] = torch.tensor(tokens)
+            mask[index, width - len(tokens) :] = 1
+            labels[index, kept - answer :] = torch.tensor(tokens[-answer:])
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "labels": labels, "logits_to_keep": kept}
+
+
+def _completion_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None) -> torch.Tensor:
+    """Cross entropy of the answer tokens, a mean over all of the optimiser step's tokens."""
+    logits = outputs.logits[:, :-1].float()
+    total = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=_IGNORED, reduction="sum")
+    count = (labels != _IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
+    return total / count
+
+
+class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
+    """Keeps the loss curve and moves the progress bar."""
+
+    def __init__(self, losses: list[float], on_step: Callable[[int, int], None]) -> None:
+        self._losses = losses
+        self._on_step = on_step
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float] | None = None, **_: Any) -> None:  # noqa: ARG002
+        if logs and "loss" in logs:
+            self._losses.append(round(logs["loss"], 6))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self._on_step(state.global_step, state.max_steps)

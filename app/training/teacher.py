@@ -1,0 +1,93 @@
+"""The large model as the source of labels: each question asked once in the life of a run, each answer kept at once."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import IO
+
+from app.cascade import Cloud
+from app.deadline import Deadline
+from app.errors import CloudError, CloudUnparsable, ConfigError
+from app.evaluation.dataset import Item
+from app.evaluation.records import Record, append, compact, open_for_append, read_records
+
+# Connects to the large model, and closes behind itself.
+Teacher = Callable[[], AbstractAsyncContextManager[Cloud]]
+
+
+async def ask_teacher(
+    items: Sequence[Item],
+    out: Path,
+    teacher: Teacher,
+    *,
+    concurrency: int = 16,
+    timeout_s: float = 60.0,
+    max_unlabelled: float = 0.1,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Mapping[str, str]:
+    """Letters by id, of the questions on which the teacher named one.
+
+    `out` holds `{"id", "fingerprint", "letter"}` a line, `letter` null where the reply named no option: that is an answer
+    too, and is not asked for again.
+
+    Args:
+        items: the questions.
+        out: the file of all answers so far, shared by the whole run.
+        teacher: connects to it.
+        concurrency: calls under way at a time; as many may be lost by a kill.
+        timeout_s: one question with all its attempts.
+        max_unlabelled: share of `items` that may stay without a letter.
+        on_progress: told how many are answered.
+
+    Raises:
+        ConfigError: the teacher cannot be reached (what was answered is kept), names no option too often, or the file
+            holds another question under one of the ids.
+    """
+    known = _known(out, items)
+    todo = [item for item in items if item.id not in known]
+    turn = asyncio.Semaphore(concurrency)
+    answered = len(items) - len(todo)
+    failure: list[CloudError] = []
+
+    async def one(item: Item, cloud: Cloud, file: IO[str]) -> None:
+        nonlocal answered
+        async with turn:
+            if failure:
+                return
+            try:
+                letter: str | None = (await cloud.answer(item.question, Deadline.after(timeout_s))).answer
+            except CloudUnparsable:
+                letter = None
+            except CloudError as error:
+                failure.append(error)
+                return
+            known[item.id] = {"id": item.id, "fingerprint": item.fingerprint, "letter": letter}
+            append(file, known[item.id])
+        answered += 1
+        on_progress(answered)
+
+    if todo:
+        with open_for_append(out) as file:
+            async with teacher() as cloud, asyncio.TaskGroup() as group:
+                for item in todo:
+                    group.create_task(one(item, cloud, file))
+    if failure:
+        raise ConfigError(
+            f"the teacher failed: {failure[0].message}; {answered} of {len(items)} answers are kept, --resume goes on from there"
+        )
+    compact(out, sorted(known))
+    letters = {item.id: letter for item in items if (letter := known[item.id]["letter"]) is not None}
+    if len(letters) < (1 - max_unlabelled) * len(items):
+        raise ConfigError(
+            f"the teacher named no option on {len(items) - len(letters)} of {len(items)} questions, more than labels.max_unlabelled allows"
+        )
+    return letters
+
+
+def _known(out: Path, items: Sequence[Item]) -> dict[str, Record]:
+    known = read_records(out, missing_ok=True)
+    for item in items:
+        if item.id in known and known[item.id]["fingerprint"] != item.fingerprint:
+            raise ConfigError(f"{out} holds another question under the id '{item.id}'")
+    return known
