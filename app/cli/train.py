@@ -39,7 +39,7 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
     except ModuleNotFoundError as error:
         raise ConfigError(f"training needs {error.name}: pip install 'foggate[train]'") from None
 
-    teacher = _teacher(settings) if settings.cloud.base_url and chosen.labels.source == "teacher" else None
+    teacher = connect_teacher(settings) if settings.cloud.base_url and chosen.labels.source == "teacher" else None
     cache_dir = settings.edge.cache_dir or default_cache_dir()
     console = Console(highlight=False, soft_wrap=True)
     try:
@@ -74,7 +74,6 @@ def run_label(
         raise ConfigError(f"{out} is there already; choose another --out")
     engine = build_engine(settings, load_edge_model(settings))
     from app.training.label import label_rows
-    from app.training.teacher import ask_teacher
 
     try:
         with _bars() as progress:
@@ -82,7 +81,7 @@ def run_label(
             if source == "teacher":
                 asked = out.with_name(out.name + ".teacher.jsonl")
                 counted = _counted(progress, "asking the teacher", len(items))
-                letters = dict(asyncio.run(ask_teacher(items, asked, _teacher(settings), max_unlabelled=1.0, on_progress=counted)))
+                letters = dict(asyncio.run(ask_teacher(items, asked, connect_teacher(settings), max_unlabelled=1.0, on_progress=counted)))
             out.parent.mkdir(parents=True, exist_ok=True)
             started = time.monotonic()
             rows = label_rows(
@@ -112,7 +111,7 @@ def run_label(
     console.print(f"buckets {listed}")
 
 
-def _teacher(settings: Settings) -> Any:
+def connect_teacher(settings: Settings) -> Any:
     """Connects to the configured cloud."""
 
     @contextlib.asynccontextmanager

@@ -55,10 +55,7 @@ def render_chain(out: Path, state: Mapping[str, Any]) -> str:
             ("", *BUCKET_LABELS), [[f"R{e['round']:02d}", *(str(e["buckets"][label]) for label in BUCKET_LABELS)] for e in state["rounds"]]
         ),
         "## Gate",
-        *[
-            f"- R{e['round']:02d}: " + ("promoted" if e["promoted"] else "not promoted: " + "; ".join(e["reasons"]))
-            for e in state["rounds"]
-        ],
+        "\n".join(f"- R{e['round']:02d}: " + _verdict(e) for e in state["rounds"]),
         f"Training took {sum(sum(e['seconds'].values()) for e in state['rounds']):.0f} s in all.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -84,6 +81,10 @@ def _round(name: str, metrics: Mapping[str, Any], entry: Mapping[str, Any] | Non
         signed(metrics["mean"]["lift"], metrics["mean"]["lift_ci"]),
         f"{metrics['entropy']:.2f}",
     ]
+
+
+def _verdict(entry: Mapping[str, Any]) -> str:
+    return "promoted" if entry["promoted"] else "not promoted: " + "; ".join(entry["reasons"])
 
 
 def _auroc(signal: Mapping[str, Any]) -> str:

@@ -100,5 +100,6 @@ def _domain_rows(config: EvolveConfig, name: str, test: Mapping[str, str]) -> Se
 
 
 def _normal(text: str) -> str:
+    """NFKC, lower case, punctuation as blanks; signs such as + and < stay, since they change what is asked."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join("".join(c for c in folded if not unicodedata.category(c).startswith(("P", "S")) or c in "+-<>=").split())
+    return " ".join("".join(" " if unicodedata.category(character).startswith("P") else character for character in folded).split())

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 import transformers
 from peft import LoraConfig, TaskType, get_peft_model
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from app.edge.rendering import Renderer
 from app.training import config as settings
@@ -131,8 +131,11 @@ def train(
         compute_loss_func=_completion_loss,
         callbacks=[_Watch(losses, on_step)],
     )
+    # It would print every log line; the loss curve is kept instead.
+    trainer.remove_callback(PrinterCallback)
     trainer.train()
-    adapted.save_pretrained(str(out))
+    # Embeddings are never trained; to find that out peft would ask the hub about the base.
+    adapted.save_pretrained(str(out), save_embedding_layers=False)
     _put_in_order(out / "adapter_config.json")
     # The base goes on being used: take the adapter off it.
     adapted.unload()

@@ -1,0 +1,153 @@
+"""Whole chains of tiny models: what they leave behind, and that killing them ten times changes nothing."""
+
+import asyncio
+import json
+import os
+import sys
+
+import httpx2
+import pytest
+
+from app.calibration import read_calibration
+from app.cloud.bank import Bank, load_rows
+from app.cloud.demo import create_demo
+from app.edge.loader import load_model
+from app.errors import ConfigError
+from app.evaluation.dataset import load_items
+from app.training.config import load_config
+from app.training.evolve import open_chain, run_rounds
+from app.training.finish import finish
+from tests.chains import DOMAINS, chain_config
+from tests.processes import ROOT
+from tests.servers import serving
+
+OPEN = {"gate": {"min_entropy": 0.0, "max_accuracy_loss": 1.0, "max_ece_increase": 1.0}}
+
+
+def opened(path, out, *, resume=False):
+    return open_chain(load_config(path), out, resume=resume, cache_dir=out, teacher=None)
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "gemma3"])
+def test_two_rounds_leave_everything_that_is_promised(tmp_path, kind):
+    out = tmp_path / "run"
+    chain = opened(chain_config(tmp_path / "in", kind=kind, **OPEN), out)
+    run_rounds(chain)
+    trained_to = chain.checkpoint.fingerprint
+    said = finish(chain)
+    state = json.loads((out / "chain.json").read_text())
+    assert [(e["round"], e["domain"], e["new_rows"], e["replay_rows"]) for e in state["rounds"]] == [
+        (0, None, 12, 0),
+        (1, "law", 8, 6),
+        (2, "math", 8, 6),
+    ]
+    assert [e["trained_on"] for e in state["rounds"][1:]] == [e["checkpoint"] for e in state["rounds"][:-1]]
+    assert state["rounds"][0]["trained_on"] == state["base_fingerprint"]
+    assert all(sum(e["buckets"].values()) == e["new_rows"] for e in state["rounds"])
+    for number in range(3):
+        names = {path.name for path in (out / f"R{number:02d}").iterdir()}
+        assert names == {"labels.jsonl", "train.json", "adapter", "metrics.json"}
+    metrics = json.loads((out / "R02/metrics.json").read_text())
+    assert set(metrics["domains"]) == set(DOMAINS)
+    assert {"edge_only", "cloud_rate", "lift", "auroc_expected", "ece_verbalized", "buckets"} <= set(metrics["domains"]["law"])
+    report = (out / "report.md").read_text()
+    assert all(f"| {name} |" in report for name in ("base", "R00", "R01", "R02"))
+    assert "- R02: promoted" in report
+    assert (out / "chain.png").read_bytes().startswith(b"\x89PNG")
+    # The folder to serve is the last checkpoint, and the calibration is for it.
+    served = load_model(str(out / "model"), cache_dir=tmp_path, dtype="float32", device="cpu")
+    for name, value in chain.checkpoint.loaded.model.state_dict().items():
+        assert bool((served.model.state_dict()[name] == value).all()), name
+    assert chain.checkpoint.fingerprint == trained_to
+    calibration = read_calibration(out / "calibration.json")
+    calibration.check(edge_model=served.name, fingerprint=served.fingerprint, prompt_version="foggate-1")
+    assert any("is the checkpoint of R02" in sentence for sentence in said)
+
+
+def test_a_run_is_refused_where_it_would_not_be_the_same_run(tmp_path):
+    path, out = chain_config(tmp_path / "in"), tmp_path / "run"
+    run_rounds(opened(path, out), until=0)
+    with pytest.raises(ConfigError, match="holds a run already: say --resume"):
+        opened(path, out)
+    with pytest.raises(ConfigError, match="was begun with another config"):
+        opened(chain_config(tmp_path / "in", seed=9), out, resume=True)
+    weights = tmp_path / "in/base/model.safetensors"
+    chain_config(tmp_path / "in")
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ConfigError, match="was begun with another base fingerprint"):
+        opened(path, out, resume=True)
+    with pytest.raises(ConfigError, match=r"labels\.source is teacher, but no cloud"):
+        opened(chain_config(tmp_path / "other", labels={"source": "teacher"}), tmp_path / "x")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/chain.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"chain\.json cannot be read"):
+        opened(path, tmp_path / "broken", resume=True)
+
+
+def test_the_gate_can_send_the_chain_back_to_the_last_promoted_checkpoint(tmp_path):
+    strict = {"gate": {"min_entropy": 9.0, "on_failure": "revert"}}
+    chain = opened(chain_config(tmp_path / "in", **strict), tmp_path / "run")
+    base = chain.checkpoint.fingerprint
+    run_rounds(chain, until=1)
+    assert [(e["promoted"], e["kept"], e["trained_on"]) for e in chain.state["rounds"]] == [(False, False, base)] * 2
+    assert chain.checkpoint.fingerprint == base
+    assert "collapsed" in chain.state["rounds"][0]["reasons"][-1]
+    assert finish(chain) == ["no round passed the gate: there is no model to serve"]
+    assert not (tmp_path / "run/model").exists()
+
+
+def test_a_round_without_rows_is_said(tmp_path):
+    with pytest.raises(ConfigError, match="round 0 has neither new rows nor rows to replay"):
+        run_rounds(opened(chain_config(tmp_path / "in", buffer_rows=0), tmp_path / "run"))
+
+
+async def run_killed(path, out, url, kills, seed):
+    """The chain in a process that dies `kills` times, at moments drawn by seed, and goes on each time."""
+    environment = {**os.environ, "FOGGATE_CLOUD__BASE_URL": url + "/v1", "TOKENIZERS_PARALLELISM": "false"}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.killer", str(path), str(out), str(kills), str(seed)),
+        cwd=ROOT,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    printed, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return json.loads(printed.decode().splitlines()[-1])
+
+
+def artefacts(out):
+    """Every file but for timings."""
+    files = {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+    state = json.loads(files["chain.json"])
+    for entry in state["rounds"]:
+        del entry["seconds"]
+    files["chain.json"] = state
+    return files
+
+
+async def test_killed_at_ten_moments_and_resumed_the_chain_is_the_same(tmp_path):
+    path = chain_config(tmp_path / "in", labels={"source": "teacher"}, sft={"batch_size": 4, "micro_batch_size": 4, "learning_rate": 1e-3})
+    data = [tmp_path / f"in/{domain}.jsonl" for domain in DOMAINS]
+    used = 12 + 8 + 8 + 16
+    async with serving(create_demo(Bank(load_rows(data), accuracy=0.9), latency_ms=3)) as url, httpx2.AsyncClient() as http:
+
+        async def calls():
+            return (await http.get(url + "/stats")).json()["calls"]
+
+        whole = await run_killed(path, tmp_path / "whole", url, kills=0, seed=0)
+        assert (whole["kills"], await calls()) == (0, used)
+        killed = await run_killed(path, tmp_path / "killed", url, kills=10, seed=1)
+        assert killed["kills"] == 10
+        # What was under way at a kill may have been asked in vain: the concurrency at most, each time.
+        assert await calls() <= 2 * used + 10 * 16
+    answers = load_lines(tmp_path / "killed/teacher.jsonl")
+    assert len(answers) == used
+    assert artefacts(tmp_path / "killed") == artefacts(tmp_path / "whole")
+    assert len(load_items([*data])) > used
+
+
+def load_lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]

@@ -1,0 +1,151 @@
+"""Confidence targets: the map, the count, and a file that a kill cannot change."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from app.domain import BUCKETS, Question
+from app.edge.engine import VerdictEngine
+from app.edge.rendering import Renderer
+from app.errors import ConfigError
+from app.evaluation.dataset import Item
+from app.training.label import bucket_of, count_right, label_rows, p_right, to_labelled
+from tests.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
+
+ITEMS = [Item(Question(f"Number {n}, is it? " * (1 + n % 3), tuple("wxyz"[: 2 + n % 3]), "law", f"q{n}"), "A") for n in range(11)]
+LETTERS = {item.id: item.question.letters[-1] for item in ITEMS}
+
+
+def make_engine(kind="qwen3", **kwargs):
+    tokenizer = tiny_tokenizer(TEMPLATES[kind])
+    return VerdictEngine(tiny_model(kind, len(tokenizer)), Renderer(tokenizer, FAMILIES[kind]), name="tiny", **kwargs)
+
+
+def test_the_bucket_map_of_the_reference():
+    assert [BUCKETS[bucket_of(k, 8)] for k in range(9)] == [0, 0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75, 1.0]
+    assert [BUCKETS[bucket_of(k, 3)] for k in range(4)] == [0, 0.25, 0.5, 1.0]
+    assert BUCKETS[bucket_of(1, 2, [0.0, 0.75, 1.0])] == 0.75
+
+
+def test_exact_rounds_and_sample_draws():
+    exact = [count_right(p, samples=8, method="exact", key="x") for p in (0.0, 0.06, 0.0625, 0.5, 0.93, 0.94, 1.0)]
+    assert exact == [0, 0, 1, 4, 7, 8, 8]
+    drawn = [count_right(0.3, samples=8, method="sample", key=f"0|{n}") for n in range(4000)]
+    assert sum(drawn) / 8 / 4000 == pytest.approx(0.3, abs=4 * math.sqrt(0.21 / 32000))
+    assert count_right(0.3, samples=8, method="sample", key="0|7") == drawn[7]
+
+
+def test_p_right_is_the_letters_share_at_that_temperature():
+    engine = make_engine()
+    prompt = engine.prepare(ITEMS[2].question)
+    (verdict,) = engine.verdicts([prompt], temperature=0.7)
+    for letter in ITEMS[2].question.letters:
+        assert p_right(verdict, letter) == pytest.approx(verdict.answer_probabilities[letter])
+    assert p_right(verdict, "A") != pytest.approx(p_right(engine.verdicts([prompt])[0], "A"), abs=1e-4)
+
+
+def test_a_killed_labelling_goes_on_and_ends_with_the_same_bytes(tmp_path):
+    class Dying:
+        """The engine, until its batches are used up."""
+
+        def __init__(self, engine, batches):
+            self.engine, self.left, self.asked = engine, batches, 0
+
+        def prepare(self, question):
+            return self.engine.prepare(question)
+
+        def verdicts(self, prompts, *, temperature):
+            if self.left == 0:
+                raise KeyboardInterrupt
+            self.left -= 1
+            self.asked += len(prompts)
+            return self.engine.verdicts(prompts, temperature=temperature)
+
+    engine = make_engine()
+    whole = label_rows(engine, ITEMS, LETTERS, tmp_path / "whole.jsonl", source="gold", batch_size=3)
+    out = tmp_path / "killed.jsonl"
+    for batches in (1, 0, 2):
+        dying = Dying(engine, batches)
+        with pytest.raises(KeyboardInterrupt):
+            label_rows(dying, ITEMS, LETTERS, out, source="gold", batch_size=3)
+        assert not out.exists()
+        with (tmp_path / "killed.jsonl.partial").open("a") as file:
+            file.write('{"id": "torn')
+    last = Dying(engine, 99)
+    assert label_rows(last, ITEMS, LETTERS, out, source="gold", batch_size=3) == whole
+    assert last.asked == len(ITEMS) - 9
+    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.jsonl", "whole.jsonl"]
+    assert list(json.loads(out.read_text().splitlines()[0])) == ["id", "label", "label_source", "p_right", "k", "n", "bucket"]
+
+
+def test_rows_without_a_letter_are_left_out_and_long_prompts_are_named(tmp_path):
+    engine = make_engine()
+    rows = label_rows(engine, ITEMS, {"q3": "A", "q5": "B"}, tmp_path / "a.jsonl", source="teacher", method="sample")
+    assert [(row["id"], row["label"], row["label_source"], row["n"]) for row in rows] == [
+        ("q3", "A", "teacher", 8),
+        ("q5", "B", "teacher", 8),
+    ]
+    assert all(row["k"] is not None and row["bucket"] == str(BUCKETS[bucket_of(row["k"], 8)]) for row in rows)
+    labelled = to_labelled(ITEMS, rows)
+    assert [(row.item.id, row.letter) for row in labelled] == [("q3", "A"), ("q5", "B")]
+    long = [Item(Question("word " * 3000, ("a", "b"), "law", "huge"), "A")]
+    with pytest.raises(ConfigError, match="the question 'huge' cannot be used: the prompt is"):
+        label_rows(engine, long, {"huge": "A"}, tmp_path / "b.jsonl", source="gold")
+
+
+@torch.inference_mode()
+def test_draws_from_the_table_are_real_constrained_sampling():
+    """EVOLVE's claim: transformers' own sampler, held to the format, against the table of one forward pass; chi-square."""
+    engine, temperature, draws = make_engine(), 0.7, 3000
+    question = ITEMS[1].question
+    prompt = engine.prepare(question)
+    trie = engine.renderer.trie
+    sequences = {}
+    for bucket in range(len(BUCKETS)):
+        for index in range(len(question.letters)):
+            sequences[(*trie.path(bucket), trie.letters[bucket][index])] = (bucket, index)
+    ids = torch.tensor([prompt.ids])
+
+    following: dict[tuple[int, ...], set[int]] = {}
+    for sequence in sequences:
+        for at, token in enumerate(sequence):
+            following.setdefault(sequence[:at], set()).add(token)
+
+    def allowed(_, tokens):
+        # Behind a whole answer only padding.
+        return sorted(following.get(tuple(tokens[len(prompt.ids) :].tolist()), {0}))
+
+    torch.manual_seed(0)
+    written = tiny_model("qwen3", len(tiny_tokenizer())).generate(
+        ids.expand(draws, -1),
+        attention_mask=torch.ones(draws, ids.shape[1], dtype=torch.long),
+        do_sample=True,
+        temperature=temperature,
+        top_k=0,
+        top_p=1.0,
+        max_new_tokens=max(map(len, sequences)),
+        prefix_allowed_tokens_fn=allowed,
+        pad_token_id=0,
+    )[:, ids.shape[1] :]
+    counts = dict.fromkeys(sequences.values(), 0)
+    for row in written.tolist():
+        (found,) = [cell for sequence, cell in sequences.items() if tuple(row[: len(sequence)]) == sequence]
+        counts[found] += 1
+    (verdict,) = engine.verdicts([prompt], temperature=temperature)
+    assert p_value(counts, verdict.joint, draws) > 1e-4
+    # The test has teeth: the table of another temperature does not pass it.
+    (other,) = engine.verdicts([prompt], temperature=1.0)
+    assert p_value(counts, other.joint, draws) < 1e-9
+
+
+def p_value(counts, joint, draws):
+    """Pearson's chi-square; cells that expect fewer than five are put together."""
+    cells = sorted((joint[bucket][index] * draws, count) for (bucket, index), count in counts.items())
+    small = [cell for cell in cells if cell[0] < 5]
+    merged = [(sum(e for e, _ in small), sum(c for _, c in small)), *(cell for cell in cells if cell[0] >= 5)]
+    merged = [cell for cell in merged if cell[0] > 0]
+    statistic = sum((count - expected) ** 2 / expected for expected, count in merged)
+    return float(torch.special.gammaincc(torch.tensor((len(merged) - 1) / 2), torch.tensor(statistic / 2)))
