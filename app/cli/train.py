@@ -74,6 +74,7 @@ def run_label(
         raise ConfigError(f"{out} is there already; choose another --out")
     engine = build_engine(settings, load_edge_model(settings))
     from app.training.label import label_rows
+    from app.training.teacher import ask_teacher
 
     try:
         with _bars() as progress:
