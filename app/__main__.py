@@ -171,6 +171,8 @@ def eval_collect(
     cloud: Annotated[str, typer.Option(help="configured (cloud.base_url) or none")] = "configured",
     cloud_records: Annotated[Path | None, typer.Option(help="Take the cloud's answers from these records instead of asking.")] = None,
     cloud_concurrency: Annotated[int, typer.Option(min=1, help="Cloud calls under way at a time.")] = 16,
+    per_domain: Annotated[int | None, typer.Option(min=1, help="Ask this many questions of each domain, drawn by --seed.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of --per-domain.")] = 0,
     protocol: Annotated[str, typer.Option(help="one-pass, or generate: free greedy generation of 64 tokens beside it.")] = "one-pass",
     as_json: AsJson = False,
 ) -> None:
@@ -190,6 +192,8 @@ def eval_collect(
         cloud_records=cloud_records,
         cloud_concurrency=cloud_concurrency,
         generate=protocol == "generate",
+        per_domain=per_domain,
+        seed=seed,
         as_json=as_json,
     )
 

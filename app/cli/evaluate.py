@@ -20,7 +20,7 @@ from app.evaluation.calibrate import calibrate
 from app.evaluation.collect import Collected, EdgeIdentity, collect
 from app.evaluation.compare import OUTCOMES, compare, render_comparison
 from app.evaluation.costs import Price
-from app.evaluation.dataset import Item, load_items
+from app.evaluation.dataset import Item, load_items, sample_items
 from app.evaluation.markdown import render, render_calibration
 from app.evaluation.records import Record, load_records, read_records
 from app.evaluation.report import build_report, outcomes
@@ -40,11 +40,15 @@ def run_collect(
     cloud_records: Path | None,
     cloud_concurrency: int,
     generate: bool,
+    per_domain: int | None,
+    seed: int,
     as_json: bool,
 ) -> None:
     """Collect and say what was done. Raises ConfigError."""
     configure_logging("error")
     items = load_items(data)
+    if per_domain is not None:
+        items = sample_items(items, per_domain, seed)
     known = read_records(cloud_records) if cloud_records else {}
     if use_cloud and settings.cloud.base_url is None and not known:
         raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or say --cloud none")

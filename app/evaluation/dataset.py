@@ -6,8 +6,9 @@ One bad row is an error that names its place.
 import csv
 import hashlib
 import json
+import random
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,15 @@ def load_items(sources: Iterable[str | Path]) -> list[Item]:
     if not items:
         raise ConfigError("the data holds no questions")
     return items
+
+
+def sample_items(items: Sequence[Item], per_domain: int, seed: int) -> list[Item]:
+    """That many questions of each domain, drawn by seed; all of a domain that has fewer."""
+    draw = random.Random(seed)  # noqa: S311  # a sample, not a secret
+    by_domain: dict[str | None, list[Item]] = {}
+    for item in items:
+        by_domain.setdefault(item.question.domain, []).append(item)
+    return [item for same in by_domain.values() for item in draw.sample(same, min(per_domain, len(same)))]
 
 
 def _rows(source: str) -> Iterable[tuple[int, Mapping[str, Any]]]:

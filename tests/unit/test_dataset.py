@@ -3,7 +3,7 @@ import json
 import pytest
 
 from app.errors import ConfigError
-from app.evaluation.dataset import load_items
+from app.evaluation.dataset import load_items, sample_items
 from app.evaluation.records import append, compact, open_for_append, read_records
 
 GOOD = {"id": "1", "domain": "law", "question": "Q?", "options": ["x", "y"], "answer": "B", "extra": 1}
@@ -132,3 +132,14 @@ def test_a_data_set_in_the_form_of_the_hub(tmp_path, monkeypatch):
 def test_a_source_that_is_not_there(name, says):
     with pytest.raises(ConfigError, match=says):
         load_items([name])
+
+
+def test_a_sample_of_each_domain_by_seed(tmp_path):
+    rows = [{**GOOD, "id": str(n), "domain": "law" if n % 3 else "math"} for n in range(30)]
+    items = load_items([write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))])
+    drawn = sample_items(items, 4, seed=1)
+    assert [item.question.domain for item in drawn] == ["math"] * 4 + ["law"] * 4
+    assert len({item.id for item in drawn}) == 8
+    assert sample_items(items, 4, seed=1) == drawn
+    assert sample_items(items, 4, seed=2) != drawn
+    assert len(sample_items(items, 15, seed=1)) == 10 + 15
