@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ASSETS := .assets
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test load test-fast test-mcq test-nginx check format bench assets image clean
+.PHONY: help setup serve test load test-fast test-mcq test-nginx mechanism check format bench assets image clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ test-mcq: setup ## One at a time against sixteen at a time, on 100 benchmark que
 
 test-nginx: setup ## Two gateways behind a real nginx (needs nginx)
 	$(BIN)/python -m pytest tests/nginx $(ARGS)
+
+mechanism: setup ## Prove the recipe on SmolLM2 with questions whose answer is known (long on a CPU)
+	$(BIN)/python -m pytest tests/mechanism -s $(ARGS)
 
 check: $(VENV)/.installed ## Lint, format, types, import contracts
 	$(BIN)/ruff check .

@@ -38,7 +38,7 @@ _CORPUS = [
 ] * 3
 
 
-def tiny_tokenizer(template: str = CHATML) -> PreTrainedTokenizerFast:
+def tiny_tokenizer(template: str = CHATML, corpus: list[str] | None = None) -> PreTrainedTokenizerFast:
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
         # Splits like Qwen's: runs of newlines stay together and may merge with what stands before them.
@@ -46,7 +46,7 @@ def tiny_tokenizer(template: str = CHATML) -> PreTrainedTokenizerFast:
     )
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=520, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
-    bpe.train_from_iterator(_CORPUS, trainer)
+    bpe.train_from_iterator([*_CORPUS, *(corpus or [])], trainer)
     bpe.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in SPECIAL])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token="<pad>", eos_token="<|im_end|>")
     tokenizer.chat_template = template

@@ -11,6 +11,7 @@ from app.evaluation.calibrate import calibrate
 from app.evaluation.collect import EdgeIdentity
 from app.training.chain_report import draw_chain, render_chain
 from app.training.evolve import Chain, measured
+from app.training.sft import as_os_error
 
 MODEL = "model"
 
@@ -41,7 +42,8 @@ def _write_model(chain: Chain) -> None:
     scratch = chain.out / (MODEL + ".partial")
     shutil.rmtree(scratch, ignore_errors=True)
     loaded = chain.checkpoint.loaded
-    loaded.model.save_pretrained(str(scratch))
+    with as_os_error():
+        loaded.model.save_pretrained(str(scratch))
     loaded.tokenizer.save_pretrained(str(scratch))
     scratch.replace(chain.out / MODEL)
 

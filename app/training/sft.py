@@ -5,12 +5,13 @@ read from, so that what is trained is what is read. trl adds nothing here: its t
 (docs/decisions/0006-trainer-not-trl.md).
 """
 
+import contextlib
 import copy
 import json
 import random
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import torch
 import transformers
 from peft import LoraConfig, TaskType, get_peft_model
+from safetensors import SafetensorError
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from app.edge.rendering import Renderer
@@ -135,11 +137,21 @@ def train(
     trainer.remove_callback(PrinterCallback)
     trainer.train()
     # Embeddings are never trained; to find that out peft would ask the hub about the base.
-    adapted.save_pretrained(str(out), save_embedding_layers=False)
+    with as_os_error():
+        adapted.save_pretrained(str(out), save_embedding_layers=False)
     _put_in_order(out / "adapter_config.json")
     # The base goes on being used: take the adapter off it.
     adapted.unload()
     return Trained(trainer.state.global_step, len(examples), tuple(losses))
+
+
+@contextlib.contextmanager
+def as_os_error() -> Iterator[None]:
+    """A full disk, as safetensors reports it, becomes what everybody else raises."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise OSError(0, str(error)) from error
 
 
 def _put_in_order(path: Path) -> None:

@@ -1,0 +1,95 @@
+"""`foggate label | evolve | bench label` as processes: the commands of docs/training.md on a tiny base."""
+
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+
+import httpx2
+import pytest
+
+from tests.chains import chain_config, questions, write
+from tests.processes import ROOT, foggate
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A chain stopped after R1."""
+    folder = tmp_path_factory.mktemp("evolve")
+    gate = {"min_entropy": 0.0, "max_accuracy_loss": 1.0, "max_ece_increase": 1.0}
+    config = chain_config(folder / "in", rows=40, gate=gate, data={"train": {d: [f"{d}.jsonl"] for d in ("law", "math")}, "dev_rows": 10})
+    done = foggate("evolve", "--config", str(config), "--out", str(folder / "run"), "--rounds", "1")
+    assert done.returncode == 0, done.stderr
+    assert "R01 law: 8 new + 6 replayed, promoted" in done.stdout
+    return folder
+
+
+async def test_a_chain_goes_on_and_what_it_made_is_served(run, start):
+    done = await asyncio.to_thread(
+        foggate, "evolve", "--config", str(run / "in/evolve.yaml"), "--out", str(run / "run"), "--resume", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    assert [entry["round"] for entry in json.loads(done.stdout)["rounds"]] == [0, 1, 2]
+    environment = {"FOGGATE_EDGE__MODEL": str(run / "run/model"), "FOGGATE_EDGE__DTYPE": "float32"}
+    if (run / "run/calibration.json").exists():
+        environment["FOGGATE_POLICY__CALIBRATION"] = str(run / "run/calibration.json")
+    url = await start("gateway", "serve", "--port", "0", **environment).url()
+    async with httpx2.AsyncClient() as http:
+        answer = (await http.post(url + "/v1/answer", json={"question": "Is it?", "options": ["Yes", "No"]}, timeout=60)).json()
+    assert answer["edge"]["model"] == "model"
+    assert answer["answer"] in {"A", "B"}
+
+
+def test_labels_of_a_file(run, tmp_path):
+    data, out = write(tmp_path / "q.jsonl", questions(12, "law", 5, "mine")), tmp_path / "labels.jsonl"
+    arguments = ["label", "--data", str(data), "--out", str(out), "--model", str(run / "in/base"), "--json"]
+    done = foggate(*arguments, FOGGATE_EDGE__DTYPE="float32")
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert (said["labelled"], len(rows), sum(said["buckets"].values())) == (12, 12, 12)
+    assert [row["id"] for row in rows] == [f"mine-law-{n}" for n in range(12)]
+    again = foggate(*arguments)
+    assert (again.returncode, "is there already" in again.stderr) == (2, True)
+
+
+def test_a_disk_that_fills_is_said_and_nothing_half_written_is_taken_for_whole(run, tmp_path):
+    """A limit on the size of files stands in for the disk: the adapter does not fit."""
+
+    def small_disk():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    command = [
+        sys.executable,
+        "-m",
+        "app",
+        "evolve",
+        "--config",
+        str(run / "in/evolve.yaml"),
+        "--out",
+        str(tmp_path / "run"),
+        "--rounds",
+        "0",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, preexec_fn=small_disk)
+    assert done.returncode == 2, done.stderr
+    assert "cannot be written" in done.stderr
+    assert "--resume goes on" in done.stderr
+    assert not (tmp_path / "run/R00/adapter").exists()
+    assert json.loads((tmp_path / "run/chain.json").read_text())["rounds"] == []
+    done = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run/R00/adapter").is_dir()
+
+
+def test_what_is_wrong_is_said_in_a_sentence(run, tmp_path):
+    config = str(run / "in/evolve.yaml")
+    for arguments, says in (
+        (["evolve", "--config", str(tmp_path / "none.yaml"), "--out", str(tmp_path / "x")], "cannot be read"),
+        (["evolve", "--config", config, "--out", str(run / "run")], "holds a run already"),
+        (["label", "--data", str(run / "in/law.jsonl"), "--out", str(tmp_path / "x"), "--labels", "teacher"], "no cloud is configured"),
+        (["label", "--data", str(run / "in/law.jsonl"), "--out", str(tmp_path / "x"), "--method", "guess"], "--method must be"),
+    ):
+        done = foggate(*arguments)
+        assert (done.returncode, says in done.stderr) == (2, True), done.stderr
