@@ -6,7 +6,7 @@ Read by the gateway, written by the evaluation; this module is the one place tha
 import json
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -75,6 +75,11 @@ class Calibration(_Part):
     prompt_version: str
     cloud_model: list[str]
     created: date
+
+    def summary(self) -> dict[str, Any]:
+        """What `/v1/models` says of it, as plain values."""
+        shown = {"signal", "temperature", "tau", "domains", "target", "achieved", "verdict", "data_fingerprint", "created"}
+        return self.model_dump(mode="json", include=shown)
 
     def check(self, *, edge_model: str, fingerprint: str, prompt_version: str) -> None:
         """Refuse another edge than the one that was calibrated.

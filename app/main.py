@@ -41,8 +41,6 @@ EngineLoader = Callable[[Settings], Engine]
 KEEP_ALIVE_S = 75
 WARM_UP = Question("Which of these is a number?", ("Seven", "Blue", "Quickly", "Table"))
 WARM_UP_S = 60.0
-# What /v1/models says of the calibration.
-_SHOWN = {"signal", "temperature", "tau", "domains", "target", "achieved", "verdict", "data_fingerprint", "created"}
 
 
 def load_edge_model(settings: Settings, *, device: str | None = None) -> "LoadedModel":
@@ -187,7 +185,7 @@ def create_app(
         metrics,
         limits,
         cloud_model=settings.cloud.model if settings.cloud.base_url else None,
-        calibration=calibration.model_dump(mode="json", include=_SHOWN) if calibration else None,
+        calibration=calibration.summary() if calibration else None,
     )
 
     async def run(stop: asyncio.Event) -> None:

@@ -23,8 +23,9 @@ from app.evaluation import statistics as st
 from app.evaluation.collect import EdgeIdentity
 from app.evaluation.dataset import Item
 from app.evaluation.table import to_table
+from app.training.chain import open_chain
 from app.training.config import load_config
-from app.training.evolve import open_chain, run_rounds
+from app.training.evolve import run_rounds
 from app.training.measure import dev_records
 from tests.tiny import tiny_tokenizer
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from app.cli.train import connect_teacher
 from app.settings import load_settings
+from app.training.chain import open_chain
 from app.training.config import load_config
-from app.training.evolve import open_chain, run_rounds
+from app.training.evolve import run_rounds
 
 
 def run(config, out):

@@ -34,7 +34,8 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
     set_threads(chosen.threads)
     # After the wait policy is set, which torch reads at its import.
     try:
-        from app.training.evolve import open_chain, run_rounds
+        from app.training.chain import open_chain
+        from app.training.evolve import run_rounds
         from app.training.finish import finish
     except ModuleNotFoundError as error:
         raise ConfigError(f"training needs {error.name}: pip install 'foggate[train]'") from None

@@ -86,6 +86,7 @@ async def collect(
     """
     records = read_records(out, missing_ok=True)
     _check(records, items, identity)
+    _check_cloud(known_cloud or {}, items)
     turns = _Turns(asyncio.Semaphore(in_flight), asyncio.Semaphore(cloud_concurrency))
     job = _Job(edge, identity, cloud, known_cloud or {}, generator, records, turns, cloud_timeout_s)
     # Similar lengths next to each other: less padding in a batch.
@@ -285,6 +286,12 @@ def _check(records: Mapping[str, Record], items: Iterable[Item], identity: EdgeI
         record = records.get(item.id) or {}
         if record and record.get("fingerprint") != item.fingerprint:
             raise ConfigError(f"the question '{item.id}' is not the one that was recorded; choose another --out")
+
+
+def _check_cloud(known: Mapping[str, Record], items: Iterable[Item]) -> None:
+    for item in items:
+        if (other := (known.get(item.id) or {}).get("fingerprint")) and other != item.fingerprint:
+            raise ConfigError(f"the cloud records answer another question under the id '{item.id}'")
 
 
 def _said(made_by: tuple[str | None, str | None, str | None]) -> str:

@@ -9,8 +9,9 @@ from app.edge.loader import fingerprint
 from app.errors import ConfigError
 from app.evaluation.calibrate import calibrate
 from app.evaluation.collect import EdgeIdentity
+from app.training.chain import Chain
 from app.training.chain_report import draw_chain, render_chain
-from app.training.evolve import Chain, measured
+from app.training.evolve import measured
 from app.training.sft import as_os_error
 
 MODEL = "model"

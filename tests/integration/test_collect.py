@@ -116,6 +116,9 @@ async def test_without_a_cloud_and_with_another_runs_cloud(tmp_path):
     done = await run(tmp_path / "edge.jsonl", edge, None, known_cloud=read_records(tmp_path / "full.jsonl"))
     assert (done.edge_asked, done.cloud_asked, done.failed) == (0, 0, 0)
     assert {record["cloud_answer"] for record in read_records(tmp_path / "edge.jsonl").values()} == {"A"}
+    other = {ITEMS[0].id: {**read_records(tmp_path / "full.jsonl")[ITEMS[0].id], "fingerprint": "another"}}
+    with pytest.raises(ConfigError, match="the cloud records answer another question under the id"):
+        await run(tmp_path / "new.jsonl", CountingEdge(), None, known_cloud=other)
 
 
 async def test_records_of_another_model_or_other_questions_are_refused(tmp_path):

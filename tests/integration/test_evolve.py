@@ -14,8 +14,9 @@ from app.cloud.demo import create_demo
 from app.edge.loader import load_model
 from app.errors import ConfigError
 from app.evaluation.dataset import load_items
+from app.training.chain import open_chain
 from app.training.config import load_config
-from app.training.evolve import open_chain, run_rounds
+from app.training.evolve import run_rounds
 from app.training.finish import finish
 from tests.chains import DOMAINS, chain_config
 from tests.processes import ROOT

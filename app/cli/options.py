@@ -1,0 +1,26 @@
+"""What several commands share: their options, and how they print."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.errors import ConfigError
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="YAML file; without it defaults and FOGGATE_ variables make a working gateway.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def check_choice(option: str, value: str, *choices: str) -> None:
+    """Raise ConfigError for a value that is none of the choices."""
+    if value not in choices:
+        raise ConfigError(f"{option} must be {' or '.join(repr(choice) for choice in choices)}")
+
+
+def print_json(value: Any) -> None:
+    """One object on one line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")

@@ -1,0 +1,98 @@
+"""`foggate label`, `foggate evolve` and `foggate bench …`: the options. Imports what it needs when it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from app.cli.options import AsJson, ConfigFile, check_choice, print_json
+
+bench_cli = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
+
+
+def label(
+    data: Annotated[list[str], typer.Option(help="Questions with gold answers, as for eval collect; may be repeated.")],
+    out: Annotated[Path, typer.Option(help="labels.jsonl; appears when it is whole, a killed run goes on.")],
+    config: ConfigFile = None,
+    model: Annotated[str | None, typer.Option(help="Overrides edge.model.")] = None,
+    adapter: Annotated[str | None, typer.Option(help="Overrides edge.adapter.")] = None,
+    labels: Annotated[str, typer.Option(help="gold, or teacher: the configured cloud says what is right.")] = "gold",
+    samples: Annotated[int, typer.Option(min=1, help="The reference's N.")] = 8,
+    temperature: Annotated[float, typer.Option(min=0.01, help="The reference's T.")] = 0.7,
+    method: Annotated[str, typer.Option(help="exact (no sampling noise) or sample")] = "exact",
+    seed: Annotated[int, typer.Option(min=0, help="Of --method sample.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Confidence targets for questions: how often the edge model would be right on each, read in one forward pass."""
+    from app.cli.train import run_label
+    from app.settings import load_settings
+
+    check_choice("--labels", labels, "gold", "teacher")
+    check_choice("--method", method, "exact", "sample")
+    settings = load_settings(config)
+    given = {key: value for key, value in (("model", model), ("adapter", adapter)) if value is not None}
+    settings = settings.model_copy(update={"edge": settings.edge.model_copy(update=given)})
+    run_label(
+        settings, data=data, out=out, source=labels, samples=samples, temperature=temperature, method=method, seed=seed, as_json=as_json
+    )
+
+
+def evolve(
+    evolve_config: Annotated[Path, typer.Option("--config", help="What to train on what: as config/evolve.yaml.")],
+    out: Annotated[Path, typer.Option(help="The run's folder.")],
+    rounds: Annotated[int | None, typer.Option(min=0, help="Stop after this round; a later --resume goes on.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is in the folder.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The self-evolving recipe: R0, then rounds of labelling, fine-tuning, merging and measuring."""
+    from app.cli.train import run_evolve
+    from app.settings import load_settings
+
+    run_evolve(load_settings(None), config=evolve_config, out=out, rounds=rounds, resume=resume, as_json=as_json)
+
+
+@bench_cli.command("edge")
+def bench_edge(
+    config: ConfigFile = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 20,
+    tokens: Annotated[int, typer.Option(min=100, help="Prompt length, ±20.")] = 200,
+    max_seconds: Annotated[float, typer.Option(min=1, help="Stop with fewer pairs after this long, and say so.")] = 38,
+    as_json: AsJson = False,
+) -> None:
+    """The one-pass verdict against the same model's `generate` and against a bare prefill, in one run."""
+    from app.cli.bench import bench_edge as measure
+    from app.cli.bench import show
+    from app.settings import load_settings
+
+    report = measure(load_settings(config), pairs=pairs, tokens=tokens, max_seconds=max_seconds)
+    if as_json:
+        print_json(report)
+    else:
+        show(report, Console(highlight=False))
+
+
+@bench_cli.command("label")
+def bench_label(
+    config: ConfigFile = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 5,
+    questions: Annotated[int, typer.Option(min=1, help="Questions of the shipped bank, one batch.")] = 8,
+    samples: Annotated[int, typer.Option(min=1, help="Generations per question.")] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Labelling by one forward pass against real generations of the same questions, in one run."""
+    from app.cli.bench_label import bench_label as measure
+    from app.settings import load_settings
+
+    report = measure(load_settings(config), pairs=pairs, questions=questions, samples=samples)
+    if as_json:
+        print_json(report)
+        return
+    low, high = report["ratio_vs_generations_ci"]
+    Console(highlight=False).print(
+        f"{report['questions']} questions, {samples} generations of {report['generated_tokens']} tokens each: "
+        f"{report['median_ms']['generations']:.0f} ms; one forward pass: {report['median_ms']['verdicts']:.0f} ms"
+    )
+    Console(highlight=False).print(
+        f"labelling by one forward pass is {report['ratio_vs_generations']:.1f} times faster [{low:.1f}, {high:.1f}]"
+    )

@@ -1,0 +1,149 @@
+"""A run under way: its config, its rows, its state on disk, and the checkpoint that its finished rounds make.
+
+Files appear under their names when they are whole; `chain.json` says which rounds are done.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.edge.engine import VerdictEngine
+from app.edge.loader import compute_dtype
+from app.edge.rendering import Renderer
+from app.errors import ConfigError
+from app.prompt import PROMPT_VERSION
+from app.training.checkpoint import Checkpoint, load_base
+from app.training.config import EvolveConfig
+from app.training.pools import Pools, data_fingerprint, make_pools
+from app.training.teacher import Teacher
+
+CHAIN, TEACHER = "chain.json", "teacher.jsonl"
+Progress = Callable[[str, int, int], None]
+
+
+def no_progress(_step: str, _done: int, _of: int) -> None:
+    """For whoever does not watch."""
+
+
+@dataclass(slots=True)
+class Chain:
+    """A run under way.
+
+    Attributes:
+        state: what `chain.json` holds.
+        checkpoint: the weights after the last round, in float32.
+        engine: the one-pass engine of the checkpoint.
+    """
+
+    config: EvolveConfig
+    out: Path
+    pools: Pools
+    state: dict[str, Any]
+    checkpoint: Checkpoint
+    cache_dir: Path
+    teacher: Teacher | None
+    progress: Progress = no_progress
+    _engine: VerdictEngine | None = field(default=None)
+
+    @property
+    def engine(self) -> VerdictEngine:
+        """Built when it is first asked for: a resumed run merges several adapters before it needs one."""
+        if self._engine is None:
+            dtype = compute_dtype(self.config.dtype, self.checkpoint.loaded.model.device)
+            self._engine = self.checkpoint.engine(dtype, max_prompt_tokens=self.config.max_prompt_tokens)
+        return self._engine
+
+    def folder(self, number: int) -> Path:
+        """Of a round."""
+        return self.out / f"R{number:02d}"
+
+    def merge(self, number: int) -> None:
+        """Merge a round's adapter into the checkpoint."""
+        self.checkpoint.merge(self.folder(number) / "adapter", self._probe())
+        self._engine = None
+
+    def reload(self, until: int | None = None) -> None:
+        """The base with the adapters of all rounds that count, up to one of them."""
+        config = self.config
+        self.checkpoint = load_base(config.base, cache_dir=self.cache_dir, family=config.family, device=config.device)
+        self._engine = None
+        for entry in self.state["rounds"]:
+            if entry["kept"] and (until is None or entry["round"] <= until):
+                self.merge(entry["round"])
+
+    def save(self) -> None:
+        """Write `chain.json`."""
+        write_json(self.out / CHAIN, self.state)
+
+    def _probe(self) -> Sequence[int]:
+        loaded = self.checkpoint.loaded
+        return Renderer(loaded.tokenizer, loaded.family).prompt(self.pools.dev[0].question).ids
+
+
+def open_chain(
+    config: EvolveConfig,
+    out: Path,
+    *,
+    resume: bool,
+    cache_dir: Path,
+    teacher: Teacher | None,
+    progress: Progress = no_progress,
+) -> Chain:
+    """A new run, or one that goes on.
+
+    Raises:
+        ConfigError: the folder holds a run and `resume` was not said, or a run of another config, base or data; data that
+            cannot be used; a teacher is wanted and there is no cloud.
+    """
+    if config.labels.source == "teacher" and teacher is None:
+        raise ConfigError("labels.source is teacher, but no cloud is configured (FOGGATE_CLOUD__BASE_URL); or set it to gold")
+    known = _read_state(out / CHAIN)
+    if known is not None and not resume:
+        raise ConfigError(f"{out} holds a run already: say --resume to go on with it, or choose another --out")
+    pools = make_pools(config)
+    base = load_base(config.base, cache_dir=cache_dir, family=config.family, device=config.device)
+    state: dict[str, Any] = {
+        "version": 1,
+        "config": config.model_dump(mode="json"),
+        "base_fingerprint": base.fingerprint,
+        "data_fingerprint": data_fingerprint(pools),
+        "prompt_version": PROMPT_VERSION,
+        "dev_rows": len(pools.dev),
+        "rounds": [],
+    }
+    if known is not None:
+        for key in ("config", "base_fingerprint", "data_fingerprint", "prompt_version"):
+            if known[key] != state[key]:
+                raise ConfigError(f"{out} was begun with another {key.replace('_', ' ')}; choose another --out")
+        state = known
+    chain = Chain(config, out, pools, state, base, cache_dir, teacher, progress)
+    out.mkdir(parents=True, exist_ok=True)
+    chain.save()
+    for entry in state["rounds"]:
+        if entry["kept"]:
+            chain.merge(entry["round"])
+    return chain
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Under its name only when it is whole."""
+    scratch = path.with_name(path.name + ".partial")
+    scratch.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    scratch.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What `write_json` wrote."""
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _read_state(path: Path) -> dict[str, Any] | None:
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read ({error})") from None
