@@ -75,7 +75,7 @@ def bench_edge(
 @bench_cli.command("label")
 def bench_label(
     config: ConfigFile = None,
-    pairs: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 5,
+    pairs: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 3,
     questions: Annotated[int, typer.Option(min=1, help="Questions of the shipped bank, one batch.")] = 8,
     samples: Annotated[int, typer.Option(min=1, help="Generations per question.")] = 8,
     as_json: AsJson = False,
