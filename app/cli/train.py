@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from app.cascade import Cloud
+from app.domain import BUCKET_LABELS
 from app.edge.builtin import default_cache_dir
 from app.edge.threads import set_threads, set_wait_policy
 from app.errors import ConfigError
@@ -35,6 +36,7 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
     # After the wait policy is set, which torch reads at its import.
     try:
         from app.training.chain import open_chain
+        from app.training.chain_report import gate_verdict
         from app.training.evolve import run_rounds
         from app.training.finish import finish
     except ModuleNotFoundError as error:
@@ -54,9 +56,8 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
         sys.stdout.write(json.dumps(chain.state, ensure_ascii=False) + "\n")
         return
     for entry in chain.state["rounds"]:
-        verdict = "promoted" if entry["promoted"] else "not promoted: " + "; ".join(entry["reasons"])
         console.print(
-            f"R{entry['round']:02d} {entry['domain'] or 'buffer'}: {entry['new_rows']} new + {entry['replay_rows']} replayed, {verdict}"
+            f"R{entry['round']:02d} {entry['domain'] or 'buffer'}: {entry['new_rows']} new + {entry['replay_rows']} replayed, {gate_verdict(entry)}"
         )
     for sentence in said:
         console.print(sentence)
@@ -102,7 +103,7 @@ def run_label(
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror}); the same command goes on from what was done") from None
     seconds = time.monotonic() - started
-    buckets = {label: sum(row["bucket"] == label for row in rows) for label in ("0.0", "0.25", "0.5", "0.75", "1.0")}
+    buckets = {label: sum(row["bucket"] == label for row in rows) for label in BUCKET_LABELS}
     summary = {"labelled": len(rows), "without_label": len(items) - len(rows), "buckets": buckets, "seconds": round(seconds, 1)}
     if as_json:
         sys.stdout.write(json.dumps(summary) + "\n")

@@ -79,10 +79,12 @@ def load_model(
     # A missing or damaged file surfaces as whatever four libraries throw, down to a bare Exception of safetensors.
     except Exception as error:
         raise ConfigError(f"edge.model '{spec}' could not be loaded ({_first_line(error)})") from error
+    commit = getattr(config, "_commit_hash", None)
     if adapter:
-        model = merge_adapter(model, Path(adapter), base=source).to(to)
+        check_origin(adapter, fingerprint(source, None, commit=commit))
+        model = merge_adapter(model, adapter).to(to)
         name = f"{name}+{Path(adapter).name}"
-    print_of_weights = fingerprint(source, adapter, commit=getattr(config, "_commit_hash", None))
+    print_of_weights = fingerprint(source, adapter, commit=commit)
     return LoadedModel(model.to(where).eval(), tokenizer, family or _FAMILIES[config.model_type], name, print_of_weights)
 
 
@@ -113,26 +115,30 @@ def _add_file(digest: Any, path: Path) -> None:
             digest.update(file.read(_BLOCK_BYTES))
 
 
-def merge_adapter(model: Any, adapter: str | Path, *, base: str | None = None) -> Any:
-    """The model with a LoRA adapter merged into its weights; in float32, in place.
-
-    Args:
-        model: in float32.
-        adapter: a folder, or a hub id.
-        base: folder of the model's weights; an adapter that says which weights it belongs to is refused on others.
+def check_origin(adapter: str | Path, base_fingerprint: str) -> None:
+    """Refuse an adapter that says it was trained on other weights; one that says nothing is taken.
 
     Raises:
-        ConfigError: the adapter cannot be read, does not fit, or belongs to another base model.
+        ConfigError: both fingerprints.
+    """
+    origin = Path(adapter) / ORIGIN
+    if not origin.is_file():
+        return
+    made_for = json.loads(origin.read_text(encoding="utf-8"))["base_fingerprint"]
+    if made_for != base_fingerprint:
+        raise ConfigError(
+            f"the adapter '{adapter}' belongs to another base model: it was trained on weights {made_for}, not on {base_fingerprint}"
+        )
+
+
+def merge_adapter(model: Any, adapter: str | Path) -> Any:
+    """The model, which is in float32, with a LoRA adapter (a folder, or a hub id) merged into its weights, in place.
+
+    Raises:
+        ConfigError: the adapter cannot be read, or does not fit.
     """
     from peft import PeftModel  # adapters are optional, and this import is slow
 
-    origin = Path(adapter) / ORIGIN
-    if base is not None and origin.is_file():
-        made_for = json.loads(origin.read_text(encoding="utf-8"))["base_fingerprint"]
-        if made_for != (ours := fingerprint(base, None)):
-            raise ConfigError(
-                f"the adapter '{adapter}' belongs to another base model: it was trained on weights {made_for}, these are {ours}"
-            )
     try:
         return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(safe_merge=True)
     except Exception as error:

@@ -69,9 +69,18 @@ class Chain:
         config = self.config
         self.checkpoint = load_base(config.base, cache_dir=self.cache_dir, family=config.family, device=config.device)
         self._engine = None
+        self.merge_kept(until)
+
+    def merge_kept(self, until: int | None = None) -> None:
+        """Merge the finished rounds that count into the base, which is the checkpoint."""
         for entry in self.state["rounds"]:
             if entry["kept"] and (until is None or entry["round"] <= until):
                 self.merge(entry["round"])
+
+    @property
+    def promoted(self) -> int | None:
+        """The last round that passed the gate."""
+        return next((entry["round"] for entry in reversed(self.state["rounds"]) if entry["promoted"]), None)
 
     def save(self) -> None:
         """Write `chain.json`."""
@@ -121,9 +130,7 @@ def open_chain(
     chain = Chain(config, out, pools, state, base, cache_dir, teacher, progress)
     out.mkdir(parents=True, exist_ok=True)
     chain.save()
-    for entry in state["rounds"]:
-        if entry["kept"]:
-            chain.merge(entry["round"])
+    chain.merge_kept()
     return chain
 
 

@@ -55,7 +55,7 @@ def render_chain(out: Path, state: Mapping[str, Any]) -> str:
             ("", *BUCKET_LABELS), [[f"R{e['round']:02d}", *(str(e["buckets"][label]) for label in BUCKET_LABELS)] for e in state["rounds"]]
         ),
         "## Gate",
-        "\n".join(f"- R{e['round']:02d}: " + _verdict(e) for e in state["rounds"]),
+        "\n".join(f"- R{e['round']:02d}: " + gate_verdict(e) for e in state["rounds"]),
         f"Training took {sum(sum(e['seconds'].values()) for e in state['rounds']):.0f} s in all.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -83,7 +83,8 @@ def _round(name: str, metrics: Mapping[str, Any], entry: Mapping[str, Any] | Non
     ]
 
 
-def _verdict(entry: Mapping[str, Any]) -> str:
+def gate_verdict(entry: Mapping[str, Any]) -> str:
+    """Whether a round of `chain.json` was promoted, or why not."""
     return "promoted" if entry["promoted"] else "not promoted: " + "; ".join(entry["reasons"])
 
 

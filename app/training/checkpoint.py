@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from app.edge.engine import VerdictEngine
-from app.edge.loader import ORIGIN, LoadedModel, load_model, merge_adapter
+from app.edge.loader import ORIGIN, LoadedModel, check_origin, load_model, merge_adapter
 from app.edge.rendering import Renderer
 from app.errors import ConfigError
 from app.prompt import PROMPT_VERSION, PromptFamily
@@ -58,9 +58,7 @@ class Checkpoint:
             ConfigError: the adapter cannot be read, does not fit or was trained on other weights; or the merge is not
                 what the adapter computes.
         """
-        made_for = json.loads((adapter / ORIGIN).read_text(encoding="utf-8"))["base_fingerprint"]
-        if made_for != self.fingerprint:
-            raise ConfigError(f"the adapter {adapter} was trained on weights {made_for}, not on {self.fingerprint}")
+        check_origin(adapter, self.fingerprint)
         beside = _with_adapter(self.loaded.model, adapter, probe)
         model = merge_adapter(self.loaded.model, adapter)
         merged = _logits(model, probe)

@@ -197,8 +197,8 @@ def _base_metrics(chain: Chain) -> None:
 
 
 def _promoted_metrics(chain: Chain) -> dict[str, Any]:
-    promoted = [entry["round"] for entry in chain.state["rounds"] if entry["promoted"]]
-    return read_json((chain.folder(promoted[-1]) if promoted else chain.out / "base") / "metrics.json")
+    folder = chain.out / "base" if chain.promoted is None else chain.folder(chain.promoted)
+    return read_json(folder / "metrics.json")
 
 
 class _Clock:

@@ -23,12 +23,12 @@ def finish(chain: Chain) -> list[str]:
     The model is the last promoted checkpoint; where none was promoted there is no `model/`, and that is said.
     """
     said = []
-    promoted = [entry["round"] for entry in chain.state["rounds"] if entry["promoted"]]
+    promoted = chain.promoted
     shutil.rmtree(chain.out / MODEL, ignore_errors=True)
-    if promoted:
-        chain.reload(until=promoted[-1])
+    if promoted is not None:
+        chain.reload(until=promoted)
         _write_model(chain)
-        said += [f"{chain.out / MODEL} is the checkpoint of R{promoted[-1]:02d}", _fit_tau(chain)]
+        said += [f"{chain.out / MODEL} is the checkpoint of R{promoted:02d}", _fit_tau(chain)]
     else:
         said.append("no round passed the gate: there is no model to serve")
     (chain.out / "report.md").write_text(render_chain(chain.out, chain.state), encoding="utf-8")
