@@ -18,8 +18,12 @@ from app.domain import EdgeReply, Question, Verdict
 from app.edge.rendering import Prompt
 from app.errors import Draining, EdgeError, Overloaded
 from app.metrics import Metrics
+from app.tracing import edge_spans
 
 logger = logging.getLogger(__name__)
+
+# By then every caller's deadline has passed.
+_CLOSE_S = 30.0
 
 
 class Engine(Protocol):
@@ -73,6 +77,9 @@ class Batcher:
         self._queue: deque[_Waiting] = deque()
         self._running_tokens = 0
         self._seconds_per_token = 0.0
+        # Since when the present batch runs, and when the worker last finished one or found nothing to do.
+        self._busy_since: float | None = None
+        self._progress_at = clock()
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="foggate-edge", daemon=True)
@@ -93,6 +100,21 @@ class Batcher:
         """Whether the worker thread runs."""
         return self._thread.is_alive()
 
+    def batch_age_s(self) -> float:
+        """How long the present batch has been running; 0 when none is."""
+        since = self._busy_since
+        return 0.0 if since is None else self._clock() - since
+
+    def stalled_s(self) -> float:
+        """How long questions have been waiting without any batch being finished; 0 when none waits.
+
+        An overloaded worker is not stalled: it finishes one batch after the other.
+        """
+        with self._changed:
+            if not self._queue:
+                return 0.0
+            return max(0.0, self._clock() - max(self._progress_at, self._queue[0].since))
+
     async def verdict(self, question: Question, deadline: Deadline) -> EdgeReply:
         """Wait for this question's verdict.
 
@@ -112,18 +134,20 @@ class Batcher:
             self._metrics.edge_queue_depth.set(len(self._queue))
             self._changed.notify()
         try:
-            return await waiting.reply
+            reply = await waiting.reply
         finally:
             # A caller who left, or whose time is up, must not cost a forward pass.
             if waiting.reply.cancelled():
                 self._forget(waiting)
+        edge_spans(reply)
+        return reply
 
     async def close(self) -> None:
-        """Take nothing new, finish what is queued, end the worker."""
+        """Take nothing new, finish what is queued, end the worker; a batch that hangs is not waited for beyond `_CLOSE_S`."""
         with self._changed:
             self._closed = True
             self._changed.notify()
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._thread.join, _CLOSE_S)
 
     def _admit(self, deadline: Deadline) -> None:
         if self._closed:
@@ -145,11 +169,13 @@ class Batcher:
     def _work(self) -> None:
         while batch := self._next_batch():
             replies: list[EdgeReply] | None = None
+            self._busy_since = self._clock()
             try:
                 replies = self._run(batch)
             except Exception:
                 # Whatever the model throws (out of memory, a CUDA error) belongs to this batch, never to the worker.
                 logger.exception("a batch of %d failed", len(batch))
+            self._busy_since, self._progress_at = None, self._clock()
             try:
                 self._loop.call_soon_threadsafe(_resolve, batch, replies)
             except RuntimeError:

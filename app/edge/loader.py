@@ -1,4 +1,4 @@
-"""A model setting → a loaded model: `builtin`, a Hugging Face id or a local folder, with an adapter merged if asked.
+"""A model setting → a loaded model: `builtin`, `builtin-base`, a Hugging Face id or a local folder, with an adapter merged if asked.
 
 Every way this can fail ends in one sentence for a person at start-up (`ConfigError`).
 """
@@ -13,12 +13,11 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from app.edge.builtin import ensure_builtin
+from app.edge.builtin import BUILTIN, BUILTIN_BASE, IDENTITY, SHIPPED_ADAPTER, ensure_builtin
 from app.edge.engine import ARCHITECTURES
 from app.errors import ConfigError
 from app.prompt import PromptFamily
 
-BUILTIN = "builtin"
 # Beside an adapter's weights: which base they belong to (`{"base_fingerprint"}`). Adapters from elsewhere have none.
 ORIGIN = "foggate.json"
 BUILTIN_NAME = "smollm2-135m-instruct"
@@ -49,7 +48,7 @@ def load_model(
     """Load a causal language model for verdicts.
 
     Args:
-        spec: `builtin`, a Hugging Face model id, or a folder.
+        spec: `builtin` (with the shipped adapter, unless another is named), `builtin-base`, a Hugging Face model id, or a folder.
         cache_dir: where the converted builtin model lives.
         adapter: a LoRA adapter (id or folder); merged in float32, then cast, because bf16 would round small updates away.
         family: wording of the prompt; by default that of the architecture.
@@ -63,8 +62,12 @@ def load_model(
     transformers.logging.disable_progress_bar()
     where = torch.device(_device(device))
     to = compute_dtype(dtype, where)
-    source = str(ensure_builtin(cache_dir)) if spec == BUILTIN else spec
-    name = BUILTIN_NAME if spec == BUILTIN else (Path(spec).name if Path(spec).is_dir() else spec)
+    builtin = spec in {BUILTIN, BUILTIN_BASE}
+    source = str(ensure_builtin(cache_dir)) if builtin else spec
+    identity = IDENTITY if builtin else source
+    name = BUILTIN_NAME if builtin else (Path(spec).name if Path(spec).is_dir() else spec)
+    if spec == BUILTIN and adapter is None:
+        adapter = str(SHIPPED_ADAPTER)
     try:
         config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError) as error:
@@ -81,10 +84,10 @@ def load_model(
         raise ConfigError(f"edge.model '{spec}' could not be loaded ({_first_line(error)})") from error
     commit = getattr(config, "_commit_hash", None)
     if adapter:
-        check_origin(adapter, fingerprint(source, None, commit=commit))
+        check_origin(adapter, fingerprint(identity, None, commit=commit))
         model = merge_adapter(model, adapter).to(to)
         name = f"{name}+{Path(adapter).name}"
-    print_of_weights = fingerprint(source, adapter, commit=commit)
+    print_of_weights = fingerprint(identity, adapter, commit=commit)
     return LoadedModel(model.to(where).eval(), tokenizer, family or _FAMILIES[config.model_type], name, print_of_weights)
 
 

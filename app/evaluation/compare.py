@@ -16,8 +16,14 @@ OUTCOMES = "outcomes.jsonl"
 _NEEDED = ("tau", "signal", "edge_model", "mean", "micro_mean")
 
 
-def compare(paths: Sequence[Path], *, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
+def compare(paths: Sequence[Path], *, cloud_rate: float = 0.4, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
     """Two or more `report.json`, the first one being what the others are compared with.
+
+    Args:
+        paths: of the reports.
+        cloud_rate: at which both signals' lifts over random are compared, whatever the reports' own tau sends.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
 
     Differences are other - first over the questions that both hold (same id, same fingerprint), all domains together,
     with 95 % intervals of a paired bootstrap. They need `outcomes.jsonl` beside the reports, as `eval report` writes it.
@@ -42,8 +48,8 @@ def compare(paths: Sequence[Path], *, resamples: int = 2000, seed: int = 0) -> d
         for path, report in zip(paths, reports, strict=True)
     ]
     for row, other in zip(rows[1:], lines[1:], strict=True):
-        row["against_first"] = _paired(lines[0], other, resamples, seed)
-    return {"reports": rows, "resamples": resamples, "seed": seed}
+        row["against_first"] = _paired(lines[0], other, cloud_rate, resamples, seed)
+    return {"reports": rows, "cloud_rate": cloud_rate, "resamples": resamples, "seed": seed}
 
 
 def render_comparison(compared: Mapping[str, Any]) -> str:
@@ -71,6 +77,14 @@ def render_comparison(compared: Mapping[str, Any]) -> str:
         parts += [
             "Differences on the questions that both reports hold, all domains together:",
             table(("", "n", "edge right", "system right", "lift over random"), cells),
+        ]
+    signals = [(number, pair["signals"]) for number, pair in known if pair["signals"]]
+    if signals:
+        columns = ("", "AUROC (1)", "AUROC other", "difference", "lift (1)", "lift other", "difference")
+        cells = [[f"({number}) - (1)", *_cells(pair)] for number, pair in signals]
+        parts += [
+            f"The signals there, and their lift over random at a cloud rate of {100 * compared['cloud_rate']:g} %:",
+            table(columns, cells),
         ]
     parts += [f"({number}) and (1) have no questions in common: nothing there is paired." for number, pair in pairs if not pair]
     return "\n\n".join(parts) + "\n"
@@ -101,7 +115,7 @@ def _outcomes(path: Path) -> dict[tuple[str, str | None], dict[str, Any]]:
 
 
 def _paired(
-    first: Mapping[Any, Mapping[str, Any]], other: Mapping[Any, Mapping[str, Any]], resamples: int, seed: int
+    first: Mapping[Any, Mapping[str, Any]], other: Mapping[Any, Mapping[str, Any]], cloud_rate: float, resamples: int, seed: int
 ) -> dict[str, Any] | None:
     common = [key for key in first if key in other]
     if not common:
@@ -109,11 +123,51 @@ def _paired(
     columns = np.concatenate([_columns([side[key] for key in common]) for side in (first, other)], axis=1)
     drawn = st.bootstrap_means(columns, resamples=resamples, seed=seed)
     point, spread = _differences(columns.mean(axis=0)[None]), _differences(drawn)
+    sides = [[side[key] for key in common] for side in (first, other)]
+    # Reports of older versions do not hold the signal.
+    known = all("signal" in row for side in sides for row in side)
     return {
         "n": len(common),
+        "signals": _signals(sides, cloud_rate, resamples, seed) if known else None,
         **{key: float(values[0]) for key, values in point.items()},
         **{f"{key}_ci": list(st.interval(values)) for key, values in spread.items()},
     }
+
+
+def _signals(sides: Sequence[Sequence[Mapping[str, Any]]], cloud_rate: float, resamples: int, seed: int) -> dict[str, Any]:
+    """AUROC and the lift at a cloud rate, of both sides and other - first; the same seed draws the same questions for both."""
+    points: dict[str, list[float]] = {"auroc": [], "lift_at_rate": []}
+    drawn: dict[str, list[st.Floats]] = {"auroc": [], "lift_at_rate": []}
+    for rows in sides:
+        signal = np.array([row["signal"] for row in rows], dtype=np.float64)
+        edge, cloud = (np.array([row[key] for row in rows], dtype=bool) for key in ("edge_right", "cloud_right"))
+        points["auroc"].append(st.auroc(signal, edge) or 0.5)
+        drawn["auroc"].append(st.bootstrap_auroc(signal, edge, resamples=resamples, seed=seed))
+        by_lot = st.random_baseline(cloud_rate, float(cloud.mean()), float(edge.mean()))
+        points["lift_at_rate"].append(st.accuracy_at(st.routing_curve(signal, edge, cloud), cloud_rate) - by_lot)
+        routed = st.bootstrap_routing(signal, edge, cloud, np.array([cloud_rate]), resamples=resamples, seed=seed)[:, 0]
+        means = st.bootstrap_means(np.stack([cloud, edge], axis=1).astype(np.float64), resamples=resamples, seed=seed)
+        drawn["lift_at_rate"].append(routed - cloud_rate * means[:, 0] - (1 - cloud_rate) * means[:, 1])
+    return {
+        name: {
+            "first": points[name][0],
+            "first_ci": list(st.interval(drawn[name][0])),
+            "other": points[name][1],
+            "other_ci": list(st.interval(drawn[name][1])),
+            "difference": points[name][1] - points[name][0],
+            "difference_ci": list(st.interval(drawn[name][1] - drawn[name][0])),
+        }
+        for name in points
+    }
+
+
+def _cells(pair: Mapping[str, Any]) -> list[str]:
+    """One row of the signals' table; AUROC as such, lifts in points."""
+    auroc, lift = pair["auroc"], pair["lift_at_rate"]
+    shares = [
+        f"{auroc[side]:.3f} [{auroc[f'{side}_ci'][0]:.3f}, {auroc[f'{side}_ci'][1]:.3f}]" for side in ("first", "other", "difference")
+    ]
+    return [*shares, *(signed(lift[side], lift[f"{side}_ci"]) for side in ("first", "other", "difference"))]
 
 
 def _differences(means: st.Floats) -> dict[str, st.Floats]:

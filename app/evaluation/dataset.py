@@ -24,10 +24,15 @@ _OPTION_COLUMNS = ("{}", "option_{}", "option {}")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question whose right letter is known. `question.id` and `question.domain` are always set."""
+    """A question whose right letter is known. `question.id` and `question.domain` are always set.
+
+    `license` and `source` are what the row says of itself, for whoever passes on what was made of it.
+    """
 
     question: Question
     gold: str
+    license: str | None = None
+    source: str | None = None
 
     @property
     def id(self) -> str:
@@ -49,7 +54,7 @@ class Item:
 def load_items(sources: Iterable[str | Path]) -> list[Item]:
     """Read question files, by their ending `.jsonl`, `.csv` or `.parquet`, or data sets of the hub.
 
-    JSONL: `{"id", "domain", "question", "options", "answer": "A"}`, extra keys ignored. CSV: the same columns, `options` as
+    JSONL: `{"id", "domain", "question", "options", "answer": "A"}` and, if known, `license` and `source`; extra keys ignored. CSV: the same columns, `options` as
     a JSON list or one column an option (`A`, `B`, … or `option_a`, …; empty cells at the end are no options). Parquet: the
     same columns, `options` a list. Hub: `org/name`, `org/name:config@split` (split `test` unless named), or a folder with a
     data set; `choices` and `answerKey` are taken for `options` and `answer`, and a class label for its name.
@@ -172,4 +177,8 @@ def _item(row: Mapping[str, Any], place: str, default_id: str) -> Item:
         raise ConfigError(f"{place}: {error.message}") from None
     if not isinstance(answer, str) or len(answer.strip()) != 1 or answer.strip().upper() not in question.letters:
         raise ConfigError(f"{place}: 'answer' must be one of the letters {question.letters[0]} to {question.letters[-1]}")
-    return Item(question, answer.strip().upper())
+    return Item(question, answer.strip().upper(), _text(row.get("license")), _text(row.get("source")))
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None

@@ -85,7 +85,7 @@ def build_report(
 
 
 def outcomes(table: Table, *, tau: float, signal: Signal) -> list[dict[str, Any]]:
-    """One line a question: what was right and what was routed. Comparisons of two reports are paired by it."""
+    """One line a question: what was right, what was routed, and the signal. Comparisons of two reports are paired by it."""
     edge, routed = table.edge_right[signal.value], table.signal[signal.value] < tau
     return [
         {
@@ -95,6 +95,7 @@ def outcomes(table: Table, *, tau: float, signal: Signal) -> list[dict[str, Any]
             "edge_right": bool(edge[index]),
             "cloud_right": bool(table.cloud_right[index]),
             "routed": bool(routed[index]),
+            "signal": float(table.signal[signal.value][index]),
         }
         for index, record in enumerate(table.records)
     ]

@@ -4,6 +4,7 @@ Files appear under their names when they are whole; `chain.json` says which roun
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from app.errors import ConfigError
 from app.prompt import PROMPT_VERSION
 from app.training.checkpoint import Checkpoint, load_base
 from app.training.config import EvolveConfig
-from app.training.pools import Pools, data_fingerprint, make_pools
+from app.training.pools import Pools, data_fingerprint, licenses_of, make_pools
 from app.training.teacher import Teacher
 
 CHAIN, TEACHER = "chain.json", "teacher.jsonl"
@@ -111,8 +112,9 @@ def open_chain(
     known = _read_state(out / CHAIN)
     if known is not None and not resume:
         raise ConfigError(f"{out} holds a run already: say --resume to go on with it, or choose another --out")
-    pools = make_pools(config)
     base = load_base(config.base, cache_dir=cache_dir, family=config.family, device=config.device)
+    renderer = Renderer(base.loaded.tokenizer, base.loaded.family)
+    pools = make_pools(config, lambda question: len(renderer.prompt(question).ids) <= config.max_prompt_tokens)
     state: dict[str, Any] = {
         "version": 1,
         "config": config.model_dump(mode="json"),
@@ -120,6 +122,8 @@ def open_chain(
         "data_fingerprint": data_fingerprint(pools),
         "prompt_version": PROMPT_VERSION,
         "dev_rows": len(pools.dev),
+        "left_out": pools.left_out,
+        "sources": sources_of(pools),
         "rounds": [],
     }
     if known is not None:
@@ -132,6 +136,25 @@ def open_chain(
     chain.save()
     chain.merge_kept()
     return chain
+
+
+def sources_of(pools: Pools) -> list[dict[str, Any]]:
+    """Where the rows that are trained on come from: `{"domain", "source", "license", "rows"}`, as far as the rows say.
+
+    Of a source `repository@commit path/of/a/file` the first word counts.
+    """
+    items = [item for part in pools.new for item in part]
+    named = [" / ".join(licenses_of(item.license)) for item in items]
+    # Files of one source spell it in several ways (CC BY 4.0, CC By 4.0): capitals win, which sort first.
+    spelling = {text.casefold(): text for text in sorted(named, reverse=True)}
+    counts = Counter(
+        (item.question.domain or "", (item.source or "").split(" ")[0], spelling[text.casefold()])
+        for item, text in zip(items, named, strict=True)
+    )
+    return [
+        {"domain": domain, "source": source, "license": license_text, "rows": rows}
+        for (domain, source, license_text), rows in sorted(counts.items())
+    ]
 
 
 def write_json(path: Path, content: Any) -> None:

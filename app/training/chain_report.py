@@ -24,12 +24,15 @@ def render_chain(out: Path, state: Mapping[str, Any]) -> str:
     parts = [
         f"# Chain from {config['base']}",
         (
-            f"{len(state['rounds'])} rounds of {config['rounds']} + R0; labels: {config['labels']['source']}, {config['labels']['method']}, "
+            f"R0 and {len(state['rounds']) - 1} of {config['rounds']} rounds; labels: {config['labels']['source']}, {config['labels']['method']}, "
             f"N = {config['labels']['samples']} at T = {config['labels']['temperature']:g}. LoRA r = {config['lora']['r']}, "
             f"alpha = {config['lora']['alpha']}, learning rate {config['sft']['learning_rate']:g}, {config['sft']['epochs']} epochs, "
             f"batches of {config['sft']['batch_size']}, seed {config['seed']}. Measured on {state['dev_rows']} dev rows that were never "
             f"trained on; cloud: {', '.join(first['cloud'])}; tau = {first['tau']:g} on the verbalized confidence. Percent; 95 % intervals."
         ),
+        "## Rows",
+        sources_table(state["sources"]),
+        "Left out of the training files: " + (", ".join(f"{n} ({why})" for why, n in state["left_out"].items() if n) or "none") + ".",
         "## By round",
         table(
             (
@@ -59,6 +62,12 @@ def render_chain(out: Path, state: Mapping[str, Any]) -> str:
         f"Training took {sum(sum(e['seconds'].values()) for e in state['rounds']):.0f} s in all.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def sources_table(sources: Sequence[Mapping[str, Any]]) -> str:
+    """Where the trained rows come from, as far as they say."""
+    rows = [[row["domain"], row["source"] or "–", row["license"] or "–", str(row["rows"])] for row in sources]
+    return table(("domain", "source", "license", "rows"), rows)
 
 
 def draw_chain(out: Path, state: Mapping[str, Any]) -> list[Path]:

@@ -37,6 +37,9 @@ class SftConfig(_Part):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Rate = 1.0
     gradient_checkpointing: bool = False
+    # The system prompt, which all rows begin with, is computed once a batch (not with gradient
+    # checkpointing, nor for models with sliding windows).
+    share_prefix: bool = True
 
 
 class LabelConfig(_Part):
@@ -75,13 +78,15 @@ class DataConfig(_Part):
     train: dict[str, list[str]]
     test: list[str] = []
     replay_only: list[str] = []
+    # Only rows whose every licence is among these are used; null takes all.
+    licenses: list[str] | None = None
     dev_rows: Positive = 50
 
 
 class EvolveConfig(_Part):
     """A whole chain."""
 
-    base: str = "builtin"
+    base: str = "builtin-base"
     family: Literal["auto", "qwen", "gemma", "llama"] = "auto"
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"

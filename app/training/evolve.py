@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from app.domain import BUCKET_LABELS
+from app.edge.engine import VerdictEngine
 from app.edge.loader import compute_dtype
 from app.errors import ConfigError
 from app.evaluation.collect import EdgeIdentity
@@ -174,12 +175,12 @@ def _metrics(chain: Chain, path: Path) -> dict[str, Any]:
     return metrics
 
 
-def measured(chain: Chain, identity: EdgeIdentity) -> list[dict[str, Any]]:
-    """Records of the current checkpoint on the dev rows."""
+def measured(chain: Chain, identity: EdgeIdentity, engine: VerdictEngine | None = None) -> list[dict[str, Any]]:
+    """Records of the current checkpoint, or of another engine, on the dev rows."""
     dev = chain.pools.dev
     cloud = None if chain.config.labels.source == "gold" else letters_of(chain, dev)
     return dev_records(
-        chain.engine,
+        engine or chain.engine,
         dev,
         cloud,
         identity=identity,

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import shutil
+from collections.abc import Sequence
+from pathlib import Path
 
 from app.calibration import Target, write_calibration
 from app.domain import Signal
@@ -9,6 +11,7 @@ from app.edge.loader import fingerprint
 from app.errors import ConfigError
 from app.evaluation.calibrate import calibrate
 from app.evaluation.collect import EdgeIdentity
+from app.evaluation.records import Record
 from app.training.chain import Chain
 from app.training.chain_report import draw_chain, render_chain
 from app.training.evolve import measured
@@ -28,7 +31,9 @@ def finish(chain: Chain) -> list[str]:
     if promoted is not None:
         chain.reload(until=promoted)
         _write_model(chain)
-        said += [f"{chain.out / MODEL} is the checkpoint of R{promoted:02d}", _fit_tau(chain)]
+        folder = chain.out / MODEL
+        records = measured(chain, EdgeIdentity(folder.name, fingerprint(str(folder), None)))
+        said += [f"{folder} is the checkpoint of R{promoted:02d}", fit_tau(chain, records, chain.out / "calibration.json")]
     else:
         said.append("no round passed the gate: there is no model to serve")
     (chain.out / "report.md").write_text(render_chain(chain.out, chain.state), encoding="utf-8")
@@ -49,12 +54,9 @@ def _write_model(chain: Chain) -> None:
     scratch.replace(chain.out / MODEL)
 
 
-def _fit_tau(chain: Chain) -> str:
-    """A calibration of the served folder on the dev rows; small as they are, better than a tau of another checkpoint."""
-    folder = chain.out / MODEL
-    records = measured(chain, EdgeIdentity(folder.name, fingerprint(str(folder), None)))
+def fit_tau(chain: Chain, records: Sequence[Record], path: Path) -> str:
+    """A calibration on the dev rows; small as they are, better than a tau of another checkpoint. Returns a sentence for people."""
     rate = chain.config.gate.target_cloud_rate
-    path = chain.out / "calibration.json"
     today = dt.datetime.now(tz=dt.UTC).date()
     try:
         fit = calibrate(

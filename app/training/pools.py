@@ -6,9 +6,11 @@ text, so that case, punctuation, Unicode form and the order of the options do no
 
 import hashlib
 import random
+import re
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from app.domain import Question
 from app.errors import ConfigError
@@ -24,11 +26,13 @@ class Pools:
         dev: never trained on; metrics, gate and tau are judged on them.
         new: new rows of R0 (the calibration buffer) and of each round, in order.
         domain: the domain of each round; None for R0.
+        left_out: rows of the files that are not used, by reason (`license`, `too long`).
     """
 
     dev: tuple[Item, ...]
     new: tuple[tuple[Item, ...], ...]
     domain: tuple[str | None, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def replay(self, number: int, rows: int, seed: int) -> tuple[Item, ...]:
         """Rows of earlier rounds, drawn without replacement; all of them where there are fewer."""
@@ -36,14 +40,19 @@ class Pools:
         return tuple(random.Random(f"{seed}|replay|{number}").sample(seen, min(rows, len(seen))))  # noqa: S311  # a split, not a secret
 
 
-def make_pools(config: EvolveConfig) -> Pools:
+def make_pools(config: EvolveConfig, fits: Callable[[Question], bool] = lambda _: True) -> Pools:
     """Split the training files.
+
+    Args:
+        config: files, sizes, seed, and which licences may be used.
+        fits: whether a question's prompt is short enough; longer ones are left out, and counted.
 
     Raises:
         ConfigError: a domain without rows, a row of another domain, a row that is too close to a test row (its id is named).
     """
     test = {text_hash(item.question): item.id for item in (load_items(config.data.test) if config.data.test else [])}
-    rows = {name: _domain_rows(config, name, test) for name in config.domains}
+    left_out: Counter[str] = Counter()
+    rows = {name: _domain_rows(config, name, test, fits, left_out) for name in config.domains}
     dev = tuple(item for name in config.domains for item in rows[name][: config.data.dev_rows])
     left = {name: items[config.data.dev_rows :] for name, items in rows.items()}
     trained = [name for name in config.domains if rows[name]]
@@ -63,7 +72,7 @@ def make_pools(config: EvolveConfig) -> Pools:
         new.append(tuple(left[name][:size]))
         left[name] = left[name][size:]
         domains.append(name)
-    return Pools(dev, tuple(new), tuple(domains))
+    return Pools(dev, tuple(new), tuple(domains), dict(left_out))
 
 
 def data_fingerprint(pools: Pools) -> str:
@@ -79,13 +88,33 @@ def text_hash(question: Question) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _domain_rows(config: EvolveConfig, name: str, test: Mapping[str, str]) -> Sequence[Item]:
+def licenses_of(text: str | None) -> tuple[str, ...]:
+    """The licences that a row names: `MIT (the repository) / Apache-2.0 (its card)` → `("MIT", "Apache-2.0")`.
+
+    Remarks in brackets are no licences, `/` and `;` separate several. A row that names none gives `("",)`.
+    """
+    plain, before = text or "", None
+    while plain != before:
+        before, plain = plain, re.sub(r"\([^()]*\)", "", plain)
+    return tuple(" ".join(part.split()) for part in re.split("[/;]", plain))
+
+
+def _domain_rows(
+    config: EvolveConfig, name: str, test: Mapping[str, str], fits: Callable[[Question], bool], left_out: Counter[str]
+) -> Sequence[Item]:
     files = config.data.train.get(name, [])
     if not files:
         if name in config.data.replay_only:
             return []
         raise ConfigError(f"the domain '{name}' has no training files: name some in data.train, or put it into data.replay_only")
-    items = load_items(files)
+    licensed = load_items(files)
+    if config.data.licenses is not None:
+        allowed = {name.casefold() for name in config.data.licenses}
+        of = len(licensed)
+        licensed = [item for item in licensed if {name.casefold() for name in licenses_of(item.license)} <= allowed]
+        left_out["license"] += of - len(licensed)
+    items = [item for item in licensed if fits(item.question)]
+    left_out["too long"] += len(licensed) - len(items)
     for item in items:
         if item.question.domain != name:
             raise ConfigError(f"the row '{item.id}' in the training files of '{name}' is of the domain '{item.question.domain}'")
@@ -93,7 +122,7 @@ def _domain_rows(config: EvolveConfig, name: str, test: Mapping[str, str]) -> Se
             raise ConfigError(f"the training row '{item.id}' is the test row '{twin}': a chain must not train on its test")
     if len(items) <= config.data.dev_rows:
         raise ConfigError(
-            f"the domain '{name}' has {len(items)} rows, of which data.dev_rows = {config.data.dev_rows} are for the dev split"
+            f"the domain '{name}' has {len(items)} usable rows, of which data.dev_rows = {config.data.dev_rows} are for the dev split"
         )
     random.Random(f"{config.seed}|{name}").shuffle(items)  # noqa: S311  # a split, not a secret
     return items

@@ -20,11 +20,12 @@ import torch
 import transformers
 from peft import LoraConfig, TaskType, get_peft_model
 from safetensors import SafetensorError
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
 from app.edge.rendering import Renderer
 from app.training import config as settings
 from app.training.label import Labelled
+from app.training.shared_prefix import PrefixTrainer, common_prefix
 
 _IGNORED = -100
 
@@ -100,6 +101,10 @@ def train(
     if sft.gradient_checkpointing:
         # Without inputs that need a gradient, a checkpointed frozen layer would pass none on.
         adapted.enable_input_require_grads()
+    # A checkpointed layer keeps no cache; a sliding window is counted in columns, and padding stands behind the prefix.
+    sliding = "sliding_attention" in (getattr(model.config, "layer_types", None) or ())
+    shares = sft.share_prefix and not sft.gradient_checkpointing and not sliding
+    prefix = common_prefix([example.prompt for example in examples]) if shares else ()
     losses: list[float] = []
     shutil.rmtree(out, ignore_errors=True)
     arguments = TrainingArguments(
@@ -125,11 +130,12 @@ def train(
         remove_unused_columns=False,
         dataloader_pin_memory=False,
     )
-    trainer = Trainer(
+    trainer = PrefixTrainer(
+        prefix=prefix,
         model=adapted,
         args=arguments,
-        train_dataset=_Rows(examples),
-        data_collator=_Collator(model.config.pad_token_id or 0),
+        train_dataset=_Rows(examples, len(prefix)),
+        data_collator=_Collator(model.config.pad_token_id or 0, len(prefix)),
         compute_loss_func=_completion_loss,
         callbacks=[_Watch(losses, on_step)],
     )
@@ -139,7 +145,7 @@ def train(
     # Embeddings are never trained; to find that out peft would ask the hub about the base.
     with as_os_error():
         adapted.save_pretrained(str(out), save_embedding_layers=False)
-    _put_in_order(out / "adapter_config.json")
+    put_in_order(out / "adapter_config.json")
     # The base goes on being used: take the adapter off it.
     adapted.unload()
     return Trained(trainer.state.global_step, len(examples), tuple(losses))
@@ -154,7 +160,7 @@ def as_os_error() -> Iterator[None]:
         raise OSError(0, str(error)) from error
 
 
-def _put_in_order(path: Path) -> None:
+def put_in_order(path: Path) -> None:
     """Peft writes sets in whatever order this process hashes them; the same training must leave the same file."""
     content = json.loads(path.read_text(encoding="utf-8"))
     content = {key: sorted(value) if key == "target_modules" else value for key, value in content.items()}
@@ -162,24 +168,29 @@ def _put_in_order(path: Path) -> None:
 
 
 class _Rows(torch.utils.data.Dataset[Any]):
-    """What the Trainer iterates over; by the length of `input_ids` it puts similar rows together."""
+    """What the Trainer iterates over, less the first `skip` tokens; by the length of `input_ids` it puts similar rows together."""
 
-    def __init__(self, examples: Sequence[Example]) -> None:
+    def __init__(self, examples: Sequence[Example], skip: int = 0) -> None:
         self._examples = examples
+        self._skip = skip
 
     def __len__(self) -> int:
         return len(self._examples)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         example = self._examples[index]
-        return {"input_ids": [*example.prompt, *example.completion], "completion": len(example.completion)}
+        return {"input_ids": [*example.prompt[self._skip :], *example.completion], "completion": len(example.completion)}
 
 
 @dataclass(frozen=True, slots=True)
 class _Collator:
-    """Rows → a left-padded batch: answers end in the same column, so logits are computed for the last few columns only."""
+    """Rows → a left-padded batch: answers end in the same column, so logits are computed for the last few columns only.
+
+    Before the padding stand `prefix` columns of the cache: seen by the mask, counted by the positions.
+    """
 
     pad: int
+    prefix: int = 0
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         width = max(len(row["input_ids"]) for row in rows)
@@ -193,7 +204,8 @@ class _Collator:
             ids[index, width - len(tokens) :] = torch.tensor(tokens)
             mask[index, width - len(tokens) :] = 1
             labels[index, kept - answer :] = torch.tensor(tokens[-answer:])
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        positions = self.prefix + (mask.cumsum(dim=1) - 1).clamp(min=0)
+        mask = torch.cat([torch.ones(len(rows), self.prefix, dtype=torch.long), mask], dim=1)
         return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "labels": labels, "logits_to_keep": kept}
 
 

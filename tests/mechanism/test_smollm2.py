@@ -17,7 +17,7 @@ def test_smollm2_ends_up_sure_of_what_it_learned(tmp_path):
         sys.stderr.write(f"\r{step}: {done} of {of}   ")
 
     proofs = prove(
-        "builtin",
+        "builtin-base",
         tmp_path / "proof",
         kinds=KINDS,
         rows=ROWS,

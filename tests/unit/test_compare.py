@@ -43,6 +43,35 @@ def test_the_same_questions_are_paired(tmp_path):
     assert "| (2) - (1) | 600 | +10.0 [" in text
 
 
+def test_signals_are_compared_at_a_common_cloud_rate(tmp_path):
+    """One signal knows nothing, the other one everything; then both are the same."""
+    base = [row | {"expected_confidence": 0.5} for row in simulated(400, 0)]
+
+    def right(row):
+        return max(row["answer_probabilities"], key=row["answer_probabilities"].get) == row["gold"]
+
+    knowing = [row | {"expected_confidence": 0.9 if right(row) else 0.1} for row in base]
+    paths = [written(tmp_path / name, rows) for name, rows in (("a", base), ("b", knowing), ("c", base))]
+    compared = compare(paths, cloud_rate=0.3)
+    auroc, lift = (compared["reports"][1]["against_first"]["signals"][name] for name in ("auroc", "lift_at_rate"))
+    assert (auroc["first"], auroc["other"], auroc["difference"]) == (0.5, 1.0, 0.5)
+    assert (auroc["first_ci"], auroc["other_ci"], auroc["difference_ci"]) == ([0.5, 0.5], [1.0, 1.0], [0.5, 0.5])
+    assert lift["first"] == pytest.approx(0, abs=1e-9)
+    # By hand: of the wrong 120 go to the cloud instead of 0.3 of everything.
+    cloud = [row["cloud_answer"] == row["gold"] for row in base]
+    edge = [right(row) for row in base]
+    of_wrong = [c for c, e in zip(cloud, edge, strict=True) if not e]
+    n, gained = len(base), 0.3 * len(base) * sum(of_wrong) / len(of_wrong)
+    by_lot = 0.3 * sum(cloud) / n + 0.7 * sum(edge) / n
+    assert lift["other"] == pytest.approx((sum(edge) + gained) / n - by_lot, abs=1e-9)
+    assert lift["difference_ci"][0] > 0
+    same = compared["reports"][2]["against_first"]["signals"]["auroc"]
+    assert (same["difference"], same["difference_ci"]) == (0.0, [0.0, 0.0])
+    text = render_comparison(compared)
+    assert "at a cloud rate of 30 %" in text
+    assert "| (2) - (1) | 0.500 [0.500, 0.500] | 1.000 [1.000, 1.000] | 0.500 [0.500, 0.500] |" in text
+
+
 def test_other_questions_are_not_paired(tmp_path):
     renamed = [{**row, "id": "x" + row["id"]} for row in simulated(50, 0)]
     changed = [{**row, "fingerprint": "new"} for row in simulated(50, 0)]

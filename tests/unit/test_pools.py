@@ -4,6 +4,7 @@ import pytest
 
 from app.domain import Question
 from app.errors import ConfigError
+from app.training.chain import sources_of
 from app.training.config import load_config
 from app.training.pools import data_fingerprint, make_pools, text_hash
 from tests.chains import chain_config, questions, write
@@ -55,6 +56,27 @@ def test_a_training_row_that_is_a_test_row_is_refused_by_name(tmp_path, text):
         pools_of(path)
 
 
+def test_only_rows_whose_every_licence_is_allowed_are_used_and_long_ones_are_left_out(tmp_path):
+    names = ["MIT", "mit (its repository) / Apache-2.0 (its card (2021))", "CC BY-NC 4.0 (X)", "MIT (repo); items (c) Someone", None]
+    path = chain_config(tmp_path, rows=40)
+    for domain in ("law", "math"):
+        made = questions(40, domain, 1, "train")
+        write(tmp_path / f"{domain}.jsonl", [{**row, "license": names[at % 5], "source": "a/b@1 f.csv"} for at, row in enumerate(made)])
+    config = load_config(path)
+    allowed = config.data.model_copy(update={"licenses": ["MIT", "apache-2.0"], "dev_rows": 4})
+    pools = make_pools(config.model_copy(update={"data": allowed}), lambda question: "guess" not in question.question)
+    used = [item for part in (pools.dev, *pools.new) for item in part]
+    assert {item.license for item in used} == set(names[:2])
+    assert not any("guess" in item.question.question for item in used)
+    # Of each domain's 40 rows 16 may be used, and half of those are long.
+    assert pools.left_out == {"license": 48, "too long": 16}
+    assert {(row["source"], row["license"]) for row in sources_of(pools)} == {("a/b@1", "MIT"), ("a/b@1", "mit / Apache-2.0")}
+    assert sum(row["rows"] for row in sources_of(pools)) == len(used) - len(pools.dev)
+    none = config.data.model_copy(update={"licenses": ["CC0"]})
+    with pytest.raises(ConfigError, match="the domain 'law' has 0 usable rows"):
+        make_pools(config.model_copy(update={"data": none}))
+
+
 def test_numbers_and_signs_that_change_the_meaning_are_kept():
     hashes = {text_hash(Question(text, ("a", "b"))) for text in ("What is 1 + 2?", "What is 1 = 2?", "What is 12?", "What is 1 < 2?")}
     assert len(hashes) == 4
@@ -70,7 +92,7 @@ def test_what_cannot_be_trained_on_is_said(tmp_path):
     with pytest.raises(ConfigError, match="in the training files of 'math' is of the domain 'law'"):
         pools_of(path)
     path = chain_config(tmp_path, rows=8)
-    with pytest.raises(ConfigError, match=r"the domain 'law' has 8 rows, of which data\.dev_rows = 8"):
+    with pytest.raises(ConfigError, match=r"the domain 'law' has 8 usable rows, of which data\.dev_rows = 8"):
         pools_of(path)
 
 

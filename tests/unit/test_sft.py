@@ -16,6 +16,7 @@ from app.training.checkpoint import load_base, sign
 from app.training.config import LoraConfig, SftConfig
 from app.training.label import Labelled
 from app.training.sft import _Collator, _completion_loss, _Rows, balanced, to_example, train
+from app.training.shared_prefix import common_prefix
 from tests.chains import base_folder
 from tests.tiny import FAMILIES, TEMPLATES, tiny_tokenizer
 
@@ -119,6 +120,26 @@ def test_an_adapter_is_trained_reproducibly_and_merged_as_what_it_computes(kind,
     assert base.fingerprint not in prints
     with pytest.raises(ConfigError, match="was trained on weights"):
         base.merge(tmp_path / "a", probe)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "llama"])
+def test_a_shared_prefix_trains_the_same_adapter(kind, tmp_path):
+    """Rows of different lengths, so that padding stands between the prefix and the rest."""
+    base = load_base(str(base_folder(tmp_path / "base", kind)), cache_dir=tmp_path, family="auto", device="cpu")
+    shared, _ = trained(base, tmp_path / "a")
+    whole, _ = trained(base, tmp_path / "b", share_prefix=False)
+    assert shared.loss == pytest.approx(whole.loss, rel=1e-4)
+    one, other = (load_file(tmp_path / name / "adapter_model.safetensors") for name in "ab")
+    for name, value in one.items():
+        assert torch.allclose(value, other[name], atol=2e-4), name
+
+
+def test_the_common_prefix_leaves_every_prompt_a_token_of_its_own():
+    assert common_prefix([(1, 2, 3, 4), (1, 2, 5)]) == (1, 2)
+    assert common_prefix([(1, 2, 3), (1, 2)]) == (1,)
+    assert common_prefix([(1, 2), (1, 2)]) == (1,)
+    assert common_prefix([(7, 2), (1, 2)]) == ()
+    assert common_prefix([(1, 2, 3), (1, 5, 3), (1, 2, 3, 4)]) == (1,)
 
 
 def test_gradient_checkpointing_trains_the_same_adapter(tmp_path):

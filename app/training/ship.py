@@ -1,0 +1,72 @@
+"""A finished chain → a folder to ship: one low-rank adapter, its calibration, its model card."""
+
+import json
+import shutil
+from pathlib import Path
+
+from app.edge.engine import VerdictEngine
+from app.edge.loader import compute_dtype, load_model
+from app.edge.rendering import Renderer
+from app.errors import ConfigError
+from app.evaluation.collect import EdgeIdentity
+from app.prompt import PromptFamily
+from app.training.card import render_card
+from app.training.chain import Chain
+from app.training.compress import compress
+from app.training.evolve import measured
+from app.training.finish import fit_tau
+from app.training.measure import metrics_of
+
+
+def ship(chain: Chain, out: Path, *, round_number: int | None, agreement: float, max_mb: float, license_name: str | None) -> list[str]:
+    """Write the adapter with `calibration.json` and `README.md`; returns sentences for people.
+
+    What the card and the calibration say was measured with the adapter as it will be served: read back from its folder.
+
+    Args:
+        chain: a run with at least one finished round.
+        out: a folder that does not exist yet; appears when it is whole.
+        round_number: which checkpoint; None takes the last promoted one.
+        agreement: share of the dev rows whose verdict must stay.
+        max_mb: how large the adapter's weights may be.
+        license_name: for the model card.
+
+    Raises:
+        ConfigError: `out` exists, no round was promoted and none is named, or no rank is good enough.
+    """
+    if out.exists():
+        raise ConfigError(f"{out} is there already; choose another --out")
+    number = chain.promoted if round_number is None else round_number
+    if number is None:
+        raise ConfigError("no round of this run was promoted: name one with --round")
+    # Under its own name from the start, since an adapter's folder is part of what answers call the model.
+    scratch = out.parent / (out.name + ".partial") / out.name
+    shutil.rmtree(scratch.parent, ignore_errors=True)
+    done = compress(chain, scratch, round_number=number, agreement=agreement, max_mb=max_mb)
+    config = chain.config
+    family = None if config.family == "auto" else PromptFamily(config.family)
+    loaded = load_model(
+        config.base, cache_dir=chain.cache_dir, adapter=str(scratch), family=family, device=config.device, dtype=config.dtype
+    )
+    engine = VerdictEngine(
+        loaded.model,
+        Renderer(loaded.tokenizer, loaded.family),
+        name=loaded.name,
+        fingerprint=loaded.fingerprint,
+        max_prompt_tokens=config.max_prompt_tokens,
+    )
+    records = measured(chain, EdgeIdentity(loaded.name, loaded.fingerprint), engine)
+    said = fit_tau(chain, records, scratch / "calibration.json").replace(f"{scratch}/", "")
+    checkpoint = f"R{number:02d}"
+    shown = [("base", "base"), *([("R00", "R00")] if number else []), (checkpoint, checkpoint)]
+    rows = [(name, json.loads((chain.out / folder / "metrics.json").read_text(encoding="utf-8"))) for name, folder in shown]
+    rows.append((f"{checkpoint} as shipped", metrics_of(records, tau=config.tau, seed=config.seed)))
+    card = render_card(out.name, chain.state, rows, done, license_name=license_name, calibration=said)
+    (scratch / "README.md").write_text(card, encoding="utf-8")
+    scratch.replace(out)
+    scratch.parent.rmdir()
+    dtype = str(compute_dtype(config.dtype, loaded.model.device)).removeprefix("torch.")
+    return [
+        f"{out} is {checkpoint} at rank {done.rank}, {done.megabytes:.1f} MB: {100 * done.agreement:.1f} % of {done.rows} verdicts stay ({dtype})",
+        said,
+    ]
