@@ -6,6 +6,7 @@ reasons confident / low_confidence / forced / edge_failed, a failure in `degrade
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
@@ -57,12 +58,19 @@ class Cloud(Protocol):
     async def answer(self, question: Question, deadline: Deadline) -> CloudReply: ...
 
 
+class Budget(Protocol):
+    """What bounds the cut: None, or the cut at most at this moment."""
+
+    async def ceiling(self) -> float | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Cascade:
     """The gateway without its network side.
 
     Attributes:
         deadline_s: what a request gets at most; it may ask for less.
+        budget: lowers the cut while the cloud's budget is spent.
     """
 
     edge: Edge
@@ -70,11 +78,25 @@ class Cascade:
     policy: Policy
     on_cloud_failure: OnCloudFailure = OnCloudFailure.EDGE
     deadline_s: float = 10.0
+    budget: Budget | None = None
 
     async def answer(
-        self, question: Question, *, tau: float | None = None, route: RouteRequest = RouteRequest.AUTO, deadline_s: float | None = None
+        self,
+        question: Question,
+        *,
+        tau: float | None = None,
+        route: RouteRequest = RouteRequest.AUTO,
+        deadline_s: float | None = None,
+        allowance: Callable[[], Awaitable[bool]] | None = None,
     ) -> Outcome:
         """Answer one question.
+
+        Args:
+            question: what is asked.
+            tau: the caller's own cut.
+            route: the side that the caller wants.
+            deadline_s: may shorten the gateway's deadline.
+            allowance: asked before the cloud is; False leaves the caller without it.
 
         Raises:
             DeadlineExceeded: no answer in time, not even the edge's.
@@ -88,7 +110,7 @@ class Cascade:
         cloud_reply, cloud_s, failure = None, None, None
         if decision.route is Route.CLOUD:
             asked = time.monotonic()
-            cloud_reply, failure = await self._ask_cloud(question, deadline, has_fallback=reply is not None)
+            cloud_reply, failure = await self._ask_cloud(question, deadline, allowance, has_fallback=reply is not None)
             cloud_s = time.monotonic() - asked if self.cloud else None
         if cloud_reply is not None:
             answer, served = cloud_reply.answer, Route.CLOUD
@@ -124,9 +146,12 @@ class Cascade:
             cut = self.policy.tau_for(question.domain, tau)
             return None, Decision(Route.CLOUD, Reason.EDGE_FAILED, cut, self.policy.signal)
         reply = replace(reply, verdict=self.policy.read(reply.verdict))
-        return reply, self.policy.decide(reply.verdict, domain=question.domain, tau=tau, route=route)
+        ceiling = await self.budget.ceiling() if self.budget else None
+        return reply, self.policy.decide(reply.verdict, domain=question.domain, tau=tau, route=route, ceiling=ceiling)
 
-    async def _ask_cloud(self, question: Question, deadline: Deadline, *, has_fallback: bool) -> tuple[CloudReply | None, Reason | None]:
+    async def _ask_cloud(
+        self, question: Question, deadline: Deadline, allowance: Callable[[], Awaitable[bool]] | None, *, has_fallback: bool
+    ) -> tuple[CloudReply | None, Reason | None]:
         """The cloud's reply, or the reason why there is none; raises when that leaves nothing to serve."""
         if self.cloud is None:
             return None, Reason.CLOUD_NOT_CONFIGURED
@@ -134,6 +159,8 @@ class Cascade:
         ends = deadline.earlier(min(REPLY_RESERVE_S, deadline.remaining() / 10)) if has_fallback else deadline
         try:
             async with asyncio.timeout(ends.remaining()):
+                if allowance is not None and not await allowance():
+                    raise BudgetExhausted("the caller's cloud budget is spent")  # as any other failure of the cloud
                 return await self.cloud.answer(question, ends), None
         except TimeoutError:
             error: CloudError = CloudTimeout("the cloud did not answer within the deadline")

@@ -5,34 +5,34 @@ import contextlib
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from app import __version__
+from app.api.auth import METRICS, PROBES, Authenticate, HostGuard
+from app.api.connections import guarded_protocol
 from app.api.errors import install_handlers
 from app.api.middleware import BodyGuard, CancelOnDisconnect, RequestContext
 from app.api.routes import answers_router, operations_router
 from app.api.state import GatewayState, Limits
-from app.calibration import Calibration, read_calibration
+from app.build import build_batcher, build_budget, build_shared_cloud, load_engine
+from app.calibration import Calibration
 from app.cascade import Cascade, OnCloudFailure
-from app.cloud.client import CloudClient
+from app.counts import Counts
 from app.deadline import Deadline
-from app.domain import Question, Signal
+from app.domain import Question
 from app.edge.batcher import Batcher, Engine
-from app.edge.builtin import default_cache_dir
-from app.edge.threads import set_threads, set_wait_policy
 from app.errors import ConfigError, FogGateError
+from app.exposure import allowed_hosts
+from app.keys import KeyRing
 from app.metrics import Metrics
-from app.policy import Policy
-from app.prompt import PROMPT_VERSION, PromptFamily
+from app.policies import build_policy, calibration_of, load_calibration
+from app.prompt import PROMPT_VERSION
 from app.settings import Settings
-
-if TYPE_CHECKING:
-    from app.edge.engine import VerdictEngine
-    from app.edge.loader import LoadedModel
 
 log = structlog.get_logger("foggate")
 
@@ -43,118 +43,51 @@ WARM_UP = Question("Which of these is a number?", ("Seven", "Blue", "Quickly", "
 WARM_UP_S = 60.0
 
 
-def load_edge_model(settings: Settings, *, device: str | None = None) -> "LoadedModel":
-    """The configured edge model on the configured device (or the given one), threads set. Takes seconds.
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A warmed-up cascade, the queue of its edge, and the calibration that routes, if one does."""
 
-    Raises:
-        ConfigError: the model cannot be loaded; one sentence for a person.
-    """
-    edge = settings.edge
-    set_wait_policy(edge.wait_policy)
-    set_threads(edge.threads)
-    # Imported here: torch takes seconds to import, /health/live must answer before that, and OpenMP reads the wait policy
-    # just set when torch is imported.
-    from app.edge.loader import load_model
-
-    return load_model(
-        edge.model,
-        cache_dir=edge.cache_dir or default_cache_dir(),
-        adapter=edge.adapter,
-        family=None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family),
-        device=device or edge.device,
-        dtype=edge.dtype,
-    )
-
-
-def load_engine(settings: Settings) -> Engine:
-    """The engine that serves; runs in a thread.
-
-    Raises:
-        ConfigError: the model cannot answer; one sentence for a person.
-    """
-    return build_engine(settings, load_edge_model(settings))
-
-
-def build_engine(settings: Settings, loaded: "LoadedModel") -> "VerdictEngine":
-    """The one-pass engine of a loaded model. Raises ConfigError."""
-    from app.edge.engine import VerdictEngine  # after the wait policy is set
-    from app.edge.rendering import Renderer
-
-    return VerdictEngine(
-        loaded.model,
-        Renderer(loaded.tokenizer, loaded.family),
-        name=loaded.name,
-        fingerprint=loaded.fingerprint,
-        max_prompt_tokens=settings.edge.max_prompt_tokens,
-        share_prefix=settings.edge.share_prefix,
-    )
-
-
-def build_policy(settings: Settings, calibration: Calibration | None = None) -> Policy:
-    """The routing policy. The cuts of `policy.domains` win over a calibration's, those over `policy.tau`.
-
-    A cut means nothing without its signal, so a calibration brings its own.
-    """
-    own = {name: domain.tau for name, domain in settings.policy.domains.items()}
-    if calibration is None:
-        return Policy(settings.policy.tau, Signal(settings.policy.signal), domains=own)
-    domains = {name: cut.tau for name, cut in calibration.domains.items()} | own
-    return Policy(calibration.tau, Signal(calibration.signal), calibration.temperature, domains)
-
-
-def load_calibration(settings: Settings) -> Calibration | None:
-    """The configured calibration; None without one. Raises ConfigError."""
-    path = settings.policy.calibration
-    return read_calibration(path) if path else None
-
-
-def build_cloud(settings: Settings, metrics: Metrics) -> CloudClient | None:
-    """The cloud client, or None where no endpoint is configured."""
-    cloud = settings.cloud
-    if cloud.base_url is None:
-        return None
-    return CloudClient(
-        base_url=str(cloud.base_url),
-        model=cloud.model,
-        metrics=metrics,
-        api_key=cloud.api_key.get_secret_value() if cloud.api_key else None,
-        timeout_s=cloud.timeout_s,
-        max_attempts=cloud.max_attempts,
-        max_connections=cloud.max_connections,
-        extra_headers=cloud.extra_headers,
-        extra_body=cloud.extra_body,
-    )
-
-
-def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:
-    """The queue and the worker in front of an engine, in the running event loop."""
-    edge = settings.edge
-    return Batcher(
-        engine,
-        metrics,
-        max_batch_size=edge.max_batch_size,
-        max_batch_tokens=edge.max_batch_tokens,
-        max_queue_size=edge.max_queue_size,
-    )
+    cascade: Cascade
+    batcher: Batcher
+    calibration: Calibration | None
 
 
 @contextlib.asynccontextmanager
-async def open_cascade(settings: Settings, metrics: Metrics, loader: EngineLoader = load_engine) -> AsyncIterator[tuple[Cascade, Batcher]]:
-    """A warmed-up cascade without HTTP; drains and closes behind itself.
+async def open_cascade(
+    settings: Settings,
+    metrics: Metrics,
+    loader: EngineLoader = load_engine,
+    *,
+    named: Calibration | None = None,
+    counts: Counts | None = None,
+) -> AsyncIterator[Opened]:
+    """A cascade without HTTP; drains and closes behind itself.
+
+    Args:
+        settings: what to build.
+        metrics: where the parts count.
+        loader: makes the engine.
+        named: the calibration that the settings name.
+        counts: where the budget is counted; by default in this process.
 
     Raises:
         ConfigError: the edge model cannot be loaded, or the calibration is not for it.
     """
-    calibration = load_calibration(settings)
+
+    def on_budget(spent: bool) -> None:
+        lowered = settings.cloud.budget.tau if settings.cloud.budget.on_exhausted == "lower_tau" else None
+        log.warning("the cloud budget is spent" if spent else "there is cloud budget again", tau_at_most=lowered if spent else None)
+        metrics.lower_taus(policy.tau, policy.domains, lowered if spent else None)
+
+    budget = build_budget(settings, counts or Counts(), on_change=on_budget)
     batcher = build_batcher(settings, await asyncio.to_thread(loader, settings), metrics)
-    cloud = build_cloud(settings, metrics)
+    cloud = build_shared_cloud(settings, metrics, budget)
     try:
-        if calibration:
-            calibration.check(edge_model=batcher.model, fingerprint=batcher.fingerprint, prompt_version=PROMPT_VERSION)
+        calibration = calibration_of(settings, named, edge_model=batcher.model, fingerprint=batcher.fingerprint)
         await batcher.verdict(WARM_UP, Deadline.after(WARM_UP_S))
         on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
         policy = build_policy(settings, calibration)
-        yield Cascade(batcher, cloud, policy, on_failure, settings.deadline_ms / 1000), batcher
+        yield Opened(Cascade(batcher, cloud, policy, on_failure, settings.deadline_ms / 1000, budget), batcher, calibration)
     finally:
         await batcher.close()
         if cloud:
@@ -179,20 +112,24 @@ def create_app(
         on_fatal: called with one sentence when the model cannot be loaded.
     """
     metrics = Metrics()
-    limits = Limits(**settings.limits.model_dump())
-    calibration = load_calibration(settings)
-    state = GatewayState(
-        metrics,
-        limits,
-        cloud_model=settings.cloud.model if settings.cloud.base_url else None,
-        calibration=calibration.summary() if calibration else None,
-    )
+    given = settings.limits
+    limits = Limits(given.max_body_bytes, given.max_text_chars, given.max_questions, given.batch_concurrency, given.body_timeout_s)
+    # Read before anything slow is done: a wrong path is said at once.
+    named = load_calibration(settings)
+    ring = KeyRing(settings.security.keys) if settings.security.keys else None
+    counts = Counts(settings.limits.store)
+    cloud_model = settings.cloud.model if settings.cloud.base_url else None
+    state = GatewayState(metrics, limits, cloud_model, settings.tracing)
 
     async def run(stop: asyncio.Event) -> None:
         try:
-            async with open_cascade(settings, metrics, loader) as (cascade, batcher):
+            async with open_cascade(settings, metrics, loader, named=named, counts=counts) as opened:
+                cascade, batcher = opened.cascade, opened.batcher
                 state.edge_model = batcher.model
-                state.alive = lambda: batcher.alive
+                state.calibration = opened.calibration.summary() if opened.calibration else None
+                server = settings.server
+                state.alive = lambda: batcher.alive and batcher.batch_age_s() <= server.live_stall_s
+                state.stalled = lambda: batcher.stalled_s() > server.ready_stall_s
                 state.cascade = cascade
                 metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
                 metrics.show_taus(cascade.policy.tau, cascade.policy.domains)
@@ -225,23 +162,44 @@ def create_app(
             state.draining = True
             stop.set()
             await running
+            await counts.close()
 
     app = FastAPI(
         title="FogGate",
         version=__version__,
         summary="A self-aware edge-cloud gateway for multiple-choice questions.",
         lifespan=lifespan,
+        telemetry=_telemetry(settings.tracing.enabled),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.gateway = state
     app.include_router(answers_router(state))
     app.include_router(operations_router(state))
     install_handlers(app, metrics)
-    # The last one added runs first.
-    app.add_middleware(CancelOnDisconnect)
-    app.add_middleware(BodyGuard, max_body_bytes=limits.max_body_bytes, metrics=metrics)
-    app.add_middleware(RequestContext, draining=lambda: state.draining)
+    _guard(app, settings, state, counts, ring)
     return app
+
+
+def _telemetry(enabled: bool) -> TelemetryConfig:
+    """FastAPI's own request span and exporter, and nothing else of it; probes and scrapes are not worth a trace."""
+    return {
+        "tracing": enabled,
+        "auto_configure": enabled,
+        "metrics": False,
+        "logs": False,
+        "operation_spans": False,
+        "exclude": lambda scope: scope.get("path") in (*PROBES, METRICS),
+    }
+
+
+def _guard(app: FastAPI, settings: Settings, state: GatewayState, counts: Counts, ring: KeyRing | None) -> None:
+    """What every request goes through before a route sees it; the last one added runs first."""
+    app.add_middleware(CancelOnDisconnect)
+    app.add_middleware(BodyGuard, max_body_bytes=state.limits.max_body_bytes, timeout_s=state.limits.body_timeout_s, metrics=state.metrics)
+    public = (*PROBES, METRICS) if settings.security.public_metrics else PROBES
+    app.add_middleware(Authenticate, ring=ring, counts=counts, metrics=state.metrics, public=public)
+    app.add_middleware(HostGuard, allowed=allowed_hosts(settings))
+    app.add_middleware(RequestContext, draining=lambda: state.draining)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -285,11 +243,17 @@ async def serve(
         loop.call_later(settings.server.drain_wait_s, setattr, server, "should_exit", True)
 
     app = create_app(settings, loader=loader, on_startup=on_startup, on_ready=on_ready, on_fatal=on_fatal)
+    limits = settings.limits
     config = uvicorn.Config(
         app,
+        http=guarded_protocol(max_per_client=limits.max_connections_per_client, header_timeout_s=limits.header_timeout_s),
+        h11_max_incomplete_event_size=limits.max_header_bytes,
         log_config=None,
         access_log=False,
         server_header=False,
+        # uvicorn believes loopback's X-Forwarded-For by default; here only who is named.
+        proxy_headers=bool(settings.security.trusted_proxies),
+        forwarded_allow_ips=settings.security.trusted_proxies,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.deadline_ms // 1000 + 5,
     )

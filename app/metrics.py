@@ -39,9 +39,12 @@ class Metrics:
         self.cloud_tokens = Counter("foggate_cloud_tokens_total", "Tokens the cloud endpoint counted.", ["type"], registry=registry)
         self.cloud_breaker_state = Gauge(
             "foggate_cloud_breaker_state",
-            "0 closed, 1 half-open, 2 open; no sample while no circuit breaker is configured.",
+            "0 closed, 1 half-open, 2 open.",
             ["endpoint"],
             registry=registry,
+        )
+        self.cloud_shared = Counter(
+            "foggate_cloud_shared_total", "Questions that another one's cloud call answered.", ["how"], registry=registry
         )
         self.rejected = Counter(
             "foggate_rejected_total", "Questions that got an error instead of an answer.", ["reason"], registry=registry
@@ -69,6 +72,11 @@ class Metrics:
         """Publish the configured cuts; the global one under the domain `default`."""
         for domain, cut in {"default": tau, **domains}.items():
             self.tau.labels(domain).set(cut)
+
+    def lower_taus(self, tau: float, domains: Mapping[str, float], ceiling: float | None) -> None:
+        """Publish the cuts that are in force while they are bounded."""
+        at_most = 1.0 if ceiling is None else ceiling
+        self.show_taus(min(tau, at_most), {name: min(cut, at_most) for name, cut in domains.items()})
 
     def exposition(self) -> bytes:
         """The registry in Prometheus' text format."""

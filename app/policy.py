@@ -26,10 +26,17 @@ class Policy:
         return verdict if verdict.temperature == self.temperature else replace(verdict, temperature=self.temperature)
 
     def decide(
-        self, verdict: Verdict, *, domain: str | None = None, tau: float | None = None, route: RouteRequest = RouteRequest.AUTO
+        self,
+        verdict: Verdict,
+        *,
+        domain: str | None = None,
+        tau: float | None = None,
+        route: RouteRequest = RouteRequest.AUTO,
+        ceiling: float | None = None,
     ) -> Decision:
-        """Keep the edge answer when `signal >= tau`, unless the caller forces a side."""
+        """Keep the edge answer when `signal >= tau`, unless the caller forces a side; the cut is the ceiling at most."""
         cut = self.tau_for(domain, tau)
+        cut = cut if ceiling is None else min(cut, ceiling)
         if route is not RouteRequest.AUTO:
             return Decision(Route(route.value), Reason.FORCED, cut, self.signal)
         if verdict.signal(self.signal) >= cut:

@@ -16,7 +16,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from app.errors import ConfigError
 
 PREFIX = "FOGGATE_"
-SECRETS = ("cloud.api_key",)
+# Of `foggate ask --url`; no setting of the gateway.
+CALLER_KEY = "FOGGATE_CALLER_KEY"
+# Wherever they stand.
+SECRETS = ("api_key",)
 
 Tau = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Positive = Annotated[int, Field(ge=1)]
@@ -32,6 +35,23 @@ class ServerSettings(_Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     # After SIGTERM new work is still taken for this long, with `Connection: close`, while load balancers look away.
     drain_wait_s: Annotated[float, Field(ge=0)] = 2.0
+    # Not ready when questions wait and no batch was finished for this long.
+    ready_stall_s: Seconds = 15.0
+    # Not alive when the present batch is older than this.
+    live_stall_s: Seconds = 60.0
+
+
+class SecuritySettings(_Section):
+    # What `foggate keys create` wrote; without it every caller may do everything.
+    keys: Path | None = None
+    # Listen beyond loopback although no keys are configured.
+    insecure: bool = False
+    # /metrics needs no key.
+    public_metrics: bool = False
+    # Host names of requests; null: loopback names where no keys are configured, else all.
+    allowed_hosts: list[str] | None = None
+    # Addresses or networks whose X-Forwarded-For is believed.
+    trusted_proxies: list[str] = []
 
 
 class EdgeSettings(_Section):
@@ -56,12 +76,43 @@ class DomainSettings(_Section):
 
 
 class PolicySettings(_Section):
-    tau: Tau = 0.5
-    signal: Literal["verbalized", "expected"] = "verbalized"
+    # null: those of the calibration, else 0.5 and verbalized.
+    tau: Tau | None = None
+    signal: Literal["verbalized", "expected"] | None = None
     # What `foggate calibrate` wrote; belongs to one edge model.
     calibration: Path | None = None
     domains: dict[str, DomainSettings] = {}
     on_cloud_failure: Literal["edge", "error"] = "edge"
+
+
+class EndpointSettings(_Section):
+    base_url: HttpUrl
+    # None takes that of the cloud section.
+    model: str | None = None
+    api_key: SecretStr | None = None
+    # Lower is asked first; that of cloud.base_url is 0.
+    priority: Annotated[int, Field(ge=0)] = 1
+    extra_headers: dict[str, str] = {}
+
+
+class BreakerSettings(_Section):
+    window_s: Seconds = 10.0
+    min_calls: Positive = 10
+    failure_rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.5
+    open_s: Seconds = 10.0
+    probes: Positive = 3
+
+
+class BudgetSettings(_Section):
+    calls_per_minute: Positive | None = None
+    calls_per_day: Positive | None = None
+    tokens_per_minute: Positive | None = None
+    tokens_per_day: Positive | None = None
+    # In the currency of `prices`.
+    cost_per_day: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    # degrade: edge answers; lower_tau: the cut is at most `tau` until there is budget again.
+    on_exhausted: Literal["degrade", "lower_tau"] = "degrade"
+    tau: Tau = 0.0
 
 
 class CloudSettings(_Section):
@@ -70,7 +121,16 @@ class CloudSettings(_Section):
     api_key: SecretStr | None = None
     timeout_s: Seconds = 8.0
     max_attempts: Positive = 3
-    max_connections: Positive = 64
+    # Questions at the cloud; one more gets the degraded edge answer at once.
+    max_in_flight: Positive = 64
+    # Retries of all questions together, as a share of the calls of the last ten seconds.
+    retry_budget: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.2
+    breaker: BreakerSettings = BreakerSettings()
+    # Answers of the cloud that are kept for identical questions; 0 keeps none.
+    cache_entries: Annotated[int, Field(ge=0)] = 0
+    cache_ttl_s: Seconds = 300.0
+    budget: BudgetSettings = BudgetSettings()
+    endpoints: dict[str, EndpointSettings] = {}
     extra_headers: dict[str, str] = {}
     extra_body: dict[str, Any] = {}
 
@@ -87,6 +147,20 @@ class LimitsSettings(_Section):
     max_text_chars: Positive = 20_000
     max_questions: Positive = 256
     batch_concurrency: Positive = 32
+    body_timeout_s: Seconds = 10.0
+    header_timeout_s: Seconds = 10.0
+    max_header_bytes: Positive = 32_768
+    # Of one client address; behind a proxy that is the proxy's.
+    max_connections_per_client: Positive = 512
+    # Where calls and rates are counted: memory:// (each process for itself) or redis://host:6379/0 (all replicas together).
+    store: Annotated[str, Field(pattern=r"^(memory://|rediss?://.+)$")] = "memory://"
+
+
+class TracingSettings(_Section):
+    # Where to: OTEL_EXPORTER_OTLP_ENDPOINT and the other variables of OpenTelemetry.
+    enabled: bool = False
+    # Puts the text of questions on spans.
+    question_text: bool = False
 
 
 class LogSettings(_Section):
@@ -99,11 +173,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__")
 
     server: ServerSettings = ServerSettings()
+    security: SecuritySettings = SecuritySettings()
     edge: EdgeSettings = EdgeSettings()
     policy: PolicySettings = PolicySettings()
     cloud: CloudSettings = CloudSettings()
     prices: dict[str, PriceSettings] = {}
     limits: LimitsSettings = LimitsSettings()
+    tracing: TracingSettings = TracingSettings()
     log: LogSettings = LogSettings()
     deadline_ms: Positive = 10_000
 
@@ -121,7 +197,11 @@ class Settings(BaseSettings):
 
 
 # Sections whose keys the user names himself.
-_BY_NAME: dict[Any, type[BaseModel]] = {dict[str, DomainSettings]: DomainSettings, dict[str, PriceSettings]: PriceSettings}
+_BY_NAME: dict[Any, type[BaseModel]] = {
+    dict[str, DomainSettings]: DomainSettings,
+    dict[str, PriceSettings]: PriceSettings,
+    dict[str, EndpointSettings]: EndpointSettings,
+}
 
 
 def load_settings(path: Path | None = None) -> Settings:
@@ -131,10 +211,8 @@ def load_settings(path: Path | None = None) -> Settings:
         ConfigError: one sentence a line: what is wrong and, for an unknown key, the closest valid one.
     """
     from_file = read_yaml(path) if path else {}
-    for secret in SECRETS:
-        section, key = secret.split(".")
-        if isinstance(from_file.get(section), dict) and key in from_file[section]:
-            raise ConfigError(f"{secret} is a secret and is read from the environment only ({env_name(secret)})")
+    for secret in _secrets_in(from_file):
+        raise ConfigError(f"{secret} is a secret and is read from the environment only ({env_name(secret)})")
     _check_environment(os.environ)
     try:
         return Settings(**from_file)
@@ -142,6 +220,14 @@ def load_settings(path: Path | None = None) -> Settings:
         raise ConfigError(sentences(error, Settings)) from None
     except ValueError as error:  # a nested environment value that is not JSON
         raise ConfigError(str(error)) from None
+
+
+def _secrets_in(content: Any, path: str = "") -> list[str]:
+    """Where a file holds what must not stand in a file."""
+    if not isinstance(content, dict):
+        return []
+    found = [f"{path}{key}" for key in content if key in SECRETS]
+    return found + [secret for key, value in content.items() for secret in _secrets_in(value, f"{path}{key}.")]
 
 
 def env_name(path: str) -> str:
@@ -166,10 +252,11 @@ def setting_paths(model: type[BaseModel] = Settings, prefix: str = "") -> list[s
 def effective(settings: Settings) -> dict[str, Any]:
     """Plain values for people, secrets masked."""
     shown = settings.model_dump(mode="json")
-    if settings.cloud.api_key is not None:
-        shown["cloud"]["api_key"] = "********"
-    # A header may carry a token: names are shown, values are not.
-    shown["cloud"]["extra_headers"] = dict.fromkeys(settings.cloud.extra_headers, "********")
+    for place in (shown["cloud"], *shown["cloud"]["endpoints"].values()):
+        if place["api_key"] is not None:
+            place["api_key"] = "********"
+        # A header may carry a token: names are shown, values are not.
+        place["extra_headers"] = dict.fromkeys(place["extra_headers"], "********")
     return shown
 
 
@@ -191,8 +278,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def _check_environment(environment: Mapping[str, str]) -> None:
     """Refuse a misspelt FOGGATE_ variable, but not those that Kubernetes makes for a service named foggate."""
     valid = [env_name(path) for path in setting_paths()]
-    known = {*valid, *(name.split("__")[0] for name in valid)}
-    free = (env_name("policy.domains."), env_name("prices."), env_name("cloud.extra_headers"), env_name("cloud.extra_body"))
+    known = {CALLER_KEY, *valid, *(name.split("__")[0] for name in valid)}
+    by_name = ("policy.domains.", "prices.", "cloud.endpoints.", "cloud.extra_headers", "cloud.extra_body")
+    free = tuple(env_name(path) for path in by_name)
     for name, value in environment.items():
         upper = name.upper()
         if not upper.startswith(PREFIX) or upper in known or upper.startswith(free):

@@ -1,24 +1,25 @@
-"""The cloud: any OpenAI-compatible `/v1/chat/completions`, through httpx2, which only this module knows.
+"""The cloud: OpenAI-compatible endpoints in the order of their priority, through httpx2.
 
-One question is a few attempts under one deadline: connect errors, cut connections, 429 and 5xx are tried again with full
-jitter, `Retry-After` is honoured, and nothing is tried that could not end in time. Cancelling the caller cancels the
-call. Messages of errors never hold the key, the question or the endpoint's own text.
+One question is a few attempts under one deadline. Connect errors, cut connections, 429 and 5xx are tried again: at once at
+another endpoint if there is one, else at the same one with full jitter; `Retry-After` is honoured, and nothing is tried
+that could not end in time. All questions share a retry budget, a bound on calls in flight, and a breaker per endpoint.
+Cancelling the caller cancels the call.
 """
 
 import asyncio
-import email.utils
-import math
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx2
 
+from app.cloud.endpoint import AttemptFailed, Endpoint, attempt
 from app.cloud.parse import cloud_messages, parse_letter
+from app.cloud.retry_budget import RetryBudget
 from app.deadline import Deadline
 from app.domain import CloudReply, Question
-from app.errors import CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
+from app.errors import CircuitOpen, CloudError, CloudUnavailable, CloudUnparsable
 from app.metrics import Metrics
 
 # An answer is one letter in a short sentence; this bounds a model that thinks aloud.
@@ -26,25 +27,16 @@ _MAX_TOKENS = 64
 _BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.1, 2.0
 
 
-class _Retryable(Exception):
-    """This attempt failed in a way that another may not."""
-
-    def __init__(self, outcome: str, retry_after_s: float | None = None) -> None:
-        self.outcome = outcome
-        self.retry_after_s = retry_after_s
-
-
 class CloudClient:
-    """Asks one endpoint.
+    """Asks one of several endpoints.
 
     Args:
-        base_url: as in `http://127.0.0.1:9000/v1`.
-        model: what the endpoint calls its model.
+        endpoints: in the order in which they are to be asked; at least one.
         metrics: where attempts and tokens are counted.
-        api_key: sent as a bearer token; None sends none.
+        retry_budget: shared by all questions.
         timeout_s: one attempt at most (the deadline may be nearer).
-        max_attempts: calls per question at most.
-        extra_headers: sent with every call.
+        max_attempts: calls per question at most, over all endpoints.
+        max_in_flight: questions under way; one more is refused, not queued.
         extra_body: laid over the request body, as in `{"chat_template_kwargs": {…}}`.
         seed: of the jitter, for tests.
         transport: what carries the calls instead of a network, for tests.
@@ -52,29 +44,28 @@ class CloudClient:
 
     def __init__(
         self,
-        *,
-        base_url: str,
-        model: str,
+        endpoints: Sequence[Endpoint],
         metrics: Metrics,
-        api_key: str | None = None,
+        *,
+        retry_budget: RetryBudget,
         timeout_s: float = 8.0,
         max_attempts: int = 3,
-        max_connections: int = 64,
-        extra_headers: Mapping[str, str] | None = None,
+        max_in_flight: int = 64,
         extra_body: Mapping[str, Any] | None = None,
         seed: int | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
-        self.model = model
-        self._url = base_url.rstrip("/") + "/chat/completions"
+        self._endpoints = list(endpoints)
         self._metrics = metrics
+        self._retry_budget = retry_budget
         self._timeout_s = timeout_s
         self._max_attempts = max_attempts
+        self._max_in_flight = max_in_flight
+        self._in_flight = 0
         self._extra_body = dict(extra_body or {})
         self._random = random.Random(seed)  # noqa: S311  # jitter, not a secret
-        headers = {**(extra_headers or {}), **({"authorization": f"Bearer {api_key}"} if api_key else {})}
-        limits = httpx2.Limits(max_connections=max_connections)
-        self._http = httpx2.AsyncClient(headers=headers, limits=limits, follow_redirects=False, transport=transport)
+        limits = httpx2.Limits(max_connections=max_in_flight)
+        self._http = httpx2.AsyncClient(limits=limits, follow_redirects=False, transport=transport)
 
     async def close(self) -> None:
         """Close the connection pool."""
@@ -85,64 +76,73 @@ class CloudClient:
 
         Raises:
             CloudTimeout: no reply in time.
-            CloudUnavailable: every attempt failed to connect, was cut, or got a 429 or 5xx.
+            CloudUnavailable: every attempt failed to connect, was cut, or got a 429 or 5xx; or too many calls are in flight.
             CloudRejected: another 4xx, or a redirect.
             CloudUnparsable: a 200 without a usable letter.
+            CircuitOpen: every endpoint is being left alone.
         """
+        if self._in_flight >= self._max_in_flight:
+            raise CloudUnavailable(f"{self._max_in_flight} cloud calls are in flight already")
+        self._in_flight += 1
         started = time.monotonic()
-        body = {"model": self.model, "messages": cloud_messages(question), "temperature": 0, "max_tokens": _MAX_TOKENS, **self._extra_body}
         try:
-            for attempt in range(1, self._max_attempts + 1):
-                try:
-                    payload = await self._call(body, deadline)
-                except _Retryable as failed:
-                    wait = self._wait(attempt, failed.retry_after_s)
-                    if attempt == self._max_attempts or wait >= deadline.remaining():
-                        raise CloudUnavailable(f"the cloud did not answer ({failed.outcome}, attempt {attempt})") from None
-                    await asyncio.sleep(wait)
-                else:
-                    return self._reply(payload, question, attempt)
-            raise AssertionError("unreachable: the last attempt returns or raises")
+            return await self._answer(question, deadline)
         finally:
+            self._in_flight -= 1
             self._metrics.cloud_request_duration.observe(time.monotonic() - started)
 
-    async def _call(self, body: dict[str, Any], deadline: Deadline) -> Any:
-        """One attempt: the decoded JSON of a 200."""
-        budget = min(self._timeout_s, deadline.remaining())
-        outcome = "cancelled"
-        try:
-            # One clock over connect, send and the whole body; httpx2's own timeouts start anew with every chunk.
-            async with asyncio.timeout(budget):
-                response = await self._http.post(self._url, json=body, timeout=None)  # asyncio.timeout above
-            code = response.status_code
-            outcome = str(code) if code in (httpx2.codes.OK, httpx2.codes.TOO_MANY_REQUESTS) else f"{code // 100}xx"
-            if code == httpx2.codes.TOO_MANY_REQUESTS or code >= httpx2.codes.INTERNAL_SERVER_ERROR:
-                raise _Retryable(outcome, _retry_after(response.headers.get("retry-after")))
-            if code != httpx2.codes.OK:
-                raise CloudRejected(f"the cloud refused the request with status {code}")
+    async def _answer(self, question: Question, deadline: Deadline) -> CloudReply:
+        body = {"messages": cloud_messages(question), "temperature": 0, "max_tokens": _MAX_TOKENS, **self._extra_body}
+        self._retry_budget.called()
+        failed: dict[str, AttemptFailed] = {}
+        error: CloudError = CircuitOpen("the cloud failed too often lately and is not being asked")
+        for number in range(1, self._max_attempts + 1):
+            chosen = await self._next(failed, number, deadline)
+            if chosen is None:
+                break
+            endpoint, ticket = chosen
             try:
-                return response.json()
-            except ValueError:
-                outcome = "not_json"
-                raise CloudUnparsable("the cloud's reply is not JSON") from None
-        except TimeoutError:
-            outcome = "timeout"
-            raise CloudTimeout("the cloud did not answer in time") from None
-        except httpx2.TransportError:
-            # Refused, reset, cut in the middle, a stale pooled connection: asking again is safe, an answer has no effects.
-            outcome = "connection"
-            raise _Retryable(outcome) from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError):
-            outcome = "protocol"
-            raise CloudUnparsable("the cloud's reply is not valid HTTP") from None
-        finally:
-            self._metrics.cloud_attempts.labels(outcome).inc()
+                payload = await attempt(
+                    self._http,
+                    endpoint,
+                    {"model": endpoint.model, **body},
+                    number=number,
+                    deadline=deadline,
+                    timeout_s=self._timeout_s,
+                    ticket=ticket,
+                    metrics=self._metrics,
+                )
+            except AttemptFailed as failure:
+                failed[endpoint.name] = failure
+                error = failure.error
+            else:
+                return self._reply(payload, question, number, endpoint.model)
+        raise error
 
-    def _reply(self, payload: Any, question: Question, attempts: int) -> CloudReply:
+    async def _next(self, failed: Mapping[str, AttemptFailed], number: int, deadline: Deadline) -> tuple[Endpoint, int] | None:
+        """The endpoint of the next attempt with its breaker's ticket: one that was not asked yet, else, after a wait, one again."""
+        for endpoint in self._endpoints:
+            if endpoint.name in failed or (ticket := endpoint.breaker.admit()) is None:
+                continue
+            if failed and not self._retry_budget.take():
+                endpoint.breaker.abandoned(ticket)
+                return None
+            return endpoint, ticket
+        again = next((endpoint for endpoint in self._endpoints if endpoint.name in failed and failed[endpoint.name].here), None)
+        if again is None:
+            return None
+        wait = self._wait(number - 1, failed[again.name].retry_after_s)
+        if wait >= deadline.remaining() or not self._retry_budget.take():
+            return None
+        await asyncio.sleep(wait)
+        late = again.breaker.admit()
+        return None if late is None else (again, late)
+
+    def _reply(self, payload: Any, question: Question, attempts: int, asked_model: str) -> CloudReply:
         try:
             text = payload["choices"][0]["message"]["content"]
             usage = {key: value for key, value in (payload.get("usage") or {}).items() if type(value) is int}
-            model = str(payload.get("model") or self.model)
+            model = str(payload.get("model") or asked_model)
         except (KeyError, IndexError, TypeError, AttributeError):
             raise CloudUnparsable("the cloud's reply is not a chat completion") from None
         if not isinstance(text, str):
@@ -151,21 +151,6 @@ class CloudClient:
             self._metrics.cloud_tokens.labels(kind.removesuffix("_tokens")).inc(max(0, usage.get(kind, 0)))
         return CloudReply(parse_letter(text, question), model, attempts, usage)
 
-    def _wait(self, attempt: int, retry_after_s: float | None) -> float:
-        jitter = self._random.uniform(0, min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2**attempt))
+    def _wait(self, attempt_number: int, retry_after_s: float | None) -> float:
+        jitter = self._random.uniform(0, min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2**attempt_number))
         return jitter if retry_after_s is None else retry_after_s + jitter
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds from a `Retry-After` header: a number, or an HTTP date (RFC 9110, 10.2.3); None if it is neither."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-        return max(0.0, seconds) if math.isfinite(seconds) else None
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None

@@ -7,15 +7,16 @@ import httpx2
 from app.errors import CloudUnavailable, FogGateError, InvalidQuestion
 
 
-def ask_gateway(url: str, body: dict[str, Any], *, timeout_s: float = 60.0) -> dict[str, Any]:
+def ask_gateway(url: str, body: dict[str, Any], *, key: str | None = None, timeout_s: float = 60.0) -> dict[str, Any]:
     """POST one question to `URL/v1/answer`.
 
     Raises:
         InvalidQuestion: the gateway refused it, with the gateway's own words.
         CloudUnavailable: nothing there, or something that is no gateway.
     """
+    headers = {"authorization": f"Bearer {key}"} if key else {}
     try:
-        response = httpx2.post(url.rstrip("/") + "/v1/answer", json=body, timeout=timeout_s)
+        response = httpx2.post(url.rstrip("/") + "/v1/answer", json=body, timeout=timeout_s, headers=headers)
         reply: dict[str, Any] = response.json()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
         raise CloudUnavailable(f"no gateway answers at {url} ({type(error).__name__})") from None

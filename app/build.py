@@ -1,0 +1,177 @@
+"""Settings → the parts of a gateway, one function each. `Settings` stops here and in `main.py`."""
+
+import logging
+import math
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
+
+from app.cloud.breaker import Breaker, State
+from app.cloud.budget import MICRO, Budget, BudgetedCloud, Kind, Price
+from app.cloud.client import CloudClient
+from app.cloud.endpoint import Endpoint
+from app.cloud.retry_budget import RetryBudget
+from app.cloud.shared import SharedCloud
+from app.counts import Counts
+from app.edge.batcher import Batcher, Engine
+from app.edge.builtin import default_cache_dir
+from app.edge.threads import set_threads, set_wait_policy
+from app.errors import ConfigError
+from app.metrics import Metrics
+from app.prompt import PromptFamily
+from app.settings import CloudSettings, EndpointSettings, Settings
+
+if TYPE_CHECKING:
+    from app.edge.engine import VerdictEngine
+    from app.edge.loader import LoadedModel
+
+logger = logging.getLogger("foggate.cloud")
+
+
+def load_edge_model(settings: Settings, *, device: str | None = None) -> "LoadedModel":
+    """The configured edge model on the configured device (or the given one), threads set. Takes seconds.
+
+    Raises:
+        ConfigError: the model cannot be loaded; one sentence for a person.
+    """
+    edge = settings.edge
+    set_wait_policy(edge.wait_policy)
+    set_threads(edge.threads)
+    # Imported here: torch takes seconds to import, /health/live must answer before that, and OpenMP reads the wait policy
+    # just set when torch is imported.
+    from app.edge.loader import load_model
+
+    return load_model(
+        edge.model,
+        cache_dir=edge.cache_dir or default_cache_dir(),
+        adapter=edge.adapter,
+        family=None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family),
+        device=device or edge.device,
+        dtype=edge.dtype,
+    )
+
+
+def load_engine(settings: Settings) -> Engine:
+    """The engine that serves; runs in a thread.
+
+    Raises:
+        ConfigError: the model cannot answer; one sentence for a person.
+    """
+    return build_engine(settings, load_edge_model(settings))
+
+
+def build_engine(settings: Settings, loaded: "LoadedModel") -> "VerdictEngine":
+    """The one-pass engine of a loaded model. Raises ConfigError."""
+    from app.edge.engine import VerdictEngine  # after the wait policy is set
+    from app.edge.rendering import Renderer
+
+    return VerdictEngine(
+        loaded.model,
+        Renderer(loaded.tokenizer, loaded.family),
+        name=loaded.name,
+        fingerprint=loaded.fingerprint,
+        max_prompt_tokens=settings.edge.max_prompt_tokens,
+        share_prefix=settings.edge.share_prefix,
+    )
+
+
+def build_cloud(settings: Settings, metrics: Metrics, *, offline: bool = False) -> CloudClient | None:
+    """The cloud client, or None where no endpoint is configured.
+
+    Args:
+        settings: endpoints, bounds, keys.
+        metrics: where attempts and breakers are shown.
+        offline: for a run that nobody waits for: it retries as often as `cloud.max_attempts` says and never gives an
+            endpoint up.
+    """
+    cloud = settings.cloud
+    if cloud.base_url is None:
+        return None
+    first = EndpointSettings(base_url=cloud.base_url, api_key=cloud.api_key, priority=0, extra_headers=cloud.extra_headers)
+    named = sorted({"default": first, **cloud.endpoints}.items(), key=lambda pair: pair[1].priority)
+    return CloudClient(
+        [_endpoint(name, endpoint, cloud, metrics, offline=offline) for name, endpoint in named],
+        metrics,
+        retry_budget=RetryBudget(math.inf if offline else cloud.retry_budget),
+        timeout_s=cloud.timeout_s,
+        max_attempts=cloud.max_attempts,
+        max_in_flight=cloud.max_in_flight,
+        extra_body=cloud.extra_body,
+    )
+
+
+def build_budget(settings: Settings, counts: Counts, *, on_change: Callable[[bool], None]) -> Budget | None:
+    """The cloud's budget, or None where none is configured.
+
+    Raises:
+        ConfigError: a budget of money without prices.
+    """
+    given = settings.cloud.budget
+    bounds: list[tuple[Kind, RateLimitItem]] = []
+    for kind, amount, item in (
+        ("calls", given.calls_per_minute, RateLimitItemPerMinute),
+        ("calls", given.calls_per_day, RateLimitItemPerDay),
+        ("tokens", given.tokens_per_minute, RateLimitItemPerMinute),
+        ("tokens", given.tokens_per_day, RateLimitItemPerDay),
+        ("cost", given.cost_per_day and math.ceil(given.cost_per_day * MICRO), RateLimitItemPerDay),
+    ):
+        if amount is not None:
+            bounds.append((kind, item(amount, namespace=f"foggate-{kind}")))  # type: ignore[arg-type]  # a tuple's literals widen
+    if given.cost_per_day is not None and not settings.prices:
+        raise ConfigError("cloud.budget.cost_per_day needs the prices of the cloud's models: set prices")
+    if not bounds:
+        return None
+    return Budget(
+        bounds,
+        counts,
+        prices={name: Price(price.input, price.output) for name, price in settings.prices.items()},
+        lowered_tau=given.tau if given.on_exhausted == "lower_tau" else None,
+        on_change=on_change,
+    )
+
+
+def build_shared_cloud(settings: Settings, metrics: Metrics, budget: Budget | None) -> SharedCloud | None:
+    """The cloud of a gateway: identical questions ask it once, while there is budget."""
+    client = build_cloud(settings, metrics)
+    if client is None:
+        return None
+    upstream = client if budget is None else BudgetedCloud(client, budget)
+    cloud = settings.cloud
+    return SharedCloud(
+        upstream, metrics, longest_s=settings.deadline_ms / 1000, cache_entries=cloud.cache_entries, cache_ttl_s=cloud.cache_ttl_s
+    )
+
+
+def _endpoint(name: str, endpoint: EndpointSettings, cloud: CloudSettings, metrics: Metrics, *, offline: bool) -> Endpoint:
+    rules = cloud.breaker
+    shown = metrics.cloud_breaker_state.labels(name)
+    shown.set(State.CLOSED)
+
+    def on_change(state: State) -> None:
+        shown.set(state)
+        logger.warning("the circuit breaker of the cloud endpoint '%s' is %s", name, state.name.lower().replace("_", "-"))
+
+    breaker = Breaker(
+        window_s=rules.window_s,
+        min_calls=sys.maxsize if offline else rules.min_calls,
+        failure_rate=rules.failure_rate,
+        open_s=rules.open_s,
+        probes=rules.probes,
+        on_change=on_change,
+    )
+    key = endpoint.api_key.get_secret_value() if endpoint.api_key else None
+    return Endpoint(name, str(endpoint.base_url), endpoint.model or cloud.model, breaker, key, endpoint.extra_headers)
+
+
+def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:
+    """The queue and the worker in front of an engine, in the running event loop."""
+    edge = settings.edge
+    return Batcher(
+        engine,
+        metrics,
+        max_batch_size=edge.max_batch_size,
+        max_batch_tokens=edge.max_batch_tokens,
+        max_queue_size=edge.max_queue_size,
+    )

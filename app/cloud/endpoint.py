@@ -1,0 +1,185 @@
+"""One OpenAI-compatible endpoint and one attempt at it. With `client.py` the only place that knows httpx2.
+
+Messages of errors never hold the key, the question or the endpoint's own text.
+"""
+
+import asyncio
+import email.utils
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+
+from app.cloud.breaker import Breaker
+from app.deadline import Deadline
+from app.errors import CloudError, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
+from app.metrics import Metrics
+from app.tracing import cloud_attempt
+
+# A chat completion of 64 tokens is a few hundred bytes.
+MAX_REPLY_BYTES = 1_048_576
+# A timeout says something of the endpoint only if it had a fair share of the usual time: a caller in a hurry must not be
+# able to open the breaker for everybody.
+_FAIR_SHARE = 0.25
+# A caller who leaves says nothing of the endpoint, unless it had this share of the usual time: with callers whose deadlines are
+# short, an endpoint that hangs would else never be found out.
+_LONG_SHARE = 0.5
+
+
+class AttemptFailed(Exception):
+    """This attempt failed in a way that another may not.
+
+    Attributes:
+        error: what the caller gets if there is no other.
+        outcome: the metric's word for it.
+        here: whether the same endpoint may be asked again; otherwise only another one.
+        retry_after_s: what the endpoint asked for.
+    """
+
+    def __init__(self, error: CloudError, outcome: str, *, here: bool, retry_after_s: float | None = None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.outcome = outcome
+        self.here = here
+        self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where one cloud model is.
+
+    Attributes:
+        name: in metrics and logs.
+        base_url: as in `http://127.0.0.1:9000/v1`.
+        model: what the endpoint calls its model.
+        breaker: leaves it alone when it fails.
+        api_key: sent as a bearer token; None sends none.
+        extra_headers: sent with every call.
+    """
+
+    name: str
+    base_url: str
+    model: str
+    breaker: Breaker
+    api_key: str | None = field(default=None, repr=False)
+    extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Of its chat completions."""
+        return self.base_url.rstrip("/") + "/chat/completions"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of every call."""
+        return {**self.extra_headers, **({"authorization": f"Bearer {self.api_key}"} if self.api_key else {})}
+
+
+async def attempt(
+    http: httpx2.AsyncClient,
+    endpoint: Endpoint,
+    body: Mapping[str, Any],
+    *,
+    number: int,
+    deadline: Deadline,
+    timeout_s: float,
+    ticket: int,
+    metrics: Metrics,
+) -> Any:
+    """One call: the decoded JSON of a 200. Breaker, metric and span are told what it says of the endpoint.
+
+    Raises:
+        AttemptFailed: another attempt may do better.
+        CloudUnparsable: a reply that is no JSON, too long, or no HTTP.
+    """
+    budget = min(timeout_s, deadline.remaining())
+    started = time.monotonic()
+    seen = _Seen()
+    with cloud_attempt(endpoint=endpoint.name, url=endpoint.url, model=endpoint.model, number=number) as span:
+        try:
+            # One clock over connect, send and the whole body; httpx2's own timeouts start anew with every chunk.
+            async with asyncio.timeout(budget):
+                content = await _post(http, endpoint, body, span.headers, seen)
+            return _payload(content, seen)
+        except TimeoutError:
+            seen.outcome, seen.healthy = "timeout", False if budget >= _FAIR_SHARE * timeout_s else None
+            raise AttemptFailed(CloudTimeout("the cloud did not answer in time"), seen.outcome, here=False) from None
+        except asyncio.CancelledError:
+            seen.healthy = False if time.monotonic() - started >= _LONG_SHARE * timeout_s else None
+            raise
+        except httpx2.TransportError:
+            # Refused, reset, cut in the middle, a stale pooled connection: asking again is safe, an answer has no effects.
+            seen.outcome, seen.healthy = "connection", False
+            raise AttemptFailed(CloudUnavailable(f"the cloud did not answer ({seen.outcome})"), seen.outcome, here=True) from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError):
+            seen.outcome, seen.healthy = "protocol", False
+            raise CloudUnparsable("the cloud's reply is not valid HTTP") from None
+        finally:
+            metrics.cloud_attempts.labels(seen.outcome).inc()
+            span.ended(seen.outcome, seen.status)
+            if seen.healthy is None:
+                endpoint.breaker.abandoned(ticket)
+            elif seen.healthy:
+                endpoint.breaker.succeeded(ticket)
+            else:
+                endpoint.breaker.failed(ticket)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What an attempt has shown so far. `healthy` is None while it says nothing of the endpoint: its caller left, say."""
+
+    outcome: str = "cancelled"
+    healthy: bool | None = None
+    status: int | None = None
+    retry_after_s: float | None = None
+
+
+def _payload(content: bytes, seen: _Seen) -> Any:
+    """The JSON of a 200; any other status is a failure of its kind."""
+    status = seen.status or 0
+    seen.healthy = status < httpx2.codes.INTERNAL_SERVER_ERROR
+    seen.outcome = str(status) if status in (httpx2.codes.OK, httpx2.codes.TOO_MANY_REQUESTS) else f"{status // 100}xx"
+    if status == httpx2.codes.TOO_MANY_REQUESTS or not seen.healthy:
+        error = CloudUnavailable(f"the cloud did not answer ({seen.outcome})")
+        raise AttemptFailed(error, seen.outcome, here=True, retry_after_s=seen.retry_after_s)
+    if status != httpx2.codes.OK:
+        raise AttemptFailed(CloudRejected(f"the cloud refused the request with status {status}"), seen.outcome, here=False)
+    try:
+        return json.loads(content)
+    except ValueError:
+        seen.outcome = "not_json"
+        raise CloudUnparsable("the cloud's reply is not JSON") from None
+
+
+async def _post(http: httpx2.AsyncClient, endpoint: Endpoint, body: Mapping[str, Any], trace: Mapping[str, str], seen: _Seen) -> bytes:
+    content = bytearray()
+    # No timeout of its own: the caller's asyncio.timeout.
+    async with http.stream("POST", endpoint.url, json=body, headers={**trace, **endpoint.headers}, timeout=None) as response:
+        seen.status = response.status_code
+        seen.retry_after_s = retry_after(response.headers.get("retry-after"))
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > MAX_REPLY_BYTES:
+                seen.outcome, seen.healthy = "too_long", True
+                raise CloudUnparsable(f"the cloud's reply is over {MAX_REPLY_BYTES} bytes")
+    return bytes(content)
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds from a `Retry-After` header: a number, or an HTTP date (RFC 9110, 10.2.3); None if it is neither."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None

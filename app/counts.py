@@ -1,0 +1,99 @@
+"""Counting per minute and per day: in this process, or in Redis for all replicas together. `limits` does the work.
+
+When Redis is gone, each process counts for itself until it is back: limits become those of one replica, which neither
+stops the service nor opens it to everybody.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from limits import RateLimitItem
+from limits.aio.strategies import FixedWindowRateLimiter
+from limits.storage import storage_from_string
+
+from app.errors import ConfigError
+
+logger = logging.getLogger("foggate.counts")
+
+MEMORY = "memory://"
+# A shared store that just failed is not asked again for so long: its time-outs must not be paid by every request.
+_LEAVE_ALONE_S = 5.0
+_PATIENCE_S = 0.5
+_CONNECTIONS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What remains of a window."""
+
+    remaining: int
+    reset_s: float
+
+
+class Counts:
+    """Fixed windows by any key.
+
+    Args:
+        uri: `memory://`, or `redis://host:port/db`.
+        leave_alone_s: how long a shared store that failed is not asked.
+
+    Raises:
+        ConfigError: Redis is wanted and its client is not installed.
+    """
+
+    def __init__(self, uri: str = MEMORY, *, leave_alone_s: float = _LEAVE_ALONE_S) -> None:
+        self._own = _limiter(MEMORY)
+        self._pool = None if uri == MEMORY else _pool(uri)
+        self._shared = self._pool and _limiter(uri, implementation="redispy", connection_pool=self._pool)
+        self._shared_from = 0.0
+        self._leave_alone_s = leave_alone_s
+
+    async def close(self) -> None:
+        """Close the connections to the shared store."""
+        if self._pool is not None:
+            await self._pool.disconnect()
+
+    async def hit(self, item: RateLimitItem, *key: str, cost: int = 1) -> bool:
+        """Count; False when that is more than the window allows."""
+        if (shared := self._present()) is not None:
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    return await shared.hit(item, *key, cost=cost)
+            except Exception as error:  # noqa: BLE001  # whatever the store's client throws means: count here
+                self._lost(error)
+        return await self._own.hit(item, *key, cost=cost)
+
+    async def left(self, item: RateLimitItem, *key: str) -> Left:
+        """What remains; counts nothing."""
+        stats = None
+        if (shared := self._present()) is not None:
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    stats = await shared.get_window_stats(item, *key)
+            except Exception as error:  # noqa: BLE001  # as above
+                self._lost(error)
+        if stats is None:
+            stats = await self._own.get_window_stats(item, *key)
+        return Left(max(0, stats.remaining), max(0.0, stats.reset_time - time.time()))
+
+    def _present(self) -> FixedWindowRateLimiter | None:
+        return self._shared if time.monotonic() >= self._shared_from else None
+
+    def _lost(self, error: Exception) -> None:
+        self._shared_from = time.monotonic() + self._leave_alone_s
+        logger.warning("the shared store of limits is gone (%s): this process counts for itself", type(error).__name__)
+
+
+def _pool(uri: str) -> Any:
+    try:
+        from redis.asyncio import BlockingConnectionPool  # an extra
+    except ModuleNotFoundError:
+        raise ConfigError("limits.store in Redis needs its client: pip install 'foggate[redis]'") from None
+    return BlockingConnectionPool.from_url(uri, max_connections=_CONNECTIONS, timeout=_PATIENCE_S)
+
+
+def _limiter(uri: str, **options: Any) -> FixedWindowRateLimiter:
+    return FixedWindowRateLimiter(storage_from_string("async+" + uri, **options))

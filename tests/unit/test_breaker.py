@@ -1,0 +1,121 @@
+"""The breaker, its window and the retry budget, by a clock of our own."""
+
+import pytest
+
+from app.cloud.breaker import Breaker, State
+from app.cloud.retry_budget import RetryBudget
+from app.cloud.window import Window
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def seen():
+    return []
+
+
+@pytest.fixture
+def breaker(clock, seen):
+    return Breaker(window_s=10, min_calls=4, failure_rate=0.5, open_s=30, probes=2, clock=clock, on_change=seen.append)
+
+
+def call(breaker, what):
+    getattr(breaker, what)(breaker.admit())
+
+
+def opened(breaker):
+    for _ in range(4):
+        call(breaker, "failed")
+    assert breaker.state is State.OPEN
+    return breaker
+
+
+def test_it_opens_when_too_large_a_share_of_enough_calls_fails(breaker, clock):
+    for what in ("failed", "failed", "failed"):
+        call(breaker, what)
+    assert breaker.state is State.CLOSED, "three calls say little"
+    clock.now += 11
+    for what in ("succeeded", "succeeded", "succeeded", "failed", "failed"):
+        call(breaker, what)
+    assert breaker.state is State.CLOSED, "old failures are forgotten, and two of five are fewer than half"
+    call(breaker, "failed")
+    assert breaker.state is State.OPEN
+    assert breaker.admit() is None
+
+
+def test_probes_close_it_and_one_failure_opens_it_again(breaker, clock, seen):
+    opened(breaker)
+    clock.now += 29
+    assert breaker.admit() is None
+    clock.now += 1
+    first, second = breaker.admit(), breaker.admit()
+    assert breaker.state is State.HALF_OPEN
+    assert breaker.admit() is None, "no more than the probes"
+    breaker.succeeded(first)
+    assert breaker.admit() is None, "a success is not a free place: two successes in all"
+    breaker.failed(second)
+    assert breaker.state is State.OPEN
+    clock.now += 30
+    call(breaker, "succeeded")
+    call(breaker, "succeeded")
+    assert breaker.state is State.CLOSED
+    assert seen == [State.OPEN, State.HALF_OPEN, State.OPEN, State.HALF_OPEN, State.CLOSED]
+    call(breaker, "failed")
+    assert breaker.state is State.CLOSED, "it begins with a clean sheet"
+
+
+def test_a_probe_whose_caller_left_gives_its_place_back(breaker, clock):
+    opened(breaker)
+    clock.now += 30
+    first, second = breaker.admit(), breaker.admit()
+    breaker.abandoned(first)
+    third = breaker.admit()
+    assert third is not None
+    assert breaker.admit() is None
+    breaker.succeeded(second)
+    breaker.succeeded(third)
+    assert breaker.state is State.CLOSED
+
+
+def test_results_that_come_late_are_ignored(breaker, clock):
+    late = [breaker.admit() for _ in range(3)]
+    opened(breaker)
+    breaker.succeeded(late[0])
+    clock.now += 30
+    breaker.admit()
+    breaker.failed(late[1])
+    breaker.abandoned(late[2])
+    assert breaker.state is State.HALF_OPEN
+
+
+def test_a_window_forgets_in_steps_and_holds_ten_slots_however_busy(clock):
+    window = Window(10, clock)
+    for _ in range(100):
+        for _ in range(50):
+            window.add("a")
+        clock.now += 1
+    assert len(window._slots) <= 10
+    assert window.count("a") == 450, "the present slot is empty yet"
+    clock.now += 20
+    assert window.count("a") == 0
+
+
+@pytest.mark.parametrize(("share", "calls", "retries"), [(0.2, 0, 3), (0.2, 100, 20), (0.2, 10, 3), (1.0, 10, 10), (0.0, 100, 0)])
+def test_retries_are_a_share_of_the_calls(clock, share, calls, retries):
+    budget = RetryBudget(share, clock)
+    for _ in range(calls):
+        budget.called()
+    assert sum(budget.take() for _ in range(200)) == retries
+    clock.now += 11
+    assert budget.take() == bool(share), "a new window"
