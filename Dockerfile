@@ -3,7 +3,9 @@
 #   docker build -t foggate .
 #   docker build -t foggate --build-arg TORCH_INDEX=<index of CPU builds> .     a plain install of torch brings CUDA's gigabytes
 #   docker build -t foggate:cuda --build-arg TORCH_INDEX=<index of CUDA builds> --build-arg BUILTIN= .
-#   docker run --rm -p 8080:8080 foggate
+#   docker run --rm -p 127.0.0.1:8080:8080 foggate serve --insecure        this machine only, no keys
+#   docker run --rm -p 8080:8080 -v ./keys.json:/etc/foggate/keys.json:ro -e FOGGATE_SECURITY__KEYS=/etc/foggate/keys.json foggate
+# A container listens beyond loopback, so without keys it starts only when told --insecure (docs/security.md).
 
 ARG PYTHON=3.11
 FROM python:${PYTHON}-slim AS build

@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ASSETS := .assets
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test load test-fast test-mcq test-nginx mechanism check format bench assets image clean
+.PHONY: help setup serve test soak chaos fuzz load test-fast test-mcq test-nginx mechanism audit secrets check format bench assets image clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,15 @@ assets: ## Fetch the real Qwen3 and Gemma 3 tokenizers for the tests
 test: setup assets ## Run the whole suite
 	$(BIN)/python -m pytest $(ARGS)
 
+soak: setup ## A mixed load for SOAK_SECONDS (300): nothing may grow
+	$(BIN)/python -m tests.soak --seconds $(or $(SOAK_SECONDS),300) $(ARGS)
+
+chaos: setup ## Two gateways behind nginx and haproxy while things break (needs one of them)
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: setup ## 100,000 random requests: documented statuses only
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
 load: setup ## 200 clients for 60 s against a small queue
 	LOAD_SECONDS=60 $(BIN)/python -m pytest tests/e2e/test_serve.py -k many_clients -s $(ARGS)
 
@@ -62,6 +71,19 @@ test-nginx: setup ## Two gateways behind a real nginx (needs nginx)
 
 mechanism: setup ## Prove the recipe on SmolLM2 with questions whose answer is known (long on a CPU)
 	$(BIN)/python -m pytest tests/mechanism -s $(ARGS)
+
+.audit/.installed:
+	$(PYTHON) -m venv .audit
+	.audit/bin/python -m pip install --quiet pip-audit detect-secrets
+	touch $@
+
+audit: .audit/.installed ## Known vulnerabilities of the pinned dependencies (asks PyPI)
+	.audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip
+
+# What is no secret and looks like one (hashes, test keys) stands in .secrets.baseline; after a look at it:
+#   git ls-files -z | xargs -0 .audit/bin/detect-secrets scan > .secrets.baseline
+secrets: .audit/.installed ## Anything in the repository that looks like a secret
+	git ls-files -z | xargs -0 .audit/bin/detect-secrets-hook --baseline .secrets.baseline
 
 check: $(VENV)/.installed ## Lint, format, types, import contracts
 	$(BIN)/ruff check .

@@ -9,9 +9,11 @@ from rich.console import Console
 
 from app import __version__
 from app.cli.eval_commands import calibrate, eval_cli
+from app.cli.keys_commands import keys_cli
 from app.cli.options import AsJson, ConfigFile, print_json
-from app.cli.train_commands import bench_cli, evolve, label
+from app.cli.train_commands import adapter, bench_cli, evolve, label
 from app.errors import ConfigError, FogGateError
+from app.settings import CALLER_KEY
 
 cli = typer.Typer(
     name="foggate", help="A self-aware edge-cloud gateway for multiple-choice questions.", no_args_is_help=True, add_completion=False
@@ -20,6 +22,7 @@ config_cli = typer.Typer(help="Look at the configuration.", no_args_is_help=True
 cli.add_typer(config_cli, name="config")
 cli.add_typer(eval_cli, name="eval")
 cli.add_typer(bench_cli, name="bench")
+cli.add_typer(keys_cli, name="keys")
 console = Console(highlight=False)
 
 
@@ -42,6 +45,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Overrides server.host.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Overrides server.port; 0 takes a free one.")] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Start the stand-in cloud beside it, unless cloud.base_url is set.")] = False,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Listen beyond loopback without keys: everybody may do everything.")] = False,
 ) -> None:
     """Run the gateway."""
     from app.cli.serve import run_gateway
@@ -50,6 +54,8 @@ def serve(
     settings = load_settings(config)
     given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     settings = settings.model_copy(update={"server": settings.server.model_copy(update=given)})
+    if insecure:
+        settings = settings.model_copy(update={"security": settings.security.model_copy(update={"insecure": True})})
     run_gateway(settings, console, demo=demo)
 
 
@@ -59,6 +65,7 @@ def ask(
     options: Annotated[list[str], typer.Argument(help="2 to 26 options, in order.")],
     config: ConfigFile = None,
     url: Annotated[str | None, typer.Option(help="Ask a running gateway instead of loading the model here.")] = None,
+    key: Annotated[str | None, typer.Option(envvar=CALLER_KEY, help="API key for --url.")] = None,
     domain: Annotated[str | None, typer.Option()] = None,
     tau: Annotated[float | None, typer.Option(min=0, max=1)] = None,
     route: Annotated[str, typer.Option(help="auto, edge or cloud")] = "auto",
@@ -80,7 +87,7 @@ def ask(
         asked = AnswerRequest.model_validate(fields)
     except ValidationError as error:
         raise validation_error([dict(item) for item in error.errors()]) from None
-    reply = answer(asked, settings=load_settings(config), url=url)
+    reply = answer(asked, settings=load_settings(config), url=url, key=key)
     if as_json:
         print_json(reply)
     else:
@@ -128,8 +135,8 @@ def export(
     config: ConfigFile = None,
 ) -> None:
     """Write the edge model (adapter merged), its tokenizer and a ten-line script that plain transformers runs."""
+    from app.build import load_edge_model
     from app.edge.export import export_model
-    from app.main import load_edge_model
     from app.settings import load_settings
 
     settings = load_settings(config)
@@ -140,6 +147,7 @@ def export(
 cli.command()(calibrate)
 cli.command()(label)
 cli.command()(evolve)
+cli.command()(adapter)
 
 
 @config_cli.command("check")

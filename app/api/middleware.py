@@ -18,10 +18,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.errors import error_body, http_response, response_of
 from app.errors import PayloadTooLarge
 from app.metrics import Metrics
+from app.tracing import trace_id
 
 log = structlog.get_logger("foggate.request")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_OURS = b"x-foggate-"
 # An oversized body is read and thrown away up to here, so that the caller gets to see the 413; beyond, we hang up.
 _DISCARD_AT_MOST = 64 * 1024 * 1024
 # Probes and scrapes every few seconds are not news.
@@ -44,6 +46,9 @@ class RequestContext:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        # These are ours to say: nobody behind may take a caller's for one.
+        own = [(name, value) for name, value in scope["headers"] if not name.lower().startswith(_OURS)]
+        scope = {**scope, "headers": own}
         fields: dict[str, Any] = {}
         scope.setdefault("state", {}).update(request_id=request_id, log=fields)
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -73,15 +78,21 @@ class RequestContext:
         finally:
             if scope["path"] not in _QUIET:
                 duration_ms = round((time.monotonic() - started) * 1000, 1)
-                log.info("request", method=scope["method"], path=scope["path"], status=status, duration_ms=duration_ms, **fields)
+                if (trace := trace_id()) is not None:
+                    fields["trace_id"] = trace
+                client = scope["client"][0] if scope.get("client") else None
+                log.info(
+                    "request", client=client, method=scope["method"], path=scope["path"], status=status, duration_ms=duration_ms, **fields
+                )
             structlog.contextvars.unbind_contextvars("request_id")
 
 
 class BodyGuard:
-    """JSON only, and no more of it than configured, before anything looks inside."""
+    """JSON only, no more of it than configured and no slower, before anything looks inside."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, max_body_bytes: int, timeout_s: float, metrics: Metrics) -> None:
         self.app = app
+        self.timeout_s = timeout_s
         self.max_body_bytes = max_body_bytes
         self.metrics = metrics
 
@@ -90,15 +101,16 @@ class BodyGuard:
             await self.app(scope, receive, send)
             return
         request_id = scope["state"]["request_id"]
-        body, total, more = bytearray(), 0, True
-        while more and total <= _DISCARD_AT_MOST:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            total += len(message.get("body", b""))
-            more = message.get("more_body", False)
-            if total <= self.max_body_bytes:
-                body += message.get("body", b"")
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                read = await self._read(receive)
+        except TimeoutError:
+            self.metrics.rejected.labels("request_timeout").inc()
+            await http_response(408, request_id, {"connection": "close"})(scope, receive, send)
+            return
+        if read is None:
+            return
+        body, total, more = read
         if total > self.max_body_bytes:
             self.metrics.rejected.labels("payload_too_large").inc()
             error = PayloadTooLarge(f"the body is over the limit of {self.max_body_bytes} bytes")
@@ -112,7 +124,7 @@ class BodyGuard:
             self.metrics.rejected.labels("unsupported_media_type").inc()
             await http_response(415, request_id)(scope, receive, send)
             return
-        waiting: Message | None = {"type": "http.request", "body": bytes(body), "more_body": False}
+        waiting: Message | None = {"type": "http.request", "body": body, "more_body": False}
 
         async def replay() -> Message:
             nonlocal waiting
@@ -122,6 +134,19 @@ class BodyGuard:
             return await receive()
 
         await self.app(scope, replay, send)
+
+    async def _read(self, receive: Receive) -> tuple[bytes, int, bool] | None:
+        """The body up to the limit, its whole length, and whether more is coming; None if the caller left."""
+        body, total, more = bytearray(), 0, True
+        while more and total <= _DISCARD_AT_MOST:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            total += len(message.get("body", b""))
+            more = message.get("more_body", False)
+            if total <= self.max_body_bytes:
+                body += message.get("body", b"")
+        return bytes(body), total, more
 
 
 class CancelOnDisconnect:

@@ -9,23 +9,30 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import ValidationError
 
+from app.api.auth import Caller
 from app.api.errors import body_of, type_name, validation_error
 from app.api.schemas import AnswerRequest, AnswerResponse, AnswersRequest, AnswersResponse, ErrorResponse, answer_body
 from app.api.state import GatewayState
 from app.cascade import Cascade
-from app.domain import Outcome
+from app.domain import Outcome, RouteRequest
 from app.errors import FogGateError, InvalidQuestion, NotReady
+from app.keys import Permission
 from app.metrics import CONTENT_TYPE
+from app.tracing import describe
 
 NDJSON = "application/x-ndjson"
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": text}
     for status, text in {
         400: "Not JSON, or not UTF-8",
+        401: "No key, or a wrong one",
+        403: "The key lacks the permission",
+        408: "The body did not come in time",
         413: "Body too large",
         415: "Not application/json",
+        421: "Not a host name of this gateway",
         422: "Something inside the body is wrong",
-        429: "The edge queue is full (`Retry-After`)",
+        429: "The edge queue is full, or the key is over its rate (`Retry-After`)",
         502: "The cloud failed and `on_cloud_failure` is `error`",
         503: "Loading or draining (`Retry-After`)",
         504: "The deadline passed",
@@ -39,7 +46,7 @@ def answers_router(state: GatewayState) -> APIRouter:
 
     @router.post("/v1/answer", response_model=AnswerResponse, responses=_ERRORS, summary="Answer one question")
     async def answer(asked: AnswerRequest, request: Request) -> JSONResponse:
-        outcome = await _answer_one(state, asked)
+        outcome = await _answer_one(state, asked, request.state.caller)
         request.state.log.update(_log_fields(outcome))
         return JSONResponse(answer_body(outcome), headers=_headers(outcome))
 
@@ -60,6 +67,8 @@ def answers_router(state: GatewayState) -> APIRouter:
         if len(asked.questions) > state.limits.max_questions:
             raise InvalidQuestion(f"{len(asked.questions)} questions, the limit is {state.limits.max_questions}", param="questions")
         _running(state)
+        # The request itself counted as one question.
+        await request.state.caller.count(len(asked.questions) - 1)
         turn = asyncio.Semaphore(state.limits.batch_concurrency)
         request.state.log.update(questions=len(asked.questions), errors=0)
         tasks = [asyncio.ensure_future(_one_of_many(state, turn, request, index, raw)) for index, raw in enumerate(asked.questions)]
@@ -110,14 +119,20 @@ def _running(state: GatewayState) -> Cascade:
     return state.cascade
 
 
-async def _answer_one(state: GatewayState, asked: AnswerRequest) -> Outcome:
+async def _answer_one(state: GatewayState, asked: AnswerRequest, caller: Caller) -> Outcome:
     cascade = _running(state)
     length = len(asked.question) + sum(map(len, asked.options))
     if length > state.limits.max_text_chars:
         raise InvalidQuestion(f"the text is {length} characters long, the limit is {state.limits.max_text_chars}", param="question")
     deadline_s = None if asked.deadline_ms is None else asked.deadline_ms / 1000
-    outcome = await cascade.answer(asked.to_question(), tau=asked.tau, route=asked.route_request, deadline_s=deadline_s)
+    for field, chosen in (("tau", asked.tau is not None), ("route", asked.route_request is not RouteRequest.AUTO)):
+        if chosen:
+            caller.require(Permission.FORCE_ROUTE, param=field)
+    outcome = await cascade.answer(
+        asked.to_question(), tau=asked.tau, route=asked.route_request, deadline_s=deadline_s, allowance=caller.allow
+    )
     state.metrics.answered(outcome)
+    describe(outcome, state.tracing)
     return outcome
 
 
@@ -125,7 +140,7 @@ async def _one_of_many(state: GatewayState, turn: asyncio.Semaphore, request: Re
     """One result of `/v1/answers`: an answer, or an error of its own."""
     async with turn:
         try:
-            return {"index": index, **answer_body(await _answer_one(state, AnswerRequest.model_validate(raw)))}
+            return {"index": index, **answer_body(await _answer_one(state, AnswerRequest.model_validate(raw), request.state.caller))}
         except ValidationError as error:
             failed: FogGateError = validation_error([dict(item) for item in error.errors()])
         except FogGateError as error:

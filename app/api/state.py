@@ -6,6 +6,7 @@ from typing import Any
 
 from app.cascade import Cascade
 from app.metrics import Metrics
+from app.settings import TracingSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Limits:
     max_text_chars: int
     max_questions: int
     batch_concurrency: int
+    body_timeout_s: float
 
 
 @dataclass(slots=True)
@@ -24,7 +26,8 @@ class GatewayState:
 
     Attributes:
         cascade: None until the model has answered its warm-up batch.
-        alive: whether the edge worker still runs.
+        alive: whether the edge worker still runs and its present batch is not too old.
+        stalled: whether questions wait and none of them gets on.
         edge_model: name of the edge model, once loaded.
         calibration: what `/v1/models` says of it; None without one.
     """
@@ -32,17 +35,21 @@ class GatewayState:
     metrics: Metrics
     limits: Limits
     cloud_model: str | None
+    tracing: TracingSettings
     calibration: Mapping[str, Any] | None = None
     cascade: Cascade | None = None
     alive: Callable[[], bool] = lambda: True
+    stalled: Callable[[], bool] = lambda: False
     edge_model: str | None = None
     draining: bool = False
 
     @property
     def status(self) -> str:
-        """`ready`, `loading`, `draining`, or `dead` when the edge worker has ended."""
+        """`ready`, `loading`, `draining`, `stalled`, or `dead` when the edge worker has ended or hangs."""
         if self.draining:
             return "draining"
         if not self.alive():
             return "dead"
+        if self.stalled():
+            return "stalled"
         return "ready" if self.cascade else "loading"

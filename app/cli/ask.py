@@ -11,22 +11,23 @@ from app.api.schemas import AnswerRequest, answer_body
 from app.cloud.gateway import ask_gateway
 from app.main import open_cascade
 from app.metrics import Metrics
+from app.policies import load_calibration
 from app.settings import Settings
 
 _BAR_WIDTH = 32
 
 
-def ask(asked: AnswerRequest, *, settings: Settings, url: str | None) -> dict[str, Any]:
+def ask(asked: AnswerRequest, *, settings: Settings, url: str | None, key: str | None = None) -> dict[str, Any]:
     """The body of `/v1/answer`, from a running gateway or from a cascade in this process. Raises FogGateError."""
     if url:
-        return ask_gateway(url, asked.model_dump(exclude_none=True))
+        return ask_gateway(url, asked.model_dump(exclude_none=True), key=key)
     return asyncio.run(_in_process(asked, settings))
 
 
 async def _in_process(asked: AnswerRequest, settings: Settings) -> dict[str, Any]:
     question = asked.to_question()
-    async with open_cascade(settings, Metrics()) as (cascade, _):
-        return answer_body(await cascade.answer(question, tau=asked.tau, route=asked.route_request))
+    async with open_cascade(settings, Metrics(), named=load_calibration(settings)) as opened:
+        return answer_body(await opened.cascade.answer(question, tau=asked.tau, route=asked.route_request))
 
 
 def show(reply: dict[str, Any], asked: AnswerRequest, console: Console) -> None:

@@ -12,11 +12,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from app.build import load_edge_model
 from app.cloud.bank import SHIPPED_BANK, load_rows
 from app.domain import Question
 from app.errors import ConfigError
 from app.evaluation.statistics import bootstrap_rows, interval
-from app.main import load_edge_model
 from app.settings import Settings
 
 _TOLERANCE = 20

@@ -4,10 +4,10 @@ import statistics
 import time
 from typing import Any
 
+from app.build import build_engine, load_edge_model
 from app.cli.bench import ratio
 from app.cloud.bank import SHIPPED_BANK, load_rows
 from app.domain import Question
-from app.main import build_engine, load_edge_model
 from app.settings import Settings
 
 

@@ -72,6 +72,7 @@ def eval_report(
 @eval_cli.command("compare")
 def eval_compare(
     reports: Annotated[list[Path], typer.Argument(help="Two or more report.json; the others are compared with the first.")],
+    cloud_rate: Annotated[float, typer.Option(min=0, max=1, help="Where both signals' lifts over random are compared.")] = 0.4,
     out: Annotated[Path | None, typer.Option(help="Write the comparison as Markdown too.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     as_json: AsJson = False,
@@ -79,7 +80,7 @@ def eval_compare(
     """Checkpoints or families side by side, with paired intervals where the questions are the same."""
     from app.cli.evaluate import run_compare
 
-    run_compare(reports=reports, out=out, seed=seed, as_json=as_json)
+    run_compare(reports=reports, cloud_rate=cloud_rate, out=out, seed=seed, as_json=as_json)
 
 
 def calibrate(

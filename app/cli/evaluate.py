@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from app.build import build_batcher, build_cloud, build_engine, load_edge_model
 from app.calibration import Target, write_calibration
 from app.deadline import Deadline
 from app.domain import Signal
@@ -26,7 +27,7 @@ from app.evaluation.records import Record, load_records, read_records
 from app.evaluation.report import build_report, outcomes
 from app.evaluation.table import Table, to_table
 from app.logs import configure_logging
-from app.main import WARM_UP, WARM_UP_S, build_batcher, build_cloud, build_engine, load_edge_model
+from app.main import WARM_UP, WARM_UP_S
 from app.metrics import Metrics
 from app.settings import Settings
 
@@ -101,7 +102,7 @@ async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float]:
 
         generator = FreeGenerator(loaded.model, engine.renderer)
     batcher = build_batcher(settings.model_copy(update={"edge": queue}), engine, metrics)
-    cloud = build_cloud(settings, metrics) if plan.use_cloud else None
+    cloud = build_cloud(settings, metrics, offline=True) if plan.use_cloud else None
     columns = (TextColumn("collecting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         await batcher.verdict(WARM_UP, Deadline.after(WARM_UP_S))
@@ -160,9 +161,9 @@ def _draw(columns: Table, report: dict[str, Any], out: Path) -> str:
     return f"{len(draw_all(columns, report, out))} pictures"
 
 
-def run_compare(*, reports: list[Path], out: Path | None, seed: int, as_json: bool) -> None:
+def run_compare(*, reports: list[Path], cloud_rate: float, out: Path | None, seed: int, as_json: bool) -> None:
     """Print reports side by side. Raises ConfigError."""
-    compared = compare(reports, seed=seed)
+    compared = compare(reports, cloud_rate=cloud_rate, seed=seed)
     text = render_comparison(compared)
     if out is not None:
         try:

@@ -18,29 +18,26 @@ from rich.markup import escape
 from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
 from app.cloud.demo import MODEL, create_demo, parse_faults
 from app.errors import ConfigError
+from app.exposure import check_exposure
 from app.logs import configure_logging
 from app.main import listen, serve
 from app.settings import CloudSettings, Settings
 
 # Two questions of the shipped bank: by default the builtin model keeps the first and passes on the second.
 EDGE_EXAMPLE = {
-    "question": "What is the purpose of a unit test?",
-    "options": [
-        "To encrypt the source code",
-        "To measure the speed of the network",
-        "To check a small part of a program by itself",
-        "To compile the program for another machine",
-    ],
+    "question": "Which fraction equals 0.75?",
+    "options": ["2/3", "7/10", "4/5", "3/4"],
 }
 CLOUD_EXAMPLE = {
-    "question": "What is the square root of 144?",
-    "options": ["12", "11", "72", "14"],
+    "question": "A train covers 150 km in 2 hours. What is its average speed?",
+    "options": ["75 km/h", "300 km/h", "70 km/h", "50 km/h"],
 }
 
 
 def run_gateway(settings: Settings, console: Console, *, demo: bool) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises ConfigError."""
     configure_logging(settings.log.level)
+    check_exposure(settings)
     listener = listen(settings.server.host, settings.server.port)
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from app.build import build_cloud, build_engine, load_edge_model
 from app.cascade import Cloud
 from app.domain import BUCKET_LABELS
 from app.edge.builtin import default_cache_dir
@@ -20,7 +21,6 @@ from app.edge.threads import set_threads, set_wait_policy
 from app.errors import ConfigError
 from app.evaluation.dataset import load_items
 from app.logs import configure_logging
-from app.main import build_cloud, build_engine, load_edge_model
 from app.metrics import Metrics
 from app.settings import Settings
 
@@ -62,6 +62,37 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
     for sentence in said:
         console.print(sentence)
     console.print(f"the whole story: {out / 'report.md'}")
+
+
+def run_adapter(
+    settings: Settings, *, run: Path, out: Path, round_number: int | None, agreement: float, max_mb: float, license_name: str | None
+) -> None:
+    """Compress a run's checkpoint into an adapter. Raises ConfigError."""
+    configure_logging("error")
+    from app.training.config import EvolveConfig
+
+    if not (run / "chain.json").is_file():
+        raise ConfigError(f"{run} holds no run of foggate evolve")
+    config = EvolveConfig.model_validate(json.loads((run / "chain.json").read_text(encoding="utf-8"))["config"])
+    set_wait_policy(settings.edge.wait_policy)
+    set_threads(config.threads)
+    try:
+        from app.training.chain import open_chain
+        from app.training.ship import ship
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"training needs {error.name}: pip install 'foggate[train]'") from None
+    teacher = connect_teacher(settings) if settings.cloud.base_url and config.labels.source == "teacher" else None
+    try:
+        with _bars() as progress:
+            chain = open_chain(
+                config, run, resume=True, cache_dir=settings.edge.cache_dir or default_cache_dir(), teacher=teacher, progress=progress
+            )
+            said = ship(chain, out, round_number=round_number, agreement=agreement, max_mb=max_mb, license_name=license_name)
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
+    console = Console(highlight=False, soft_wrap=True)
+    for sentence in said:
+        console.print(sentence)
 
 
 def run_label(
@@ -119,7 +150,7 @@ def connect_teacher(settings: Settings) -> Any:
 
     @contextlib.asynccontextmanager
     async def connect() -> AsyncIterator[Cloud]:
-        client = build_cloud(settings, Metrics())
+        client = build_cloud(settings, Metrics(), offline=True)
         assert client is not None  # noqa: S101  # asked for only where a cloud is configured
         try:
             yield client

@@ -52,6 +52,23 @@ def evolve(
     run_evolve(load_settings(None), config=evolve_config, out=out, rounds=rounds, resume=resume, as_json=as_json)
 
 
+def adapter(
+    run: Annotated[Path, typer.Option(help="The folder of a run that foggate evolve made.")],
+    out: Annotated[Path, typer.Option(help="The adapter's folder; its name becomes part of the model's.")],
+    round_number: Annotated[int | None, typer.Option("--round", min=0, help="Which checkpoint; by default the last promoted one.")] = None,
+    agreement: Annotated[float, typer.Option(min=0.5, max=1, help="Share of the dev rows whose verdict must stay.")] = 0.99,
+    max_mb: Annotated[float, typer.Option(min=0.001, help="How large the weights may be.")] = 30,
+    license_name: Annotated[str | None, typer.Option("--license", help="For the model card, as the hub spells it: apache-2.0")] = None,
+) -> None:
+    """A run's checkpoint as one low-rank adapter of its base, with a calibration and a model card."""
+    from app.cli.train import run_adapter
+    from app.settings import load_settings
+
+    run_adapter(
+        load_settings(None), run=run, out=out, round_number=round_number, agreement=agreement, max_mb=max_mb, license_name=license_name
+    )
+
+
 @bench_cli.command("edge")
 def bench_edge(
     config: ConfigFile = None,
@@ -96,3 +113,29 @@ def bench_label(
     Console(highlight=False).print(
         f"labelling by one forward pass is {report['ratio_vs_generations']:.1f} times faster [{low:.1f}, {high:.1f}]"
     )
+
+
+@bench_cli.command("injection")
+def bench_injection(
+    config: ConfigFile = None,
+    data: Annotated[list[str] | None, typer.Option(help="Questions as for eval collect; by default the shipped bank.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Questions at most.")] = 40,
+    as_json: AsJson = False,
+) -> None:
+    """What hostile text in questions and options does to the answer and the route of the configured edge model."""
+    import sys
+
+    from app.cli.bench_injection import bench_injection as measure
+    from app.cli.bench_injection import show
+    from app.cloud.bank import SHIPPED_BANK
+    from app.settings import load_settings
+
+    def on_progress(done: int) -> None:
+        sys.stderr.write(f"\r{done} verdicts ")
+
+    report = measure(load_settings(config), data=data or [str(SHIPPED_BANK)], limit=limit, on_progress=on_progress)
+    sys.stderr.write("\n")
+    if as_json:
+        print_json(report)
+    else:
+        show(report, Console(highlight=False))

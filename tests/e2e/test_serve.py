@@ -40,7 +40,10 @@ async def test_from_the_first_question_to_the_last_log_line(start):
         await http.post("/v1/answer", json={"question": SECRET_TEXT, "options": [SECRET_TEXT + "a", "b"]})
         await http.post("/v1/answer", json={"question": SECRET_TEXT, "options": ["a"]})
         models = (await http.get("/v1/models")).json()["data"]
-        assert [(model["role"], model["id"]) for model in models] == [("edge", "smollm2-135m-instruct"), ("cloud", "demo-cloud")]
+        assert [(model["role"], model["id"]) for model in models] == [
+            ("edge", "smollm2-135m-instruct+foggate-r14"),
+            ("cloud", "demo-cloud"),
+        ]
         metrics = (await http.get("/metrics")).text
 
         asked = await asyncio.to_thread(foggate, "ask", "--url", url, "--json", examples[0]["question"], *examples[0]["options"])
@@ -137,7 +140,9 @@ def test_what_cannot_start_says_so_in_one_sentence_and_exits_with_2(tmp_path):
     for arguments, environment, says in (
         (["serve", "--config", str(tmp_path / "bad.yaml")], {}, "did you mean 'policy.tau'?"),
         (["serve", "--port", "0"], {"FOGGATE_EDGE__MODEL": str(tmp_path)}, "neither a folder with a model"),
-        (["serve", "--host", "192.0.2.1"], {}, "cannot listen on 192.0.2.1"),
+        (["serve", "--host", "192.0.2.1"], {}, "192.0.2.1 can be reached from other machines and no keys are configured"),
+        (["serve", "--host", "192.0.2.1", "--insecure"], {}, "cannot listen on 192.0.2.1"),
+        (["serve", "--port", "0"], {"FOGGATE_SECURITY__KEYS": str(tmp_path / "none")}, "the key file"),
         (["config", "check"], {"FOGGATE_POLICY__TAU": "2"}, "policy.tau"),
         (["demo-cloud", "--fault", "fire:1"], {}, "fault 'fire:1'"),
         (["demo-cloud", "--recorded", "gpt"], {}, "no answers of 'gpt'"),

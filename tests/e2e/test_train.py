@@ -41,6 +41,20 @@ async def test_a_chain_goes_on_and_what_it_made_is_served(run, start):
     assert answer["answer"] in {"A", "B"}
 
 
+def test_a_run_becomes_an_adapter_to_ship(run, tmp_path):
+    out = tmp_path / "mine"
+    done = foggate("adapter", "--run", str(run / "run"), "--out", str(out), "--round", "1", "--agreement", "0.8", "--license", "mit")
+    assert done.returncode == 0, done.stderr
+    assert "is R01 at rank" in done.stdout
+    assert {"adapter_model.safetensors", "adapter_config.json", "foggate.json", "README.md"} <= {path.name for path in out.iterdir()}
+    for arguments, says in (
+        (["--run", str(run / "run"), "--out", str(out)], "is there already"),
+        (["--run", str(tmp_path), "--out", str(tmp_path / "x")], "holds no run of foggate evolve"),
+    ):
+        done = foggate("adapter", *arguments)
+        assert (done.returncode, says in done.stderr) == (2, True), done.stderr
+
+
 def test_labels_of_a_file(run, tmp_path):
     data, out = write(tmp_path / "q.jsonl", questions(12, "law", 5, "mine")), tmp_path / "labels.jsonl"
     arguments = ["label", "--data", str(data), "--out", str(out), "--model", str(run / "in/base"), "--json"]

@@ -30,12 +30,15 @@ UNSURE = {"question": "Who knows", "options": ["a", "b", "c"]}
 
 @contextlib.asynccontextmanager
 async def gateway(engine=None, *, ready=True, faults=None, cloud=True, latency_ms=0.0, **settings):
-    """A gateway with a stand-in cloud; yields an HTTP client and the engine."""
+    """A gateway with a stand-in cloud (`cloud`: its settings, or False for none); yields an HTTP client and the engine."""
     engine = engine or FakeEngine()
     async with contextlib.AsyncExitStack() as stack:
         url = await stack.enter_async_context(serving(create_demo(Bank([]), faults=faults or {}, latency_ms=latency_ms))) if cloud else None
         configured = Settings(
-            **{**settings, "cloud": {"base_url": url + "/v1" if url else None, "max_attempts": 2, **settings.get("cloud", {})}}
+            **{
+                **settings,
+                "cloud": {"base_url": url + "/v1" if url else None, "max_attempts": 2, **(cloud if isinstance(cloud, dict) else {})},
+            }
         )
         app = create_app(configured, loader=lambda _: engine)
         http = await stack.enter_async_context(httpx2.AsyncClient(base_url=await stack.enter_async_context(serving(app)), timeout=30))
@@ -456,6 +459,33 @@ async def test_a_dead_worker_is_neither_live_nor_ready():
         http.state.alive = lambda: False
         assert (await http.get("/health/live")).status_code == 503
         assert (await http.get("/health/ready")).json() == {"status": "dead"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "path", "status"), [({"ready_stall_s": 0.1}, "/health/ready", "stalled"), ({"live_stall_s": 0.1}, "/health/live", "dead")]
+)
+async def test_a_hung_engine_takes_the_gateway_out_and_a_recovered_one_back_in(limits, path, status):
+    async with gateway(server=limits, edge={"max_batch_size": 1}) as (http, engine):
+        engine.gate.clear()
+        asked = [asyncio.ensure_future(http.post("/v1/answer", json=ASK)) for _ in range(2)]
+        while (seen := await http.get(path)).status_code == 200:
+            await asyncio.sleep(0.01)
+        assert (seen.status_code, seen.json()) == (503, {"status": status})
+        if status == "stalled":
+            assert (await http.get("/health/live")).status_code == 200
+        engine.gate.set()
+        assert [reply.status_code for reply in await asyncio.gather(*asked)] == [200, 200]
+        assert (await http.get(path)).status_code == 200
+
+
+async def test_a_spent_cloud_budget_lowers_the_cut_where_everybody_can_see_it():
+    async with gateway(cloud={"budget": {"calls_per_day": 1, "on_exhausted": "lower_tau", "tau": 0.0}}) as (http, _):
+        replies = [(await http.post("/v1/answer", json={**UNSURE, "question": f"Who knows {n}"})).json() for n in range(2)]
+        assert [(reply["route"], reply["reason"], reply["tau"]) for reply in replies] == [
+            ("cloud", "low_confidence", 0.5),
+            ("edge", "confident", 0.0),
+        ]
+        assert http.state.metrics.registry.get_sample_value("foggate_tau", {"domain": "default"}) == 0.0
 
 
 async def test_a_bug_is_a_500_without_details(caplog):

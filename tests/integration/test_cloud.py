@@ -8,12 +8,13 @@ import openai
 import pytest
 
 from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
-from app.cloud.client import CloudClient, _retry_after
 from app.cloud.demo import create_demo
+from app.cloud.endpoint import retry_after
 from app.deadline import Deadline
 from app.domain import Question
 from app.errors import CloudError, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
 from app.metrics import Metrics
+from tests.clouds import cloud_client
 from tests.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])
@@ -26,7 +27,7 @@ def demo(accuracy=1.0, **kwargs):
 
 
 def client(url, metrics=None, **kwargs):
-    return CloudClient(base_url=url + "/v1", model="m", metrics=metrics or Metrics(), api_key=KEY, seed=0, **kwargs)
+    return cloud_client(url, metrics=metrics, api_key=KEY, **kwargs)
 
 
 async def stats(url):
@@ -225,8 +226,8 @@ async def test_key_headers_and_body_fields_are_sent():
     ("value", "seconds"), [(None, None), ("3", 3.0), ("0", 0.0), ("-5", 0.0), ("nan", None), ("inf", None), ("soon", None)]
 )
 def test_retry_after_values(value, seconds):
-    assert _retry_after(value) == seconds
-    assert _retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+    assert retry_after(value) == seconds
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
 
 
 async def test_the_stand_in_speaks_to_the_real_openai_client():

@@ -6,14 +6,13 @@ from collections import Counter
 import pytest
 
 from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
-from app.cloud.client import CloudClient
 from app.cloud.demo import create_demo
 from app.domain import CloudReply, Question
 from app.errors import CloudUnavailable, ConfigError, EdgeError
 from app.evaluation.collect import EdgeIdentity, collect
 from app.evaluation.dataset import load_items
 from app.evaluation.records import read_records
-from app.metrics import Metrics
+from tests.clouds import cloud_client
 from tests.fakes import FakeEdge, make_verdict
 from tests.servers import serving
 
@@ -135,7 +134,7 @@ async def test_records_of_another_model_or_other_questions_are_refused(tmp_path)
 
 async def test_against_the_real_stand_in_its_accuracy_is_found_again(tmp_path):
     async with serving(create_demo(Bank(load_rows([SHIPPED_BANK]), accuracy=1.0), faults={"500": 0.2})) as url:
-        cloud = CloudClient(base_url=url + "/v1", model="m", metrics=Metrics(), max_attempts=8)
+        cloud = cloud_client(url, max_attempts=8)
         done = await run(tmp_path / "r.jsonl", CountingEdge(), cloud)
         await cloud.close()
     assert done.failed == 0

@@ -6,13 +6,12 @@ import httpx2
 import pytest
 
 from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
-from app.cloud.client import CloudClient
 from app.cloud.demo import create_demo
 from app.errors import ConfigError
 from app.evaluation.dataset import load_items
 from app.evaluation.records import read_records
-from app.metrics import Metrics
 from app.training.teacher import ask_teacher
+from tests.clouds import cloud_client
 from tests.servers import serving
 
 ITEMS = load_items([SHIPPED_BANK])[:30]
@@ -21,7 +20,7 @@ ITEMS = load_items([SHIPPED_BANK])[:30]
 def connect(url):
     @contextlib.asynccontextmanager
     async def teacher():
-        client = CloudClient(base_url=url + "/v1", model="m", metrics=Metrics(), max_attempts=2)
+        client = cloud_client(url, max_attempts=2)
         try:
             yield client
         finally:

@@ -186,3 +186,26 @@ async def test_closing_finishes_what_is_queued_and_refuses_what_comes(engine, ma
     await asyncio.gather(first, *waiting)
     await closing
     assert not batcher.alive
+
+
+async def test_a_hung_engine_is_told_from_a_busy_one(engine, make):
+    now = [100.0]
+    batcher = make(clock=lambda: now[0], max_batch_size=1)
+    assert (batcher.batch_age_s(), batcher.stalled_s()) == (0.0, 0.0)
+    now[0] += 1000
+    assert batcher.stalled_s() == 0.0, "nothing to do is no stall"
+    first = await hold(engine, batcher)
+    now[0] += 20
+    assert (batcher.batch_age_s(), batcher.stalled_s()) == (20.0, 0.0), "nobody waits"
+    rest = [asyncio.ensure_future(batcher.verdict(ask(), FAR)) for _ in range(3)]
+    await queued(batcher, 3)
+    assert batcher.stalled_s() == 0.0, "they have just come"
+    now[0] += 20
+    assert (batcher.batch_age_s(), batcher.stalled_s()) == (40.0, 20.0)
+    # Busy: each batch takes ten seconds, and the last of the queue has waited for all of them.
+    stalls = []
+    engine.on_batch = lambda: (now.__setitem__(0, now[0] + 10), stalls.append(batcher.stalled_s()))
+    engine.gate.set()
+    await asyncio.gather(first, *rest)
+    assert max(stalls[1:]) <= 10.0
+    assert (batcher.batch_age_s(), batcher.stalled_s()) == (0.0, 0.0)

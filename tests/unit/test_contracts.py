@@ -51,6 +51,7 @@ def test_every_metric_of_the_design_is_exposed():
         "foggate_cloud_request_duration_seconds",
         "foggate_cloud_tokens_total",
         "foggate_cloud_breaker_state",
+        "foggate_cloud_shared_total",
         "foggate_rejected_total",
         "foggate_degraded_total",
         "foggate_tau",

@@ -1,0 +1,158 @@
+"""Who asks, and what he may do. Pure ASGI, before any body is read.
+
+Without keys every caller has every permission: the gateway then listens on loopback only, or was told `--insecure`.
+"""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from limits import RateLimitItemPerDay, RateLimitItemPerMinute
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.errors import http_response, response_of, type_name
+from app.counts import Counts
+from app.errors import FogGateError, Forbidden, RateLimited, Unauthorized
+from app.keys import Key, KeyRing, Permission
+from app.metrics import Metrics
+
+PROBES = ("/health/live", "/health/ready")
+METRICS = "/metrics"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `key` is None where no keys are configured: everything is allowed, nothing is counted."""
+
+    counts: Counts
+    key: Key | None = None
+
+    def may(self, permission: Permission) -> bool:
+        """Whether he has a permission."""
+        return self.key is None or permission in self.key.permissions
+
+    def require(self, permission: Permission, *, param: str | None = None) -> None:
+        """Raises Forbidden without it."""
+        if not self.may(permission):
+            raise Forbidden(f"this key lacks the permission '{permission}'", param=param)
+
+    async def count(self, questions: int) -> None:
+        """Count questions against the key's rate. Raises RateLimited."""
+        if self.key is None or self.key.questions_per_minute is None or questions <= 0:
+            return
+        item = RateLimitItemPerMinute(self.key.questions_per_minute, namespace="foggate-rate")
+        if not await self.counts.hit(item, self.key.id, cost=questions):
+            left = await self.counts.left(item, self.key.id)
+            raise RateLimited(f"over {self.key.questions_per_minute} questions a minute", retry_after_s=max(1.0, left.reset_s))
+
+    async def allow(self) -> bool:
+        """Whether one more cloud call is within the key's budget; it is counted."""
+        if self.key is None or self.key.cloud_calls_per_day is None:
+            return True
+        item = RateLimitItemPerDay(self.key.cloud_calls_per_day, namespace="foggate-cloud")
+        return self.key.cloud_calls_per_day > 0 and await self.counts.hit(item, self.key.id)
+
+    async def rate_headers(self) -> dict[str, str]:
+        """As of the IETF draft "RateLimit header fields" in its widespread form; empty without a rate."""
+        if self.key is None or self.key.questions_per_minute is None:
+            return {}
+        left = await self.counts.left(RateLimitItemPerMinute(self.key.questions_per_minute, namespace="foggate-rate"), self.key.id)
+        return {
+            "ratelimit-limit": str(self.key.questions_per_minute),
+            "ratelimit-remaining": str(left.remaining),
+            "ratelimit-reset": str(math.ceil(left.reset_s)),
+        }
+
+
+class Authenticate:
+    """Puts the `Caller` into `scope["state"]["caller"]`, or answers 401, 403 or 429 itself.
+
+    Args:
+        app: what comes behind.
+        ring: the accepted keys; None where none are configured.
+        counts: where rates are counted.
+        metrics: where refusals are counted.
+        public: paths that need no key.
+    """
+
+    def __init__(self, app: ASGIApp, ring: KeyRing | None, counts: Counts, metrics: Metrics, public: Collection[str]) -> None:
+        self.app = app
+        self.ring = ring
+        self.counts = counts
+        self.metrics = metrics
+        self.public = frozenset(public)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        state = scope["state"]
+        if self.ring is None or scope["path"] in self.public:
+            state["caller"] = Caller(self.counts)
+            await self.app(scope, receive, send)
+            return
+        try:
+            key = self.ring.find(_presented(Headers(scope=scope)))
+            if key is None:
+                raise Unauthorized("a valid API key is needed: authorization: Bearer …")
+            caller = state["caller"] = Caller(self.counts, key)
+            state["log"]["key"] = key.id
+            caller.require(Permission.ADMIN if scope["path"] == METRICS else Permission.ANSWER)
+            if scope["method"] == "POST":
+                await caller.count(1)
+        except FogGateError as error:
+            self.metrics.rejected.labels(type_name(error)).inc()
+            response = response_of(error, state["request_id"])
+            if isinstance(error, Unauthorized):
+                response.headers["www-authenticate"] = "Bearer"
+            # The body was not read: the connection cannot be used again.
+            response.headers["connection"] = "close"
+            await response(scope, receive, send)
+            return
+        rates = await caller.rate_headers()
+
+        async def send_with_rates(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(rates)
+            await send(message)
+
+        await self.app(scope, receive, send_with_rates)
+
+
+class HostGuard:
+    """Refuses requests whose `Host` names something else than this gateway: a page in a browser can make a name of its own
+    point to loopback (DNS rebinding), and a proxy makes a loopback listener public.
+
+    Args:
+        app: what comes behind.
+        allowed: host names, without ports, in lower case; None allows all.
+    """
+
+    def __init__(self, app: ASGIApp, allowed: Collection[str] | None) -> None:
+        self.app = app
+        self.allowed = None if allowed is None else frozenset(allowed)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (
+            scope["type"] != "http"
+            or self.allowed is None
+            or scope["path"] in PROBES
+            or _host(Headers(scope=scope).get("host", "")) in self.allowed
+        ):
+            await self.app(scope, receive, send)
+            return
+        await http_response(421, scope["state"]["request_id"], {"connection": "close"})(scope, receive, send)
+
+
+def _presented(headers: Headers) -> str:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _host(value: str) -> str:
+    """`[::1]:8080` → `::1`, `localhost:8080` → `localhost`."""
+    name = value.strip().lower()
+    if name.startswith("["):
+        return name[1:].partition("]")[0]
+    return name.partition(":")[0]

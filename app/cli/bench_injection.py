@@ -1,0 +1,43 @@
+"""`foggate bench injection`: what hostile text does to the configured edge model."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from app.build import build_engine, load_edge_model
+from app.evaluation.dataset import load_items
+from app.evaluation.injection import measure_injection
+from app.logs import configure_logging
+from app.policies import build_policy, calibration_of, load_calibration
+from app.settings import Settings
+
+
+def bench_injection(settings: Settings, *, data: list[str], limit: int, on_progress: Any) -> dict[str, Any]:
+    """Measure with the configured model and policy. Raises ConfigError."""
+    configure_logging("error")
+    items = load_items(data)[:limit]
+    loaded = load_edge_model(settings)
+    engine = build_engine(settings, loaded)
+    calibration = calibration_of(settings, load_calibration(settings), edge_model=loaded.name, fingerprint=loaded.fingerprint)
+    policy = build_policy(settings, calibration)
+    effects = measure_injection(engine, items, policy, batch_size=settings.edge.max_batch_size, on_progress=on_progress)
+    return {
+        "edge_model": loaded.name,
+        "signal": policy.signal.value,
+        "tau": policy.tau,
+        "questions": len(items),
+        "attacks": {name: effect.row() for name, effect in effects.items()},
+    }
+
+
+def show(report: dict[str, Any], console: Console) -> None:
+    """Print for a person, in percent."""
+    table = Table("attack", "answer to the target", "answer changed", "edge → cloud", "cloud → edge", "change of confidence")
+    for name, row in report["attacks"].items():
+        rates = [f"{100 * row[key]:.0f}" for key in ("answer_to_target", "answer_changed", "edge_to_cloud", "cloud_to_edge")]
+        table.add_row(name, *rates, f"{row['confidence_change']:+.2f}")
+    console.print(
+        f"{report['questions']} questions, {report['edge_model']}, tau {report['tau']:.4g} on the {report['signal']} confidence; percent"
+    )
+    console.print(table)

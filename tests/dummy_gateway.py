@@ -1,0 +1,60 @@
+"""A whole gateway as a process, with an engine that only waits: for load and failure runs, where a model's speed is noise.
+
+Prints its address when it is ready and then, every second, how many asyncio tasks it has.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+
+from app.domain import BUCKETS
+from app.logs import configure_logging
+from app.main import listen, serve
+from app.settings import load_settings
+from tests.fakes import FakeEngine, make_verdict
+
+
+class WaitingEngine(FakeEngine):
+    """Takes a while for a batch; sure of a question that says so."""
+
+    def __init__(self, batch_ms):
+        super().__init__()
+        self.batch_s = batch_ms / 1000
+
+    def verdicts(self, prompts):
+        time.sleep(self.batch_s)
+        return [make_verdict(BUCKETS[prompt.ids[0]], 1, prompt.options) for prompt in prompts]
+
+
+async def run(port, batch_ms):
+    settings = load_settings(None)
+    listener = listen("127.0.0.1", port)
+
+    def say(**what):
+        sys.stdout.write(json.dumps(what) + "\n")
+        sys.stdout.flush()
+
+    async def count():
+        while True:
+            say(tasks=len(asyncio.all_tasks()))
+            await asyncio.sleep(1)
+
+    counting = asyncio.ensure_future(count())
+    await serve(
+        settings,
+        listener,
+        on_ready=lambda _: say(url=f"http://127.0.0.1:{listener.getsockname()[1]}"),
+        loader=lambda _: WaitingEngine(batch_ms),
+    )
+    counting.cancel()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--batch-ms", type=float, default=5.0)
+    given = parser.parse_args()
+    configure_logging("error")
+    asyncio.run(run(given.port, given.batch_ms))

@@ -1,0 +1,9 @@
+"""Two thousand random requests, always the same. `make fuzz` sends a hundred thousand."""
+
+from tests.fuzz import fuzz
+
+
+async def test_random_requests_get_documented_statuses_only():
+    seen = await fuzz(2000, seed=1)
+    assert sum(seen.values()) == 2000
+    assert set(seen) >= {200, 400, 415, 422, 502}

@@ -1,0 +1,61 @@
+"""The gateway against its own OpenAPI document: requests made from it, valid and not; every reply as it says, no 5xx."""
+
+import socket
+import threading
+import time
+
+import pytest
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
+
+from app.main import create_app
+from app.settings import Settings
+from tests.fakes import FakeEngine
+
+EXCEPT = {
+    # A schema cannot say that a question is not blank, nor that options differ, once they are on one line.
+    "/v1/answer": [positive_data_acceptance],
+    # A wrong question among several gets an error of its own inside a 200.
+    "/v1/answers": [positive_data_acceptance, negative_data_rejection],
+}
+
+
+@pytest.fixture(scope="module")
+def document():
+    app = create_app(Settings(policy={"tau": 0.5}), loader=lambda _: FakeEngine())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        while app.state.gateway.status != "ready":
+            time.sleep(0.01)
+        yield schemathesis.openapi.from_url(f"http://127.0.0.1:{listener.getsockname()[1]}/openapi.json")
+        server.should_exit = True
+        thread.join()
+
+
+def test_every_reply_is_as_the_document_says(document):
+    checked = []
+    for found in document.get_all_operations():
+        operation = found.ok()
+        for mode in GenerationMode:
+            try:
+                _conforms(operation.as_strategy(generation_mode=mode), EXCEPT.get(operation.path, []))
+            except Unsatisfiable:
+                # A GET without parameters has no wrong form.
+                assert (mode, operation.method) == (GenerationMode.NEGATIVE, "get")
+        checked.append(f"{operation.method.upper()} {operation.path}")
+    assert {"POST /v1/answer", "POST /v1/answers", "GET /health/ready", "GET /v1/models"} <= set(checked)
+
+
+def _conforms(cases, excepted):
+    @given(case=cases)
+    @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    def conforms(case):
+        case.call_and_validate(excluded_checks=excepted)
+
+    conforms()
