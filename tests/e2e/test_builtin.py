@@ -43,15 +43,6 @@ def test_the_builtin_model_is_converted_once():
     assert ensure_builtin(default_cache_dir()) == ensure_builtin(default_cache_dir())
 
 
-# Shown twice how an answer looks, even the raw model keeps to the format most of the time.
-SHOTS = [
-    {"role": "user", "content": "Which is a colour?\n\nA. Seven\nB. Blue\nC. Quickly\nD. Table"},
-    {"role": "assistant", "content": answer_text("1.0", "B")},
-    {"role": "user", "content": "Which of these will rain most in 2090?\n\nA. Rome\nB. Oslo\nC. Lima\nD. Cairo"},
-    {"role": "assistant", "content": answer_text("0.25", "D")},
-]
-
-
 def generate_freely(loaded, texts, new_tokens):
     loaded.tokenizer.padding_side = "left"
     inputs = loaded.tokenizer(texts, add_special_tokens=False, padding=True, return_tensors="pt")
@@ -60,13 +51,9 @@ def generate_freely(loaded, texts, new_tokens):
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize(("shots", "count", "least"), [([], 14, 0), (SHOTS, 56, 28)], ids=["as served", "with two examples"])
-def test_free_greedy_generation_agrees_wherever_it_keeps_to_the_format(loaded, engine, capsys, shots, count, least):
-    """Plain `generate` on 56 (and 14) questions, nothing constrained: where its tokens are a path of the trie, the verdict is the same.
-
-    The raw builtin model never keeps to the format as served, so there is nothing to compare in the first case, and its
-    share is only reported. The second case shows the same model two examples, and must find at least half on format.
-    """
+def test_free_greedy_generation_keeps_to_the_format_and_agrees(loaded, engine, capsys):
+    """Plain `generate` as served, nothing constrained: the recipe taught the format, which the raw model never keeps to."""
+    count, least = 28, 26
     trie, tokenizer = engine.renderer.trie, loaded.tokenizer
     on_format, buckets = 0, set()
     for start in range(0, count, 14):
@@ -74,7 +61,7 @@ def test_free_greedy_generation_agrees_wherever_it_keeps_to_the_format(loaded, e
         texts, prompts = [], []
         for question in chunk:
             system, user = chat_messages(question, loaded.family)
-            texts.append(tokenizer.apply_chat_template([system, *shots, user], tokenize=False, add_generation_prompt=True))
+            texts.append(tokenizer.apply_chat_template([system, user], tokenize=False, add_generation_prompt=True))
             ids = tuple(engine.renderer.encode(texts[-1]))
             prompts.append(Prompt(ids, len(question.options), shares_prefix=ids[: engine.prefix_tokens] == engine.renderer.prefix_ids))
         written = generate_freely(loaded, texts, new_tokens=14)
