@@ -5,6 +5,7 @@ Every way this can fail ends in one sentence for a person at start-up (`ConfigEr
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,7 +144,10 @@ def merge_adapter(model: Any, adapter: str | Path) -> Any:
     from peft import PeftModel  # adapters are optional, and this import is slow
 
     try:
-        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(safe_merge=True)
+        with warnings.catch_warnings():
+            # peft asks transformers by an old name; a server's log is no place to hear of that.
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
+            return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(safe_merge=True)
     except Exception as error:
         raise ConfigError(f"edge.adapter '{adapter}' could not be merged into the model ({_first_line(error)})") from error
 

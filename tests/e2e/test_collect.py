@@ -34,7 +34,7 @@ async def test_a_collect_killed_in_the_middle_goes_on(tmp_path, start):
     records = read_records(out)
     assert Counter(record["domain"] for record in records.values()) == dict.fromkeys(Counter(r["domain"] for r in records.values()), 20)
     assert all(record["cloud_answer"] == record["gold"] for record in records.values())
-    assert {record["edge_model"] for record in records.values()} == {"smollm2-135m-instruct"}
+    assert {record["edge_model"] for record in records.values()} == {"smollm2-135m-instruct+foggate-r14"}
     async with httpx2.AsyncClient() as http:
         calls = (await http.get(url + "/stats")).json()["calls"]
     # What was under way when the process died may have been asked without a reply: at most the calls allowed at a time.
@@ -73,7 +73,7 @@ async def test_from_questions_to_a_calibrated_gateway(tmp_path, start):
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert (report["n"], report["mean"]["cloud_only"], report["protocols"]["n"]) == (14, 1.0, 14)
-    assert (report["edge_model"], report["edge_parameters"]) == ("smollm2-135m-instruct", 134_515_008)
+    assert (report["edge_model"], report["edge_parameters"]) == ("smollm2-135m-instruct+foggate-r14", 134_515_008)
     both = [str(tmp_path / "report" / "report.json")] * 2
     done = await run("eval", "compare", *both, "--json")
     assert json.loads(done.stdout)["reports"][1]["against_first"]["edge_ci"] == [0, 0]

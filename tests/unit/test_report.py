@@ -153,7 +153,15 @@ def test_the_two_protocols_side_by_side():
 
 def test_outcomes_are_what_the_table_counts():
     lines = outcomes(to_table(by_hand()), tau=0.5, signal=Signal.VERBALIZED)
-    assert lines[2] == {"id": "3", "fingerprint": None, "domain": "law", "edge_right": False, "cloud_right": True, "routed": True}
+    assert lines[2] == {
+        "id": "3",
+        "fingerprint": None,
+        "domain": "law",
+        "edge_right": False,
+        "cloud_right": True,
+        "routed": True,
+        "signal": 0.25,
+    }
 
 
 def simulated(n, informative, seed):
