@@ -21,7 +21,7 @@ from tests.fakes import FakeEngine
 from tests.servers import serving
 
 # Those of the interface's document: 502 where the edge broke on the question and the cloud failed too.
-DOCUMENTED = {200, 400, 413, 415, 422, 429, 502, 504}
+DOCUMENTED = {200, 400, 413, 415, 422, 429, 502, 503, 504}
 TEXTS = (
     "sure",
     "Who knows",
@@ -131,6 +131,8 @@ async def fuzz(count, seed, *, concurrency=16, on_progress=lambda done: None):
                 seen[reply.status_code] += 1
                 assert reply.status_code in DOCUMENTED, (seed, number, reply.status_code, content[:300])
                 assert reply.headers["x-request-id"]
+                # Where the edge broke on the question and it was not to go to the cloud; never for another reason.
+                assert reply.status_code != 503 or reply.json()["error"]["type"] == "edge_error", (seed, number)
                 if reply.status_code != 200:
                     assert set(reply.json()["error"]) <= {"type", "message", "param", "request_id"}, (seed, number)
                 if number % 1000 == 0:
