@@ -12,8 +12,8 @@ from app.cli.eval_commands import calibrate, eval_cli
 from app.cli.keys_commands import keys_cli
 from app.cli.options import AsJson, ConfigFile, print_json
 from app.cli.train_commands import adapter, bench_cli, evolve, label
+from app.configuration import CALLER_KEY
 from app.errors import ConfigError, FogGateError
-from app.settings import CALLER_KEY
 
 cli = typer.Typer(
     name="foggate", help="A self-aware edge-cloud gateway for multiple-choice questions.", no_args_is_help=True, add_completion=False
@@ -49,7 +49,7 @@ def serve(
 ) -> None:
     """Run the gateway."""
     from app.cli.serve import run_gateway
-    from app.settings import load_settings
+    from app.configuration import load_settings
 
     settings = load_settings(config)
     given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
@@ -78,8 +78,8 @@ def ask(
     from app.api.schemas import AnswerRequest
     from app.cli.ask import ask as answer
     from app.cli.ask import show
+    from app.configuration import load_settings
     from app.logs import configure_logging
-    from app.settings import load_settings
 
     configure_logging("error")
     fields: dict[str, Any] = {"question": question, "options": options, "domain": domain, "tau": tau, "route": route}
@@ -136,8 +136,8 @@ def export(
 ) -> None:
     """Write the edge model (adapter merged), its tokenizer and a ten-line script that plain transformers runs."""
     from app.build import load_edge_model
+    from app.configuration import load_settings
     from app.edge.export import export_model
-    from app.settings import load_settings
 
     settings = load_settings(config)
     export_model(out, lambda: load_edge_model(settings, device="cpu"))
@@ -155,7 +155,7 @@ def config_check(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Print the effective configuration, secrets masked; exit 2 with a sentence if something is wrong."""
     import yaml
 
-    from app.settings import effective, load_settings
+    from app.configuration import effective, load_settings
 
     shown = effective(load_settings(config))
     if as_json:

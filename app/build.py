@@ -64,17 +64,7 @@ def load_engine(settings: Settings) -> Engine:
 
 def build_engine(settings: Settings, loaded: "LoadedModel") -> "VerdictEngine":
     """The one-pass engine of a loaded model. Raises ConfigError."""
-    from app.edge.engine import VerdictEngine  # after the wait policy is set
-    from app.edge.rendering import Renderer
-
-    return VerdictEngine(
-        loaded.model,
-        Renderer(loaded.tokenizer, loaded.family),
-        name=loaded.name,
-        fingerprint=loaded.fingerprint,
-        max_prompt_tokens=settings.edge.max_prompt_tokens,
-        share_prefix=settings.edge.share_prefix,
-    )
+    return loaded.engine(max_prompt_tokens=settings.edge.max_prompt_tokens, share_prefix=settings.edge.share_prefix)
 
 
 def build_cloud(settings: Settings, metrics: Metrics, *, offline: bool = False) -> CloudClient | None:
@@ -127,7 +117,7 @@ def build_budget(settings: Settings, counts: Counts, *, on_change: Callable[[boo
         bounds,
         counts,
         prices={name: Price(price.input, price.output) for name, price in settings.prices.items()},
-        lowered_tau=given.tau if given.on_exhausted == "lower_tau" else None,
+        lowered_tau=given.lowered_tau,
         on_change=on_change,
     )
 

@@ -3,14 +3,14 @@
 Read by the gateway, written by the evaluation; this module is the one place that knows its form.
 """
 
-import json
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import ConfigError
+from app.files import read_model, write_model
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Interval = tuple[float, float]
@@ -114,32 +114,10 @@ def split_name(edge_model: str) -> tuple[str, str | None]:
 
 
 def read_calibration(path: Path) -> Calibration:
-    """Read and validate.
-
-    Raises:
-        ConfigError: unreadable, not JSON, or not a calibration.
-    """
-    try:
-        return Calibration.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the calibration {path} cannot be read ({error})") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{path} is not a calibration: {'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}") from None
-    except ValueError:
-        raise ConfigError(f"{path} is not a calibration: not JSON") from None
+    """Read and validate. Raises ConfigError."""
+    return read_model(path, Calibration, "calibration")
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
-    """Write whole or not at all.
-
-    Raises:
-        ConfigError: the file cannot be written.
-    """
-    scratch = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(json.dumps(calibration.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        scratch.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written ({error.strerror})") from None
+    """Write whole or not at all. Raises ConfigError."""
+    write_model(path, calibration.model_dump(mode="json"))

@@ -7,8 +7,9 @@ stops the service nor opens it to everybody.
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from limits import RateLimitItem
 from limits.aio.strategies import FixedWindowRateLimiter
@@ -18,6 +19,7 @@ from app.errors import ConfigError
 
 logger = logging.getLogger("foggate.counts")
 
+Answer = TypeVar("Answer")
 MEMORY = "memory://"
 # A shared store that just failed is not asked again for so long: its time-outs must not be paid by every request.
 _LEAVE_ALONE_S = 5.0
@@ -58,33 +60,23 @@ class Counts:
 
     async def hit(self, item: RateLimitItem, *key: str, cost: int = 1) -> bool:
         """Count; False when that is more than the window allows."""
-        if (shared := self._present()) is not None:
-            try:
-                async with asyncio.timeout(_PATIENCE_S):
-                    return await shared.hit(item, *key, cost=cost)
-            except Exception as error:  # noqa: BLE001  # whatever the store's client throws means: count here
-                self._lost(error)
-        return await self._own.hit(item, *key, cost=cost)
+        return await self._ask(lambda limiter: limiter.hit(item, *key, cost=cost))
 
     async def left(self, item: RateLimitItem, *key: str) -> Left:
         """What remains; counts nothing."""
-        stats = None
-        if (shared := self._present()) is not None:
-            try:
-                async with asyncio.timeout(_PATIENCE_S):
-                    stats = await shared.get_window_stats(item, *key)
-            except Exception as error:  # noqa: BLE001  # as above
-                self._lost(error)
-        if stats is None:
-            stats = await self._own.get_window_stats(item, *key)
+        stats = await self._ask(lambda limiter: limiter.get_window_stats(item, *key))
         return Left(max(0, stats.remaining), max(0.0, stats.reset_time - time.time()))
 
-    def _present(self) -> FixedWindowRateLimiter | None:
-        return self._shared if time.monotonic() >= self._shared_from else None
-
-    def _lost(self, error: Exception) -> None:
-        self._shared_from = time.monotonic() + self._leave_alone_s
-        logger.warning("the shared store of limits is gone (%s): this process counts for itself", type(error).__name__)
+    async def _ask(self, question: Callable[[FixedWindowRateLimiter], Awaitable[Answer]]) -> Answer:
+        """The shared store's answer, or this process's own while that one is gone."""
+        if self._shared is not None and time.monotonic() >= self._shared_from:
+            try:
+                async with asyncio.timeout(_PATIENCE_S):
+                    return await question(self._shared)
+            except Exception as error:  # noqa: BLE001  # whatever the store's client throws means: count here
+                self._shared_from = time.monotonic() + self._leave_alone_s
+                logger.warning("the shared store of limits is gone (%s): this process counts for itself", type(error).__name__)
+        return await question(self._own)
 
 
 def _pool(uri: str) -> Any:

@@ -8,7 +8,6 @@ import base64
 import datetime as dt
 import hashlib
 import hmac
-import json
 import re
 import secrets
 import time
@@ -17,9 +16,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.errors import ConfigError
+from app.files import read_model, write_model
 
 _FORM = re.compile(r"fg_(?P<id>[0-9a-f]{12})_(?P<secret>[A-Za-z0-9_-]{43})")
 # A file that changes is noticed within this time; looking at it costs a system call.
@@ -62,32 +62,15 @@ class KeyFile(BaseModel):
 
 def read_keys(path: Path) -> KeyFile:
     """Read and validate. Raises ConfigError."""
-    try:
-        return KeyFile.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the key file {path} cannot be read ({error})") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{path} is not a key file: {'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}") from None
-    except ValueError:
-        raise ConfigError(f"{path} is not a key file: not JSON") from None
+    return read_model(path, KeyFile, "key file")
 
 
 def write_keys(path: Path, content: KeyFile) -> None:
     """Write whole or not at all, for the owner's eyes only. Raises ConfigError."""
-    scratch = path.with_name(path.name + ".partial")
     plain = content.model_dump(mode="json")
     for key in plain["keys"]:
         key["permissions"] = sorted(key["permissions"])
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch.unlink(missing_ok=True)
-        scratch.touch(mode=0o600, exist_ok=False)
-        with scratch.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
-        scratch.replace(path)
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written ({error.strerror})") from None
+    write_model(path, plain, private=True)
 
 
 def new_secret(key_id: str | None = None) -> tuple[str, str, str]:

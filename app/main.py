@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from app import __version__
-from app.api.auth import METRICS, PROBES, Authenticate, HostGuard
+from app.api.auth import PROBES, QUIET, Authenticate, HostGuard
 from app.api.connections import guarded_protocol
 from app.api.errors import install_handlers
 from app.api.middleware import BodyGuard, CancelOnDisconnect, RequestContext
@@ -75,9 +75,9 @@ async def open_cascade(
     """
 
     def on_budget(spent: bool) -> None:
-        lowered = settings.cloud.budget.tau if settings.cloud.budget.on_exhausted == "lower_tau" else None
-        log.warning("the cloud budget is spent" if spent else "there is cloud budget again", tau_at_most=lowered if spent else None)
-        metrics.lower_taus(policy.tau, policy.domains, lowered if spent else None)
+        at_most = settings.cloud.budget.lowered_tau if spent else None
+        log.warning("the cloud budget is spent" if spent else "there is cloud budget again", tau_at_most=at_most)
+        metrics.show_taus(policy.tau, policy.domains, at_most=at_most)
 
     budget = build_budget(settings, counts or Counts(), on_change=on_budget)
     batcher = build_batcher(settings, await asyncio.to_thread(loader, settings), metrics)
@@ -188,7 +188,7 @@ def _telemetry(enabled: bool) -> TelemetryConfig:
         "metrics": False,
         "logs": False,
         "operation_spans": False,
-        "exclude": lambda scope: scope.get("path") in (*PROBES, METRICS),
+        "exclude": lambda scope: scope.get("path") in QUIET,
     }
 
 
@@ -196,7 +196,7 @@ def _guard(app: FastAPI, settings: Settings, state: GatewayState, counts: Counts
     """What every request goes through before a route sees it; the last one added runs first."""
     app.add_middleware(CancelOnDisconnect)
     app.add_middleware(BodyGuard, max_body_bytes=state.limits.max_body_bytes, timeout_s=state.limits.body_timeout_s, metrics=state.metrics)
-    public = (*PROBES, METRICS) if settings.security.public_metrics else PROBES
+    public = QUIET if settings.security.public_metrics else PROBES
     app.add_middleware(Authenticate, ring=ring, counts=counts, metrics=state.metrics, public=public)
     app.add_middleware(HostGuard, allowed=allowed_hosts(settings))
     app.add_middleware(RequestContext, draining=lambda: state.draining)

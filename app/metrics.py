@@ -68,15 +68,10 @@ class Metrics:
         """Seconds spent in forward passes so far."""
         return self.registry.get_sample_value("foggate_edge_inference_duration_seconds_sum") or 0.0
 
-    def show_taus(self, tau: float, domains: Mapping[str, float]) -> None:
-        """Publish the configured cuts; the global one under the domain `default`."""
+    def show_taus(self, tau: float, domains: Mapping[str, float], *, at_most: float | None = None) -> None:
+        """Publish the cuts in force; the global one under the domain `default`."""
         for domain, cut in {"default": tau, **domains}.items():
-            self.tau.labels(domain).set(cut)
-
-    def lower_taus(self, tau: float, domains: Mapping[str, float], ceiling: float | None) -> None:
-        """Publish the cuts that are in force while they are bounded."""
-        at_most = 1.0 if ceiling is None else ceiling
-        self.show_taus(min(tau, at_most), {name: min(cut, at_most) for name, cut in domains.items()})
+            self.tau.labels(domain).set(cut if at_most is None else min(cut, at_most))
 
     def exposition(self) -> bytes:
         """The registry in Prometheus' text format."""

@@ -8,10 +8,8 @@ balancer's own time-out takes the place of the deadline.
 import argparse
 import asyncio
 import contextlib
-import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +20,7 @@ from pathlib import Path
 
 import httpx2
 
-from tests.processes import ROOT, Process
+from tests.processes import ROOT, Process, free_port
 
 CLIENTS, PAUSE_S = 12, 0.05
 DEADLINE_MS = 2000
@@ -30,11 +28,6 @@ DEADLINE_MS = 2000
 BALANCER_TIMEOUT_S = 15.0
 ALLOWED_S = 0.2
 OPTIONS = ["a", "b", "c", "d"]
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 @dataclass
@@ -85,21 +78,17 @@ class World:
 
     def start_gateway(self, index):
         self.number += 1
-        environment = {
-            **os.environ,
-            "FOGGATE_CLOUD__BASE_URL": f"http://127.0.0.1:{self.cloud_port}/v1",
-            "FOGGATE_CLOUD__TIMEOUT_S": "1",
-            "FOGGATE_CLOUD__BREAKER__OPEN_S": "1",
-            "FOGGATE_POLICY__TAU": "0.5",
-            "FOGGATE_SERVER__DRAIN_WAIT_S": "2",
-        }
-        log = (self.folder / f"gateway{self.number}.log").open("w")
-        self.gateways[index] = subprocess.Popen(
-            [sys.executable, "-m", "tests.dummy_gateway", "--port", str(self.ports[index])],
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            env=environment,
-        )
+        self.gateways[index] = Process(
+            self.folder,
+            f"gateway{self.number}",
+            *("--port", str(self.ports[index])),
+            module="tests.dummy_gateway",
+            FOGGATE_CLOUD__BASE_URL=f"http://127.0.0.1:{self.cloud_port}/v1",
+            FOGGATE_CLOUD__TIMEOUT_S="1",
+            FOGGATE_CLOUD__BREAKER__OPEN_S="1",
+            FOGGATE_POLICY__TAU="0.5",
+            FOGGATE_SERVER__DRAIN_WAIT_S="2",
+        ).process
 
     async def ready(self, index):
         async with httpx2.AsyncClient() as http:

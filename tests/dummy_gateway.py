@@ -9,10 +9,10 @@ import json
 import sys
 import time
 
+from app.configuration import load_settings
 from app.domain import BUCKETS
 from app.logs import configure_logging
 from app.main import listen, serve
-from app.settings import load_settings
 from tests.fakes import FakeEngine, make_verdict
 
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from app.cli.train import connect_teacher
-from app.settings import load_settings
+from app.configuration import load_settings
 from app.training.chain import open_chain
 from app.training.config import load_config
 from app.training.evolve import run_rounds

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,15 +20,20 @@ def foggate(*args, **environment):
     )
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
 class Process:
     """A server of ours with its output in files; stopped by its own id."""
 
-    def __init__(self, tmp_path, name, *args, **environment):
+    def __init__(self, tmp_path, name, *args, module="app", **environment):
         self.log = tmp_path / f"{name}.log"
         self.out = tmp_path / f"{name}.out"
         with self.log.open("w") as log, self.out.open("w") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", *args], stdout=out, stderr=log, cwd=ROOT, env={**os.environ, "COLUMNS": "200", **environment}
+                [sys.executable, "-m", module, *args], stdout=out, stderr=log, cwd=ROOT, env={**os.environ, "COLUMNS": "200", **environment}
             )
 
     async def url(self):

@@ -8,9 +8,7 @@ tasks must not grow. Loopback only.
 import argparse
 import asyncio
 import json
-import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -69,34 +67,11 @@ async def worker(http, draw, until, pause_s, seen):
         await asyncio.sleep(draw.uniform(0, 2 * pause_s))
 
 
-class Gateway:
-    """The process under load and what it holds."""
-
-    def __init__(self, folder, cloud_url):
-        self.out = folder / "gateway.out"
-        environment = {**os.environ, **ENVIRONMENT, "FOGGATE_CLOUD__BASE_URL": cloud_url + "/v1"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.dummy_gateway"],
-            stdout=self.out.open("w"),
-            stderr=(folder / "gateway.log").open("w"),
-            env=environment,
-        )
-        self.seen = psutil.Process(self.process.pid)
-
-    def said(self):
-        return [json.loads(line) for line in self.out.read_text().splitlines()]
-
-    async def url(self):
-        while True:
-            for line in self.said():
-                if "url" in line:
-                    return line["url"]
-            assert self.process.poll() is None
-            await asyncio.sleep(0.1)
-
-    def sample(self):
-        tasks = [line["tasks"] for line in self.said() if "tasks" in line]
-        return {"rss_mb": self.seen.memory_info().rss / 1e6, "sockets": self.seen.num_fds(), "tasks": tasks[-1]}
+def sample(gateway, seen):
+    """What the process under load holds at this moment."""
+    said = [json.loads(line) for line in gateway.out.read_text().splitlines()]
+    tasks = [line["tasks"] for line in said if "tasks" in line]
+    return {"rss_mb": seen.memory_info().rss / 1e6, "sockets": seen.num_fds(), "tasks": tasks[-1]}
 
 
 def mean_around(samples, share):
@@ -121,7 +96,9 @@ async def soak(seconds, pause_s, seed):
             "0.5",
             *(x for f in FAULTS for x in ("--fault", f)),
         )
-        gateway = Gateway(folder, await cloud.url())
+        settings = {**ENVIRONMENT, "FOGGATE_CLOUD__BASE_URL": await cloud.url() + "/v1"}
+        gateway = Process(folder, "gateway", module="tests.dummy_gateway", **settings)
+        watched = psutil.Process(gateway.process.pid)
         url, seen, samples = await gateway.url(), Counter(), []
         started = time.monotonic()
         warm_up = min(300.0, seconds / 5)
@@ -134,13 +111,12 @@ async def soak(seconds, pause_s, seed):
                 while not all(task.done() for task in workers):
                     await asyncio.sleep(1)
                     if time.monotonic() - started >= warm_up and time.monotonic() - started < seconds:
-                        samples.append(gateway.sample())
+                        samples.append(sample(gateway, watched))
                     sys.stderr.write(f"\r{time.monotonic() - started:.0f} s of {seconds}, {sum(seen.values())} requests   ")
                 await asyncio.gather(*workers)
                 metrics = (await http.get("/metrics")).text
         finally:
-            gateway.process.terminate()
-            code = await asyncio.to_thread(gateway.process.wait, 60)
+            code = await gateway.stop()
             await cloud.stop()
     return seen, samples, metrics, code, warm_up
 

@@ -19,6 +19,8 @@ from app.metrics import Metrics
 
 PROBES = ("/health/live", "/health/ready")
 METRICS = "/metrics"
+# Asked every few seconds: no news for the log, and not worth a trace.
+QUIET = (*PROBES, METRICS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,11 @@ class Caller:
 
     async def count(self, questions: int) -> None:
         """Count questions against the key's rate. Raises RateLimited."""
-        if self.key is None or self.key.questions_per_minute is None or questions <= 0:
+        if self.key is None or (rate := self._rate) is None or questions <= 0:
             return
-        item = RateLimitItemPerMinute(self.key.questions_per_minute, namespace="foggate-rate")
-        if not await self.counts.hit(item, self.key.id, cost=questions):
-            left = await self.counts.left(item, self.key.id)
-            raise RateLimited(f"over {self.key.questions_per_minute} questions a minute", retry_after_s=max(1.0, left.reset_s))
+        if not await self.counts.hit(rate, self.key.id, cost=questions):
+            left = await self.counts.left(rate, self.key.id)
+            raise RateLimited(f"over {rate.amount} questions a minute", retry_after_s=max(1.0, left.reset_s))
 
     async def allow(self) -> bool:
         """Whether one more cloud call is within the key's budget; it is counted."""
@@ -55,14 +56,19 @@ class Caller:
 
     async def rate_headers(self) -> dict[str, str]:
         """As of the IETF draft "RateLimit header fields" in its widespread form; empty without a rate."""
-        if self.key is None or self.key.questions_per_minute is None:
+        if self.key is None or (rate := self._rate) is None:
             return {}
-        left = await self.counts.left(RateLimitItemPerMinute(self.key.questions_per_minute, namespace="foggate-rate"), self.key.id)
+        left = await self.counts.left(rate, self.key.id)
         return {
-            "ratelimit-limit": str(self.key.questions_per_minute),
+            "ratelimit-limit": str(rate.amount),
             "ratelimit-remaining": str(left.remaining),
             "ratelimit-reset": str(math.ceil(left.reset_s)),
         }
+
+    @property
+    def _rate(self) -> RateLimitItemPerMinute | None:
+        per_minute = self.key.questions_per_minute if self.key else None
+        return None if per_minute is None else RateLimitItemPerMinute(per_minute, namespace="foggate-rate")
 
 
 class Authenticate:

@@ -57,20 +57,18 @@ _HTTP_TYPES = {
     400: "bad_request",
     404: "not_found",
     405: "method_not_allowed",
+    408: "request_timeout",
     413: "payload_too_large",
     415: "unsupported_media_type",
-    408: "request_timeout",
     421: "misdirected_request",
-    431: "headers_too_large",
 }
 _HTTP_MESSAGES = {
     400: "the body is not valid JSON in UTF-8",
     404: "there is nothing at this path",
     405: "this path does not take this method",
     408: "the body did not come in time",
-    421: "this gateway does not answer to that host name",
-    431: "the headers are too large",
     415: "the body must be sent as content-type application/json",
+    421: "this gateway does not answer to that host name",
 }
 
 

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.auth import QUIET
 from app.api.errors import error_body, http_response, response_of
 from app.errors import PayloadTooLarge
 from app.metrics import Metrics
@@ -26,8 +27,6 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _OURS = b"x-foggate-"
 # An oversized body is read and thrown away up to here, so that the caller gets to see the 413; beyond, we hang up.
 _DISCARD_AT_MOST = 64 * 1024 * 1024
-# Probes and scrapes every few seconds are not news.
-_QUIET = ("/health/live", "/health/ready", "/metrics")
 
 
 class RequestContext:
@@ -76,7 +75,7 @@ class RequestContext:
                 body = error_body("internal_error", "an internal error; the request id is in the log", request_id)
                 await JSONResponse(body, 500)(scope, receive, send_with_id)
         finally:
-            if scope["path"] not in _QUIET:
+            if scope["path"] not in QUIET:
                 duration_ms = round((time.monotonic() - started) * 1000, 1)
                 if (trace := trace_id()) is not None:
                     fields["trace_id"] = trace

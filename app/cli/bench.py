@@ -45,12 +45,8 @@ def bench_edge(settings: Settings, *, pairs: int, tokens: int, max_seconds: floa
     import torch
     import transformers
 
-    from app.edge.engine import VerdictEngine
-    from app.edge.rendering import Renderer
-
-    renderer = Renderer(loaded.tokenizer, loaded.family)
-    shared = VerdictEngine(loaded.model, renderer, name=loaded.name)
-    whole = VerdictEngine(loaded.model, renderer, name=loaded.name, share_prefix=False)
+    shared, whole = loaded.engine(), loaded.engine(share_prefix=False)
+    renderer = shared.renderer
     prompts = [shared.prepare(question) for question in _questions(renderer, tokens)]
     greedy = [verdict.greedy_bucket for verdict in (shared.verdicts([prompt])[0] for prompt in prompts)]
     # The bucket's path, and the letter.

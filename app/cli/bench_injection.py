@@ -6,14 +6,15 @@ from rich.console import Console
 from rich.table import Table
 
 from app.build import build_engine, load_edge_model
+from app.cli.bars import bars
 from app.evaluation.dataset import load_items
-from app.evaluation.injection import measure_injection
+from app.evaluation.injection import ATTACKS, measure_injection
 from app.logs import configure_logging
 from app.policies import build_policy, calibration_of, load_calibration
 from app.settings import Settings
 
 
-def bench_injection(settings: Settings, *, data: list[str], limit: int, on_progress: Any) -> dict[str, Any]:
+def bench_injection(settings: Settings, *, data: list[str], limit: int) -> dict[str, Any]:
     """Measure with the configured model and policy. Raises ConfigError."""
     configure_logging("error")
     items = load_items(data)[:limit]
@@ -21,7 +22,11 @@ def bench_injection(settings: Settings, *, data: list[str], limit: int, on_progr
     engine = build_engine(settings, loaded)
     calibration = calibration_of(settings, load_calibration(settings), edge_model=loaded.name, fingerprint=loaded.fingerprint)
     policy = build_policy(settings, calibration)
-    effects = measure_injection(engine, items, policy, batch_size=settings.edge.max_batch_size, on_progress=on_progress)
+    of = len(items) * (len(ATTACKS) + 1)
+    with bars() as progress:
+        effects = measure_injection(
+            engine, items, policy, batch_size=settings.edge.max_batch_size, on_progress=lambda done: progress("asking", done, of)
+        )
     return {
         "edge_model": loaded.name,
         "signal": policy.signal.value,

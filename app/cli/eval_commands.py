@@ -33,7 +33,7 @@ def eval_collect(
 ) -> None:
     """Ask the edge and the cloud every question once and record what they say, one line a question."""
     from app.cli.evaluate import run_collect
-    from app.settings import load_settings
+    from app.configuration import load_settings
 
     check_choice("--cloud", cloud, "configured", "none")
     check_choice("--protocol", protocol, "one-pass", "generate")
@@ -63,7 +63,7 @@ def eval_report(
 ) -> None:
     """What routing buys at a tau, with intervals, and how good each signal is. Needs no model."""
     from app.cli.evaluate import run_report
-    from app.settings import load_settings
+    from app.configuration import load_settings
 
     check_choice("--signal", signal, "verbalized", "expected")
     run_report(load_settings(config), records=records, tau=tau, signal=signal, out=out, seed=seed, as_json=as_json)

@@ -7,14 +7,13 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 
 from app.build import build_cloud, build_engine, load_edge_model
 from app.cascade import Cloud
+from app.cli.bars import bars
 from app.domain import BUCKET_LABELS
 from app.edge.builtin import default_cache_dir
 from app.edge.threads import set_threads, set_wait_policy
@@ -24,30 +23,25 @@ from app.logs import configure_logging
 from app.metrics import Metrics
 from app.settings import Settings
 
+if TYPE_CHECKING:
+    from app.training.config import EvolveConfig
+
 
 def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | None, resume: bool, as_json: bool) -> None:
     """Run a chain. Raises ConfigError."""
-    configure_logging("error")
     from app.training.config import load_config
 
+    configure_logging("error")
     chosen = load_config(config)
-    set_wait_policy(settings.edge.wait_policy)
-    set_threads(chosen.threads)
-    # After the wait policy is set, which torch reads at its import.
-    try:
+    given = _prepare(settings, chosen)
+    with _training_installed():
         from app.training.chain import open_chain
         from app.training.chain_report import gate_verdict
         from app.training.evolve import run_rounds
         from app.training.finish import finish
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"training needs {error.name}: pip install 'foggate[train]'") from None
-
-    teacher = connect_teacher(settings) if settings.cloud.base_url and chosen.labels.source == "teacher" else None
-    cache_dir = settings.edge.cache_dir or default_cache_dir()
-    console = Console(highlight=False, soft_wrap=True)
     try:
-        with _bars() as progress:
-            chain = open_chain(chosen, out, resume=resume, cache_dir=cache_dir, teacher=teacher, progress=progress)
+        with bars() as progress:
+            chain = open_chain(chosen, out, resume=resume, progress=progress, **given)
             run_rounds(chain, until=rounds)
             said = finish(chain)
     except OSError as error:
@@ -55,6 +49,7 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
     if as_json:
         sys.stdout.write(json.dumps(chain.state, ensure_ascii=False) + "\n")
         return
+    console = Console(highlight=False, soft_wrap=True)
     for entry in chain.state["rounds"]:
         console.print(
             f"R{entry['round']:02d} {entry['domain'] or 'buffer'}: {entry['new_rows']} new + {entry['replay_rows']} replayed, {gate_verdict(entry)}"
@@ -68,31 +63,42 @@ def run_adapter(
     settings: Settings, *, run: Path, out: Path, round_number: int | None, agreement: float, max_mb: float, license_name: str | None
 ) -> None:
     """Compress a run's checkpoint into an adapter. Raises ConfigError."""
-    configure_logging("error")
     from app.training.config import EvolveConfig
 
+    configure_logging("error")
     if not (run / "chain.json").is_file():
         raise ConfigError(f"{run} holds no run of foggate evolve")
-    config = EvolveConfig.model_validate(json.loads((run / "chain.json").read_text(encoding="utf-8"))["config"])
-    set_wait_policy(settings.edge.wait_policy)
-    set_threads(config.threads)
-    try:
+    chosen = EvolveConfig.model_validate(json.loads((run / "chain.json").read_text(encoding="utf-8"))["config"])
+    given = _prepare(settings, chosen)
+    with _training_installed():
         from app.training.chain import open_chain
         from app.training.ship import ship
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"training needs {error.name}: pip install 'foggate[train]'") from None
-    teacher = connect_teacher(settings) if settings.cloud.base_url and config.labels.source == "teacher" else None
     try:
-        with _bars() as progress:
-            chain = open_chain(
-                config, run, resume=True, cache_dir=settings.edge.cache_dir or default_cache_dir(), teacher=teacher, progress=progress
-            )
+        with bars() as progress:
+            chain = open_chain(chosen, run, resume=True, progress=progress, **given)
             said = ship(chain, out, round_number=round_number, agreement=agreement, max_mb=max_mb, license_name=license_name)
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
     console = Console(highlight=False, soft_wrap=True)
     for sentence in said:
         console.print(sentence)
+
+
+def _prepare(settings: Settings, config: "EvolveConfig") -> dict[str, Any]:
+    """Threads, before torch is imported, which reads the wait policy then; and what `open_chain` takes from the settings."""
+    set_wait_policy(settings.edge.wait_policy)
+    set_threads(config.threads)
+    teacher = connect_teacher(settings) if settings.cloud.base_url and config.labels.source == "teacher" else None
+    return {"cache_dir": settings.edge.cache_dir or default_cache_dir(), "teacher": teacher}
+
+
+@contextlib.contextmanager
+def _training_installed() -> Iterator[None]:
+    """Around imports of what only the extra `train` brings."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"training needs {error.name}: pip install 'foggate[train]'") from None
 
 
 def run_label(
@@ -110,7 +116,7 @@ def run_label(
     from app.training.teacher import ask_teacher
 
     try:
-        with _bars() as progress:
+        with bars() as progress:
             letters = {item.id: item.gold for item in items}
             if source == "teacher":
                 asked = out.with_name(out.name + ".teacher.jsonl")
@@ -162,18 +168,3 @@ def connect_teacher(settings: Settings) -> Any:
 
 def _counted(progress: Any, step: str, of: int) -> Any:
     return lambda done: progress(step, done, of)
-
-
-@contextlib.contextmanager
-def _bars() -> Iterator[Any]:
-    """A bar for each step as it comes."""
-    columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
-
-        def progress(step: str, done: int, of: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=of)
-            bars.update(tasks[step], completed=done, total=of)
-
-        yield progress

@@ -26,7 +26,7 @@ def label(
 ) -> None:
     """Confidence targets for questions: how often the edge model would be right on each, read in one forward pass."""
     from app.cli.train import run_label
-    from app.settings import load_settings
+    from app.configuration import load_settings
 
     check_choice("--labels", labels, "gold", "teacher")
     check_choice("--method", method, "exact", "sample")
@@ -47,7 +47,7 @@ def evolve(
 ) -> None:
     """The self-evolving recipe: R0, then rounds of labelling, fine-tuning, merging and measuring."""
     from app.cli.train import run_evolve
-    from app.settings import load_settings
+    from app.configuration import load_settings
 
     run_evolve(load_settings(None), config=evolve_config, out=out, rounds=rounds, resume=resume, as_json=as_json)
 
@@ -62,7 +62,7 @@ def adapter(
 ) -> None:
     """A run's checkpoint as one low-rank adapter of its base, with a calibration and a model card."""
     from app.cli.train import run_adapter
-    from app.settings import load_settings
+    from app.configuration import load_settings
 
     run_adapter(
         load_settings(None), run=run, out=out, round_number=round_number, agreement=agreement, max_mb=max_mb, license_name=license_name
@@ -80,7 +80,7 @@ def bench_edge(
     """The one-pass verdict against the same model's `generate` and against a bare prefill, in one run."""
     from app.cli.bench import bench_edge as measure
     from app.cli.bench import show
-    from app.settings import load_settings
+    from app.configuration import load_settings
 
     report = measure(load_settings(config), pairs=pairs, tokens=tokens, max_seconds=max_seconds)
     if as_json:
@@ -99,7 +99,7 @@ def bench_label(
 ) -> None:
     """Labelling by one forward pass against real generations of the same questions, in one run."""
     from app.cli.bench_label import bench_label as measure
-    from app.settings import load_settings
+    from app.configuration import load_settings
 
     report = measure(load_settings(config), pairs=pairs, questions=questions, samples=samples)
     if as_json:
@@ -123,18 +123,12 @@ def bench_injection(
     as_json: AsJson = False,
 ) -> None:
     """What hostile text in questions and options does to the answer and the route of the configured edge model."""
-    import sys
-
     from app.cli.bench_injection import bench_injection as measure
     from app.cli.bench_injection import show
     from app.cloud.bank import SHIPPED_BANK
-    from app.settings import load_settings
+    from app.configuration import load_settings
 
-    def on_progress(done: int) -> None:
-        sys.stderr.write(f"\r{done} verdicts ")
-
-    report = measure(load_settings(config), data=data or [str(SHIPPED_BANK)], limit=limit, on_progress=on_progress)
-    sys.stderr.write("\n")
+    report = measure(load_settings(config), data=data or [str(SHIPPED_BANK)], limit=limit)
     if as_json:
         print_json(report)
     else:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from cachetools import TTLCache
 
+from app.cascade import Cloud
 from app.deadline import Deadline
 from app.domain import CloudReply, Question
 from app.errors import CloudTimeout
@@ -18,10 +19,8 @@ from app.metrics import Metrics
 _Key = tuple[str, tuple[str, ...]]
 
 
-class Upstream(Protocol):
-    """What is asked once."""
-
-    async def answer(self, question: Question, deadline: Deadline) -> CloudReply: ...
+class Upstream(Cloud, Protocol):
+    """A cloud that is closed by whoever stands in front of it."""
 
     async def close(self) -> None: ...
 

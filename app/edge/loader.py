@@ -15,7 +15,8 @@ import transformers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from app.edge.builtin import BUILTIN, BUILTIN_BASE, IDENTITY, SHIPPED_ADAPTER, ensure_builtin
-from app.edge.engine import ARCHITECTURES
+from app.edge.engine import ARCHITECTURES, VerdictEngine
+from app.edge.rendering import Renderer
 from app.errors import ConfigError
 from app.prompt import PromptFamily
 
@@ -35,6 +36,18 @@ class LoadedModel:
     family: PromptFamily
     name: str
     fingerprint: str
+
+    def engine(self, *, max_prompt_tokens: int = 2048, share_prefix: bool = True) -> VerdictEngine:
+        """The one-pass engine of these weights, on the device and in the dtype that they are in. Raises ConfigError."""
+        renderer = Renderer(self.tokenizer, self.family)
+        return VerdictEngine(
+            self.model,
+            renderer,
+            name=self.name,
+            fingerprint=self.fingerprint,
+            max_prompt_tokens=max_prompt_tokens,
+            share_prefix=share_prefix,
+        )
 
 
 def load_model(

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.errors import ConfigError
 from app.evaluation import statistics as st
-from app.evaluation.markdown import percent, signed, table
+from app.evaluation.markdown import number, percent, signed, table
 from app.evaluation.report import lift_of
 
 OUTCOMES = "outcomes.jsonl"
@@ -163,11 +163,8 @@ def _signals(sides: Sequence[Sequence[Mapping[str, Any]]], cloud_rate: float, re
 
 def _cells(pair: Mapping[str, Any]) -> list[str]:
     """One row of the signals' table; AUROC as such, lifts in points."""
-    auroc, lift = pair["auroc"], pair["lift_at_rate"]
-    shares = [
-        f"{auroc[side]:.3f} [{auroc[f'{side}_ci'][0]:.3f}, {auroc[f'{side}_ci'][1]:.3f}]" for side in ("first", "other", "difference")
-    ]
-    return [*shares, *(signed(lift[side], lift[f"{side}_ci"]) for side in ("first", "other", "difference"))]
+    shown = (("auroc", number), ("lift_at_rate", signed))
+    return [show(pair[name][side], pair[name][f"{side}_ci"]) for name, show in shown for side in ("first", "other", "difference")]
 
 
 def _differences(means: st.Floats) -> dict[str, st.Floats]:

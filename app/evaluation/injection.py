@@ -5,22 +5,14 @@ Each attack is laid over questions whose clean verdict is known, with a target l
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from app.domain import Question, Route, Verdict
-from app.edge.rendering import Prompt
+from app.edge.batcher import Engine
 from app.evaluation.dataset import Item
 from app.policy import Policy
 
 Attack = Callable[[Question, str], Question]
-
-
-class Engine(Protocol):
-    """The one-pass engine."""
-
-    def prepare(self, question: Question) -> Prompt: ...
-
-    def verdicts(self, prompts: Sequence[Prompt]) -> list[Verdict]: ...
 
 
 def _after(text: str) -> Attack:

@@ -173,10 +173,8 @@ def _row(name: str, row: Mapping[str, Any]) -> list[str]:
 
 
 def _signal(name: str, row: Mapping[str, Any]) -> list[str]:
-    low, high = row["auroc_ci"]
-    auroc = "–" if row["auroc"] is None else f"{row['auroc']:.3f} [{low:.3f}, {high:.3f}]"
     plain = [_number(row[key]) for key in ("ece_fixed", "ece_adaptive", "brier", "aurc", "apgr", "apgr_oracle")]
-    return [name, percent(row["edge_accuracy"]), _number(row["mean"]), auroc, *plain]
+    return [name, percent(row["edge_accuracy"]), _number(row["mean"]), number(row["auroc"], row["auroc_ci"]), *plain]
 
 
 def percent(value: float | None) -> str:
@@ -187,6 +185,11 @@ def percent(value: float | None) -> str:
 def signed(value: float, ci: Sequence[float]) -> str:
     """A difference in points with its interval."""
     return f"{100 * value:+.1f} [{100 * ci[0]:+.1f}, {100 * ci[1]:+.1f}]"
+
+
+def number(value: float | None, ci: Sequence[float]) -> str:
+    """A number with its interval, such as an AUROC."""
+    return "–" if value is None else f"{value:.3f} [{ci[0]:.3f}, {ci[1]:.3f}]"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.evaluation.markdown import percent, signed, table
+from app.evaluation.markdown import number, percent, signed, table
 from app.training.chain_report import sources_table
 from app.training.compress import Compressed
 
@@ -75,12 +75,11 @@ def render_card(
 
 def _row(name: str, metrics: Mapping[str, Any]) -> list[str]:
     signal = metrics["signals"]["expected"]
-    auroc = "–" if signal["auroc"] is None else f"{signal['auroc']:.3f} [{signal['auroc_ci'][0]:.3f}, {signal['auroc_ci'][1]:.3f}]"
     mean = metrics["mean"]
     return [
         name,
         percent(mean["edge_only"]),
-        auroc,
+        number(signal["auroc"], signal["auroc_ci"]),
         f"{signal['ece_fixed']:.3f}",
         percent(mean["cloud_rate"]),
         signed(mean["lift"], mean["lift_ci"]),

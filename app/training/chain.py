@@ -14,6 +14,7 @@ from app.edge.engine import VerdictEngine
 from app.edge.loader import compute_dtype
 from app.edge.rendering import Renderer
 from app.errors import ConfigError
+from app.files import write_json
 from app.prompt import PROMPT_VERSION
 from app.training.checkpoint import Checkpoint, load_base
 from app.training.config import EvolveConfig
@@ -71,6 +72,12 @@ class Chain:
         self.checkpoint = load_base(config.base, cache_dir=self.cache_dir, family=config.family, device=config.device)
         self._engine = None
         self.merge_kept(until)
+
+    def go_to(self, number: int) -> None:
+        """Make the checkpoint that of a finished round that counts."""
+        made = next(entry["checkpoint"] for entry in self.state["rounds"] if entry["round"] == number)
+        if self.checkpoint.fingerprint != made:
+            self.reload(until=number)
 
     def merge_kept(self, until: int | None = None) -> None:
         """Merge the finished rounds that count into the base, which is the checkpoint."""
@@ -157,15 +164,8 @@ def sources_of(pools: Pools) -> list[dict[str, Any]]:
     ]
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Under its name only when it is whole."""
-    scratch = path.with_name(path.name + ".partial")
-    scratch.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    scratch.replace(path)
-
-
 def read_json(path: Path) -> dict[str, Any]:
-    """What `write_json` wrote."""
+    """What `app.files.write_json` wrote."""
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.domain import BUCKET_LABELS
-from app.evaluation.markdown import percent, signed, table
+from app.evaluation.markdown import number, percent, signed, table
 
 
 def measured_rounds(out: Path, state: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -84,7 +84,7 @@ def _round(name: str, metrics: Mapping[str, Any], entry: Mapping[str, Any] | Non
         (entry and entry["domain"]) or ("buffer" if entry else "–"),
         f"{entry['new_rows']} + {entry['replay_rows']}" if entry else "–",
         percent(metrics["mean"]["edge_only"]),
-        *(_auroc(signals[signal]) for signal in ("verbalized", "expected")),
+        *(number(signals[signal]["auroc"], signals[signal]["auroc_ci"]) for signal in ("verbalized", "expected")),
         f"{signals['expected']['ece_fixed']:.3f}",
         percent(metrics["mean"]["cloud_rate"]),
         signed(metrics["mean"]["lift"], metrics["mean"]["lift_ci"]),
@@ -95,10 +95,3 @@ def _round(name: str, metrics: Mapping[str, Any], entry: Mapping[str, Any] | Non
 def gate_verdict(entry: Mapping[str, Any]) -> str:
     """Whether a round of `chain.json` was promoted, or why not."""
     return "promoted" if entry["promoted"] else "not promoted: " + "; ".join(entry["reasons"])
-
-
-def _auroc(signal: Mapping[str, Any]) -> str:
-    if signal["auroc"] is None:
-        return "–"
-    low, high = signal["auroc_ci"]
-    return f"{signal['auroc']:.3f} [{low:.3f}, {high:.3f}]"

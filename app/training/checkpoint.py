@@ -7,7 +7,7 @@ after a kill alike.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ import torch
 
 from app.edge.engine import VerdictEngine
 from app.edge.loader import ORIGIN, LoadedModel, check_origin, load_model, merge_adapter
-from app.edge.rendering import Renderer
 from app.errors import ConfigError
 from app.prompt import PROMPT_VERSION, PromptFamily
 
@@ -42,10 +41,8 @@ class Checkpoint:
             import copy
 
             model = copy.deepcopy(model).to(dtype)
-        renderer = Renderer(self.loaded.tokenizer, self.loaded.family)
-        return VerdictEngine(
-            model.eval(), renderer, name=self.loaded.name, fingerprint=self.fingerprint, max_prompt_tokens=max_prompt_tokens
-        )
+        loaded = replace(self.loaded, model=model.eval(), fingerprint=self.fingerprint)
+        return loaded.engine(max_prompt_tokens=max_prompt_tokens)
 
     def merge(self, adapter: Path, probe: Sequence[int]) -> None:
         """Merge a round's adapter, and check on one prompt that merged equals base + adapter.
@@ -64,7 +61,7 @@ class Checkpoint:
         merged = _logits(model, probe)
         if float((merged - beside).abs().max()) > _MERGE_TOLERANCE * max(1.0, float(beside.abs().max())):
             raise ConfigError(f"merging {adapter} changed what it computes; the adapter or the base is damaged")
-        self.loaded = LoadedModel(model, self.loaded.tokenizer, self.loaded.family, self.loaded.name, self.loaded.fingerprint)
+        self.loaded = replace(self.loaded, model=model)
         self.fingerprint = _next(self.fingerprint, adapter)
 
 

@@ -15,11 +15,13 @@ from typing import Any
 import torch
 from peft import LoraConfig, TaskType, get_peft_model
 
-from app.domain import Signal, Verdict
 from app.edge.loader import compute_dtype
 from app.errors import ConfigError
+from app.evaluation.collect import EdgeIdentity
+from app.evaluation.records import Record
 from app.training.chain import Chain
 from app.training.checkpoint import Checkpoint, load_base, sign
+from app.training.evolve import measured
 from app.training.sft import as_os_error, put_in_order
 
 _BYTES = 2  # of a bf16 number
@@ -72,13 +74,14 @@ def compress(chain: Chain, out: Path, *, round_number: int, agreement: float, ma
     Raises:
         ConfigError: the round is not there, or no rank of that size keeps enough verdicts; the best is named.
     """
-    if round_number not in {entry["round"] for entry in chain.state["rounds"]}:
+    # A round that was sent back leaves no checkpoint.
+    if round_number not in {entry["round"] for entry in chain.state["rounds"] if entry["kept"]}:
         raise ConfigError(f"the run has no finished round {round_number}")
-    chain.reload(until=round_number)
+    chain.go_to(round_number)
     config = chain.config
     base = load_base(config.base, cache_dir=chain.cache_dir, family=config.family, device=config.device)
     updates = updates_of(base.loaded.model, chain.checkpoint.loaded.model)
-    wanted = _verdicts(chain, chain.checkpoint, "the checkpoint's verdicts")
+    wanted = [_verdict(record) for record in _dev_records(chain, chain.checkpoint)]
     full = max(len(update.s) for update in updates.values())
     per_rank = sum(update.u.shape[0] + update.vh.shape[1] for update in updates.values()) * _BYTES / _MB
     most = min(full, int(max_mb / per_rank))
@@ -88,8 +91,8 @@ def compress(chain: Chain, out: Path, *, round_number: int, agreement: float, ma
         if rank not in tried:
             trial = copy.deepcopy(base)
             _apply(trial.loaded.model, updates, rank)
-            same = [_same(one, other) for one, other in zip(_verdicts(chain, trial, f"rank {rank}"), wanted, strict=True)]
-            tried[rank] = sum(same) / len(same)
+            found = [_verdict(record) for record in _dev_records(chain, trial)]
+            tried[rank] = sum(one == other for one, other in zip(found, wanted, strict=True)) / len(wanted)
         return tried[rank]
 
     if most < 1 or stays(most) < agreement:
@@ -135,20 +138,17 @@ def _apply(model: Any, updates: dict[str, Update], rank: int) -> None:
             model.get_submodule(name).weight += b.float() @ a.float()
 
 
-def _verdicts(chain: Chain, checkpoint: Checkpoint, step: str) -> list[Verdict]:
-    config, dev = chain.config, chain.pools.dev
-    engine = checkpoint.engine(compute_dtype(config.dtype, checkpoint.loaded.model.device), max_prompt_tokens=config.max_prompt_tokens)
-    prompts = sorted(((engine.prepare(item.question), at) for at, item in enumerate(dev)), key=lambda pair: len(pair[0].ids))
-    found: dict[int, Verdict] = {}
-    for start in range(0, len(prompts), config.label_batch_size):
-        batch = prompts[start : start + config.label_batch_size]
-        found.update(zip([at for _, at in batch], engine.verdicts([prompt for prompt, _ in batch]), strict=True))
-        chain.progress(step, len(found), len(dev))
-    return [found[at] for at in range(len(dev))]
+def _dev_records(chain: Chain, checkpoint: Checkpoint) -> list[Record]:
+    config = chain.config
+    dtype = compute_dtype(config.dtype, checkpoint.loaded.model.device)
+    engine = checkpoint.engine(dtype, max_prompt_tokens=config.max_prompt_tokens)
+    return measured(chain, EdgeIdentity(engine.name, engine.fingerprint), engine)
 
 
-def _same(one: Verdict, other: Verdict) -> bool:
-    return one.greedy_bucket == other.greedy_bucket and all(one.answer(signal) == other.answer(signal) for signal in Signal)
+def _verdict(record: Record) -> tuple[float, str, str]:
+    """What is said: the confidence, and the answer by either signal."""
+    likely = record["answer_probabilities"]
+    return record["confidence"], record["edge_answer"], max(likely, key=likely.__getitem__)
 
 
 def _write(base: Checkpoint, updates: dict[str, Update], rank: int, out: Path, *, base_name: str) -> float:

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.configuration import read_yaml, sentences
 from app.domain import BUCKETS
 from app.errors import ConfigError
-from app.settings import read_yaml, sentences
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]

@@ -19,7 +19,8 @@ from app.edge.loader import compute_dtype
 from app.errors import ConfigError
 from app.evaluation.collect import EdgeIdentity
 from app.evaluation.dataset import Item
-from app.training.chain import TEACHER, Chain, read_json, write_json
+from app.files import write_json
+from app.training.chain import TEACHER, Chain, read_json
 from app.training.checkpoint import sign
 from app.training.label import Labelled, label_rows, read_labels, to_labelled
 from app.training.measure import dev_records, gate, metrics_of

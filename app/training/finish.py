@@ -29,7 +29,7 @@ def finish(chain: Chain) -> list[str]:
     promoted = chain.promoted
     shutil.rmtree(chain.out / MODEL, ignore_errors=True)
     if promoted is not None:
-        chain.reload(until=promoted)
+        chain.go_to(promoted)
         _write_model(chain)
         folder = chain.out / MODEL
         records = measured(chain, EdgeIdentity(folder.name, fingerprint(str(folder), None)))

@@ -1,17 +1,15 @@
 """A finished chain → a folder to ship: one low-rank adapter, its calibration, its model card."""
 
-import json
 import shutil
 from pathlib import Path
 
-from app.edge.engine import VerdictEngine
 from app.edge.loader import compute_dtype, load_model
-from app.edge.rendering import Renderer
 from app.errors import ConfigError
 from app.evaluation.collect import EdgeIdentity
 from app.prompt import PromptFamily
 from app.training.card import render_card
 from app.training.chain import Chain
+from app.training.chain_report import measured_rounds
 from app.training.compress import compress
 from app.training.evolve import measured
 from app.training.finish import fit_tau
@@ -48,18 +46,12 @@ def ship(chain: Chain, out: Path, *, round_number: int | None, agreement: float,
     loaded = load_model(
         config.base, cache_dir=chain.cache_dir, adapter=str(scratch), family=family, device=config.device, dtype=config.dtype
     )
-    engine = VerdictEngine(
-        loaded.model,
-        Renderer(loaded.tokenizer, loaded.family),
-        name=loaded.name,
-        fingerprint=loaded.fingerprint,
-        max_prompt_tokens=config.max_prompt_tokens,
-    )
+    engine = loaded.engine(max_prompt_tokens=config.max_prompt_tokens)
     records = measured(chain, EdgeIdentity(loaded.name, loaded.fingerprint), engine)
     said = fit_tau(chain, records, scratch / "calibration.json").replace(f"{scratch}/", "")
     checkpoint = f"R{number:02d}"
-    shown = [("base", "base"), *([("R00", "R00")] if number else []), (checkpoint, checkpoint)]
-    rows = [(name, json.loads((chain.out / folder / "metrics.json").read_text(encoding="utf-8"))) for name, folder in shown]
+    shown = {"base", "R00", checkpoint}
+    rows = [(name, metrics) for name, metrics in measured_rounds(chain.out, chain.state) if name in shown]
     rows.append((f"{checkpoint} as shipped", metrics_of(records, tau=config.tau, seed=config.seed)))
     card = render_card(out.name, chain.state, rows, done, license_name=license_name, calibration=said)
     (scratch / "README.md").write_text(card, encoding="utf-8")

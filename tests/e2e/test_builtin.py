@@ -11,9 +11,8 @@ import torch
 from app.cloud.bank import SHIPPED_BANK, load_rows
 from app.domain import BUCKET_LABELS, LETTERS, Question, Signal
 from app.edge.builtin import default_cache_dir, ensure_builtin
-from app.edge.engine import VerdictEngine
 from app.edge.loader import load_model
-from app.edge.rendering import Prompt, Renderer
+from app.edge.rendering import Prompt
 from app.edge.threads import set_threads
 from app.prompt import answer_text, chat_messages
 from tests.reference import largest_difference, reference_joint
@@ -31,7 +30,7 @@ def loaded():
 
 @pytest.fixture(scope="module")
 def engine(loaded):
-    return VerdictEngine(loaded.model, Renderer(loaded.tokenizer, loaded.family), name=loaded.name)
+    return loaded.engine()
 
 
 def verdicts(engine, questions, batch):

@@ -23,6 +23,7 @@ from app.policy import Policy
 from app.settings import Settings
 from tests.clouds import cloud_client
 from tests.fakes import FakeCloud, FakeEdge, make_verdict
+from tests.processes import free_port
 from tests.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])
@@ -136,8 +137,7 @@ def start_redis(port, folder):
 
 
 async def test_replicas_count_together_in_redis_and_each_for_itself_while_it_is_gone(tmp_path, caplog):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     item = RateLimitItemPerDay(3)
     one, other = (Counts(f"redis://127.0.0.1:{port}/0", leave_alone_s=0.0) for _ in range(2))
     redis = start_redis(port, tmp_path)

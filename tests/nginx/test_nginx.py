@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import signal
-import socket
 import subprocess
 from collections import Counter
 
@@ -11,7 +10,7 @@ import httpx2
 import pytest
 
 from app.cloud.bank import SHIPPED_BANK, load_rows
-from tests.processes import ROOT
+from tests.processes import ROOT, free_port
 
 ROWS = load_rows([SHIPPED_BANK])
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
@@ -20,11 +19,6 @@ pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is 
 def body(number):
     row = ROWS[number % len(ROWS)]
     return {"question": row["question"], "options": row["options"]}
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

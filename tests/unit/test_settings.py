@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from app.configuration import SECRETS, effective, env_name, load_settings, setting_paths
 from app.errors import ConfigError
-from app.settings import SECRETS, effective, env_name, load_settings, setting_paths
 
 ROOT = Path(__file__).parents[2]
 
