@@ -7,7 +7,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -64,10 +64,12 @@ def setting_paths(model: type[BaseModel] = Settings, prefix: str = "") -> list[s
     found = []
     for name, info in model.model_fields.items():
         annotation = info.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            found += setting_paths(annotation, f"{prefix}{name}.")
-        elif annotation in _BY_NAME:
+        # A part that may be left out is a union with None.
+        part = next((one for one in get_args(annotation) or (annotation,) if isinstance(one, type) and issubclass(one, BaseModel)), None)
+        if annotation in _BY_NAME:
             found += setting_paths(_BY_NAME[annotation], f"{prefix}{name}.<name>.")
+        elif part is not None:
+            found += setting_paths(part, f"{prefix}{name}.")
         else:
             found.append(prefix + name)
     return found

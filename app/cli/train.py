@@ -36,7 +36,7 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
     given = _prepare(settings, chosen)
     with _training_installed():
         from app.training.chain import open_chain
-        from app.training.chain_report import gate_verdict
+        from app.training.chain_report import gate_verdict, warmup_sentence
         from app.training.evolve import run_rounds
         from app.training.finish import finish
     try:
@@ -50,6 +50,8 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
         sys.stdout.write(json.dumps(chain.state, ensure_ascii=False) + "\n")
         return
     console = Console(highlight=False, soft_wrap=True)
+    if chain.state["warmup"]:
+        console.print(warmup_sentence(chain.state))
     for entry in chain.state["rounds"]:
         console.print(
             f"R{entry['round']:02d} {entry['domain'] or 'buffer'}: {entry['new_rows']} new + {entry['replay_rows']} replayed, {gate_verdict(entry)}"

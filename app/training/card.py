@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.evaluation.markdown import number, percent, signed, table
-from app.training.chain_report import sources_table
+from app.training.chain_report import sources_table, warmup_sentence
 from app.training.compress import Compressed
 
 # What the Hugging Face hub calls the builtin model.
@@ -67,6 +67,7 @@ def render_card(
             f"{config['sft']['batch_size']}, seed {config['seed']}. Rows and what they are licensed under:"
         ),
         sources_table(state["sources"]),
+        *([warmup_sentence(state)] if state["warmup"] else []),
         "## Calibration",
         calibration,
     ]

@@ -21,7 +21,7 @@ from app.training.config import EvolveConfig
 from app.training.pools import Pools, data_fingerprint, licenses_of, make_pools
 from app.training.teacher import Teacher
 
-CHAIN, TEACHER = "chain.json", "teacher.jsonl"
+CHAIN, TEACHER, WARMUP = "chain.json", "teacher.jsonl", "warmup"
 Progress = Callable[[str, int, int], None]
 
 
@@ -61,13 +61,13 @@ class Chain:
         """Of a round."""
         return self.out / f"R{number:02d}"
 
-    def merge(self, number: int) -> None:
-        """Merge a round's adapter into the checkpoint."""
-        self.checkpoint.merge(self.folder(number) / "adapter", self._probe())
+    def merge(self, folder: Path) -> None:
+        """Merge the adapter of a round, or of the warm-up, into the checkpoint."""
+        self.checkpoint.merge(folder / "adapter", self._probe())
         self._engine = None
 
     def reload(self, until: int | None = None) -> None:
-        """The base with the adapters of all rounds that count, up to one of them."""
+        """The base with the adapters of the warm-up and of all rounds that count, up to one of them."""
         config = self.config
         self.checkpoint = load_base(config.base, cache_dir=self.cache_dir, family=config.family, device=config.device)
         self._engine = None
@@ -80,10 +80,12 @@ class Chain:
             self.reload(until=number)
 
     def merge_kept(self, until: int | None = None) -> None:
-        """Merge the finished rounds that count into the base, which is the checkpoint."""
+        """Merge the warm-up and the finished rounds that count into the base, which is the checkpoint."""
+        if self.state["warmup"] is not None:
+            self.merge(self.out / WARMUP)
         for entry in self.state["rounds"]:
             if entry["kept"] and (until is None or entry["round"] <= until):
-                self.merge(entry["round"])
+                self.merge(self.folder(entry["round"]))
 
     @property
     def promoted(self) -> int | None:
@@ -131,6 +133,7 @@ def open_chain(
         "dev_rows": len(pools.dev),
         "left_out": pools.left_out,
         "sources": sources_of(pools),
+        "warmup": None,
         "rounds": [],
     }
     if known is not None:

@@ -1,25 +1,27 @@
 """`report.md` and pictures of a chain: accuracy, signals and buckets by round and domain, so that forgetting is visible."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from app.domain import BUCKET_LABELS
 from app.evaluation.markdown import number, percent, signed, table
+from app.training.chain import WARMUP, read_json
 
 
 def measured_rounds(out: Path, state: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """(name, metrics) of the base and of every finished round."""
-    folders = ["base", *(f"R{entry['round']:02d}" for entry in state["rounds"])]
-    return [(name, json.loads((out / name / "metrics.json").read_text(encoding="utf-8"))) for name in folders]
+    """(name, metrics) of the base, of the warm-up if there was one, and of every finished round."""
+    warm = [("warm-up", WARMUP)] if state["warmup"] else []
+    folders = [("base", "base"), *warm, *((name, name) for name in (f"R{entry['round']:02d}" for entry in state["rounds"]))]
+    return [(name, read_json(out / folder / "metrics.json")) for name, folder in folders]
 
 
 def render_chain(out: Path, state: Mapping[str, Any]) -> str:
     """The report as Markdown."""
     config, rounds = state["config"], measured_rounds(out, state)
     domains = list(rounds[0][1]["domains"])
-    entries: Sequence[Mapping[str, Any] | None] = [None, *state["rounds"]]
+    warm = [state["warmup"]] if state["warmup"] else []
+    entries: Sequence[Mapping[str, Any] | None] = [None, *warm, *state["rounds"]]
     first = rounds[0][1]
     parts = [
         f"# Chain from {config['base']}",
@@ -30,6 +32,7 @@ def render_chain(out: Path, state: Mapping[str, Any]) -> str:
             f"batches of {config['sft']['batch_size']}, seed {config['seed']}. Measured on {state['dev_rows']} dev rows that were never "
             f"trained on; cloud: {', '.join(first['cloud'])}; tau = {first['tau']:g} on the verbalized confidence. Percent; 95 % intervals."
         ),
+        *([warmup_sentence(state)] if warm else []),
         "## Rows",
         sources_table(state["sources"]),
         "Left out of the training files: " + (", ".join(f"{n} ({why})" for why, n in state["left_out"].items() if n) or "none") + ".",
@@ -68,6 +71,17 @@ def sources_table(sources: Sequence[Mapping[str, Any]]) -> str:
     """Where the trained rows come from, as far as they say."""
     rows = [[row["domain"], row["source"] or "–", row["license"] or "–", str(row["rows"])] for row in sources]
     return table(("domain", "source", "license", "rows"), rows)
+
+
+def warmup_sentence(state: Mapping[str, Any]) -> str:
+    """What the warm-up was and did."""
+    entry, config = state["warmup"], state["config"]["warmup"]
+    held_out = entry["held_out"]
+    return (
+        f"Before R0, a warm-up on {entry['new_rows']} generated questions whose right option repeats words of the question ({entry['steps']} steps, "
+        f"LoRA r = {config['lora']['r']}, learning rate {config['sft']['learning_rate']:g}): of {held_out['rows']} held-out ones, of words that it "
+        f"never saw, {100 * held_out['right_before']:.1f} % were right before and {100 * held_out['right_after']:.1f} % after."
+    )
 
 
 def draw_chain(out: Path, state: Mapping[str, Any]) -> list[Path]:

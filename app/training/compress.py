@@ -21,8 +21,8 @@ from app.evaluation.collect import EdgeIdentity
 from app.evaluation.records import Record
 from app.training.chain import Chain
 from app.training.checkpoint import Checkpoint, load_base, sign
-from app.training.evolve import measured
 from app.training.sft import as_os_error, put_in_order
+from app.training.steps import measured
 
 _BYTES = 2  # of a bf16 number
 _MB = 1_000_000

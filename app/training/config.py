@@ -42,6 +42,22 @@ class SftConfig(_Part):
     share_prefix: bool = True
 
 
+class WarmupSftConfig(SftConfig):
+    """As a round's, with a rate at which binding is learned."""
+
+    learning_rate: Rate = 1e-3
+    epochs: Positive = 1
+    batch_size: Positive = 8
+
+
+class WarmupConfig(_Part):
+    """Generated questions that teach a small base to bind an option's content to its letter, before R0."""
+
+    rows: Positive = 1200
+    lora: LoraConfig = LoraConfig()
+    sft: WarmupSftConfig = WarmupSftConfig()
+
+
 class LabelConfig(_Part):
     """How a checkpoint's confidence target is made."""
 
@@ -101,6 +117,8 @@ class EvolveConfig(_Part):
     label_batch_size: Positive = 16
     max_prompt_tokens: Positive = 1024
     data: DataConfig
+    # None: R0 is trained on the base.
+    warmup: WarmupConfig | None = None
     labels: LabelConfig = LabelConfig()
     lora: LoraConfig = LoraConfig()
     sft: SftConfig = SftConfig()
@@ -117,8 +135,10 @@ def load_config(path: Path) -> EvolveConfig:
         config = EvolveConfig.model_validate(read_yaml(path))
     except ValidationError as error:
         raise ConfigError(sentences(error, EvolveConfig)) from None
-    if config.sft.batch_size % config.sft.micro_batch_size:
-        raise ConfigError("sft.batch_size must be a multiple of sft.micro_batch_size")
+    given = {"sft": config.sft} | ({"warmup.sft": config.warmup.sft} if config.warmup else {})
+    for name, sft in given.items():
+        if sft.batch_size % sft.micro_batch_size:
+            raise ConfigError(f"{name}.batch_size must be a multiple of {name}.micro_batch_size")
     table = config.labels.buckets
     if table is not None and (len(table) != config.labels.samples + 1 or not set(table) <= set(BUCKETS)):
         raise ConfigError("labels.buckets needs one of 0.0, 0.25, 0.5, 0.75, 1.0 for each of k = 0 … labels.samples")

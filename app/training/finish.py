@@ -14,8 +14,8 @@ from app.evaluation.collect import EdgeIdentity
 from app.evaluation.records import Record
 from app.training.chain import Chain
 from app.training.chain_report import draw_chain, render_chain
-from app.training.evolve import measured
 from app.training.sft import as_os_error
+from app.training.steps import measured
 
 MODEL = "model"
 

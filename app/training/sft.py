@@ -32,10 +32,14 @@ _IGNORED = -100
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Token ids of one row: the chat prompt as served, and what the model is to write, end of turn included."""
+    """Token ids of one row: the chat prompt as served, and what the model is to write, end of turn included.
+
+    The first `given` tokens of the completion are read, not learned.
+    """
 
     prompt: tuple[int, ...]
     completion: tuple[int, ...]
+    given: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,16 @@ class Trained:
     loss: tuple[float, ...]
 
 
-def to_example(renderer: Renderer, row: Labelled) -> Example:
-    """The bucket's path of the trie, the letter's token behind it, and the end of turn if the tokenizer has one."""
+def to_example(renderer: Renderer, row: Labelled, *, letter_only: bool = False) -> Example:
+    """The bucket's path of the trie, the letter's token behind it, and the end of turn if the tokenizer has one.
+
+    With `letter_only` the bucket is given, and the loss begins with the letter.
+    """
     trie = renderer.trie
     letter = trie.letters[row.bucket][row.item.question.letters.index(row.letter)]
     end = () if renderer.end_of_turn is None else (renderer.end_of_turn,)
-    return Example(renderer.prompt(row.item.question).ids, (*trie.path(row.bucket), letter, *end))
+    path = trie.path(row.bucket)
+    return Example(renderer.prompt(row.item.question).ids, (*path, letter, *end), given=len(path) if letter_only else 0)
 
 
 def balanced(rows: Sequence[Labelled], seed: int) -> list[Labelled]:
@@ -179,7 +187,11 @@ class _Rows(torch.utils.data.Dataset[Any]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         example = self._examples[index]
-        return {"input_ids": [*example.prompt[self._skip :], *example.completion], "completion": len(example.completion)}
+        return {
+            "input_ids": [*example.prompt[self._skip :], *example.completion],
+            "completion": len(example.completion),
+            "given": example.given,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +215,8 @@ class _Collator:
             tokens, answer = row["input_ids"], row["completion"]
             ids[index, width - len(tokens) :] = torch.tensor(tokens)
             mask[index, width - len(tokens) :] = 1
-            labels[index, kept - answer :] = torch.tensor(tokens[-answer:])
+            learned = answer - row["given"]
+            labels[index, kept - learned :] = torch.tensor(tokens[-learned:])
         positions = self.prefix + (mask.cumsum(dim=1) - 1).clamp(min=0)
         mask = torch.cat([torch.ones(len(rows), self.prefix, dtype=torch.long), mask], dim=1)
         return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "labels": labels, "logits_to_keep": kept}

@@ -11,9 +11,9 @@ from app.training.card import render_card
 from app.training.chain import Chain
 from app.training.chain_report import measured_rounds
 from app.training.compress import compress
-from app.training.evolve import measured
 from app.training.finish import fit_tau
 from app.training.measure import metrics_of
+from app.training.steps import measured
 
 
 def ship(chain: Chain, out: Path, *, round_number: int | None, agreement: float, max_mb: float, license_name: str | None) -> list[str]:
@@ -50,7 +50,7 @@ def ship(chain: Chain, out: Path, *, round_number: int | None, agreement: float,
     records = measured(chain, EdgeIdentity(loaded.name, loaded.fingerprint), engine)
     said = fit_tau(chain, records, scratch / "calibration.json").replace(f"{scratch}/", "")
     checkpoint = f"R{number:02d}"
-    shown = {"base", "R00", checkpoint}
+    shown = {"base", "warm-up", "R00", checkpoint}
     rows = [(name, metrics) for name, metrics in measured_rounds(chain.out, chain.state) if name in shown]
     rows.append((f"{checkpoint} as shipped", metrics_of(records, tau=config.tau, seed=config.seed)))
     card = render_card(out.name, chain.state, rows, done, license_name=license_name, calibration=said)

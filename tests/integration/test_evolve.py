@@ -24,6 +24,8 @@ from tests.servers import serving
 
 OPEN = {"gate": {"min_entropy": 0.0, "max_accuracy_loss": 1.0, "max_ece_increase": 1.0}}
 
+WARMUP = {"rows": 12, "lora": {"r": 2}, "sft": {"batch_size": 4, "micro_batch_size": 4}}
+
 
 def opened(path, out, *, resume=False):
     return open_chain(load_config(path), out, resume=resume, cache_dir=out, teacher=None)
@@ -99,6 +101,28 @@ def test_the_gate_can_send_the_chain_back_to_the_last_promoted_checkpoint(tmp_pa
     assert not (tmp_path / "run/model").exists()
 
 
+def test_a_warm_up_comes_before_r0_once(tmp_path):
+    path, out = chain_config(tmp_path / "in", warmup=WARMUP, **OPEN), tmp_path / "run"
+    chain = opened(path, out)
+    run_rounds(chain, until=0)
+    warm = json.loads((out / "chain.json").read_text())["warmup"]
+    assert warm["checkpoint"] not in {chain.state["base_fingerprint"], chain.checkpoint.fingerprint}
+    assert chain.state["rounds"][0]["trained_on"] == warm["checkpoint"]
+    assert (warm["new_rows"], warm["steps"], warm["held_out"]["rows"]) == (12, 3, 80)
+    assert {path.name for path in (out / "warmup").iterdir()} == {"train.json", "adapter", "metrics.json"}
+    assert json.loads((out / "warmup/adapter/adapter_config.json").read_text())["r"] == 2
+    # A resumed run stands on the same weights, and does not warm up again.
+    written = (out / "warmup/train.json").stat().st_mtime_ns
+    again = opened(path, out, resume=True)
+    assert again.checkpoint.fingerprint == chain.checkpoint.fingerprint
+    run_rounds(again, until=1)
+    assert (out / "warmup/train.json").stat().st_mtime_ns == written
+    finish(again)
+    report = (out / "report.md").read_text()
+    assert "Before R0, a warm-up on 12 generated questions" in report
+    assert "| warm-up | generated | 12 + 0 |" in report
+
+
 def test_a_round_without_rows_is_said(tmp_path):
     with pytest.raises(ConfigError, match="round 0 has neither new rows nor rows to replay"):
         run_rounds(opened(chain_config(tmp_path / "in", buffer_rows=0), tmp_path / "run"))
@@ -123,14 +147,19 @@ def artefacts(out):
     """Every file but for timings."""
     files = {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
     state = json.loads(files["chain.json"])
-    for entry in state["rounds"]:
+    for entry in [state["warmup"], *state["rounds"]]:
         del entry["seconds"]
     files["chain.json"] = state
     return files
 
 
 async def test_killed_at_ten_moments_and_resumed_the_chain_is_the_same(tmp_path):
-    path = chain_config(tmp_path / "in", labels={"source": "teacher"}, sft={"batch_size": 4, "micro_batch_size": 4, "learning_rate": 1e-3})
+    path = chain_config(
+        tmp_path / "in",
+        labels={"source": "teacher"},
+        warmup=WARMUP,
+        sft={"batch_size": 4, "micro_batch_size": 4, "learning_rate": 1e-3},
+    )
     data = [tmp_path / f"in/{domain}.jsonl" for domain in DOMAINS]
     used = 12 + 8 + 8 + 16
     async with serving(create_demo(Bank(load_rows(data), accuracy=0.9), latency_ms=3)) as url, httpx2.AsyncClient() as http:

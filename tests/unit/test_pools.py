@@ -101,7 +101,9 @@ def test_what_cannot_be_trained_on_is_said(tmp_path):
     [
         ({"roundz": 3}, "unknown setting 'roundz'; did you mean 'rounds'"),
         ({"sft": {"learning_rat": 1}}, "did you mean 'sft.learning_rate'"),
-        ({"sft": {"batch_size": 5, "micro_batch_size": 2}}, "must be a multiple"),
+        ({"sft": {"batch_size": 5, "micro_batch_size": 2}}, "sft.batch_size must be a multiple"),
+        ({"warmup": {"sft": {"batch_size": 5, "micro_batch_size": 2}}}, "warmup.sft.batch_size must be a multiple"),
+        ({"warmup": {"row": 5}}, "did you mean 'warmup.rows'"),
         ({"labels": {"buckets": [0.0, 0.5]}}, "labels.buckets needs one of"),
         ({"labels": {"source": "guess"}}, "labels.source"),
         ({"domains": ["law"]}, "data names the domain 'math'"),

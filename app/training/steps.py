@@ -1,0 +1,111 @@
+"""The steps that rounds and the warm-up share: fine-tune, measure, and who says what is right."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from app.edge.engine import VerdictEngine
+from app.edge.loader import compute_dtype
+from app.evaluation.collect import EdgeIdentity
+from app.evaluation.dataset import Item
+from app.evaluation.records import Record
+from app.files import write_json
+from app.training.chain import TEACHER, Chain, read_json
+from app.training.checkpoint import sign
+from app.training.config import LoraConfig, SftConfig
+from app.training.measure import dev_records, metrics_of
+from app.training.sft import Example, train
+from app.training.teacher import ask_teacher
+
+
+def fine_tune(
+    chain: Chain, folder: Path, examples: Sequence[Example], *, sft: SftConfig, lora: LoraConfig, seed: int, note: Mapping[str, int]
+) -> dict[str, Any]:
+    """Train an adapter; `train.json` first, then the adapter under its name, so that where the adapter is, all is.
+
+    Args:
+        chain: its checkpoint is trained on, and stays what it is.
+        folder: of the round; an adapter that is there already is kept.
+        examples: what the model is to say.
+        sft: learning rate, epochs, batch sizes.
+        lora: rank and scale.
+        seed: of the adapter's first weights and the order of rows.
+        note: what `train.json` says besides.
+    """
+    adapter, summary = folder / "adapter", folder / "train.json"
+    if adapter.is_dir():
+        return read_json(summary)
+    scratch = folder / "adapter.partial"
+    bf16 = compute_dtype(chain.config.dtype, chain.checkpoint.loaded.model.device) is torch.bfloat16
+    done = train(
+        chain.checkpoint.loaded.model,
+        examples,
+        scratch,
+        base_name=chain.config.base,
+        sft=sft,
+        lora=lora,
+        seed=seed,
+        bf16=bf16,
+        on_step=lambda step, of: chain.progress(f"{folder.name} training", step, of),
+    )
+    sign(scratch, chain.checkpoint.fingerprint)
+    write_json(summary, {"steps": done.steps, "rows": done.rows, **note, "loss": list(done.loss)})
+    scratch.replace(adapter)
+    return read_json(summary)
+
+
+def dev_metrics(chain: Chain, path: Path) -> dict[str, Any]:
+    """Metrics of the current checkpoint on the dev rows, measured unless the file is there."""
+    if path.exists():
+        return read_json(path)
+    records = measured(chain, EdgeIdentity(chain.engine.name, chain.engine.fingerprint))
+    metrics = metrics_of(records, tau=chain.config.tau, seed=chain.config.seed)
+    write_json(path, metrics)
+    return metrics
+
+
+def measured(chain: Chain, identity: EdgeIdentity, engine: VerdictEngine | None = None) -> list[Record]:
+    """Records of the current checkpoint, or of another engine, on the dev rows."""
+    dev = chain.pools.dev
+    cloud = None if chain.config.labels.source == "gold" else letters_of(chain, dev)
+    return dev_records(
+        engine or chain.engine,
+        dev,
+        cloud,
+        identity=identity,
+        batch_size=chain.config.label_batch_size,
+        on_progress=lambda done: chain.progress("measuring", done, len(dev)),
+    )
+
+
+def letters_of(chain: Chain, items: Sequence[Item]) -> Mapping[str, str]:
+    """What is right, by id: the gold answers, or the teacher's."""
+    if chain.config.labels.source == "gold":
+        return {item.id: item.gold for item in items}
+    assert chain.teacher is not None  # noqa: S101  # open_chain refuses a teacher without a cloud
+    return asyncio.run(
+        ask_teacher(
+            items,
+            chain.out / TEACHER,
+            chain.teacher,
+            max_unlabelled=chain.config.labels.max_unlabelled,
+            on_progress=lambda done: chain.progress("asking the teacher", done, len(items)),
+        )
+    )
+
+
+class Clock:
+    """Seconds since the last stop, by name."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self._seconds = seconds
+        self._since = time.monotonic()
+
+    def stop(self, name: str) -> None:
+        now = time.monotonic()
+        self._seconds[name] = round(now - self._since, 1)
+        self._since = now

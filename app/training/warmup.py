@@ -1,0 +1,63 @@
+"""Before R0: teach the base to bind an option's content to its letter, on generated questions.
+
+What a checkpoint knows is not asked here: a row's confidence is drawn by lot and only read, and the loss is that of the letter. The
+noise of a drawn confidence, when it was learned too, hid the letter (docs/experiments.md).
+"""
+
+import random
+
+from app.domain import BUCKETS, Signal
+from app.evaluation.collect import EdgeIdentity
+from app.evaluation.table import to_table
+from app.training.binding import binding_items
+from app.training.chain import WARMUP, Chain
+from app.training.config import WarmupConfig
+from app.training.label import Labelled
+from app.training.measure import dev_records
+from app.training.sft import to_example
+from app.training.steps import Clock, dev_metrics, fine_tune
+
+_HELD_OUT = 80
+
+
+def warm_up(chain: Chain, config: WarmupConfig) -> None:
+    """Train and merge; measured on held-out generated questions of words that training never shows, and on the dev rows."""
+    folder, seed = chain.out / WARMUP, chain.config.seed
+    folder.mkdir(exist_ok=True)
+    seconds: dict[str, float] = {}
+    clock = Clock(seconds)
+    before = _binding_accuracy(chain)
+    draw = random.Random(f"{seed}|warmup")  # noqa: S311  # targets, not secrets
+    rows = [Labelled(item, item.gold, draw.randrange(len(BUCKETS))) for item in binding_items(config.rows, seed)]
+    examples = [to_example(chain.engine.renderer, row, letter_only=True) for row in rows]
+    done = fine_tune(chain, folder, examples, sft=config.sft, lora=config.lora, seed=seed, note={})
+    clock.stop("train")
+    chain.merge(folder)
+    after = _binding_accuracy(chain)
+    dev_metrics(chain, folder / "metrics.json")
+    clock.stop("measure")
+    chain.state["warmup"] = {
+        "new_rows": len(rows),
+        "replay_rows": 0,
+        "domain": "generated",
+        "steps": done["steps"],
+        "held_out": {"rows": _HELD_OUT, "right_before": before, "right_after": after},
+        "checkpoint": chain.checkpoint.fingerprint,
+        "seconds": seconds,
+    }
+    chain.save()
+
+
+def _binding_accuracy(chain: Chain) -> float:
+    """Share of right answers of the checkpoint, by the marginal."""
+    items = binding_items(_HELD_OUT, chain.config.seed, unseen=True)
+    engine = chain.engine
+    records = dev_records(
+        engine,
+        items,
+        None,
+        identity=EdgeIdentity(engine.name, engine.fingerprint),
+        batch_size=chain.config.label_batch_size,
+        on_progress=lambda done: chain.progress("measuring what is bound", done, len(items)),
+    )
+    return float(to_table(records).edge_right[Signal.EXPECTED.value].mean())
