@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments
 
 from app.edge.rendering import Renderer
+from app.edge.trie import ROOT
 from app.training import config as settings
 from app.training.label import Labelled
 from app.training.shared_prefix import PrefixTrainer, common_prefix
@@ -34,12 +35,12 @@ _IGNORED = -100
 class Example:
     """Token ids of one row: the chat prompt as served, and what the model is to write, end of turn included.
 
-    The first `given` tokens of the completion are read, not learned.
+    `given` are places in the completion whose tokens are read, not learned.
     """
 
     prompt: tuple[int, ...]
     completion: tuple[int, ...]
-    given: int = 0
+    given: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +52,17 @@ class Trained:
     loss: tuple[float, ...]
 
 
-def to_example(renderer: Renderer, row: Labelled, *, letter_only: bool = False) -> Example:
+def to_example(renderer: Renderer, row: Labelled, *, learn_confidence: bool = True) -> Example:
     """The bucket's path of the trie, the letter's token behind it, and the end of turn if the tokenizer has one.
 
-    With `letter_only` the bucket is given, and the loss begins with the letter.
+    Without `learn_confidence` the tokens that tell one bucket from the others are given; the format and the letter are learned.
     """
     trie = renderer.trie
     letter = trie.letters[row.bucket][row.item.question.letters.index(row.letter)]
     end = () if renderer.end_of_turn is None else (renderer.end_of_turn,)
-    path = trie.path(row.bucket)
-    return Example(renderer.prompt(row.item.question).ids, (*path, letter, *end), given=len(path) if letter_only else 0)
+    choices = [trie.branchings[index].node for index, _ in trie.choices[row.bucket]]
+    given = [] if learn_confidence else [0 if node == ROOT else trie.depths[node] for node in choices]
+    return Example(renderer.prompt(row.item.question).ids, (*trie.path(row.bucket), letter, *end), frozenset(given))
 
 
 def balanced(rows: Sequence[Labelled], seed: int) -> list[Labelled]:
@@ -215,8 +217,8 @@ class _Collator:
             tokens, answer = row["input_ids"], row["completion"]
             ids[index, width - len(tokens) :] = torch.tensor(tokens)
             mask[index, width - len(tokens) :] = 1
-            learned = answer - row["given"]
-            labels[index, kept - learned :] = torch.tensor(tokens[-learned:])
+            labels[index, kept - answer :] = torch.tensor(tokens[-answer:])
+            labels[index, [kept - answer + place for place in row["given"]]] = _IGNORED
         positions = self.prefix + (mask.cumsum(dim=1) - 1).clamp(min=0)
         mask = torch.cat([torch.ones(len(rows), self.prefix, dtype=torch.long), mask], dim=1)
         return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "labels": labels, "logits_to_keep": kept}

@@ -1,7 +1,7 @@
 """Before R0: teach the base to bind an option's content to its letter, on generated questions.
 
-What a checkpoint knows is not asked here: a row's confidence is drawn by lot and only read, and the loss is that of the letter. The
-noise of a drawn confidence, when it was learned too, hid the letter (docs/experiments.md).
+What a checkpoint knows is not asked here: a row's confidence is drawn by lot, and read but not learned. The noise of a drawn
+confidence, when it was learned too, hid the letter (docs/experiments.md).
 """
 
 import random
@@ -29,7 +29,7 @@ def warm_up(chain: Chain, config: WarmupConfig) -> None:
     before = _binding_accuracy(chain)
     draw = random.Random(f"{seed}|warmup")  # noqa: S311  # targets, not secrets
     rows = [Labelled(item, item.gold, draw.randrange(len(BUCKETS))) for item in binding_items(config.rows, seed)]
-    examples = [to_example(chain.engine.renderer, row, letter_only=True) for row in rows]
+    examples = [to_example(chain.engine.renderer, row, learn_confidence=False) for row in rows]
     done = fine_tune(chain, folder, examples, sft=config.sft, lora=config.lora, seed=seed, note={})
     clock.stop("train")
     chain.merge(folder)

@@ -63,12 +63,15 @@ def test_the_whole_conversation_as_the_chat_template_writes_it_begins_with_the_t
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("letter_only", [False, True])
-def test_the_loss_is_that_of_the_answer_tokens_alone(kind, letter_only, tmp_path):
-    """Against the plain model, one row at a time without padding; of a warm-up's row it begins with the letter."""
+@pytest.mark.parametrize("learn_confidence", [True, False])
+def test_the_loss_is_that_of_the_answer_tokens_alone(kind, learn_confidence, tmp_path):
+    """Against the plain model, one row at a time without padding; a warm-up's row leaves out what tells the buckets apart."""
     loaded = load_model(str(base_folder(tmp_path / "base", kind)), cache_dir=tmp_path, dtype="float32", device="cpu")
     renderer = Renderer(loaded.tokenizer, loaded.family)
-    examples = [to_example(renderer, row, letter_only=letter_only) for row in rows(5)]
+    examples = [to_example(renderer, row, learn_confidence=learn_confidence) for row in rows(5)]
+    # `Confidence`, `:`, ` `, then 0 or 1, the point, and behind 0. one of 0, 2, 5, 7.
+    places = [set() if learn_confidence else {3} if BUCKET_LABELS[row.bucket] == "1.0" else {3, 5} for row in rows(5)]
+    drawn = {example.completion: place for example, place in zip(examples, places, strict=True)}
     dataset = _Rows(examples)
     batch = _Collator(0)([dataset[index] for index in range(len(dataset))])
     with torch.no_grad():
@@ -77,11 +80,12 @@ def test_the_loss_is_that_of_the_answer_tokens_alone(kind, letter_only, tmp_path
         for example in examples:
             ids = torch.tensor([[*example.prompt, *example.completion]])
             log_p = torch.log_softmax(loaded.model(ids).logits[0].float(), dim=-1)
-            learned = example.completion[-2:] if letter_only else example.completion
-            for at, token in enumerate(learned, start=ids.shape[1] - len(learned)):
+            for at, token in enumerate(example.completion, start=len(example.prompt)):
+                if at - len(example.prompt) in drawn[example.completion]:
+                    continue
                 total -= float(log_p[at - 1, token])
                 count += 1
-    assert count == (10 if letter_only else sum(len(example.completion) for example in examples)) == int((batch["labels"] != -100).sum())
+    assert count == sum(len(example.completion) for example in examples) - sum(map(len, places)) == int((batch["labels"] != -100).sum())
     assert float(ours) == pytest.approx(total / count, rel=1e-4)
 
 
