@@ -42,7 +42,7 @@ def render_card(
             "Asked a multiple-choice question in FogGate's prompt it says how confident it is (0.0, 0.25, 0.5, 0.75, 1.0) and answers."
         ),
         (
-            f"It is the truncated singular value decomposition of what R0 to {last} changed: the smallest rank at which "
+            f"It is the truncated singular value decomposition of what {'the warm-up and ' if state['warmup'] else ''}R0 to {last} changed: the smallest rank at which "
             f"{100 * done.agreement:.1f} % of the verdicts (said confidence, and answer by either signal) on {done.rows} dev rows are those of "
             f"the checkpoint. Tried: {', '.join(f'{rank}: {100 * share:.1f} %' for rank, share in sorted(done.tried))}."
         ),

@@ -24,7 +24,7 @@ def draw(rounds: Sequence[tuple[str, Mapping[str, Any]]], out: Path) -> list[Pat
         figure = Figure(figsize=(16, 5), layout="constrained")
         axes: list[Axes] = [figure.add_subplot(1, 3, number + 1) for number in range(3)]
         for ax in axes:
-            slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if len(names) > 8 else {}  # noqa: PLR2004
+            slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if len(names) > 8 else {}  # noqa: PLR2004
             ax.set_xticks(at, names, **slanted)
             ax.spines[["top", "right"]].set_visible(False)
             ax.grid(visible=True, axis="y", color="#e6e6e6", linewidth=0.8)
