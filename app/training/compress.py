@@ -56,9 +56,15 @@ class Update:
     vh: torch.Tensor
 
     def factors(self, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """LoRA's B [out, rank] and A [rank, in] in bf16, as they are shipped; B·A is the closest update of that rank."""
+        """LoRA's B [out, rank] and A [rank, in] in bf16, as they are shipped; B·A is the closest update of that rank.
+
+        Where the layer itself is narrower than that, the rest is zeros: peft gives all layers the same rank.
+        """
         root = self.s[:rank].sqrt()
-        return (self.u[:, :rank] * root).to(torch.bfloat16), (root[:, None] * self.vh[:rank]).to(torch.bfloat16)
+        rest = max(0, rank - len(root))
+        b = torch.nn.functional.pad(self.u[:, :rank] * root, (0, rest))
+        a = torch.nn.functional.pad(root[:, None] * self.vh[:rank], (0, 0, 0, rest))
+        return b.to(torch.bfloat16), a.to(torch.bfloat16)
 
 
 def compress(chain: Chain, out: Path, *, round_number: int, agreement: float, max_mb: float) -> Compressed:

@@ -91,6 +91,9 @@ def test_the_updates_are_the_closest_of_their_rank():
     b, a = Update(update.u, update.s, update.vh).factors(1)
     left = torch.linalg.matrix_norm(change - b.float() @ a.float())
     assert float(left) == pytest.approx(float(update.s[1:3].norm()), rel=0.02), "Eckart and Young"
+    b, a = update.factors(10)
+    assert (b.shape, a.shape) == ((9, 10), (10, 12)), "a layer narrower than the rank is filled up"
+    assert torch.allclose(b.float() @ a.float(), change, atol=0.05)
     with pytest.raises(ConfigError, match="nothing to write"):
         updates_of(base, base)
     with torch.no_grad():
