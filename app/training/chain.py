@@ -53,9 +53,13 @@ class Chain:
     def engine(self) -> VerdictEngine:
         """Built when it is first asked for: a resumed run merges several adapters before it needs one."""
         if self._engine is None:
-            dtype = compute_dtype(self.config.dtype, self.checkpoint.loaded.model.device)
-            self._engine = self.checkpoint.engine(dtype, max_prompt_tokens=self.config.max_prompt_tokens)
+            self._engine = self.engine_of(self.checkpoint)
         return self._engine
+
+    def engine_of(self, checkpoint: Checkpoint) -> VerdictEngine:
+        """The one-pass engine of any checkpoint, as this chain computes."""
+        dtype = compute_dtype(self.config.dtype, checkpoint.loaded.model.device)
+        return checkpoint.engine(dtype, max_prompt_tokens=self.config.max_prompt_tokens)
 
     def folder(self, number: int) -> Path:
         """Of a round."""

@@ -15,9 +15,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, TaskType, get_peft_model
 
-from app.edge.loader import compute_dtype
 from app.errors import ConfigError
-from app.evaluation.collect import EdgeIdentity
 from app.evaluation.records import Record
 from app.training.chain import Chain
 from app.training.checkpoint import Checkpoint, load_base, sign
@@ -87,7 +85,7 @@ def compress(chain: Chain, out: Path, *, round_number: int, agreement: float, ma
     config = chain.config
     base = load_base(config.base, cache_dir=chain.cache_dir, family=config.family, device=config.device)
     updates = updates_of(base.loaded.model, chain.checkpoint.loaded.model)
-    wanted = [_verdict(record) for record in _dev_records(chain, chain.checkpoint)]
+    wanted = [_verdict(record) for record in measured(chain)]
     full = max(len(update.s) for update in updates.values())
     per_rank = sum(update.u.shape[0] + update.vh.shape[1] for update in updates.values()) * _BYTES / _MB
     most = min(full, int(max_mb / per_rank))
@@ -97,7 +95,7 @@ def compress(chain: Chain, out: Path, *, round_number: int, agreement: float, ma
         if rank not in tried:
             trial = copy.deepcopy(base)
             _apply(trial.loaded.model, updates, rank)
-            found = [_verdict(record) for record in _dev_records(chain, trial)]
+            found = [_verdict(record) for record in measured(chain, chain.engine_of(trial))]
             tried[rank] = sum(one == other for one, other in zip(found, wanted, strict=True)) / len(wanted)
         return tried[rank]
 
@@ -142,13 +140,6 @@ def _apply(model: Any, updates: dict[str, Update], rank: int) -> None:
         for name, update in updates.items():
             b, a = update.factors(rank)
             model.get_submodule(name).weight += b.float() @ a.float()
-
-
-def _dev_records(chain: Chain, checkpoint: Checkpoint) -> list[Record]:
-    config = chain.config
-    dtype = compute_dtype(config.dtype, checkpoint.loaded.model.device)
-    engine = checkpoint.engine(dtype, max_prompt_tokens=config.max_prompt_tokens)
-    return measured(chain, EdgeIdentity(engine.name, engine.fingerprint), engine)
 
 
 def _verdict(record: Record) -> tuple[float, str, str]:

@@ -38,8 +38,7 @@ def run_round(chain: Chain, number: int) -> None:
     """One round, from the current checkpoint to the next."""
     config, folder = chain.config, chain.folder(number)
     folder.mkdir(exist_ok=True)
-    seconds: dict[str, float] = {}
-    clock = Clock(seconds)
+    clock = Clock()
     rows = _labelled(chain, number)
     clock.stop("label")
     seed = config.seed * 1000 + number
@@ -76,7 +75,7 @@ def run_round(chain: Chain, number: int) -> None:
             "promoted": not reasons,
             "reasons": reasons,
             "kept": kept,
-            "seconds": seconds,
+            "seconds": clock.seconds,
         }
     )
     chain.save()
@@ -129,10 +128,10 @@ def _label(chain: Chain, items: Sequence[Item], out: Path) -> list[Labelled]:
 
 def _base_metrics(chain: Chain) -> None:
     """What the base can do before anything is taught; measured once, while the base is the checkpoint."""
-    path = chain.out / "base" / "metrics.json"
-    if not path.exists() and chain.state["warmup"] is None and not chain.state["rounds"]:
-        path.parent.mkdir(exist_ok=True)
-        dev_metrics(chain, path)
+    if chain.state["warmup"] is None and not chain.state["rounds"]:
+        folder = chain.out / "base"
+        folder.mkdir(exist_ok=True)
+        dev_metrics(chain, folder / "metrics.json")
 
 
 def _promoted_metrics(chain: Chain) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def finish(chain: Chain) -> list[str]:
         chain.go_to(promoted)
         _write_model(chain)
         folder = chain.out / MODEL
-        records = measured(chain, EdgeIdentity(folder.name, fingerprint(str(folder), None)))
+        records = measured(chain, identity=EdgeIdentity(folder.name, fingerprint(str(folder), None)))
         said += [f"{folder} is the checkpoint of R{promoted:02d}", fit_tau(chain, records, chain.out / "calibration.json")]
     else:
         said.append("no round passed the gate: there is no model to serve")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from app.edge.loader import compute_dtype, load_model
 from app.errors import ConfigError
-from app.evaluation.collect import EdgeIdentity
 from app.prompt import PromptFamily
 from app.training.card import render_card
 from app.training.chain import Chain
@@ -47,7 +46,7 @@ def ship(chain: Chain, out: Path, *, round_number: int | None, agreement: float,
         config.base, cache_dir=chain.cache_dir, adapter=str(scratch), family=family, device=config.device, dtype=config.dtype
     )
     engine = loaded.engine(max_prompt_tokens=config.max_prompt_tokens)
-    records = measured(chain, EdgeIdentity(loaded.name, loaded.fingerprint), engine)
+    records = measured(chain, engine)
     said = fit_tau(chain, records, scratch / "calibration.json").replace(f"{scratch}/", "")
     checkpoint = f"R{number:02d}"
     shown = {"base", "warm-up", "R00", checkpoint}

@@ -62,21 +62,21 @@ def dev_metrics(chain: Chain, path: Path) -> dict[str, Any]:
     """Metrics of the current checkpoint on the dev rows, measured unless the file is there."""
     if path.exists():
         return read_json(path)
-    records = measured(chain, EdgeIdentity(chain.engine.name, chain.engine.fingerprint))
-    metrics = metrics_of(records, tau=chain.config.tau, seed=chain.config.seed)
+    metrics = metrics_of(measured(chain), tau=chain.config.tau, seed=chain.config.seed)
     write_json(path, metrics)
     return metrics
 
 
-def measured(chain: Chain, identity: EdgeIdentity, engine: VerdictEngine | None = None) -> list[Record]:
-    """Records of the current checkpoint, or of another engine, on the dev rows."""
+def measured(chain: Chain, engine: VerdictEngine | None = None, *, identity: EdgeIdentity | None = None) -> list[Record]:
+    """Records of the current checkpoint, or of another engine, on the dev rows; under its own name unless they are to bear another."""
+    engine = engine or chain.engine
     dev = chain.pools.dev
     cloud = None if chain.config.labels.source == "gold" else letters_of(chain, dev)
     return dev_records(
-        engine or chain.engine,
+        engine,
         dev,
         cloud,
-        identity=identity,
+        identity=identity or EdgeIdentity(engine.name, engine.fingerprint),
         batch_size=chain.config.label_batch_size,
         on_progress=lambda done: chain.progress("measuring", done, len(dev)),
     )
@@ -101,11 +101,11 @@ def letters_of(chain: Chain, items: Sequence[Item]) -> Mapping[str, str]:
 class Clock:
     """Seconds since the last stop, by name."""
 
-    def __init__(self, seconds: dict[str, float]) -> None:
-        self._seconds = seconds
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
         self._since = time.monotonic()
 
     def stop(self, name: str) -> None:
         now = time.monotonic()
-        self._seconds[name] = round(now - self._since, 1)
+        self.seconds[name] = round(now - self._since, 1)
         self._since = now

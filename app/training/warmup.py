@@ -24,8 +24,7 @@ def warm_up(chain: Chain, config: WarmupConfig) -> None:
     """Train and merge; measured on held-out generated questions of words that training never shows, and on the dev rows."""
     folder, seed = chain.out / WARMUP, chain.config.seed
     folder.mkdir(exist_ok=True)
-    seconds: dict[str, float] = {}
-    clock = Clock(seconds)
+    clock = Clock()
     before = _binding_accuracy(chain)
     draw = random.Random(f"{seed}|warmup")  # noqa: S311  # targets, not secrets
     rows = [Labelled(item, item.gold, draw.randrange(len(BUCKETS))) for item in binding_items(config.rows, seed)]
@@ -43,7 +42,7 @@ def warm_up(chain: Chain, config: WarmupConfig) -> None:
         "steps": done["steps"],
         "held_out": {"rows": _HELD_OUT, "right_before": before, "right_after": after},
         "checkpoint": chain.checkpoint.fingerprint,
-        "seconds": seconds,
+        "seconds": clock.seconds,
     }
     chain.save()
 

@@ -133,6 +133,7 @@ def start_redis(port, folder):
         with socket.socket() as attempt:
             if attempt.connect_ex(("127.0.0.1", port)) == 0:
                 return process
+        assert process.poll() is None, "redis did not start"
         time.sleep(0.02)
 
 

@@ -32,6 +32,7 @@ def document():
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         while app.state.gateway.status != "ready":
+            assert thread.is_alive(), "the server ended before it was ready"
             time.sleep(0.01)
         yield schemathesis.openapi.from_url(f"http://127.0.0.1:{listener.getsockname()[1]}/openapi.json")
         server.should_exit = True

@@ -9,26 +9,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from app.domain import Signal
 from app.edge.builtin import default_cache_dir
 from app.training.checkpoint import load_base, sign
 from app.training.config import LoraConfig, SftConfig
 from app.training.label import Labelled
 from app.training.sft import to_example, train
-from tests.graded import graded
+from tests.graded import graded, measure
 
 BUCKET = 2  # 0.5: what is said of the confidence does not matter here
 
 
 def accuracy(checkpoint, items):
     """Share of right answers by the marginal."""
-    import torch
-
-    engine = checkpoint.engine(torch.float32, max_prompt_tokens=512)
-    verdicts = []
-    for start in range(0, len(items), 16):
-        verdicts += engine.verdicts([engine.prepare(item.question) for item in items[start : start + 16]])
-    return sum(verdict.answer(Signal.EXPECTED) == item.gold for verdict, item in zip(verdicts, items, strict=True)) / len(items)
+    engine = checkpoint.engine(checkpoint.loaded.model.dtype, max_prompt_tokens=512)
+    return measure(engine, items, ("bind",)).accuracy["bind"]
 
 
 def main():
