@@ -59,8 +59,12 @@ class Counts:
             await self._pool.disconnect()
 
     async def hit(self, item: RateLimitItem, *key: str, cost: int = 1) -> bool:
-        """Count; False when that is more than the window allows."""
-        return await self._ask(lambda limiter: limiter.hit(item, *key, cost=cost))
+        """Count if the window has room for all of it; otherwise return False and count nothing."""
+        return await self._ask(lambda limiter: _take(limiter, item, key, cost))
+
+    async def give_back(self, item: RateLimitItem, *key: str, cost: int = 1) -> None:
+        """Take back what was counted for work that was then refused."""
+        await self._ask(lambda limiter: _add(limiter, item, key, -cost))
 
     async def left(self, item: RateLimitItem, *key: str) -> Left:
         """What remains; counts nothing."""
@@ -77,6 +81,21 @@ class Counts:
                 self._shared_from = time.monotonic() + self._leave_alone_s
                 logger.warning("the shared store of limits is gone (%s): this process counts for itself", type(error).__name__)
         return await question(self._own)
+
+
+async def _take(limiter: FixedWindowRateLimiter, item: RateLimitItem, key: tuple[str, ...], cost: int) -> bool:
+    # `limits` counts first and compares afterwards: what it refuses would use up the window.
+    if not await limiter.test(item, *key, cost=cost):
+        return False
+    if await limiter.hit(item, *key, cost=cost):
+        return True
+    # Another replica counted between the two calls.
+    await _add(limiter, item, key, -cost)
+    return False
+
+
+async def _add(limiter: FixedWindowRateLimiter, item: RateLimitItem, key: tuple[str, ...], cost: int) -> int:
+    return await limiter.storage.incr(item.key_for(*key), item.get_expiry(), amount=cost)
 
 
 def _pool(uri: str) -> Any:

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import math
 import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 import uvicorn
@@ -37,6 +40,7 @@ from app.settings import Settings
 log = structlog.get_logger("foggate")
 
 EngineLoader = Callable[[Settings], Engine]
+Loaded = TypeVar("Loaded")
 # Longer than nginx's default of 60 s, so that it is never the gateway that closes a connection nginx is about to use.
 KEEP_ALIVE_S = 75
 WARM_UP = Question("Which of these is a number?", ("Seven", "Blue", "Quickly", "Table"))
@@ -80,18 +84,48 @@ async def open_cascade(
         metrics.show_taus(policy.tau, policy.domains, at_most=at_most)
 
     budget = build_budget(settings, counts or Counts(), on_change=on_budget)
-    batcher = build_batcher(settings, await asyncio.to_thread(loader, settings), metrics)
+    batcher = build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
     cloud = build_shared_cloud(settings, metrics, budget)
+    warm = False
     try:
         calibration = calibration_of(settings, named, edge_model=batcher.model, fingerprint=batcher.fingerprint)
         await batcher.verdict(WARM_UP, Deadline.after(WARM_UP_S))
+        warm = True
         on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
         policy = build_policy(settings, calibration)
         yield Opened(Cascade(batcher, cloud, policy, on_failure, settings.deadline_ms / 1000, budget), batcher, calibration)
     finally:
-        await batcher.close()
+        # Nobody's question is in a warm-up that was given up.
+        await batcher.close(wait=warm)
         if cloud:
             await cloud.close()
+
+
+async def in_daemon_thread(load: Callable[[Settings], Loaded], settings: Settings) -> Loaded:
+    """The loader's result, from a thread that keeps neither the event loop nor the process from ending."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[Loaded] = loop.create_future()
+
+    def hand_over(value: Loaded | None, error: BaseException | None) -> None:
+        if result.done():
+            return
+        if error is not None:
+            result.set_exception(error)
+        else:
+            result.set_result(value)  # type: ignore[arg-type]  # None is a value only where the loader returns None
+
+    def run() -> None:
+        value, error = None, None
+        try:
+            value = load(settings)
+        except BaseException as raised:  # noqa: BLE001  # whatever it is belongs to the one who waits
+            error = raised
+        # The loop has ended: the load was given up.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(hand_over, value, error)
+
+    threading.Thread(target=run, name="foggate-load", daemon=True).start()
+    return await result
 
 
 def create_app(
@@ -159,9 +193,9 @@ def create_app(
             yield
         finally:
             # By now the server has finished what was in flight.
-            state.draining = True
+            state.draining = state.stopping = True
             stop.set()
-            await running
+            await _ended(running, at_once=state.cascade is None)
             await counts.close()
 
     app = FastAPI(
@@ -178,6 +212,14 @@ def create_app(
     install_handlers(app, metrics)
     _guard(app, settings, state, counts, ring)
     return app
+
+
+async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:
+    """Wait for the gateway's end; a load (a download, say) can take longer than anybody waits for that, and is given up at once."""
+    if at_once:
+        running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
 
 
 def _telemetry(enabled: bool) -> TelemetryConfig:
@@ -210,9 +252,25 @@ def listen(host: str, port: int) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=2048)
+        made = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise ConfigError(f"cannot listen on {host}:{port} ({error.strerror or error})") from None
+    # `create_server` leaves the protocol at 0, and asyncio sets TCP_NODELAY only on sockets that say they are TCP, as those do that a
+    # TCP listener accepts. Without it a reply's body waits 40 ms for the acknowledgement of its head.
+    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=made.detach())
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which says when it stops taking requests."""
+
+    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_stop = on_stop
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell, then close the listener and wait for what is in flight."""
+        self._on_stop()
+        await super().shutdown(sockets)
 
 
 async def serve(
@@ -221,7 +279,9 @@ async def serve(
     """Run the gateway until a signal ends it.
 
     SIGTERM drains: ready turns 503 and every reply carries `Connection: close` for `server.drain_wait_s`, then the
-    listener closes, what is in flight finishes, and the process ends. SIGINT (a person at a terminal) skips the wait.
+    listener closes, what is in flight finishes, and the process ends. What a batch has not begun by then gets errors of
+    its own. SIGINT (a person at a terminal) skips the wait, and so does a gateway whose model is still being loaded: the load
+    is given up, though its thread may run on.
 
     Raises:
         ConfigError: the edge model cannot be used.
@@ -238,11 +298,17 @@ async def serve(
         server.should_exit = True
 
     def drain() -> None:
-        app.state.gateway.draining = True
-        log.info("draining", wait_s=settings.server.drain_wait_s)
-        loop.call_later(settings.server.drain_wait_s, setattr, server, "should_exit", True)
+        state.draining = True
+        # While the model loads no load balancer sends anything here.
+        wait_s = 0.0 if state.cascade is None else settings.server.drain_wait_s
+        log.info("draining", wait_s=wait_s)
+        loop.call_later(wait_s, setattr, server, "should_exit", True)
+
+    def on_stop() -> None:
+        state.draining = state.stopping = True
 
     app = create_app(settings, loader=loader, on_startup=on_startup, on_ready=on_ready, on_fatal=on_fatal)
+    state: GatewayState = app.state.gateway
     limits = settings.limits
     config = uvicorn.Config(
         app,
@@ -255,9 +321,10 @@ async def serve(
         proxy_headers=bool(settings.security.trusted_proxies),
         forwarded_allow_ips=settings.security.trusted_proxies,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=settings.deadline_ms // 1000 + 5,
+        # The longest that an accepted request can take: its body, then its questions, of which a batch begins none any more.
+        timeout_graceful_shutdown=math.ceil(limits.body_timeout_s + settings.deadline_ms / 1000) + 5,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, on_stop)
     await server.serve(sockets=[listener])
     if fatal:
         raise ConfigError(fatal[0])

@@ -9,11 +9,14 @@ import json
 import sys
 import time
 
+from app.cli.serve import leaving_loads_behind
 from app.configuration import load_settings
 from app.domain import BUCKETS
 from app.logs import configure_logging
 from app.main import listen, serve
 from tests.fakes import FakeEngine, make_verdict
+
+READY = []
 
 
 class WaitingEngine(FakeEngine):
@@ -28,7 +31,7 @@ class WaitingEngine(FakeEngine):
         return [make_verdict(BUCKETS[prompt.ids[0]], 1, prompt.options) for prompt in prompts]
 
 
-async def run(port, batch_ms):
+async def run(port, batch_ms, load_s, *, at_once):
     settings = load_settings(None)
     listener = listen("127.0.0.1", port)
 
@@ -42,12 +45,21 @@ async def run(port, batch_ms):
             await asyncio.sleep(1)
 
     counting = asyncio.ensure_future(count())
-    await serve(
-        settings,
-        listener,
-        on_ready=lambda _: say(url=f"http://127.0.0.1:{listener.getsockname()[1]}"),
-        loader=lambda _: WaitingEngine(batch_ms),
-    )
+
+    def address():
+        say(url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+    def load(_):
+        if at_once:
+            address()
+        time.sleep(load_s)
+        return WaitingEngine(batch_ms)
+
+    def ready(_):
+        READY.append(True)
+        address()
+
+    await serve(settings, listener, on_ready=ready, loader=load)
     counting.cancel()
 
 
@@ -55,6 +67,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--batch-ms", type=float, default=5.0)
+    parser.add_argument("--load-s", type=float, default=0.0)
+    parser.add_argument("--at-once", action="store_true", help="Print the address before anything is loaded.")
     given = parser.parse_args()
     configure_logging("error")
-    asyncio.run(run(given.port, given.batch_ms))
+    with leaving_loads_behind(lambda: bool(READY)):
+        asyncio.run(run(given.port, given.batch_ms, given.load_s, at_once=given.at_once))

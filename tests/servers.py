@@ -1,9 +1,10 @@
 """Real servers on loopback, in this event loop."""
 
 import contextlib
-import socket
 
 import uvicorn
+
+from app.main import listen
 
 
 @contextlib.asynccontextmanager
@@ -11,7 +12,7 @@ async def serving(app, **options):
     """Run an ASGI app with uvicorn on a free port; yields its URL."""
     import asyncio
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listen("127.0.0.1", 0) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=2, **options))
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:

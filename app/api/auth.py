@@ -6,6 +6,7 @@ Without keys every caller has every permission: the gateway then listens on loop
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from limits import RateLimitItemPerDay, RateLimitItemPerMinute
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import http_response, response_of, type_name
 from app.counts import Counts
-from app.errors import FogGateError, Forbidden, RateLimited, Unauthorized
+from app.errors import FogGateError, Forbidden, InvalidQuestion, RateLimited, Unauthorized
 from app.keys import Key, KeyRing, Permission
 from app.metrics import Metrics
 
@@ -23,12 +24,17 @@ METRICS = "/metrics"
 QUIET = (*PROBES, METRICS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Caller:
-    """Who asks. `key` is None where no keys are configured: everything is allowed, nothing is counted."""
+    """Who asks, for one request. `key` is None where no keys are configured: everything is allowed, nothing is counted.
+
+    Attributes:
+        settled: whether the request was charged to the key's rate, or refused in a way that costs nothing.
+    """
 
     counts: Counts
     key: Key | None = None
+    settled: bool = False
 
     def may(self, permission: Permission) -> bool:
         """Whether he has a permission."""
@@ -39,13 +45,53 @@ class Caller:
         if not self.may(permission):
             raise Forbidden(f"this key lacks the permission '{permission}'", param=param)
 
-    async def count(self, questions: int) -> None:
-        """Count questions against the key's rate. Raises RateLimited."""
-        if self.key is None or (rate := self._rate) is None or questions <= 0:
+    async def admit(self) -> None:
+        """Refuse a key whose rate is used up, before anything is read for it. Counts nothing.
+
+        Raises:
+            RateLimited: not one more question fits into this minute.
+        """
+        if self.key is None or (rate := self._rate) is None:
             return
+        left = await self.counts.left(rate, self.key.id)
+        if not left.remaining:
+            raise RateLimited(f"over {rate.amount} questions a minute", retry_after_s=max(1.0, left.reset_s))
+
+    async def count(self, questions: int) -> None:
+        """Count questions against the key's rate: all of them or, when they are refused, none.
+
+        Raises:
+            InvalidQuestion: so many questions never fit into a minute of this key.
+            RateLimited: they do not fit into what is left of this minute.
+        """
+        self.settled = True
+        if self.key is None or (rate := self._rate) is None:
+            return
+        if questions > rate.amount:
+            raise InvalidQuestion(
+                f"{questions} questions in one request, but this key may ask {rate.amount} a minute: send smaller batches",
+                param="questions",
+            )
         if not await self.counts.hit(rate, self.key.id, cost=questions):
             left = await self.counts.left(rate, self.key.id)
-            raise RateLimited(f"over {rate.amount} questions a minute", retry_after_s=max(1.0, left.reset_s))
+            raise RateLimited(
+                f"{questions} questions, but {left.remaining} are left of {rate.amount} a minute"
+                if left.remaining
+                else f"over {rate.amount} questions a minute",
+                retry_after_s=max(1.0, left.reset_s),
+            )
+
+    async def give_back(self) -> None:
+        """Take one question off the key's rate again: it was counted, and then refused unasked (queue full, draining)."""
+        if self.key is not None and (rate := self._rate) is not None:
+            await self.counts.give_back(rate, self.key.id)
+
+    async def settle(self, status: int) -> None:
+        """Count a request that failed before any question of it was counted, such as a broken body, as one question."""
+        refused_by_caller = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+        if not self.settled and refused_by_caller and self.key is not None and (rate := self._rate) is not None:
+            self.settled = True
+            await self.counts.hit(rate, self.key.id)
 
     async def allow(self) -> bool:
         """Whether one more cloud call is within the key's budget; it is counted."""
@@ -106,7 +152,7 @@ class Authenticate:
             state["log"]["key"] = key.id
             caller.require(Permission.ADMIN if scope["path"] == METRICS else Permission.ANSWER)
             if scope["method"] == "POST":
-                await caller.count(1)
+                await caller.admit()
         except FogGateError as error:
             self.metrics.rejected.labels(type_name(error)).inc()
             response = response_of(error, state["request_id"])
@@ -116,11 +162,12 @@ class Authenticate:
             response.headers["connection"] = "close"
             await response(scope, receive, send)
             return
-        rates = await caller.rate_headers()
 
         async def send_with_rates(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(rates)
+                if scope["method"] == "POST":
+                    await caller.settle(message["status"])
+                MutableHeaders(scope=message).update(await caller.rate_headers())
             await send(message)
 
         await self.app(scope, receive, send_with_rates)

@@ -15,7 +15,7 @@ from app.api.schemas import AnswerRequest, AnswerResponse, AnswersRequest, Answe
 from app.api.state import GatewayState
 from app.cascade import Cascade
 from app.domain import Outcome, RouteRequest
-from app.errors import FogGateError, InvalidQuestion, NotReady
+from app.errors import Draining, FogGateError, InvalidQuestion, NotReady, Overloaded
 from app.keys import Permission
 from app.metrics import CONTENT_TYPE
 from app.tracing import describe
@@ -46,6 +46,8 @@ def answers_router(state: GatewayState) -> APIRouter:
 
     @router.post("/v1/answer", response_model=AnswerResponse, responses=_ERRORS, summary="Answer one question")
     async def answer(asked: AnswerRequest, request: Request) -> JSONResponse:
+        _running(state)
+        await request.state.caller.count(1)
         outcome = await _answer_one(state, asked, request.state.caller)
         request.state.log.update(_log_fields(outcome))
         return JSONResponse(answer_body(outcome), headers=_headers(outcome))
@@ -67,8 +69,7 @@ def answers_router(state: GatewayState) -> APIRouter:
         if len(asked.questions) > state.limits.max_questions:
             raise InvalidQuestion(f"{len(asked.questions)} questions, the limit is {state.limits.max_questions}", param="questions")
         _running(state)
-        # The request itself counted as one question.
-        await request.state.caller.count(len(asked.questions) - 1)
+        await request.state.caller.count(len(asked.questions))
         turn = asyncio.Semaphore(state.limits.batch_concurrency)
         request.state.log.update(questions=len(asked.questions), errors=0)
         tasks = [asyncio.ensure_future(_one_of_many(state, turn, request, index, raw)) for index, raw in enumerate(asked.questions)]
@@ -128,9 +129,13 @@ async def _answer_one(state: GatewayState, asked: AnswerRequest, caller: Caller)
     for field, chosen in (("tau", asked.tau is not None), ("route", asked.route_request is not RouteRequest.AUTO)):
         if chosen:
             caller.require(Permission.FORCE_ROUTE, param=field)
-    outcome = await cascade.answer(
-        asked.to_question(), tau=asked.tau, route=asked.route_request, deadline_s=deadline_s, allowance=caller.allow
-    )
+    try:
+        outcome = await cascade.answer(
+            asked.to_question(), tau=asked.tau, route=asked.route_request, deadline_s=deadline_s, allowance=caller.allow
+        )
+    except (Overloaded, Draining):
+        await caller.give_back()
+        raise
     state.metrics.answered(outcome)
     describe(outcome, state.tracing)
     return outcome
@@ -140,6 +145,9 @@ async def _one_of_many(state: GatewayState, turn: asyncio.Semaphore, request: Re
     """One result of `/v1/answers`: an answer, or an error of its own."""
     async with turn:
         try:
+            if state.stopping:
+                await request.state.caller.give_back()
+                raise Draining("the gateway is shutting down", retry_after_s=1)
             return {"index": index, **answer_body(await _answer_one(state, AnswerRequest.model_validate(raw), request.state.caller))}
         except ValidationError as error:
             failed: FogGateError = validation_error([dict(item) for item in error.errors()])

@@ -29,6 +29,8 @@ class GatewayState:
         alive: whether the edge worker still runs and its present batch is not too old.
         stalled: whether questions wait and none of them gets on.
         edge_model: name of the edge model, once loaded.
+        draining: a shutdown was asked for; new work is still taken.
+        stopping: the listener is closed; what has not begun gets an error of its own.
         calibration: what `/v1/models` says of it; None without one.
     """
 
@@ -42,6 +44,7 @@ class GatewayState:
     stalled: Callable[[], bool] = lambda: False
     edge_model: str | None = None
     draining: bool = False
+    stopping: bool = False
 
     @property
     def status(self) -> str:

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import logging
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import uvicorn
@@ -42,7 +43,11 @@ def run_gateway(settings: Settings, console: Console, *, demo: bool) -> None:
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
+    ready = False
+
     def banner(edge_model: str) -> None:
+        nonlocal ready
+        ready = True
         cloud = settings.cloud.model if settings.cloud.base_url else "none (every answer comes from the edge)"
         console.print(f"\n[bold]FogGate is ready at {url}[/]\n  edge   {escape(edge_model)}\n  cloud  {escape(cloud)}")
         console.print("\nTwo questions to try; the builtin model answers the first itself and is not sure of the second:")
@@ -56,13 +61,35 @@ def run_gateway(settings: Settings, console: Console, *, demo: bool) -> None:
             )
         console.print()
 
-    if not demo or settings.cloud.base_url is not None:
+    with leaving_loads_behind(lambda: ready), _demo_process() if demo and settings.cloud.base_url is None else nullcontext() as base_url:
+        if base_url is not None:
+            cloud = CloudSettings.model_validate({**settings.cloud.model_dump(), "base_url": base_url, "model": MODEL})
+            settings = settings.model_copy(update={"cloud": cloud})
         asyncio.run(serve(settings, listener, on_ready=banner))
-        return
-    with _demo_process() as base_url:
-        cloud = CloudSettings.model_validate({**settings.cloud.model_dump(), "base_url": base_url, "model": MODEL})
-        settings = settings.model_copy(update={"cloud": cloud})
-        asyncio.run(serve(settings, listener, on_ready=banner))
+
+
+@contextmanager
+def leaving_loads_behind(ready: Callable[[], bool]) -> Iterator[None]:
+    """End the process itself when a signal ended the gateway while a thread still loads its model.
+
+    The interpreter's own end would wait for libraries in the middle of their work, or crash under them. The exit code is 0, or 130
+    after Ctrl-C, as it is for a gateway that was ready.
+
+    Args:
+        ready: whether the model was loaded and has answered its warm-up batch.
+    """
+    code = 0
+    try:
+        yield
+    except KeyboardInterrupt:
+        if ready():
+            raise
+        code = 130
+    if not ready():
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 @contextmanager

