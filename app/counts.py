@@ -59,7 +59,11 @@ class Counts:
             await self._pool.disconnect()
 
     async def hit(self, item: RateLimitItem, *key: str, cost: int = 1) -> bool:
-        """Count if the window has room for all of it; otherwise return False and count nothing."""
+        """Count what has happened; False when that is more than the window allows."""
+        return await self._ask(lambda limiter: limiter.hit(item, *key, cost=cost))
+
+    async def take(self, item: RateLimitItem, *key: str, cost: int = 1) -> bool:
+        """Count what is about to happen, if the window has room for all of it; otherwise return False and count nothing."""
         return await self._ask(lambda limiter: _take(limiter, item, key, cost))
 
     async def give_back(self, item: RateLimitItem, *key: str, cost: int = 1) -> None:

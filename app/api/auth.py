@@ -72,7 +72,7 @@ class Caller:
                 f"{questions} questions in one request, but this key may ask {rate.amount} a minute: send smaller batches",
                 param="questions",
             )
-        if not await self.counts.hit(rate, self.key.id, cost=questions):
+        if not await self.counts.take(rate, self.key.id, cost=questions):
             left = await self.counts.left(rate, self.key.id)
             raise RateLimited(
                 f"{questions} questions, but {left.remaining} are left of {rate.amount} a minute"
