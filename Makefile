@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ASSETS := .assets
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test soak chaos fuzz load test-fast test-mcq test-nginx mechanism audit secrets check format bench assets image clean
+.PHONY: help setup serve test soak chaos fuzz load test-fast test-mcq test-nginx mechanism coverage mutation audit secrets check format bench assets image clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,6 +71,16 @@ test-nginx: setup ## Two gateways behind a real nginx (needs nginx)
 
 mechanism: setup ## Prove the recipe on SmolLM2 with questions whose answer is known (long on a CPU)
 	$(BIN)/python -m pytest tests/mechanism -s $(ARGS)
+
+coverage: setup assets ## Lines and branches that the whole suite runs (about twice as long as make test)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --show-missing
+
+mutation: setup assets ## Mutation score of the critical modules (an hour or two; goes on where it was stopped)
+	$(PIP) install --quiet --constraint constraints.txt 'mutmut>=3.8'
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 .audit/.installed:
 	$(PYTHON) -m venv .audit

@@ -3,10 +3,11 @@
 import pytest
 
 from app.build import load_engine
-from app.calibration import read_calibration
+from app.calibration import DomainCut, read_calibration
 from app.domain import Signal
 from app.edge.builtin import SHIPPED_ADAPTER
 from app.policies import SHIPPED_CALIBRATION, build_policy, calibration_of, load_calibration
+from app.policy import Policy
 from app.prompt import PROMPT_VERSION
 from app.settings import Settings
 
@@ -23,7 +24,16 @@ def test_the_builtin_model_brings_its_own_calibration():
     SHIPPED.check(edge_model=NAME, fingerprint=SHIPPED.edge_fingerprint, prompt_version=PROMPT_VERSION)
     policy = build_policy(Settings(), SHIPPED)
     assert (policy.signal, policy.tau) == (Signal.EXPECTED, SHIPPED.tau)
-    assert policy.tau_for("law", None) == SHIPPED.domains["law"].tau if "law" in SHIPPED.domains else True
+    assert policy.domains == {name: domain.tau for name, domain in SHIPPED.domains.items()}
+    assert policy.temperature == SHIPPED.temperature
+
+
+def test_a_calibration_brings_its_signal_its_temperature_and_its_thresholds_and_domains_of_the_settings_win():
+    named = SHIPPED.model_copy(
+        update={"signal": "expected", "temperature": 2.0, "domains": {"law": DomainCut(tau=0.7, n=9), "math": DomainCut(tau=0.6, n=9)}}
+    )
+    policy = build_policy(Settings(policy={"tau": 0.9, "signal": "verbalized", "domains": {"law": {"tau": 0.1}}}), named)
+    assert policy == Policy(named.tau, Signal.EXPECTED, 2.0, {"law": 0.1, "math": 0.6})
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import BUCKETS, Reason, Route, RouteRequest, Signal, Verdict
+from app.domain import BUCKETS, Decision, Reason, Route, RouteRequest, Signal, Verdict
 from app.policy import Policy
 from tests.fakes import make_verdict
 
@@ -42,3 +44,31 @@ def test_a_forced_route_ignores_confidence():
     for route, confidence in ((RouteRequest.EDGE, 0.0), (RouteRequest.CLOUD, 1.0)):
         decision = Policy().decide(make_verdict(confidence), route=route)
         assert (decision.route.value, decision.reason) == (route.value, Reason.FORCED)
+
+
+def test_a_decision_says_what_was_compared():
+    verdict = make_verdict(0.75)
+    policy = Policy(0.5, Signal.EXPECTED, domains={"law": 0.9})
+    assert policy.decide(verdict) == Decision(Route.EDGE, Reason.CONFIDENT, 0.5, Signal.EXPECTED)
+    assert policy.decide(verdict, domain="law") == Decision(Route.CLOUD, Reason.LOW_CONFIDENCE, 0.9, Signal.EXPECTED)
+    assert policy.decide(verdict, domain="law", tau=0.1) == Decision(Route.EDGE, Reason.CONFIDENT, 0.1, Signal.EXPECTED)
+    assert policy.decide(verdict, domain="law", tau=0.1, route=RouteRequest.CLOUD) == Decision(
+        Route.CLOUD, Reason.FORCED, 0.1, Signal.EXPECTED
+    )
+    assert policy.decide(verdict, route=RouteRequest.EDGE) == Decision(Route.EDGE, Reason.FORCED, 0.5, Signal.EXPECTED)
+
+
+def test_a_ceiling_lowers_the_threshold_and_never_raises_it():
+    policy = Policy(0.9)
+    assert policy.decide(make_verdict(0.25), ceiling=0.2) == Decision(Route.EDGE, Reason.CONFIDENT, 0.2, Signal.VERBALIZED)
+    assert policy.decide(make_verdict(0.25), ceiling=0.0, tau=0.1).tau == 0.0
+    assert policy.decide(make_verdict(0.75), ceiling=1.0) == Decision(Route.CLOUD, Reason.LOW_CONFIDENCE, 0.9, Signal.VERBALIZED)
+
+
+def test_a_policy_reads_a_verdict_at_its_own_temperature_and_changes_nothing_else():
+    verdict = make_verdict(1.0)
+    assert Policy().read(verdict) is verdict
+    read = Policy(temperature=2.0).read(verdict)
+    assert read == replace(verdict, temperature=2.0)
+    assert read.expected_confidence < verdict.expected_confidence
+    assert Policy(temperature=2.0).read(read) is read
