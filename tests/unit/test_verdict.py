@@ -1,0 +1,86 @@
+"""What a verdict says, by hand: distributions, signals, answers, and the temperature at each branching."""
+
+import math
+
+import pytest
+
+from app.domain import BUCKET_LABELS, FLAT_PATHS, LETTERS, Signal, Verdict, mean_confidence, tempered
+
+# The first token chooses `0` or `1`, the second among 0.0, 0.25, 0.5 and 0.75; as Qwen's and SmolLM2's tokenizers split them.
+TREE = (((0, 0), (1, 0)), ((0, 0), (1, 1)), ((0, 0), (1, 2)), ((0, 0), (1, 3)), ((0, 1),))
+
+
+def test_mean_confidence_weighs_each_bucket():
+    assert mean_confidence([1, 0, 0, 0, 0]) == 0.0
+    assert mean_confidence([0, 1, 0, 0, 0]) == 0.25
+    assert mean_confidence([0.1, 0.2, 0.3, 0.2, 0.2]) == pytest.approx(0.05 + 0.15 + 0.15 + 0.2)
+    assert mean_confidence([0, 0, 0, 0, 1.0000001]) == 1.0, "rounding never makes more than 1"
+
+
+def test_a_temperature_divides_the_logits_at_each_branching():
+    """By hand at T = 2: square roots at each branching, normalised there, multiplied along the path."""
+    probabilities = [0.04, 0.16, 0.0, 0.0, 0.8]
+    first = [math.sqrt(0.2), math.sqrt(0.8)]
+    second = [math.sqrt(0.04), math.sqrt(0.16)]
+    zero = first[0] / sum(first)
+    found = tempered(probabilities, TREE, 2.0)
+    assert found[4] == pytest.approx(first[1] / sum(first))
+    assert found[0] == pytest.approx(zero * second[0] / sum(second), rel=1e-6)
+    assert found[1] == pytest.approx(zero * second[1] / sum(second), rel=1e-6)
+    assert math.fsum(found) == pytest.approx(1.0)
+    # Tempering whole paths is something else.
+    assert found[4] != pytest.approx(math.sqrt(0.8) / (math.sqrt(0.04) + math.sqrt(0.16) + math.sqrt(0.8)), rel=1e-3)
+
+
+def test_a_temperature_of_one_changes_nothing_and_a_low_one_decides():
+    probabilities = (0.1, 0.2, 0.3, 0.15, 0.25)
+    assert tempered(probabilities, FLAT_PATHS, 1.0) == probabilities
+    assert tempered(list(probabilities), TREE, 1.0) == probabilities
+    cold = tempered(probabilities, FLAT_PATHS, 0.01)
+    assert cold[2] == pytest.approx(1.0)
+    hot = tempered(probabilities, FLAT_PATHS, 1e6)
+    assert hot == pytest.approx([0.2] * 5, abs=1e-5)
+
+
+def test_a_bucket_of_no_probability_keeps_none_worth_speaking_of():
+    found = tempered([0.5, 0.5, 0.0, 0.0, 0.0], FLAT_PATHS, 2.0)
+    assert found[:2] == pytest.approx([0.5, 0.5])
+    assert max(found[2:]) < 1e-100
+
+
+def test_probabilities_and_paths_must_belong_together():
+    with pytest.raises(ValueError, match="zip"):
+        tempered([0.5, 0.5], FLAT_PATHS, 2.0)
+    with pytest.raises(ValueError, match="zip"):
+        mean_confidence([0.5, 0.5])
+
+
+def test_a_verdict_read_from_weights():
+    weights = [[1, 1], [2, 2], [3, 1], [0, 4], [5, 1]]
+    verdict = Verdict.from_weights(weights, 3, TREE)
+    assert verdict.joint == tuple(tuple(value / 20 for value in row) for row in weights)
+    assert (verdict.greedy_bucket, verdict.paths, verdict.temperature) == (3, TREE, 1.0)
+    assert Verdict.from_weights(weights, 3).paths == FLAT_PATHS
+    assert verdict.confidence == 0.75
+    assert verdict.confidence_probabilities == pytest.approx(dict(zip(BUCKET_LABELS, (0.1, 0.2, 0.2, 0.2, 0.3), strict=True)))
+    assert verdict.answer_probabilities == pytest.approx({"A": 11 / 20, "B": 9 / 20})
+    assert verdict.expected_confidence == pytest.approx(0.05 + 0.1 + 0.15 + 0.3)
+    assert verdict.signal(Signal.VERBALIZED) == 0.75
+    assert verdict.signal(Signal.EXPECTED) == verdict.expected_confidence
+    assert verdict.answer(Signal.VERBALIZED) == "B", "what decoding writes after 0.75"
+    assert verdict.answer(Signal.EXPECTED) == "A", "the argmax of the marginal"
+
+
+def test_the_expected_confidence_is_read_at_the_verdicts_temperature():
+    joint = ((0.02, 0.02), (0.1, 0.06), (0.0, 0.0), (0.0, 0.0), (0.5, 0.3))
+    verdict = Verdict(joint, 4, TREE, 2.0)
+    assert verdict.expected_confidence == pytest.approx(mean_confidence(tempered([0.04, 0.16, 0.0, 0.0, 0.8], TREE, 2.0)))
+    assert verdict.confidence_probabilities["1.0"] == pytest.approx(0.8), "the distribution itself stays as it was read"
+
+
+def test_ties_go_to_the_first_letter_and_every_letter_can_be_chosen():
+    assert Verdict.from_weights([[1, 1]] * 5, 0).answer(Signal.EXPECTED) == "A"
+    for index, letter in enumerate(LETTERS):
+        row = [2 if place == index else 1 for place in range(26)]
+        for signal in Signal:
+            assert Verdict.from_weights([row] * 5, 4).answer(signal) == letter
