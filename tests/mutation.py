@@ -1,37 +1,96 @@
 """`make mutation`: change the critical modules one place at a time and see whether the tests notice. mutmut does the work.
 
-Which modules and which tests: `[tool.mutmut]` in pyproject.toml. The run goes on where it was stopped, and a function that
-changed is tested again. Prints a table for docs/testing.md and, with `--show`, the difference of every change that survived.
+Each group of modules is tried in a copy of the project, against the tests of those modules only: a change that survives costs the
+time of all of them. A run goes on where it was stopped, and a function that changed is tried again. Prints a table for
+docs/testing.md and, with `--show`, the difference of every change that survived.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "mutants"
 AIM = 0.9
 # As mutmut reads pytest's exit codes. A run without end and a crash are noticed too.
 SURVIVED, NO_TESTS = {0}, {5, 33}
 
 
+@dataclass(frozen=True)
+class Group:
+    """Modules of `app/` and the test files that must notice a change in them."""
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+GROUPS = {
+    "core": Group(
+        ("domain", "errors", "prompt", "policy", "cascade", "deadline"),
+        ("unit/test_domain", "unit/test_question", "unit/test_verdict", "unit/test_policy", "unit/test_cascade"),
+    ),
+    "edge": Group(("edge/batcher", "edge/engine"), ("unit/test_batcher", "unit/test_engine")),
+    "cloud": Group(
+        ("cloud/client", "cloud/breaker", "cloud/budget"),
+        ("unit/test_breaker", "integration/test_cloud", "integration/test_budget", "integration/test_resilience"),
+    ),
+    "evaluation": Group(
+        ("evaluation/calibrate", "evaluation/risk", "evaluation/statistics"),
+        ("unit/test_calibrate", "unit/test_risk", "unit/test_statistics"),
+    ),
+}
+
+
+def prepare(name, group):
+    """A copy of the project as git sees it, told which modules to change; what an earlier run found there stays."""
+    folder = FOLDER / name
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    for path in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0"):
+        if path and (ROOT / path).is_file():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / path, folder / path)
+    if (ROOT / ".assets").is_dir():
+        shutil.copytree(ROOT / ".assets", folder / ".assets", dirs_exist_ok=True)
+
+    def listing(values):
+        return "".join(f"\n    {value}" for value in values)
+
+    (folder / "setup.cfg").write_text(
+        "[mutmut]\n"
+        f"source_paths = {listing(['app'])}\n"
+        f"only_mutate = {listing(f'app/{module}.py' for module in group.modules)}\n"
+        f"also_copy = {listing(['.assets', 'config', 'docs'])}\n"
+        f"pytest_add_cli_args_test_selection = {listing(f'tests/{test}.py' for test in group.tests)}\n"
+        f"pytest_add_cli_args = {listing(['-q', '-x', '-p', 'no:cacheprovider', '--timeout=60'])}\n"
+    )
+    return folder
+
+
+def mutmut(folder, *arguments, **options):
+    # One thread a process: tests run in forks, in which a pool of threads of the parent does not exist.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run([sys.executable, "-m", "mutmut", *arguments], cwd=folder, env=environment, check=False, **options)
+
+
 def results(folder):
     """Per module: counts of killed, survived and untested changes, and the names of those that were not killed."""
     found = {}
-    for path in sorted(folder.rglob("*.meta")):
-        codes = json.loads(path.read_text())["exit_code_by_key"]
-        if not codes:
-            continue
+    for path in sorted((folder / "mutants").rglob("*.meta")):
         counts, left = Counter(), []
-        for name, code in sorted(codes.items()):
+        for name, code in sorted(json.loads(path.read_text())["exit_code_by_key"].items()):
             kind = "open" if code is None else "survived" if code in SURVIVED else "no tests" if code in NO_TESTS else "killed"
             counts[kind] += 1
             if kind in {"survived", "no tests"}:
                 left.append(name)
-        found[str(path.relative_to(folder)).removesuffix(".meta")] = (counts, left)
+        if counts:
+            found[str(path.relative_to(folder / "mutants")).removesuffix(".meta")] = (counts, left)
     return found
 
 
@@ -41,34 +100,35 @@ def row(name, counts):
     return f"| {name} | {total} | {counts['killed']} | {counts['survived']} | {counts['no tests']} | {score} |"
 
 
-def mutmut(*arguments, **options):
-    # One thread a process: tests are run in forks, in which a pool of threads of the parent does not exist.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, "-m", "mutmut", *arguments], cwd=ROOT, env=environment, check=False, **options)
+def show(folder, name):
+    lines = mutmut(folder, "show", name, capture_output=True, text=True).stdout.splitlines()
+    print(f"\n{name}\n" + "\n".join(line for line in lines if line[:1] in "+-" and line[:3] not in {"+++", "---"}))
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("names", nargs="*", help="Only these, as in 'app.policy*'.")
+    parser.add_argument("names", nargs="*", help="Only these changes, as in 'app.policy*'.")
+    parser.add_argument("--group", action="append", choices=sorted(GROUPS), help="Only this group; may be given more than once.")
     parser.add_argument("--children", type=int, default=os.cpu_count())
     parser.add_argument("--report-only", action="store_true")
     parser.add_argument("--show", action="store_true", help="Show what survived.")
     given = parser.parse_args()
-    if not given.report_only and mutmut("run", "--max-children", str(given.children), *given.names).returncode:
-        sys.exit("mutmut did not finish")
-    found = results(ROOT / "mutants")
+    chosen = {name: GROUPS[name] for name in given.group or GROUPS}
+    if not given.report_only:
+        for name, group in chosen.items():
+            if mutmut(prepare(name, group), "run", "--max-children", str(given.children), *given.names).returncode:
+                sys.exit(f"mutmut did not finish the group '{name}'")
     print("\n| module | changes | killed | survived | no test runs them | score |\n|---|---:|---:|---:|---:|---:|")
-    whole = Counter()
-    for name, (counts, _) in found.items():
-        whole.update(counts)
-        print(row(name, counts))
+    whole, left = Counter(), []
+    for name in chosen:
+        for module, (counts, names) in results(FOLDER / name).items():
+            whole.update(counts)
+            left += [(FOLDER / name, one) for one in names]
+            print(row(module, counts))
     print(row("**all**", whole))
     if given.show:
-        for _, left in found.values():
-            for name in left:
-                print(f"\n{name}")
-                shown = mutmut("show", name, capture_output=True, text=True).stdout.splitlines()
-                print("\n".join(line for line in shown if line[:1] in "+-" and line[:3] not in {"+++", "---"}))
+        for folder, name in left:
+            show(folder, name)
     total = whole.total() - whole["open"]
     if not total or whole["killed"] < AIM * total:
         sys.exit(f"the score is below {AIM:.0%}")
