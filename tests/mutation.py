@@ -33,7 +33,7 @@ class Group:
 GROUPS = {
     "core": Group(
         ("domain", "errors", "prompt", "policy", "cascade", "deadline"),
-        ("unit/test_domain", "unit/test_question", "unit/test_verdict", "unit/test_policy", "unit/test_cascade"),
+        ("unit/test_domain", "unit/test_prompt", "unit/test_question", "unit/test_verdict", "unit/test_policy", "unit/test_cascade"),
     ),
     "edge": Group(("edge/batcher", "edge/engine"), ("unit/test_batcher", "unit/test_engine")),
     "cloud": Group(
