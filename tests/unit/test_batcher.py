@@ -48,8 +48,12 @@ async def hold(engine, batcher):
     return first
 
 
-async def queued(batcher, count):
+async def queued(batcher, count, tasks=()):
+    """Wait until so many wait; one of the tasks that has ended instead says why."""
     while len(batcher._queue) != count:
+        for task in tasks:
+            if task.done():
+                task.result()
         await asyncio.sleep(0)
 
 
@@ -178,7 +182,7 @@ async def test_the_warm_up_does_not_set_the_pace(engine, make):
     engine.started.clear()
     first = await hold(engine, batcher)
     burst = [asyncio.ensure_future(batcher.verdict(ask("w " * 8), Deadline(now[0] + 10))) for _ in range(60)]
-    await queued(batcher, 60)
+    await queued(batcher, 60, burst)
     engine.gate.set()
     await asyncio.gather(first, *burst)
 
