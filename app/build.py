@@ -15,8 +15,9 @@ from app.cloud.endpoint import Endpoint
 from app.cloud.retry_budget import RetryBudget
 from app.cloud.shared import SharedCloud
 from app.counts import Counts
-from app.edge.batcher import Batcher, Engine
+from app.edge.batcher import Batcher
 from app.edge.builtin import default_cache_dir
+from app.edge.runner import Engine
 from app.edge.threads import set_threads, set_wait_policy
 from app.errors import ConfigError
 from app.metrics import Metrics
@@ -157,11 +158,14 @@ def _endpoint(name: str, endpoint: EndpointSettings, cloud: CloudSettings, metri
 
 def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:
     """The queue and the worker in front of an engine, in the running event loop."""
-    edge = settings.edge
+    edge, server = settings.edge, settings.server
     return Batcher(
         engine,
         metrics,
         max_batch_size=edge.max_batch_size,
         max_batch_tokens=edge.max_batch_tokens,
         max_queue_size=edge.max_queue_size,
+        max_padding_share=edge.max_padding_share,
+        probe_after=min(server.ready_failed_batches, server.live_failed_batches),
+        probe_every_s=server.failing_probe_s,
     )

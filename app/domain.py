@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.errors import InvalidQuestion
+from app.errors import EdgeError, InvalidQuestion
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MIN_OPTIONS, MAX_OPTIONS = 2, len(LETTERS)
@@ -142,6 +142,10 @@ def mean_confidence(probabilities: Sequence[float]) -> float:
     return min(1.0, math.fsum(bucket * probability for bucket, probability in zip(BUCKETS, probabilities, strict=True)))
 
 
+# Sums of doubles that were normalised are exact to about 1e-15; this only has to tell a distribution from something else.
+_SUM_TOLERANCE = 1e-6
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The edge model's whole say on one question: the joint P(bucket, letter) and the bucket greedy decoding would write.
@@ -161,9 +165,31 @@ class Verdict:
 
     @classmethod
     def from_weights(cls, weights: Sequence[Sequence[float]], greedy_bucket: int, paths: BucketPaths = FLAT_PATHS) -> "Verdict":
-        """Normalise five rows of non-negative weights (float32 sums differ from 1 in the seventh digit)."""
-        total = math.fsum(math.fsum(row) for row in weights)
+        """Normalise five rows of non-negative weights (float32 sums differ from 1 in the seventh digit).
+
+        Raises:
+            EdgeError: the weights are no distribution (NaN, infinite, negative, nothing but zeros), or no bucket is greedy.
+        """
+        sound = len(weights) == len(BUCKETS) and 0 <= greedy_bucket < len(BUCKETS)
+        # Every weight is compared, not only their sum: a NaN is neither below nor above anything.
+        sound = sound and all(0 <= value < math.inf for row in weights for value in row)
+        try:
+            total = math.fsum(math.fsum(row) for row in weights) if sound else 0.0
+        except OverflowError:
+            total = 0.0
+        if total == 0.0:
+            raise EdgeError("the edge model's output on this question is not a probability distribution")
         return cls(tuple(tuple(value / total for value in row) for row in weights), greedy_bucket, paths)
+
+    def is_sound(self, options: int) -> bool:
+        """Whether this is a distribution over five buckets and so many letters, with a greedy bucket: what callers rely on."""
+        flat = [value for row in self.joint for value in row]
+        return (
+            [len(row) for row in self.joint] == [options] * len(BUCKETS)
+            and 0 <= self.greedy_bucket < len(BUCKETS)
+            and all(0 <= value <= 1 + _SUM_TOLERANCE for value in flat)
+            and abs(math.fsum(flat) - 1) <= _SUM_TOLERANCE
+        )
 
     @property
     def confidence(self) -> float:

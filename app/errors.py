@@ -16,20 +16,25 @@
 Messages are written for the caller: no secret, no question text, no path of the machine.
 """
 
+from collections.abc import Sequence
+
+# An estimate of when a new attempt makes sense is never trusted beyond this: whoever comes back then is told again.
+MAX_RETRY_AFTER_S = 30.0
+
 
 class FogGateError(Exception):
     """Root of the tree.
 
     Attributes:
         param: the field of the request that is wrong, if one is.
-        retry_after_s: seconds after which a new attempt makes sense, if known.
+        retry_after_s: seconds after which a new attempt makes sense, if known; at most `MAX_RETRY_AFTER_S`.
     """
 
     def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
-        self.retry_after_s = retry_after_s
+        self.retry_after_s = None if retry_after_s is None else min(retry_after_s, MAX_RETRY_AFTER_S)
 
 
 class ConfigError(FogGateError):
@@ -73,7 +78,18 @@ class DeadlineExceeded(FogGateError):
 
 
 class EdgeError(FogGateError):
-    """The edge model failed on this question."""
+    """The edge model failed on this question.
+
+    Attributes:
+        verdicts: set by an engine that failed on some questions of a batch only: one entry per question, in order, the
+            verdict or None. Empty where the failure is that of the whole batch.
+    """
+
+    def __init__(
+        self, message: str, *, param: str | None = None, retry_after_s: float | None = None, verdicts: Sequence[object] = ()
+    ) -> None:
+        super().__init__(message, param=param, retry_after_s=retry_after_s)
+        self.verdicts = verdicts
 
 
 class CloudError(FogGateError):

@@ -26,16 +26,16 @@ from app.build import build_batcher, build_budget, build_shared_cloud, load_engi
 from app.calibration import Calibration
 from app.cascade import Cascade, OnCloudFailure
 from app.counts import Counts
-from app.deadline import Deadline
 from app.domain import Question
-from app.edge.batcher import Batcher, Engine
+from app.edge.batcher import Batcher
+from app.edge.runner import Engine
 from app.errors import ConfigError, FogGateError
 from app.exposure import allowed_hosts
 from app.keys import KeyRing
 from app.metrics import Metrics
 from app.policies import build_policy, calibration_of, load_calibration
 from app.prompt import PROMPT_VERSION
-from app.settings import Settings
+from app.settings import ServerSettings, Settings
 
 log = structlog.get_logger("foggate")
 
@@ -89,7 +89,7 @@ async def open_cascade(
     warm = False
     try:
         calibration = calibration_of(settings, named, edge_model=batcher.model, fingerprint=batcher.fingerprint)
-        await batcher.verdict(WARM_UP, Deadline.after(WARM_UP_S))
+        await batcher.warm_up(WARM_UP, WARM_UP_S)
         warm = True
         on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
         policy = build_policy(settings, calibration)
@@ -161,9 +161,7 @@ def create_app(
                 cascade, batcher = opened.cascade, opened.batcher
                 state.edge_model = batcher.model
                 state.calibration = opened.calibration.summary() if opened.calibration else None
-                server = settings.server
-                state.alive = lambda: batcher.alive and batcher.batch_age_s() <= server.live_stall_s
-                state.stalled = lambda: batcher.stalled_s() > server.ready_stall_s
+                _watch(state, batcher, settings.server)
                 state.cascade = cascade
                 metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
                 metrics.show_taus(cascade.policy.tau, cascade.policy.domains)
@@ -178,9 +176,11 @@ def create_app(
                 on_ready(batcher.model)
                 await stop.wait()
         except FogGateError as error:
+            state.alive = lambda: False
             log.error("the edge model cannot be used", reason=error.message)  # noqa: TRY400  # a sentence, not a traceback
             on_fatal(error.message)
         except Exception as error:
+            state.alive = lambda: False
             log.exception("a bug: the gateway could not start")
             on_fatal(f"unexpected {type(error).__name__} at start-up; the log has the details")
 
@@ -220,6 +220,15 @@ async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:
         running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
+
+
+def _watch(state: GatewayState, batcher: Batcher, server: ServerSettings) -> None:
+    """Let the probes see the edge worker."""
+    state.alive = lambda: (
+        batcher.alive and batcher.batch_age_s() <= server.live_stall_s and batcher.failed_in_a_row < server.live_failed_batches
+    )
+    state.failing = lambda: batcher.failed_in_a_row >= server.ready_failed_batches
+    state.stalled = lambda: batcher.stalled_s() > server.ready_stall_s
 
 
 def _telemetry(enabled: bool) -> TelemetryConfig:

@@ -31,6 +31,11 @@ class Metrics:
         self.edge_batch_size = Histogram(
             "foggate_edge_batch_size", "Questions per forward pass.", buckets=(1, 2, 4, 8, 16, 32, 64, 128), registry=registry
         )
+        self.edge_batches_failed = Counter(
+            "foggate_edge_batches_failed_total",
+            "Batches in which no question got a verdict; the gateway's own probes count too.",
+            registry=registry,
+        )
         self.confidence = Histogram("foggate_confidence", "The signal that was compared with tau.", buckets=BUCKETS, registry=registry)
         self.cloud_attempts = Counter("foggate_cloud_attempts_total", "Calls to the cloud endpoint.", ["outcome"], registry=registry)
         self.cloud_request_duration = Histogram(

@@ -25,6 +25,12 @@ class ServerSettings(_Section):
     ready_stall_s: Seconds = 15.0
     # Not alive when the present batch is older than this.
     live_stall_s: Seconds = 60.0
+    # Not ready after so many failed batches in a row, the last of them the gateway's own warm-up question.
+    ready_failed_batches: Positive = 3
+    # Not alive after so many.
+    live_failed_batches: Positive = 10
+    # While it is failing the gateway asks its warm-up question that often.
+    failing_probe_s: Seconds = 2.0
 
 
 class SecuritySettings(_Section):
@@ -51,6 +57,8 @@ class EdgeSettings(_Section):
     wait_policy: Literal["brief", "passive", "active"] = "brief"
     max_batch_size: Positive = 16
     max_batch_tokens: Positive = 8192
+    # Share of padding in a batch: questions of very different lengths do not share one.
+    max_padding_share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.25
     max_queue_size: Positive = 128
     max_prompt_tokens: Positive = 2048
     share_prefix: bool = True

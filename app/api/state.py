@@ -26,7 +26,8 @@ class GatewayState:
 
     Attributes:
         cascade: None until the model has answered its warm-up batch.
-        alive: whether the edge worker still runs and its present batch is not too old.
+        alive: whether the edge worker still runs, its present batch is not too old, and not too many batches in a row failed.
+        failing: whether the edge model fails on every question, one that it has answered before among them.
         stalled: whether questions wait and none of them gets on.
         edge_model: name of the edge model, once loaded.
         draining: a shutdown was asked for; new work is still taken.
@@ -41,6 +42,7 @@ class GatewayState:
     calibration: Mapping[str, Any] | None = None
     cascade: Cascade | None = None
     alive: Callable[[], bool] = lambda: True
+    failing: Callable[[], bool] = lambda: False
     stalled: Callable[[], bool] = lambda: False
     edge_model: str | None = None
     draining: bool = False
@@ -48,11 +50,13 @@ class GatewayState:
 
     @property
     def status(self) -> str:
-        """`ready`, `loading`, `draining`, `stalled`, or `dead` when the edge worker has ended or hangs."""
+        """`ready`, `loading`, `draining`, `failing`, `stalled`, or `dead` when the edge worker has ended, hangs or fails on."""
         if self.draining:
             return "draining"
         if not self.alive():
             return "dead"
+        if self.failing():
+            return "failing"
         if self.stalled():
             return "stalled"
         return "ready" if self.cascade else "loading"

@@ -14,7 +14,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.build import build_batcher, build_cloud, build_engine, load_edge_model
 from app.calibration import Target, write_calibration
-from app.deadline import Deadline
 from app.domain import Signal
 from app.errors import ConfigError
 from app.evaluation.calibrate import calibrate
@@ -105,7 +104,7 @@ async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float]:
     cloud = build_cloud(settings, metrics, offline=True) if plan.use_cloud else None
     columns = (TextColumn("collecting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
-        await batcher.verdict(WARM_UP, Deadline.after(WARM_UP_S))
+        await batcher.warm_up(WARM_UP, WARM_UP_S)
         warm = metrics.edge_seconds()
         with Progress(*columns, console=Console(stderr=True)) as progress:
             task = progress.add_task("", total=len(plan.items))

@@ -1,21 +1,23 @@
-"""Dynamic batching: a bounded queue in front of one worker thread that runs whatever is waiting when it becomes free.
+"""Dynamic batching: a bounded queue in front of one worker thread that runs a batch of what waits when it becomes free.
 
 No timer: an idle engine takes a single question at once, a busy one finds a batch when it returns. A failed batch fails
-its own callers only; a caller who leaves takes his question out of the queue. Knows nothing of torch beyond a Protocol.
+its own callers only; a caller who leaves takes their question out of the queue. Knows nothing of torch beyond a Protocol.
 """
 
 import asyncio
 import logging
+import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from app.deadline import Deadline
-from app.domain import EdgeReply, Question, Verdict
+from app.domain import EdgeReply, Question
+from app.edge.batching import choose
+from app.edge.pace import Pace
 from app.edge.rendering import Prompt
+from app.edge.runner import Engine, Runner
 from app.errors import Draining, EdgeError, Overloaded
 from app.metrics import Metrics
 from app.tracing import edge_spans
@@ -26,22 +28,12 @@ logger = logging.getLogger(__name__)
 _CLOSE_S = 30.0
 
 
-class Engine(Protocol):
-    """What a batch is run on. `verdicts` is called from the worker thread only, `prepare` from the event loop."""
-
-    name: str
-    fingerprint: str
-
-    def prepare(self, question: Question) -> Prompt: ...
-
-    def verdicts(self, prompts: Sequence[Prompt]) -> list[Verdict]: ...
-
-
 @dataclass(eq=False, slots=True)
 class _Waiting:
     prompt: Prompt
     reply: asyncio.Future[EdgeReply]
     since: float
+    is_warm_up: bool = False
 
 
 class Batcher:
@@ -53,7 +45,9 @@ class Batcher:
         max_batch_size: questions per forward pass.
         max_batch_tokens: padded prompt tokens per forward pass (the longest prompt times the number of prompts); a single
             longer prompt still runs, alone.
+        max_padding_share: share of padding in a forward pass; see `app.edge.batching.choose`.
         max_queue_size: questions that may wait; one more is refused.
+        probe_after, probe_every_s: see `app.edge.runner.Runner`; the known-good prompt is that of the warm-up.
         clock: monotonic seconds, the deadline's clock.
     """
 
@@ -65,6 +59,9 @@ class Batcher:
         max_batch_size: int,
         max_batch_tokens: int,
         max_queue_size: int,
+        max_padding_share: float = 0.25,
+        probe_after: int = 3,
+        probe_every_s: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
@@ -72,16 +69,16 @@ class Batcher:
         self._max_batch_size = max_batch_size
         self._max_batch_tokens = max_batch_tokens
         self._max_queue_size = max_queue_size
+        self._max_padding_share = max_padding_share
         self._clock = clock
+        self._runner = Runner(engine, metrics, probe_after=probe_after, probe_every_s=probe_every_s, clock=clock)
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[_Waiting] = deque()
+        # Oldest first.
+        self._queue: list[_Waiting] = []
         self._running_tokens = 0
-        self._seconds_per_token = 0.0
-        # Since when the present batch runs, and when the worker last finished one or found nothing to do.
-        self._busy_since: float | None = None
-        self._progress_at = clock()
+        self._pace = Pace()
         self._changed = threading.Condition()
-        self._closed = False
+        self._closed = self._dead = False
         self._thread = threading.Thread(target=self._work, name="foggate-edge", daemon=True)
         self._thread.start()
 
@@ -98,11 +95,16 @@ class Batcher:
     @property
     def alive(self) -> bool:
         """Whether the worker thread runs."""
-        return self._thread.is_alive()
+        return not self._dead and self._thread.is_alive()
+
+    @property
+    def failed_in_a_row(self) -> int:
+        """Failed batches since the last one that gave any verdict; see `app.edge.runner.Runner`."""
+        return self._runner.failed_in_a_row
 
     def batch_age_s(self) -> float:
         """How long the present batch has been running; 0 when none is."""
-        since = self._busy_since
+        since = self._runner.busy_since
         return 0.0 if since is None else self._clock() - since
 
     def stalled_s(self) -> float:
@@ -113,7 +115,25 @@ class Batcher:
         with self._changed:
             if not self._queue:
                 return 0.0
-            return max(0.0, self._clock() - max(self._progress_at, self._queue[0].since))
+            return max(0.0, self._clock() - max(self._runner.progress_at, self._queue[0].since))
+
+    async def warm_up(self, question: Question, within_s: float) -> None:
+        """Ask a first question. It is kept as the one that a working engine answers, and says nothing about the pace: the
+        first forward pass on a GPU takes seconds that no other one takes.
+
+        Raises:
+            InvalidQuestion: the prompt is over the token limit.
+            EdgeError: the forward pass failed, or took too long.
+        """
+        prompt = self._engine.prepare(question)
+        try:
+            async with asyncio.timeout(within_s):
+                await self._reply(prompt, Deadline(self._clock() + within_s), is_warm_up=True)
+        except TimeoutError:
+            raise EdgeError(f"the edge model did not answer its warm-up question within {within_s:g} s") from None
+        except EdgeError:
+            raise EdgeError("the edge model fails on its warm-up question; the log has the reason") from None
+        self._runner.known_good = prompt
 
     async def verdict(self, question: Question, deadline: Deadline) -> EdgeReply:
         """Wait for this question's verdict.
@@ -122,23 +142,11 @@ class Batcher:
             Overloaded: the queue is full, or so long that the deadline would pass in it; said at once.
             Draining: the batcher is closing.
             InvalidQuestion: the prompt is over the token limit.
-            EdgeError: the forward pass failed.
+            EdgeError: the forward pass failed, or gave no distribution for this question, or the worker has ended.
         """
         # Asked before the tokenizer works, and again under the lock: refusing must be cheap exactly when it is frequent.
         self._admit(deadline)
-        prompt = self._engine.prepare(question)
-        waiting = _Waiting(prompt, self._loop.create_future(), self._clock())
-        with self._changed:
-            self._admit(deadline)
-            self._queue.append(waiting)
-            self._metrics.edge_queue_depth.set(len(self._queue))
-            self._changed.notify()
-        try:
-            reply = await waiting.reply
-        finally:
-            # A caller who left, or whose time is up, must not cost a forward pass.
-            if waiting.reply.cancelled():
-                self._forget(waiting)
+        reply = await self._reply(self._engine.prepare(question), deadline)
         edge_spans(reply)
         return reply
 
@@ -154,13 +162,30 @@ class Batcher:
         if wait:
             await asyncio.to_thread(self._thread.join, _CLOSE_S)
 
+    async def _reply(self, prompt: Prompt, deadline: Deadline, *, is_warm_up: bool = False) -> EdgeReply:
+        waiting = _Waiting(prompt, self._loop.create_future(), self._clock(), is_warm_up)
+        with self._changed:
+            self._admit(deadline)
+            self._queue.append(waiting)
+            self._metrics.edge_queue_depth.set(len(self._queue))
+            self._changed.notify()
+        try:
+            return await waiting.reply
+        finally:
+            # A caller who left, or whose time is up, must not cost a forward pass.
+            if waiting.reply.cancelled():
+                self._forget(waiting)
+
     def _admit(self, deadline: Deadline) -> None:
         if self._closed:
             raise Draining("the gateway is shutting down", retry_after_s=1)
+        if self._dead:
+            # Nobody would ever take it out of the queue.
+            raise EdgeError("the edge model's worker has ended", retry_after_s=1)
         with self._changed:
             waiting = len(self._queue)
-            tokens = self._running_tokens + sum(len(w.prompt.ids) for w in self._queue)
-        wait = tokens * self._seconds_per_token
+            tokens = self._running_tokens + sum(w.prompt.computed for w in self._queue)
+        wait = tokens * self._pace.seconds_per_token
         # An empty queue always admits: a pessimistic estimate must be able to correct itself.
         if waiting >= self._max_queue_size or (waiting and wait > deadline.at - self._clock()):
             raise Overloaded("the edge queue is full", retry_after_s=max(1.0, wait))
@@ -172,63 +197,90 @@ class Batcher:
                 self._metrics.edge_queue_depth.set(len(self._queue))
 
     def _work(self) -> None:
-        while batch := self._next_batch():
-            replies: list[EdgeReply] | None = None
-            self._busy_since = self._clock()
-            try:
-                replies = self._run(batch)
-            except Exception:
-                # Whatever the model throws (out of memory, a CUDA error) belongs to this batch, never to the worker.
-                logger.exception("a batch of %d failed", len(batch))
-            self._busy_since, self._progress_at = None, self._clock()
-            try:
-                self._loop.call_soon_threadsafe(_resolve, batch, replies)
-            except RuntimeError:
-                # The loop is closed: nobody waits any more.
-                logger.debug("results of %d questions came after the event loop had ended", len(batch))
+        """The worker thread. Whatever ends it before it is closed is said, shown by `alive`, and told to all who wait."""
+        batch: list[_Waiting] | None = []
+        try:
+            while (batch := self._next_batch()) is not None:
+                if batch:
+                    self._answer(batch)
+                else:
+                    self._runner.probe()
+        except BaseException:
+            # Not raised again: a thread that ends by SystemExit says nothing at all.
+            logger.critical("the edge worker has died", exc_info=True)
+            with self._changed:
+                self._dead = True
+                left, self._queue = [*(batch or ()), *self._queue], []
+            self._hand_over(left, [None] * len(left))
 
-    def _run(self, batch: list[_Waiting]) -> list[EdgeReply]:
+    def _answer(self, batch: list[_Waiting]) -> None:
+        """Run a batch and give each caller their reply."""
         started = self._clock()
-        verdicts = self._engine.verdicts([waiting.prompt for waiting in batch])
+        verdicts = self._runner.run([waiting.prompt for waiting in batch])
         took = self._clock() - started
-        pace = took / max(1, self._running_tokens)
-        self._seconds_per_token = pace if self._seconds_per_token == 0.0 else 0.7 * self._seconds_per_token + 0.3 * pace
+        name, size = self._engine.name, len(batch)
+        replies = [
+            None if verdict is None else EdgeReply(verdict, name, started - waiting.since, took, size)
+            for waiting, verdict in zip(batch, verdicts, strict=True)
+        ]
+        try:
+            if any(replies):
+                self._observe(batch, started, took)
+        finally:
+            self._hand_over(batch, replies)
+
+    def _observe(self, batch: list[_Waiting], started: float, took: float) -> None:
+        if not any(waiting.is_warm_up for waiting in batch):
+            self._pace.add(took, max(1, self._running_tokens))
         self._metrics.edge_batch_size.observe(len(batch))
         self._metrics.edge_inference_duration.observe(took)
         for waiting in batch:
             self._metrics.edge_queue_duration.observe(started - waiting.since)
-        name = self._engine.name
-        return [EdgeReply(verdict, name, started - w.since, took, len(batch)) for w, verdict in zip(batch, verdicts, strict=True)]
 
-    def _next_batch(self) -> list[_Waiting]:
-        """Block until there is work; empty only when closed and drained. First come, first served."""
+    def _next_batch(self) -> list[_Waiting] | None:
+        """Block until there is work; empty when it is time to probe a failing engine, None when closed and drained."""
         with self._changed:
             self._running_tokens = 0
             while True:
-                batch: list[_Waiting] = []
-                longest = 0
-                while self._queue and len(batch) < self._max_batch_size:
-                    candidate = self._queue[0]
-                    if candidate.reply.done():
-                        self._queue.popleft()
-                        continue
-                    longest = max(longest, len(candidate.prompt.ids))
-                    if batch and longest * (len(batch) + 1) > self._max_batch_tokens:
-                        break
-                    batch.append(self._queue.popleft())
+                waiting = [w for w in self._queue if not w.reply.done()]
+                probe_in = self._runner.probe_in()
+                if probe_in == 0 and not self._closed:
+                    return []
+                chosen = self._choose(waiting)
+                batch = [waiting[index] for index in sorted(chosen)]
+                self._queue = [w for index, w in enumerate(waiting) if index not in chosen]
                 self._metrics.edge_queue_depth.set(len(self._queue))
-                if batch or self._closed:
-                    self._running_tokens = sum(len(waiting.prompt.ids) for waiting in batch)
+                if batch:
+                    self._running_tokens = sum(w.prompt.computed for w in batch)
                     return batch
-                self._changed.wait()
+                if self._closed:
+                    return None
+                self._changed.wait(None if math.isinf(probe_in) else probe_in)
+
+    def _choose(self, waiting: list[_Waiting]) -> set[int]:
+        if not waiting:
+            return set()
+        return choose(
+            [w.prompt for w in waiting],
+            max_size=self._max_batch_size,
+            max_tokens=self._max_batch_tokens,
+            max_padding_share=self._max_padding_share,
+        )
+
+    def _hand_over(self, batch: Sequence[_Waiting], replies: Sequence[EdgeReply | None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(_resolve, batch, replies)
+        except RuntimeError:
+            # The loop is closed: nobody waits any more.
+            logger.debug("results of %d questions came after the event loop had ended", len(batch))
 
 
-def _resolve(batch: list[_Waiting], replies: list[EdgeReply] | None) -> None:
-    """On the event loop: give each caller who is still there a reply, or an error of his own."""
-    for index, waiting in enumerate(batch):
+def _resolve(batch: Sequence[_Waiting], replies: Sequence[EdgeReply | None]) -> None:
+    """On the event loop: give each caller who is still there their reply, or an error of their own."""
+    for waiting, reply in zip(batch, replies, strict=True):
         if waiting.reply.done():
             continue
-        if replies is None:
+        if reply is None:
             waiting.reply.set_exception(EdgeError("the edge model failed on this question", retry_after_s=1))
         else:
-            waiting.reply.set_result(replies[index])
+            waiting.reply.set_result(reply)

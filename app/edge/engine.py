@@ -6,6 +6,7 @@ See ARCHITECTURE.md, "One forward pass".
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from transformers import DynamicCache
 from app.domain import BUCKETS, Question, Verdict
 from app.edge.rendering import Prompt, Renderer
 from app.edge.trie import ROOT
-from app.errors import ConfigError, InvalidQuestion
+from app.errors import ConfigError, EdgeError, InvalidQuestion
 
 ARCHITECTURES = ("qwen3", "gemma3_text", "llama")
 
@@ -94,7 +95,7 @@ class VerdictEngine:
         prompt = self.renderer.prompt(question)
         if len(prompt.ids) > self.max_prompt_tokens:
             raise InvalidQuestion(f"the prompt is {len(prompt.ids)} tokens long, the limit is {self.max_prompt_tokens}", param="question")
-        return prompt
+        return replace(prompt, cached=self.prefix_tokens) if prompt.shares_prefix else prompt
 
     @torch.inference_mode()
     def verdicts(self, prompts: Sequence[Prompt], *, temperature: float = 1.0) -> list[Verdict]:
@@ -103,10 +104,25 @@ class VerdictEngine:
         Args:
             prompts: at least one; any mixture of lengths and option counts.
             temperature: divides the logits at every branching before its softmax (greedy choices do not change).
+
+        Raises:
+            EdgeError: the model's numbers on some of the questions are not a distribution (NaN or infinite logits); it
+                carries the verdicts on the others.
         """
         # One transfer per place that is read, not one per question: each is a synchronisation on a GPU.
         read = [logits.tolist() for logits in self._forward(prompts)]
-        return [self._verdict([rows[i] for rows in read], prompt.options, temperature) for i, prompt in enumerate(prompts)]
+        verdicts: list[Verdict] = []
+        said: list[Verdict | None] = []
+        for i, prompt in enumerate(prompts):
+            try:
+                verdicts.append(self._verdict([rows[i] for rows in read], prompt.options, temperature))
+                said.append(verdicts[-1])
+            except EdgeError:
+                said.append(None)
+        if len(verdicts) < len(said):
+            unsound = len(said) - len(verdicts)
+            raise EdgeError(f"the edge model's output on {unsound} of {len(said)} questions is not finite", verdicts=said)
+        return verdicts
 
     def _forward(self, prompts: Sequence[Prompt]) -> list[torch.Tensor]:
         """Logits `[batch, children]` at every place in `self._read_at`."""

@@ -16,11 +16,20 @@ _PROBES = ("What", "\n", "\n\nx", " ", "  x", "\t", "1", ".", "(", "'s", "的", 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A rendered question: its token ids, how many options it offers, and whether it starts with the shared prefix."""
+    """A rendered question: its token ids, how many options it offers, and whether it starts with the shared prefix.
+
+    `cached` of its first tokens are not computed again, because the engine keeps their keys and values.
+    """
 
     ids: tuple[int, ...]
     options: int
     shares_prefix: bool
+    cached: int = 0
+
+    @property
+    def computed(self) -> int:
+        """How many of its tokens a forward pass computes."""
+        return len(self.ids) - self.cached
 
 
 class Renderer:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.domain import Question, Route, Verdict
-from app.edge.batcher import Engine
+from app.edge.runner import Engine
 from app.evaluation.dataset import Item
 from app.policy import Policy
 

@@ -454,13 +454,6 @@ async def test_while_draining_ready_is_503_and_replies_close_their_connection():
         assert (await http.get("/health/live")).status_code == 200
 
 
-async def test_a_dead_worker_is_neither_live_nor_ready():
-    async with gateway() as (http, _):
-        http.state.alive = lambda: False
-        assert (await http.get("/health/live")).status_code == 503
-        assert (await http.get("/health/ready")).json() == {"status": "dead"}
-
-
 @pytest.mark.parametrize(
     ("limits", "path", "status"), [({"ready_stall_s": 0.1}, "/health/ready", "stalled"), ({"live_stall_s": 0.1}, "/health/live", "dead")]
 )

@@ -1,6 +1,8 @@
 """The batcher, driven by events: no test here depends on how fast anything is."""
 
 import asyncio
+import queue
+import threading
 
 import pytest
 
@@ -46,8 +48,12 @@ async def hold(engine, batcher):
     return first
 
 
-async def queued(batcher, count):
+async def queued(batcher, count, tasks=()):
+    """Wait until so many wait; one of the tasks that has ended instead says why."""
     while len(batcher._queue) != count:
+        for task in tasks:
+            if task.done():
+                task.result()
         await asyncio.sleep(0)
 
 
@@ -85,6 +91,121 @@ async def test_padded_tokens_bound_a_batch_and_a_single_long_prompt_still_runs(e
     engine.gate.set()
     await asyncio.gather(first, *rest)
     assert engine.batches == [1, 3, 1, 1]
+
+
+@pytest.mark.parametrize("first_words", [8, 5])
+async def test_the_longest_prompt_of_a_batch_bounds_it_wherever_it_stands(engine, make, first_words):
+    """Ten tokens is the longest: three fit into 30, although the fourth by itself would be 4 times 7 = 28."""
+    batcher = make(max_batch_tokens=30, max_padding_share=1.0)
+    first = await hold(engine, batcher)
+    words = [first_words, *sorted({8, 7, 6, 5} - {first_words}, key=lambda count: abs(count - first_words))]
+    rest = [asyncio.ensure_future(batcher.verdict(ask("w " * count), FAR)) for count in words]
+    await queued(batcher, 4)
+    engine.gate.set()
+    await asyncio.gather(first, *rest)
+    assert engine.batches == [1, 3, 1]
+
+
+class Lengths(FakeEngine):
+    """Remembers the lengths of the prompts of each batch and lets one batch pass for each permit."""
+
+    def __init__(self):
+        super().__init__()
+        self.permits = threading.Semaphore(0)
+        self.entered = queue.SimpleQueue()
+
+    def verdicts(self, prompts):
+        self.entered.put([len(prompt.ids) for prompt in prompts])
+        self.permits.acquire(timeout=30)
+        return super().verdicts(prompts)
+
+
+@pytest.fixture
+async def lengths():
+    return Lengths()
+
+
+async def test_questions_of_similar_length_share_a_batch_and_the_oldest_leads_it(lengths):
+    batcher = Batcher(lengths, Metrics(), max_batch_size=4, max_batch_tokens=10_000, max_queue_size=100, max_padding_share=0.25)
+    words = [1, 40, 3, 38, 3, 100, 40, 3, 39, 3]
+    tasks = []
+    for count in words:
+        tasks.append(asyncio.ensure_future(batcher.verdict(ask("w " * count), FAR)))
+        if len(tasks) == 1:
+            await asyncio.to_thread(lengths.entered.get)
+    await queued(batcher, len(words) - 1)
+    lengths.permits.release(10)
+    await asyncio.gather(*tasks)
+    batches = [lengths.entered.get() for _ in range(lengths.entered.qsize())]
+    assert batches == [[42, 40, 42, 41], [5, 5, 5, 5], [102]]
+    await batcher.close()
+
+
+async def test_a_question_of_a_rare_length_is_not_starved_by_a_stream_of_others(lengths):
+    batcher = Batcher(lengths, Metrics(), max_batch_size=2, max_batch_tokens=10_000, max_queue_size=100)
+    asked = []
+
+    def ask_for(count, times=1):
+        asked.extend(asyncio.ensure_future(batcher.verdict(ask("w " * count), FAR)) for _ in range(times))
+
+    ask_for(4)
+    await asyncio.to_thread(lengths.entered.get)
+    ask_for(4, 3)
+    ask_for(90)
+    ask_for(4, 4)
+    await queued(batcher, 8)
+    batches = []
+    while [92] not in batches:
+        # More come than a batch takes: there are always others to prefer.
+        ask_for(4, 3)
+        waiting = len(batcher._queue) + 3
+        await queued(batcher, waiting)
+        lengths.permits.release()
+        batches.append(await asyncio.to_thread(lengths.entered.get))
+        assert len(batches) <= 3, "at most the three that came before it lead a batch before it does"
+    lengths.permits.release(100)
+    await asyncio.gather(*asked)
+    await batcher.close()
+
+
+async def test_the_warm_up_does_not_set_the_pace(engine, make):
+    """CUDA starts up for 12 s in the first forward pass; the burst that follows is not refused for that."""
+    now = [100.0]
+    batcher = make(clock=lambda: now[0])
+
+    def twelve_seconds():
+        now[0] += 12.0
+
+    engine.on_batch = twelve_seconds
+    await batcher.warm_up(ask("w " * 8), 60)
+    engine.on_batch = lambda: None
+    engine.started.clear()
+    first = await hold(engine, batcher)
+    burst = [asyncio.ensure_future(batcher.verdict(ask("w " * 8), Deadline(now[0] + 10))) for _ in range(60)]
+    await queued(batcher, 60, burst)
+    engine.gate.set()
+    await asyncio.gather(first, *burst)
+
+
+async def test_retry_after_is_bounded_however_slow_the_engine_is(engine, make):
+    now = [100.0]
+    batcher = make(clock=lambda: now[0])
+
+    def an_hour():
+        now[0] += 3600.0
+
+    engine.on_batch = an_hour
+    await batcher.verdict(ask(), FAR)
+    engine.started.clear()
+    engine.on_batch = lambda: None
+    first = await hold(engine, batcher)
+    second = asyncio.ensure_future(batcher.verdict(ask(), FAR))
+    await queued(batcher, 1)
+    with pytest.raises(Overloaded) as refused:
+        await batcher.verdict(ask(), Deadline(now[0] + 10))
+    assert refused.value.retry_after_s == 30
+    engine.gate.set()
+    await asyncio.gather(first, second)
 
 
 async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(engine, make):

@@ -34,6 +34,12 @@ def test_retry_after_comes_with_429_and_503_and_only_there(leaf):
     assert ("retry-after" in response.headers) == (STATUS[leaf] in (429, 503))
 
 
+@pytest.mark.parametrize("asked", [31, 3600.0, 1e300, float("inf")])
+@pytest.mark.parametrize("leaf", [leaf for leaf in STATUS if STATUS[leaf] in (429, 503)])
+def test_no_reply_asks_anybody_to_wait_for_more_than_half_a_minute(leaf, asked):
+    assert response_of(leaf("x", retry_after_s=asked), "id").headers["retry-after"] == "30"
+
+
 def test_type_names():
     assert type_name(app.errors.CloudTimeout("x")) == "cloud_timeout"
 
@@ -46,6 +52,7 @@ def test_every_metric_of_the_design_is_exposed():
         "foggate_edge_queue_duration_seconds",
         "foggate_edge_inference_duration_seconds",
         "foggate_edge_batch_size",
+        "foggate_edge_batches_failed_total",
         "foggate_confidence",
         "foggate_cloud_attempts_total",
         "foggate_cloud_request_duration_seconds",

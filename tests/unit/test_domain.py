@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain import BUCKETS, Question, Signal, Verdict, one_line
-from app.errors import InvalidQuestion
+from app.errors import EdgeError, InvalidQuestion
 from app.prompt import PromptFamily, answer_text, chat_messages, neutralise, system_prompt, user_prompt
 
 
@@ -50,6 +50,34 @@ def test_every_distribution_of_a_verdict_sums_to_one(table, greedy):
     assert 0 <= verdict.expected_confidence <= 1
     for signal in Signal:
         assert verdict.answer(signal) in verdict.answer_probabilities
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf"), -0.1, 1e308])
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_weights_that_are_no_distribution_are_an_edge_error(bad, everywhere):
+    table = [[0.1, 0.1] for _ in BUCKETS]
+    for row in table if everywhere else table[3:4]:
+        row[1] = bad
+    if bad == 1e308 and not everywhere:
+        assert Verdict.from_weights(table, 0).is_sound(2), "a large weight alone is one"
+        return
+    with pytest.raises(EdgeError, match="not a probability distribution"):
+        Verdict.from_weights(table, 0)
+
+
+@pytest.mark.parametrize(
+    ("table", "greedy"), [([[0.0, 0.0]] * 5, 0), ([[0.1, 0.1]] * 5, -1), ([[0.1, 0.1]] * 5, 5), ([[1.0]] * 4, 0), ([[]] * 5, 0)]
+)
+def test_no_weight_and_no_greedy_bucket_are_an_edge_error_too(table, greedy):
+    with pytest.raises(EdgeError):
+        Verdict.from_weights(table, greedy)
+
+
+@given(st.integers(2, 26).flatmap(weights), st.integers(0, 4))
+def test_what_from_weights_makes_is_sound(table, greedy):
+    verdict = Verdict.from_weights(table, greedy)
+    assert verdict.is_sound(len(table[0]))
+    assert not verdict.is_sound(len(table[0]) + 1)
 
 
 def test_the_two_signals_can_disagree_about_the_answer():

@@ -8,7 +8,7 @@ import torch
 from app.domain import BUCKET_LABELS, LETTERS, Question, Signal
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
-from app.errors import ConfigError, InvalidQuestion
+from app.errors import ConfigError, EdgeError, InvalidQuestion
 from tests.reference import largest_difference, reference_joint
 from tests.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
 
@@ -110,6 +110,48 @@ def test_sharing_saves_the_prefix_of_every_prompt_and_never_writes_the_cache(par
     for (k0, v0), (k1, v1) in zip(before, shared._prefix, strict=True):
         assert torch.equal(k0, k1)
         assert torch.equal(v0, v1)
+
+
+def test_the_prompt_says_which_of_its_tokens_are_not_computed_again(parts):
+    shared, whole = engine_of(parts), engine_of(parts, share_prefix=False)
+    assert shared.prepare(QUESTIONS[0]).computed == len(shared.prepare(QUESTIONS[0]).ids) - shared.prefix_tokens
+    assert whole.prepare(QUESTIONS[0]).computed == len(whole.prepare(QUESTIONS[0]).ids)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_question_whose_numbers_are_not_finite_fails_alone(parts, bad):
+    """One token's embedding is broken: only the question that holds it has no verdict."""
+    import copy
+
+    model, renderer, expected = copy.deepcopy(parts[0]), *parts[1:]
+    prompts = [renderer.prompt(question) for question in QUESTIONS]
+    elsewhere = {token for index, prompt in enumerate(prompts) if index != 6 for token in prompt.ids} | set(renderer.trie.tokens) | {0}
+    token = next(token for token in prompts[6].ids if token not in elsewhere)
+    engine = VerdictEngine(model, renderer, name="tiny")
+    with torch.no_grad():
+        model.get_input_embeddings().weight[token] = bad
+    with pytest.raises(EdgeError, match="1 of 8 questions") as failed:
+        engine.verdicts([engine.prepare(question) for question in QUESTIONS])
+    said = failed.value.verdicts
+    assert [index for index, verdict in enumerate(said) if verdict is None] == [6]
+    for index, verdict in enumerate(said):
+        if verdict is not None:
+            assert largest_difference(verdict.joint, expected[index][0]) < 1e-5
+    with pytest.raises(EdgeError, match="1 of 1 questions"):
+        engine.verdicts([engine.prepare(QUESTIONS[6])])
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_not_finite_give_no_verdict_at_all(parts, bad):
+    import copy
+
+    model = copy.deepcopy(parts[0])
+    with torch.no_grad():
+        model.model.norm.weight.fill_(bad)
+    engine = VerdictEngine(model, parts[1], name="tiny")
+    with pytest.raises(EdgeError, match="8 of 8 questions") as failed:
+        engine.verdicts([engine.prepare(question) for question in QUESTIONS])
+    assert list(failed.value.verdicts) == [None] * 8
 
 
 def test_temperature_divides_the_logits_at_each_branching(parts):

@@ -1,0 +1,120 @@
+"""Which questions share a forward pass, and how the pace of forward passes is estimated."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.edge.batching import choose
+from app.edge.pace import Pace
+from app.edge.rendering import Prompt
+
+
+def prompts(*lengths, cached=0):
+    return [Prompt(tuple(range(length)), 4, shares_prefix=True, cached=cached) for length in lengths]
+
+
+def chosen(waiting, *, max_size=100, max_tokens=100_000, max_padding_share=1.0):
+    return choose(waiting, max_size=max_size, max_tokens=max_tokens, max_padding_share=max_padding_share)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 300), st.sampled_from([0, 40])), min_size=1, max_size=60),
+    st.integers(1, 20),
+    st.integers(1, 3000),
+    st.floats(0, 1),
+)
+def test_a_batch_holds_the_oldest_and_keeps_every_bound(shapes, max_size, max_tokens, share):
+    waiting = [prompts(cached + computed, cached=cached)[0] for computed, cached in shapes]
+    batch = [waiting[index] for index in chosen(waiting, max_size=max_size, max_tokens=max_tokens, max_padding_share=share)]
+    assert waiting[0] in batch
+    assert len(batch) <= max_size
+    assert len({prompt.cached for prompt in batch}) == 1
+    longest, width = max(len(prompt.ids) for prompt in batch), max(prompt.computed for prompt in batch)
+    assert len(batch) == 1 or longest * len(batch) <= max_tokens
+    assert width * len(batch) - sum(prompt.computed for prompt in batch) <= share * width * len(batch) + 1e-9
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=80))
+def test_every_question_leads_a_batch_at_the_latest_when_all_older_ones_have(lengths):
+    waiting = list(enumerate(prompts(*lengths)))
+    for batches in range(len(lengths)):
+        if not waiting:
+            break
+        assert waiting[0][0] >= batches, "the oldest left in every batch"
+        taken = chosen([prompt for _, prompt in waiting], max_size=4, max_padding_share=0.1)
+        waiting = [entry for index, entry in enumerate(waiting) if index not in taken]
+    assert not waiting
+
+
+def test_the_nearest_in_length_are_taken_and_of_equally_near_ones_the_oldest():
+    assert chosen(prompts(10, 30, 12, 8, 10, 12, 10), max_size=5) == {0, 4, 6, 2, 3}
+    assert chosen(prompts(10, 10, 10, 10, 10), max_size=3) == {0, 1, 2}
+
+
+def test_mixed_lengths_do_not_share_a_batch_beyond_the_share_of_padding():
+    # 100 and 50: 50 of 200 columns are padding, a quarter; 49 is one too many, and so would be 40 beside them.
+    assert chosen(prompts(100, 50), max_padding_share=0.25) == {0, 1}
+    assert chosen(prompts(100, 49), max_padding_share=0.25) == {0}
+    assert chosen(prompts(100, 50, 40), max_padding_share=0.25) == {0, 1}
+    assert chosen(prompts(50, 101), max_padding_share=0.25) == {0}
+    # What does not fit is passed over, not the end of the batch: 51 is farther from 20 than 4 is.
+    assert chosen(prompts(20, 4, 51), max_tokens=45) == {0, 1}
+    assert chosen(prompts(20, 30, 9), max_tokens=45, max_padding_share=0.5) == {0, 2}
+
+
+@pytest.mark.parametrize("others", [(9, 8, 7), (7, 8, 9), (11, 12, 13), (13, 12, 11)])
+def test_the_tokens_of_a_batch_are_those_of_its_longest_prompt_times_its_size(others):
+    """Wherever the longest one stands: 10 first and the others ever shorter, or ever longer."""
+    longest = max(10, *sorted(others, key=lambda length: abs(length - 10))[:2])
+    assert len(chosen(prompts(10, *others), max_tokens=longest * 3)) == 3
+    assert len(chosen(prompts(10, *others), max_tokens=longest * 3 - 1)) == 2
+
+
+def test_the_longest_so_far_is_not_forgotten():
+    assert chosen(prompts(7, 10, 2), max_tokens=29) == {0, 1}, "three times 10 is over the bound, three times 7 would not be"
+
+
+def test_a_single_prompt_over_the_bound_is_chosen_alone():
+    assert chosen(prompts(50, 50), max_tokens=30) == {0}
+
+
+def test_tokens_of_the_shared_prefix_are_not_padded_and_prompts_without_it_stay_apart():
+    # 110 and 150 with a prefix of 100: 10 and 50 are computed, 40 of 100 columns are padding.
+    assert chosen(prompts(110, 150, cached=100), max_padding_share=0.25) == {0}
+    assert chosen(prompts(110, 150), max_padding_share=0.25) == {0, 1}
+    assert chosen([*prompts(110, cached=100), *prompts(110), *prompts(110, cached=100)]) == {0, 2}
+    assert chosen(prompts(110, 110, 110, cached=100), max_tokens=220) == {0, 1}, "the memory bound counts whole prompts"
+
+
+def test_nothing_is_known_of_the_pace_before_the_first_batch():
+    assert Pace().seconds_per_token == 0.0
+
+
+def test_a_single_slow_batch_does_not_set_the_pace():
+    pace = Pace()
+    for seconds in (12.0, 0.1, 0.1):
+        pace.add(seconds, 100)
+    assert pace.seconds_per_token == pytest.approx(0.001)
+    pace.add(12.0, 100)
+    assert pace.seconds_per_token == pytest.approx(0.001)
+
+
+def test_a_slower_machine_is_noticed_within_a_few_batches_and_a_faster_one_too():
+    pace = Pace()
+    for _ in range(100):
+        pace.add(0.1, 100)
+    for _ in range(5):
+        pace.add(0.5, 100)
+    assert pace.seconds_per_token == pytest.approx(0.005)
+    for _ in range(5):
+        pace.add(0.1, 100)
+    assert pace.seconds_per_token == pytest.approx(0.001)
+
+
+def test_one_large_batch_says_more_than_many_small_ones():
+    """On a GPU a batch of one takes as long as one of sixteen: after a quiet hour a burst must not be refused for that."""
+    pace = Pace()
+    for _ in range(7):
+        pace.add(0.04, 20)
+    pace.add(0.05, 1600)
+    assert pace.seconds_per_token == pytest.approx(0.05 / 1600)
