@@ -18,8 +18,8 @@ Messages are written for the caller: no secret, no question text, no path of the
 
 from collections.abc import Sequence
 
-# An estimate of when a new attempt makes sense is never trusted beyond this: whoever comes back then is told again.
-MAX_RETRY_AFTER_S = 30.0
+# A minute is the longest window of a rate. An estimate of more is not worth much: whoever comes back then is told again.
+MAX_RETRY_AFTER_S = 60.0
 
 
 class FogGateError(Exception):
