@@ -7,7 +7,7 @@ stops the service nor opens it to everybody.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,6 +21,8 @@ logger = logging.getLogger("foggate.counts")
 
 Answer = TypeVar("Answer")
 MEMORY = "memory://"
+# So many per such a time, for the one with this name: a window in which something is counted.
+Bound = tuple[RateLimitItem, str]
 # A shared store that just failed is not asked again for so long: its time-outs must not be paid by every request.
 _LEAVE_ALONE_S = 5.0
 _PATIENCE_S = 0.5
@@ -62,6 +64,17 @@ class Counts:
         """Count; False when that is more than the window allows."""
         return await self._ask(lambda limiter: limiter.hit(item, *key, cost=cost))
 
+    async def take(self, bounds: Sequence[Bound]) -> bool:
+        """Count one in every window; or, if one of them is full, in none, and False."""
+        return await self._ask(lambda limiter: _take(limiter, bounds)) if bounds else True
+
+    async def free(self, bounds: Sequence[Bound]) -> bool:
+        """Whether there is room for one more in every window; counts nothing."""
+        for item, owner in bounds:
+            if (await self.left(item, owner)).remaining == 0:
+                return False
+        return True
+
     async def left(self, item: RateLimitItem, *key: str) -> Left:
         """What remains; counts nothing."""
         stats = await self._ask(lambda limiter: limiter.get_window_stats(item, *key))
@@ -77,6 +90,20 @@ class Counts:
                 self._shared_from = time.monotonic() + self._leave_alone_s
                 logger.warning("the shared store of limits is gone (%s): this process counts for itself", type(error).__name__)
         return await question(self._own)
+
+
+async def _take(limiter: FixedWindowRateLimiter, bounds: Sequence[Bound]) -> bool:
+    # Looking first makes it rare that something has to be taken back. In this process nothing comes between the two.
+    for item, owner in bounds:
+        if not await limiter.test(item, owner):
+            return False
+    for number, (item, owner) in enumerate(bounds, start=1):
+        if not await limiter.hit(item, owner):
+            # Another replica was faster. A hit that is refused counts in the store all the same.
+            for counted, whose in bounds[:number]:
+                await limiter.storage.incr(counted.key_for(whose), counted.get_expiry(), amount=-1)
+            return False
+    return True
 
 
 def _pool(uri: str) -> Any:

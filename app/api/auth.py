@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import http_response, response_of, type_name
-from app.counts import Counts
+from app.counts import Bound, Counts
 from app.errors import FogGateError, Forbidden, RateLimited, Unauthorized
 from app.keys import Key, KeyRing, Permission
 from app.metrics import Metrics
@@ -47,12 +47,12 @@ class Caller:
             left = await self.counts.left(rate, self.key.id)
             raise RateLimited(f"over {rate.amount} questions a minute", retry_after_s=max(1.0, left.reset_s))
 
-    async def allow(self) -> bool:
-        """Whether one more cloud call is within the key's budget; it is counted."""
+    @property
+    def allowance(self) -> tuple[Bound, ...]:
+        """What bounds the cloud calls that are made for this caller; each is counted when it goes out."""
         if self.key is None or self.key.cloud_calls_per_day is None:
-            return True
-        item = RateLimitItemPerDay(self.key.cloud_calls_per_day, namespace="foggate-cloud")
-        return self.key.cloud_calls_per_day > 0 and await self.counts.hit(item, self.key.id)
+            return ()
+        return ((RateLimitItemPerDay(self.key.cloud_calls_per_day, namespace="foggate-cloud"), self.key.id),)
 
     async def rate_headers(self) -> dict[str, str]:
         """As of the IETF draft "RateLimit header fields" in its widespread form; empty without a rate."""

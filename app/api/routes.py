@@ -129,7 +129,7 @@ async def _answer_one(state: GatewayState, asked: AnswerRequest, caller: Caller)
         if chosen:
             caller.require(Permission.FORCE_ROUTE, param=field)
     outcome = await cascade.answer(
-        asked.to_question(), tau=asked.tau, route=asked.route_request, deadline_s=deadline_s, allowance=caller.allow
+        asked.to_question(), tau=asked.tau, route=asked.route_request, deadline_s=deadline_s, allowance=caller.allowance
     )
     state.metrics.answered(outcome)
     describe(outcome, state.tracing)

@@ -55,6 +55,7 @@ class Breaker:
         self._opened_at = 0.0
         self._probing = 0
         self._probed = 0
+        self._doubts = 0
 
     @property
     def state(self) -> State:
@@ -94,15 +95,27 @@ class Breaker:
         if bad + good >= self._min_calls and bad >= self._failure_rate * (bad + good):
             self._enter(State.OPEN)
 
+    def doubted(self, ticket: int) -> None:
+        """The endpoint was silent for a caller who could not wait long: as a failure, but a single one ends no probing.
+
+        Half-open, it takes as many doubts as there are probes to open it again: one caller in a hurry cannot keep an
+        endpoint out that has recovered, and one that still hangs does not stay half-open for ever.
+        """
+        if ticket == self._generation and self._state is State.HALF_OPEN and self._doubts + 1 < self._probes:
+            self._doubts += 1
+            self._probing -= 1
+            return
+        self.failed(ticket)
+
     def abandoned(self, ticket: int) -> None:
-        """The caller left before the endpoint could show anything."""
+        """The attempt ended before the endpoint could show anything."""
         if ticket == self._generation and self._state is State.HALF_OPEN:
             self._probing -= 1
 
     def _enter(self, state: State) -> None:
         self._state = state
         self._generation += 1
-        self._probing = self._probed = 0
+        self._probing = self._probed = self._doubts = 0
         self._window.clear()
         if state is State.OPEN:
             self._opened_at = self._clock()
