@@ -24,7 +24,8 @@ class Breaker:
 
     Args:
         window_s: how far back failures count.
-        min_calls: with fewer calls in the window it stays closed.
+        min_calls: with fewer calls in the window it stays closed, unless so many in a row fail in whatever time: where calls
+            are rare, each of them would else wait for a dead endpoint for ever.
         failure_rate: share of failed calls in the window that opens it.
         open_s: how long nothing is asked.
         probes: calls that may be under way when it is half-open, and successes that close it; one failure opens it again.
@@ -56,6 +57,7 @@ class Breaker:
         self._probing = 0
         self._probed = 0
         self._doubts = 0
+        self._in_a_row = 0
 
     @property
     def state(self) -> State:
@@ -77,6 +79,7 @@ class Breaker:
         if ticket != self._generation:
             return
         self._window.add("ok")
+        self._in_a_row = 0
         if self._state is State.HALF_OPEN:
             self._probing -= 1
             self._probed += 1
@@ -91,8 +94,10 @@ class Breaker:
             self._enter(State.OPEN)
             return
         self._window.add("failed")
+        self._in_a_row += 1
         bad, good = self._window.count("failed"), self._window.count("ok")
-        if bad + good >= self._min_calls and bad >= self._failure_rate * (bad + good):
+        enough = bad + good >= self._min_calls and bad >= self._failure_rate * (bad + good)
+        if enough or self._in_a_row >= self._min_calls:
             self._enter(State.OPEN)
 
     def doubted(self, ticket: int) -> None:
@@ -115,7 +120,7 @@ class Breaker:
     def _enter(self, state: State) -> None:
         self._state = state
         self._generation += 1
-        self._probing = self._probed = self._doubts = 0
+        self._probing = self._probed = self._doubts = self._in_a_row = 0
         self._window.clear()
         if state is State.OPEN:
             self._opened_at = self._clock()

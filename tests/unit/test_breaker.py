@@ -135,6 +135,22 @@ def test_after_it_closed_old_failures_count_no_more(clock):
     assert slow.state is State.OPEN
 
 
+def test_so_many_failures_in_a_row_open_it_however_rare_the_calls_are(breaker, clock):
+    for what in ("failed", "failed", "failed", "succeeded", "failed", "failed", "failed"):
+        call(breaker, what)
+        clock.now += 60
+    assert breaker.state is State.CLOSED, "never more than three in a row, and each long forgotten"
+    call(breaker, "failed")
+    assert breaker.state is State.OPEN
+    clock.now += 30
+    call(breaker, "succeeded")
+    call(breaker, "succeeded")
+    for _ in range(3):
+        clock.now += 60
+        call(breaker, "failed")
+    assert breaker.state is State.CLOSED, "the row begins anew"
+
+
 def test_doubts_open_a_closed_breaker_as_failures_do(breaker):
     for _ in range(3):
         call(breaker, "doubted")
