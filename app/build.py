@@ -89,6 +89,7 @@ def build_cloud(settings: Settings, metrics: Metrics, *, offline: bool = False) 
         timeout_s=cloud.timeout_s,
         max_attempts=cloud.max_attempts,
         max_in_flight=cloud.max_in_flight,
+        longest_s=math.inf if offline else settings.deadline_ms / 1000,
         extra_body=cloud.extra_body,
     )
 
@@ -123,12 +124,19 @@ def build_budget(settings: Settings, counts: Counts, *, on_change: Callable[[boo
     )
 
 
-def build_shared_cloud(settings: Settings, metrics: Metrics, budget: Budget | None) -> SharedCloud | None:
-    """The cloud of a gateway: identical questions ask it once, while there is budget."""
+def build_shared_cloud(settings: Settings, metrics: Metrics, budget: Budget | None, counts: Counts) -> SharedCloud | None:
+    """The cloud of a gateway: identical questions ask it once, while there is budget.
+
+    Args:
+        settings: the cloud's.
+        metrics: where its parts count.
+        budget: of the whole gateway; None bounds nothing.
+        counts: where the calls of each key are counted.
+    """
     client = build_cloud(settings, metrics)
     if client is None:
         return None
-    upstream = client if budget is None else BudgetedCloud(client, budget)
+    upstream = BudgetedCloud(client, budget or Budget((), counts))
     cloud = settings.cloud
     return SharedCloud(
         upstream, metrics, longest_s=settings.deadline_ms / 1000, cache_entries=cloud.cache_entries, cache_ttl_s=cloud.cache_ttl_s

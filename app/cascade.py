@@ -6,11 +6,12 @@ reasons confident / low_confidence / forced / edge_failed, a failure in `degrade
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
+from app.counts import Bound
 from app.deadline import Deadline
 from app.domain import CloudReply, Decision, EdgeReply, Outcome, Question, Reason, Route, RouteRequest
 from app.errors import (
@@ -53,9 +54,12 @@ class Edge(Protocol):
 
 
 class Cloud(Protocol):
-    """The large model. Answers before the deadline or raises a CloudError."""
+    """The large model. Answers before the deadline or raises a CloudError.
 
-    async def answer(self, question: Question, deadline: Deadline) -> CloudReply: ...
+    `allowance` bounds the caller's own calls, each of which is counted at the moment when it goes out.
+    """
+
+    async def answer(self, question: Question, deadline: Deadline, allowance: Sequence[Bound] = ()) -> CloudReply: ...
 
 
 class Budget(Protocol):
@@ -87,7 +91,7 @@ class Cascade:
         tau: float | None = None,
         route: RouteRequest = RouteRequest.AUTO,
         deadline_s: float | None = None,
-        allowance: Callable[[], Awaitable[bool]] | None = None,
+        allowance: Sequence[Bound] = (),
     ) -> Outcome:
         """Answer one question.
 
@@ -96,7 +100,7 @@ class Cascade:
             tau: the caller's own cut.
             route: the side that the caller wants.
             deadline_s: may shorten the gateway's deadline.
-            allowance: asked before the cloud is; False leaves the caller without it.
+            allowance: bounds on the caller's own cloud calls; where one is reached, the caller gets no cloud call.
 
         Raises:
             DeadlineExceeded: no answer in time, not even the edge's.
@@ -150,7 +154,7 @@ class Cascade:
         return reply, self.policy.decide(reply.verdict, domain=question.domain, tau=tau, route=route, ceiling=ceiling)
 
     async def _ask_cloud(
-        self, question: Question, deadline: Deadline, allowance: Callable[[], Awaitable[bool]] | None, *, has_fallback: bool
+        self, question: Question, deadline: Deadline, allowance: Sequence[Bound], *, has_fallback: bool
     ) -> tuple[CloudReply | None, Reason | None]:
         """The cloud's reply, or the reason why there is none; raises when that leaves nothing to serve."""
         if self.cloud is None:
@@ -159,9 +163,7 @@ class Cascade:
         ends = deadline.earlier(min(REPLY_RESERVE_S, deadline.remaining() / 10)) if has_fallback else deadline
         try:
             async with asyncio.timeout(ends.remaining()):
-                if allowance is not None and not await allowance():
-                    raise BudgetExhausted("the caller's cloud budget is spent")  # as any other failure of the cloud
-                return await self.cloud.answer(question, ends), None
+                return await self.cloud.answer(question, ends, allowance), None
         except TimeoutError:
             error: CloudError = CloudTimeout("the cloud did not answer within the deadline")
         except CloudError as failed:

@@ -7,7 +7,7 @@ stops the service nor opens it to everybody.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,6 +21,8 @@ logger = logging.getLogger("foggate.counts")
 
 Answer = TypeVar("Answer")
 MEMORY = "memory://"
+# So many per such a time, for the one with this name: a window in which something is counted.
+Bound = tuple[RateLimitItem, str]
 # A shared store that just failed is not asked again for so long: its time-outs must not be paid by every request.
 _LEAVE_ALONE_S = 5.0
 _PATIENCE_S = 0.5
@@ -62,13 +64,20 @@ class Counts:
         """Count what has happened; False when that is more than the window allows."""
         return await self._ask(lambda limiter: limiter.hit(item, *key, cost=cost))
 
-    async def take(self, item: RateLimitItem, *key: str, cost: int = 1) -> bool:
-        """Count what is about to happen, if the window has room for all of it; otherwise return False and count nothing."""
-        return await self._ask(lambda limiter: _take(limiter, item, key, cost))
+    async def take(self, bounds: Sequence[Bound], *, cost: int = 1) -> bool:
+        """Count what is about to happen, in every window; or, if one of them has no room for all of it, in none, and return False."""
+        return await self._ask(lambda limiter: _take(limiter, bounds, cost)) if bounds else True
 
     async def give_back(self, item: RateLimitItem, *key: str, cost: int = 1) -> None:
         """Take back what was counted for work that was then refused."""
         await self._ask(lambda limiter: _add(limiter, item, key, -cost))
+
+    async def free(self, bounds: Sequence[Bound]) -> bool:
+        """Whether there is room for one more in every window; counts nothing."""
+        for item, owner in bounds:
+            if (await self.left(item, owner)).remaining == 0:
+                return False
+        return True
 
     async def left(self, item: RateLimitItem, *key: str) -> Left:
         """What remains; counts nothing."""
@@ -87,15 +96,19 @@ class Counts:
         return await question(self._own)
 
 
-async def _take(limiter: FixedWindowRateLimiter, item: RateLimitItem, key: tuple[str, ...], cost: int) -> bool:
-    # `limits` counts first and compares afterwards: what it refuses would use up the window.
-    if not await limiter.test(item, *key, cost=cost):
-        return False
-    if await limiter.hit(item, *key, cost=cost):
-        return True
-    # Another replica counted between the two calls.
-    await _add(limiter, item, key, -cost)
-    return False
+async def _take(limiter: FixedWindowRateLimiter, bounds: Sequence[Bound], cost: int) -> bool:
+    # `limits` counts first and compares afterwards: what it refuses would use up the window. Looking first makes it rare that
+    # something has to be taken back. In this process nothing comes between the two.
+    for item, owner in bounds:
+        if not await limiter.test(item, owner, cost=cost):
+            return False
+    for number, (item, owner) in enumerate(bounds, start=1):
+        if not await limiter.hit(item, owner, cost=cost):
+            # Another replica was faster.
+            for counted, whose in bounds[:number]:
+                await _add(limiter, counted, (whose,), -cost)
+            return False
+    return True
 
 
 async def _add(limiter: FixedWindowRateLimiter, item: RateLimitItem, key: tuple[str, ...], cost: int) -> int:

@@ -72,7 +72,7 @@ async def open_cascade(
         metrics: where the parts count.
         loader: makes the engine.
         named: the calibration that the settings name.
-        counts: where the budget is counted; by default in this process.
+        counts: where the budget and the keys' cloud calls are counted; by default in this process.
 
     Raises:
         ConfigError: the edge model cannot be loaded, or the calibration is not for it.
@@ -83,9 +83,10 @@ async def open_cascade(
         log.warning("the cloud budget is spent" if spent else "there is cloud budget again", tau_at_most=at_most)
         metrics.show_taus(policy.tau, policy.domains, at_most=at_most)
 
-    budget = build_budget(settings, counts or Counts(), on_change=on_budget)
+    counts = counts or Counts()
+    budget = build_budget(settings, counts, on_change=on_budget)
     batcher = build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
-    cloud = build_shared_cloud(settings, metrics, budget)
+    cloud = build_shared_cloud(settings, metrics, budget, counts)
     warm = False
     try:
         calibration = calibration_of(settings, named, edge_model=batcher.model, fingerprint=batcher.fingerprint)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 
+from app.counts import Bound
 from app.deadline import Deadline
 from app.domain import BUCKETS, CloudReply, EdgeReply, Question, Verdict
 from app.edge.rendering import Prompt
@@ -63,7 +64,7 @@ class FakeCloud:
         self.reply = reply
         self.deadlines: list[Deadline] = []
 
-    async def answer(self, question: Question, deadline: Deadline) -> CloudReply:
+    async def answer(self, question: Question, deadline: Deadline, allowance: Sequence[Bound] = ()) -> CloudReply:
         self.deadlines.append(deadline)
         if isinstance(self.reply, FogGateError):
             raise self.reply

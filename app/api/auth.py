@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import http_response, response_of, type_name
-from app.counts import Counts
+from app.counts import Bound, Counts
 from app.errors import FogGateError, Forbidden, InvalidQuestion, RateLimited, Unauthorized
 from app.keys import Key, KeyRing, Permission
 from app.metrics import Metrics
@@ -72,7 +72,7 @@ class Caller:
                 f"{questions} questions in one request, but this key may ask {rate.amount} a minute: send smaller batches",
                 param="questions",
             )
-        if not await self.counts.take(rate, self.key.id, cost=questions):
+        if not await self.counts.take([(rate, self.key.id)], cost=questions):
             left = await self.counts.left(rate, self.key.id)
             raise RateLimited(
                 f"{questions} questions, but {left.remaining} are left of {rate.amount} a minute"
@@ -93,12 +93,12 @@ class Caller:
             self.settled = True
             await self.counts.hit(rate, self.key.id)
 
-    async def allow(self) -> bool:
-        """Whether one more cloud call is within the key's budget; it is counted."""
+    @property
+    def allowance(self) -> tuple[Bound, ...]:
+        """What bounds the cloud calls that are made for this caller; each is counted when it goes out."""
         if self.key is None or self.key.cloud_calls_per_day is None:
-            return True
-        item = RateLimitItemPerDay(self.key.cloud_calls_per_day, namespace="foggate-cloud")
-        return self.key.cloud_calls_per_day > 0 and await self.counts.hit(item, self.key.id)
+            return ()
+        return ((RateLimitItemPerDay(self.key.cloud_calls_per_day, namespace="foggate-cloud"), self.key.id),)
 
     async def rate_headers(self) -> dict[str, str]:
         """As of the IETF draft "RateLimit header fields" in its widespread form; empty without a rate."""

@@ -131,7 +131,7 @@ async def _answer_one(state: GatewayState, asked: AnswerRequest, caller: Caller)
             caller.require(Permission.FORCE_ROUTE, param=field)
     try:
         outcome = await cascade.answer(
-            asked.to_question(), tau=asked.tau, route=asked.route_request, deadline_s=deadline_s, allowance=caller.allow
+            asked.to_question(), tau=asked.tau, route=asked.route_request, deadline_s=deadline_s, allowance=caller.allowance
         )
     except (Overloaded, Draining):
         await caller.give_back()

@@ -24,7 +24,8 @@ class Breaker:
 
     Args:
         window_s: how far back failures count.
-        min_calls: with fewer calls in the window it stays closed.
+        min_calls: with fewer calls in the window it stays closed, unless so many in a row fail in whatever time: where calls
+            are rare, each of them would else wait for a dead endpoint for ever.
         failure_rate: share of failed calls in the window that opens it.
         open_s: how long nothing is asked.
         probes: calls that may be under way when it is half-open, and successes that close it; one failure opens it again.
@@ -55,6 +56,8 @@ class Breaker:
         self._opened_at = 0.0
         self._probing = 0
         self._probed = 0
+        self._doubts = 0
+        self._in_a_row = 0
 
     @property
     def state(self) -> State:
@@ -76,6 +79,7 @@ class Breaker:
         if ticket != self._generation:
             return
         self._window.add("ok")
+        self._in_a_row = 0
         if self._state is State.HALF_OPEN:
             self._probing -= 1
             self._probed += 1
@@ -90,19 +94,33 @@ class Breaker:
             self._enter(State.OPEN)
             return
         self._window.add("failed")
+        self._in_a_row += 1
         bad, good = self._window.count("failed"), self._window.count("ok")
-        if bad + good >= self._min_calls and bad >= self._failure_rate * (bad + good):
+        enough = bad + good >= self._min_calls and bad >= self._failure_rate * (bad + good)
+        if enough or self._in_a_row >= self._min_calls:
             self._enter(State.OPEN)
 
+    def doubted(self, ticket: int) -> None:
+        """The endpoint was silent for a caller who could not wait long: as a failure, but a single one ends no probing.
+
+        Half-open, it takes as many doubts as there are probes to open it again: one caller in a hurry cannot keep an
+        endpoint out that has recovered, and one that still hangs does not stay half-open for ever.
+        """
+        if ticket == self._generation and self._state is State.HALF_OPEN and self._doubts + 1 < self._probes:
+            self._doubts += 1
+            self._probing -= 1
+            return
+        self.failed(ticket)
+
     def abandoned(self, ticket: int) -> None:
-        """The caller left before the endpoint could show anything."""
+        """The attempt ended before the endpoint could show anything."""
         if ticket == self._generation and self._state is State.HALF_OPEN:
             self._probing -= 1
 
     def _enter(self, state: State) -> None:
         self._state = state
         self._generation += 1
-        self._probing = self._probed = 0
+        self._probing = self._probed = self._doubts = self._in_a_row = 0
         self._window.clear()
         if state is State.OPEN:
             self._opened_at = self._clock()

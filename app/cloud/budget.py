@@ -1,7 +1,9 @@
 """What the cloud may cost: calls, tokens and money per minute and per day.
 
 At its end low-confidence questions get degraded answers, or the cut is lowered until there is budget again, so that fewer
-questions want the cloud. A window may be overrun by what is in flight when it ends, never by calls.
+questions want the cloud. Each attempt that goes out is a call, counted before its first byte leaves; tokens and money are
+counted when a reply reports them, whether or not it can be used. So a window may be overrun by what is in flight when it
+ends in tokens and money, never in calls.
 """
 
 import math
@@ -11,8 +13,8 @@ from typing import Literal
 
 from limits import RateLimitItem
 
-from app.cloud.shared import Upstream
-from app.counts import Counts
+from app.cloud.client import CloudClient
+from app.counts import Bound, Counts
 from app.deadline import Deadline
 from app.domain import CloudReply, Question
 from app.errors import BudgetExhausted
@@ -76,24 +78,52 @@ class Budget:
         """The cut at most at this moment; None for no bound."""
         return self._lowered_tau if self._lowered_tau is not None and await self.spent() else None
 
-    async def charge(self, kind: Kind, amount: int) -> bool:
-        """Count; False when that is more than is left."""
-        within = True
-        for counted, item in self._bounds:
-            if counted == kind and amount > 0:
-                within = await self._counts.hit(item, _KEY, cost=amount) and within
-        return within
+    async def free(self, allowance: Sequence[Bound]) -> bool:
+        """Whether a caller with this allowance could be paid one more call."""
+        return not await self.spent() and await self._counts.free(allowance)
 
-    def price_of(self, reply: CloudReply) -> int:
+    async def take(self, allowance: Sequence[Bound]) -> bool:
+        """Count a call against an allowance and against all bounds on calls; or, if one is reached, against none, and False."""
+        return await self._counts.take((*allowance, *((item, _KEY) for kind, item in self._bounds if kind == "calls")))
+
+    async def used(self, model: str, usage: Mapping[str, int]) -> None:
+        """Count the tokens that a reply of this model reports, and their price."""
+        amounts = {"tokens": usage["prompt_tokens"] + usage["completion_tokens"], "cost": self.price_of(model, usage)}
+        for kind, item in self._bounds:
+            # More than the whole window is no more than the whole window: a counter in Redis has 64 bits.
+            if (amount := min(amounts.get(kind, 0), item.amount)) > 0:
+                await self._counts.hit(item, _KEY, cost=amount)
+
+    def price_of(self, model: str, usage: Mapping[str, int]) -> int:
         """Millionths of the currency."""
-        known = [self._prices[reply.model]] if reply.model in self._prices else list(self._prices.values())
-        return max((price.of(reply.usage) for price in known), default=0)
+        known = [self._prices[model]] if model in self._prices else list(self._prices.values())
+        return max((price.of(usage) for price in known), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class CallPurse:
+    """What pays for one question: the gateway's budget, and the allowance of the caller who began the call."""
+
+    budget: Budget
+    allowance: tuple[Bound, ...]
+
+    async def left(self) -> bool:
+        """Whether there is anything for one more attempt."""
+        return await self.budget.free(self.allowance)
+
+    async def take(self) -> bool:
+        """Count an attempt that is about to go out; False, and nothing counted, if there is nothing left for it."""
+        return await self.budget.take(self.allowance)
+
+    async def used(self, model: str, usage: Mapping[str, int]) -> None:
+        """Count what a reply reports."""
+        await self.budget.used(model, usage)
 
 
 class BudgetedCloud:
-    """A cloud that is asked while there is budget."""
+    """A client whose attempts are paid for, and that is asked while there is budget."""
 
-    def __init__(self, upstream: Upstream, budget: Budget) -> None:
+    def __init__(self, upstream: CloudClient, budget: Budget) -> None:
         self._upstream = upstream
         self._budget = budget
 
@@ -101,17 +131,16 @@ class BudgetedCloud:
         """Close the upstream."""
         await self._upstream.close()
 
-    async def answer(self, question: Question, deadline: Deadline) -> CloudReply:
+    async def answer(
+        self, question: Question, deadline: Deadline, allowance: Sequence[Bound] = (), *, patience: Callable[[], float] | None = None
+    ) -> CloudReply:
         """As the upstream.
 
         Raises:
-            BudgetExhausted: nothing is left; the upstream is not asked.
+            BudgetExhausted: nothing is left; nothing was sent.
             CloudError: the upstream's.
         """
-        if await self._budget.spent() or not await self._budget.charge("calls", 1):
-            raise BudgetExhausted("the cloud budget is spent")
-        reply = await self._upstream.answer(question, deadline)
-        await self._budget.charge("calls", reply.attempts - 1)
-        await self._budget.charge("tokens", reply.usage.get("prompt_tokens", 0) + reply.usage.get("completion_tokens", 0))
-        await self._budget.charge("cost", self._budget.price_of(reply))
-        return reply
+        purse = CallPurse(self._budget, tuple(allowance))
+        if not await purse.left():
+            raise BudgetExhausted("the cloud budget of the gateway or of this caller is spent")
+        return await self._upstream.answer(question, deadline, purse=purse, patience=patience)

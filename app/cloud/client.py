@@ -7,19 +7,22 @@ Cancelling the caller cancels the call.
 """
 
 import asyncio
+import math
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx2
 
-from app.cloud.endpoint import AttemptFailed, Endpoint, attempt
+from app.cloud.endpoint import AttemptFailed, Endpoint, Purse, attempt
 from app.cloud.parse import cloud_messages, parse_letter
 from app.cloud.retry_budget import RetryBudget
+from app.cloud.usage import model_of, usage_of
+from app.counts import Bound
 from app.deadline import Deadline
 from app.domain import CloudReply, Question
-from app.errors import CircuitOpen, CloudError, CloudUnavailable, CloudUnparsable
+from app.errors import BudgetExhausted, CircuitOpen, CloudError, CloudTimeout, CloudUnavailable, CloudUnparsable
 from app.metrics import Metrics
 
 # An answer is one letter in a short sentence; this bounds a model that thinks aloud.
@@ -37,6 +40,7 @@ class CloudClient:
         timeout_s: one attempt at most (the deadline may be nearer).
         max_attempts: calls per question at most, over all endpoints.
         max_in_flight: questions under way; one more is refused, not queued.
+        longest_s: the longest that any caller waits; what no attempt can ever have is not asked of an endpoint.
         extra_body: laid over the request body, as in `{"chat_template_kwargs": {…}}`.
         seed: of the jitter, for tests.
         transport: what carries the calls instead of a network, for tests.
@@ -51,6 +55,7 @@ class CloudClient:
         timeout_s: float = 8.0,
         max_attempts: int = 3,
         max_in_flight: int = 64,
+        longest_s: float = math.inf,
         extra_body: Mapping[str, Any] | None = None,
         seed: int | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
@@ -59,6 +64,7 @@ class CloudClient:
         self._metrics = metrics
         self._retry_budget = retry_budget
         self._timeout_s = timeout_s
+        self._possible_s = min(timeout_s, longest_s)
         self._max_attempts = max_attempts
         self._max_in_flight = max_in_flight
         self._in_flight = 0
@@ -71,51 +77,79 @@ class CloudClient:
         """Close the connection pool."""
         await self._http.aclose()
 
-    async def answer(self, question: Question, deadline: Deadline) -> CloudReply:
-        """Ask until there is a reply, the attempts are spent, or the deadline leaves no room for another.
+    async def answer(
+        self,
+        question: Question,
+        deadline: Deadline,
+        allowance: Sequence[Bound] = (),  # noqa: ARG002  # a Cloud's; whoever counts calls stands in front and gives a purse
+        *,
+        purse: Purse | None = None,
+        patience: Callable[[], float] | None = None,
+    ) -> CloudReply:
+        """Ask until there is a reply, the attempts are spent, or the deadline or the purse leaves no room for another.
+
+        Args:
+            question: what is asked.
+            deadline: when the call ends at the latest.
+            allowance: not looked at.
+            purse: pays for each attempt that goes out; None counts nothing.
+            patience: seconds that the callers still wait, where that may be less than the deadline.
 
         Raises:
+            BudgetExhausted: the purse had nothing left for the first attempt when it was about to go out.
             CloudTimeout: no reply in time.
             CloudUnavailable: every attempt failed to connect, was cut, or got a 429 or 5xx; or too many calls are in flight.
             CloudRejected: another 4xx, or a redirect.
             CloudUnparsable: a 200 without a usable letter.
             CircuitOpen: every endpoint is being left alone.
         """
+        if not deadline.remaining():
+            raise CloudTimeout("the deadline left no time for the cloud")
         if self._in_flight >= self._max_in_flight:
             raise CloudUnavailable(f"{self._max_in_flight} cloud calls are in flight already")
         self._in_flight += 1
         started = time.monotonic()
         try:
-            return await self._answer(question, deadline)
+            return await self._answer(question, deadline, purse, patience or deadline.remaining)
         finally:
             self._in_flight -= 1
             self._metrics.cloud_request_duration.observe(time.monotonic() - started)
 
-    async def _answer(self, question: Question, deadline: Deadline) -> CloudReply:
+    async def _answer(self, question: Question, deadline: Deadline, purse: Purse | None, patience: Callable[[], float]) -> CloudReply:
         body = {"messages": cloud_messages(question), "temperature": 0, "max_tokens": _MAX_TOKENS, **self._extra_body}
-        self._retry_budget.called()
         failed: dict[str, AttemptFailed] = {}
         error: CloudError = CircuitOpen("the cloud failed too often lately and is not being asked")
         for number in range(1, self._max_attempts + 1):
+            if failed and (not deadline.remaining() or (purse is not None and not await purse.left())):
+                break
             chosen = await self._next(failed, number, deadline)
             if chosen is None:
                 break
             endpoint, ticket = chosen
+            if not failed:
+                self._retry_budget.called()
+            limit_s = min(self._timeout_s, deadline.remaining())
             try:
                 payload = await attempt(
                     self._http,
                     endpoint,
                     {"model": endpoint.model, **body},
                     number=number,
-                    deadline=deadline,
-                    timeout_s=self._timeout_s,
+                    limit_s=limit_s,
+                    trial=endpoint.judge.begin(given_s=min(limit_s, patience()), possible_s=self._possible_s),
                     ticket=ticket,
                     metrics=self._metrics,
+                    purse=purse,
                 )
             except AttemptFailed as failure:
                 failed[endpoint.name] = failure
                 error = failure.error
+            except BudgetExhausted:
+                if not failed:
+                    raise
+                break
             else:
+                await self._charge(payload, endpoint.model, purse)
                 return self._reply(payload, question, number, endpoint.model)
         raise error
 
@@ -132,11 +166,22 @@ class CloudClient:
         if again is None:
             return None
         wait = self._wait(number - 1, failed[again.name].retry_after_s)
-        if wait >= deadline.remaining() or not self._retry_budget.take():
+        if wait >= deadline.remaining() or not self._retry_budget.left():
             return None
         await asyncio.sleep(wait)
         late = again.breaker.admit()
+        if late is not None and not self._retry_budget.take():
+            again.breaker.abandoned(late)
+            late = None
         return None if late is None else (again, late)
+
+    async def _charge(self, payload: Any, asked_model: str, purse: Purse | None) -> None:
+        """What a reply costs, before it is known whether a letter can be read in it."""
+        usage = usage_of(payload)
+        for kind, tokens in usage.items():
+            self._metrics.cloud_tokens.labels(kind.removesuffix("_tokens")).inc(tokens)
+        if purse is not None:
+            await purse.used(model_of(payload, asked_model), usage)
 
     def _reply(self, payload: Any, question: Question, attempts: int, asked_model: str) -> CloudReply:
         try:
@@ -147,8 +192,6 @@ class CloudClient:
             raise CloudUnparsable("the cloud's reply is not a chat completion") from None
         if not isinstance(text, str):
             raise CloudUnparsable("the cloud's reply has no text")
-        for kind in ("prompt_tokens", "completion_tokens"):
-            self._metrics.cloud_tokens.labels(kind.removesuffix("_tokens")).inc(max(0, usage.get(kind, 0)))
         return CloudReply(parse_letter(text, question), model, attempts, usage)
 
     def _wait(self, attempt_number: int, retry_after_s: float | None) -> float:

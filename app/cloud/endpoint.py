@@ -10,24 +10,18 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
 
 from app.cloud.breaker import Breaker
-from app.deadline import Deadline
-from app.errors import CloudError, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
+from app.cloud.silence import Judge, Silence, Trial
+from app.errors import BudgetExhausted, CloudError, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
 from app.metrics import Metrics
 from app.tracing import cloud_attempt
 
 # A chat completion of 64 tokens is a few hundred bytes.
 MAX_REPLY_BYTES = 1_048_576
-# A timeout says something of the endpoint only if it had a fair share of the usual time: a caller in a hurry must not be
-# able to open the breaker for everybody.
-_FAIR_SHARE = 0.25
-# A caller who leaves says nothing of the endpoint, unless it had this share of the usual time: with callers whose deadlines are
-# short, an endpoint that hangs would else never be found out.
-_LONG_SHARE = 0.5
 
 
 class AttemptFailed(Exception):
@@ -59,6 +53,7 @@ class Endpoint:
         breaker: leaves it alone when it fails.
         api_key: sent as a bearer token; None sends none.
         extra_headers: sent with every call.
+        judge: says what it means when no answer comes.
     """
 
     name: str
@@ -67,6 +62,7 @@ class Endpoint:
     breaker: Breaker
     api_key: str | None = field(default=None, repr=False)
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    judge: Judge = field(default_factory=Judge, repr=False)
 
     @property
     def url(self) -> str:
@@ -79,37 +75,53 @@ class Endpoint:
         return {**self.extra_headers, **({"authorization": f"Bearer {self.api_key}"} if self.api_key else {})}
 
 
+class Purse(Protocol):
+    """What pays for attempts."""
+
+    async def left(self) -> bool:
+        """Whether there is anything for one more attempt."""
+
+    async def take(self) -> bool:
+        """Count an attempt that is about to go out; False, and nothing counted, if there is nothing left for it."""
+
+    async def used(self, model: str, usage: Mapping[str, int]) -> None:
+        """Count the tokens that a reply of this model reports."""
+
+
 async def attempt(
     http: httpx2.AsyncClient,
     endpoint: Endpoint,
     body: Mapping[str, Any],
     *,
     number: int,
-    deadline: Deadline,
-    timeout_s: float,
+    limit_s: float,
+    trial: Trial,
     ticket: int,
     metrics: Metrics,
+    purse: Purse | None,
 ) -> Any:
     """One call: the decoded JSON of a 200. Breaker, metric and span are told what it says of the endpoint.
 
     Raises:
         AttemptFailed: another attempt may do better.
         CloudUnparsable: a reply that is no JSON, too long, or no HTTP.
+        BudgetExhausted: nothing was left to pay for it when it was about to go out; nothing was sent.
     """
-    budget = min(timeout_s, deadline.remaining())
-    started = time.monotonic()
     seen = _Seen()
     with cloud_attempt(endpoint=endpoint.name, url=endpoint.url, model=endpoint.model, number=number) as span:
         try:
             # One clock over connect, send and the whole body; httpx2's own timeouts start anew with every chunk.
-            async with asyncio.timeout(budget):
-                content = await _post(http, endpoint, body, span.headers, seen)
+            async with asyncio.timeout(limit_s):
+                content = await _post(http, endpoint, body, span.headers, seen, purse=purse)
+            if seen.status == httpx2.codes.OK:
+                trial.answered()
             return _payload(content, seen)
         except TimeoutError:
-            seen.outcome, seen.healthy = "timeout", False if budget >= _FAIR_SHARE * timeout_s else None
+            seen.outcome, seen.silence = "timeout", trial.silent()
             raise AttemptFailed(CloudTimeout("the cloud did not answer in time"), seen.outcome, here=False) from None
         except asyncio.CancelledError:
-            seen.healthy = False if time.monotonic() - started >= _LONG_SHARE * timeout_s else None
+            # The caller left: hung up, or the deadline is over.
+            seen.silence = trial.silent()
             raise
         except httpx2.TransportError:
             # Refused, reset, cut in the middle, a stale pooled connection: asking again is safe, an answer has no effects.
@@ -121,22 +133,31 @@ async def attempt(
         finally:
             metrics.cloud_attempts.labels(seen.outcome).inc()
             span.ended(seen.outcome, seen.status)
-            if seen.healthy is None:
-                endpoint.breaker.abandoned(ticket)
-            elif seen.healthy:
-                endpoint.breaker.succeeded(ticket)
-            else:
-                endpoint.breaker.failed(ticket)
+            _tell(endpoint.breaker, ticket, seen)
 
 
 @dataclass(slots=True)
 class _Seen:
-    """What an attempt has shown so far. `healthy` is None while it says nothing of the endpoint: its caller left, say."""
+    """What an attempt has shown so far. `healthy` is None while no answer came; `silence` then says what that means."""
 
     outcome: str = "cancelled"
     healthy: bool | None = None
+    silence: Silence = Silence.NOTHING
+    charged: bool = False
     status: int | None = None
     retry_after_s: float | None = None
+
+
+def _tell(breaker: Breaker, ticket: int, seen: _Seen) -> None:
+    # A 5xx has said enough, even if the rest of it never comes.
+    if seen.healthy is False or seen.silence is Silence.FAILURE or (seen.status or 0) >= httpx2.codes.INTERNAL_SERVER_ERROR:
+        breaker.failed(ticket)
+    elif seen.healthy:
+        breaker.succeeded(ticket)
+    elif seen.silence is Silence.DOUBT:
+        breaker.doubted(ticket)
+    else:
+        breaker.abandoned(ticket)
 
 
 def _payload(content: bytes, seen: _Seen) -> Any:
@@ -156,10 +177,29 @@ def _payload(content: bytes, seen: _Seen) -> Any:
         raise CloudUnparsable("the cloud's reply is not JSON") from None
 
 
-async def _post(http: httpx2.AsyncClient, endpoint: Endpoint, body: Mapping[str, Any], trace: Mapping[str, str], seen: _Seen) -> bytes:
+async def _pay(purse: Purse | None, seen: _Seen) -> None:
+    if purse is not None and not seen.charged:
+        if not await purse.take():
+            seen.outcome = "budget"
+            raise BudgetExhausted("the cloud budget of the gateway or of this caller is spent")
+        seen.charged = True
+
+
+async def _post(
+    http: httpx2.AsyncClient, endpoint: Endpoint, body: Mapping[str, Any], trace: Mapping[str, str], seen: _Seen, *, purse: Purse | None
+) -> bytes:
     content = bytearray()
+
+    async def on_event(event: str, info: Mapping[str, Any]) -> None:
+        # There is a connection, and our own request (no proxy's CONNECT) is about to be written: now it costs something.
+        if event.endswith(".send_request_headers.started") and info["request"].method == b"POST":
+            await _pay(purse, seen)
+
+    headers = {**trace, **endpoint.headers}
     # No timeout of its own: the caller's asyncio.timeout.
-    async with http.stream("POST", endpoint.url, json=body, headers={**trace, **endpoint.headers}, timeout=None) as response:
+    async with http.stream("POST", endpoint.url, json=body, headers=headers, timeout=None, extensions={"trace": on_event}) as response:
+        # A transport that tells no events has sent it all the same.
+        await _pay(purse, seen)
         seen.status = response.status_code
         seen.retry_after_s = retry_after(response.headers.get("retry-after"))
         async for chunk in response.aiter_bytes():

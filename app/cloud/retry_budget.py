@@ -26,9 +26,13 @@ class RetryBudget:
         """Count a first attempt."""
         self._window.add("call")
 
+    def left(self) -> bool:
+        """Whether one more retry is allowed; it is not counted."""
+        return self._window.count("retry") + 1 <= max(_ALWAYS if self._share else 0, self._share * self._window.count("call"))
+
     def take(self) -> bool:
         """Whether one more retry is allowed; it is counted."""
-        if self._window.count("retry") + 1 > max(_ALWAYS if self._share else 0, self._share * self._window.count("call")):
+        if not self.left():
             return False
         self._window.add("retry")
         return True

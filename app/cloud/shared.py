@@ -1,34 +1,44 @@
 """Identical questions ask the cloud once: those in flight share one call, and answers may be kept for a while.
 
 A call belongs to all who wait for it: each waiter has a deadline of his own, and it is cancelled when the last one leaves.
+The one who began it pays for it; a kept answer and a call that is under way already cost the next caller nothing.
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from cachetools import TTLCache
 
-from app.cascade import Cloud
+from app.counts import Bound
 from app.deadline import Deadline
 from app.domain import CloudReply, Question
-from app.errors import CloudTimeout
+from app.errors import BudgetExhausted, CloudTimeout
 from app.metrics import Metrics
 
 # All that decides an answer but for what is configured: endpoints, model and extra fields are those of the process.
 _Key = tuple[str, tuple[str, ...]]
 
 
-class Upstream(Cloud, Protocol):
-    """A cloud that is closed by whoever stands in front of it."""
+class Upstream(Protocol):
+    """A cloud that is closed by whoever stands in front of it, and that is told how long its callers still wait (seconds)."""
+
+    async def answer(
+        self, question: Question, deadline: Deadline, allowance: Sequence[Bound], *, patience: Callable[[], float] | None
+    ) -> CloudReply: ...
 
     async def close(self) -> None: ...
 
 
 @dataclass(slots=True)
 class _Flight:
-    call: asyncio.Task[CloudReply]
+    until: Deadline  # the latest of its waiters'
+    call: asyncio.Task[CloudReply] = field(init=False)
     waiters: int = 0
+
+    def patience(self) -> float:
+        return self.until.remaining()
 
 
 class SharedCloud:
@@ -55,7 +65,7 @@ class SharedCloud:
         """Close the upstream."""
         await self._upstream.close()
 
-    async def answer(self, question: Question, deadline: Deadline) -> CloudReply:
+    async def answer(self, question: Question, deadline: Deadline, allowance: Sequence[Bound] = ()) -> CloudReply:
         """A kept answer (no attempts, no tokens), or that of the call in flight, or of a new one.
 
         Raises:
@@ -66,13 +76,28 @@ class SharedCloud:
         if self._kept is not None and (kept := self._kept.get(key)) is not None:
             self._metrics.cloud_shared.labels("kept").inc()
             return replace(kept, attempts=0, usage={})
+        joined = key in self._flights
+        try:
+            return await self._wait(key, question, deadline, allowance)
+        except BudgetExhausted:
+            if not joined:
+                raise
+            # The one who began the call had nothing left for it; this caller may have.
+            return await self._wait(key, question, deadline, allowance)
+
+    async def _wait(self, key: _Key, question: Question, deadline: Deadline, allowance: Sequence[Bound]) -> CloudReply:
+        if not deadline.remaining():
+            raise CloudTimeout("the deadline left no time for the cloud")
         flight = self._flights.get(key)
         if flight is None:
-            call = asyncio.create_task(self._upstream.answer(question, Deadline.after(self._longest_s)))
-            flight = self._flights[key] = _Flight(call)
+            flight = self._flights[key] = _Flight(deadline)
+            call = flight.call = asyncio.create_task(
+                self._upstream.answer(question, Deadline.after(self._longest_s), allowance, patience=flight.patience)
+            )
             call.add_done_callback(lambda _: self._landed(key, call))
         else:
             self._metrics.cloud_shared.labels("in_flight").inc()
+            flight.until = max(flight.until, deadline, key=lambda until: until.at)
         flight.waiters += 1
         try:
             async with asyncio.timeout(deadline.remaining()):

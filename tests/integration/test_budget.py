@@ -1,6 +1,7 @@
 """What the cloud may cost, counted in this process or in a real Redis that goes away and comes back."""
 
 import asyncio
+import contextlib
 import socket
 import subprocess
 import time
@@ -17,12 +18,12 @@ from app.cloud.budget import Budget, BudgetedCloud, Price
 from app.cloud.demo import create_demo
 from app.counts import Counts
 from app.deadline import Deadline
-from app.domain import CloudReply, Question, Reason, Route
+from app.domain import Question, Reason, Route
 from app.errors import BudgetExhausted, ConfigError
 from app.policy import Policy
 from app.settings import Settings
-from tests.clouds import cloud_client
-from tests.fakes import FakeCloud, FakeEdge, make_verdict
+from tests.clouds import cloud_client, completion, scripted
+from tests.fakes import FakeEdge, make_verdict
 from tests.processes import free_port
 from tests.servers import serving
 
@@ -31,26 +32,25 @@ QUESTIONS = [Question(row["question"], tuple(row["options"])) for row in ROWS]
 DAY = RateLimitItemPerDay
 
 
-class Talkative(FakeCloud):
-    """Each reply took three attempts and 100 + 20 tokens."""
-
-    async def answer(self, question, deadline):
-        await super().answer(question, deadline)
-        return CloudReply("A", "large", 3, {"prompt_tokens": 100, "completion_tokens": 20})
-
-    async def close(self):
-        pass
+@contextlib.asynccontextmanager
+async def talkative(bounds, **kwargs):
+    """A budgeted cloud; each reply reports 100 + 20 tokens. And the budget."""
+    async with scripted((200, completion())) as server:
+        budget = Budget(bounds, Counts(), **kwargs)
+        cloud = BudgetedCloud(cloud_client(server.url), budget)
+        yield cloud, budget
+        await cloud.close()
 
 
 async def asked_until_spent(bounds, **kwargs):
     changes = []
-    cloud = BudgetedCloud(upstream := Talkative("A"), Budget(bounds, Counts(), on_change=changes.append, **kwargs))
-    for _ in range(50):
-        try:
-            await cloud.answer(QUESTIONS[0], Deadline.after(5))
-        except BudgetExhausted:
-            assert changes == [True]
-            return len(upstream.deadlines)
+    async with talkative(bounds, on_change=changes.append, **kwargs) as (cloud, _):
+        for answered in range(50):
+            try:
+                await cloud.answer(QUESTIONS[0], Deadline.after(60))
+            except BudgetExhausted:
+                assert changes == [True]
+                return answered
     assert changes == []
     return None
 
@@ -58,11 +58,12 @@ async def asked_until_spent(bounds, **kwargs):
 @pytest.mark.parametrize(
     ("bounds", "answered"),
     [
-        ([("calls", DAY(5))], 2),  # three attempts each: the second one ends at six
+        ([("calls", DAY(5))], 5),
         ([("tokens", DAY(360))], 3),
         ([("tokens", DAY(361))], 4),
-        ([("tokens", DAY(10**9)), ("calls", DAY(9))], 3),
+        ([("tokens", DAY(10**9)), ("calls", DAY(9))], 9),
         ([("cost", DAY(10**9))], None),
+        ([("tokens", DAY(1))], 1),
     ],
 )
 async def test_calls_and_tokens_end_the_budget(bounds, answered):
@@ -89,18 +90,18 @@ async def test_simultaneous_questions_do_not_overrun_the_calls():
 
 @pytest.mark.parametrize(("lowered", "routes"), [(None, ["cloud", "edge"]), (0.25, ["cloud", "edge"])])
 async def test_at_its_end_answers_are_degraded_or_the_cut_is_lowered(lowered, routes):
-    budget = Budget([("calls", DAY(3))], Counts(), lowered_tau=lowered)
-    cascade = Cascade(FakeEdge(make_verdict(0.25)), BudgetedCloud(Talkative("A"), budget), Policy(tau=0.5), budget=budget)
-    first, second = [await cascade.answer(QUESTIONS[0]) for _ in range(2)]
-    assert [first.route.value, second.route.value] == routes
-    if lowered is None:
-        assert (second.degraded, second.reason, second.tau) == (True, Reason.BUDGET_EXHAUSTED, 0.5)
-        return
-    assert (second.degraded, second.reason, second.tau) == (False, Reason.CONFIDENT, 0.25)
-    third = await cascade.answer(QUESTIONS[0], tau=0.9)
-    assert (third.route, third.tau) == (Route.EDGE, 0.25), "a request's own cut is bounded too"
-    unsure = Cascade(FakeEdge(make_verdict(0.0)), cascade.cloud, Policy(tau=0.5), budget=budget)
-    assert (await unsure.answer(QUESTIONS[0])).reason is Reason.BUDGET_EXHAUSTED
+    async with talkative([("calls", DAY(1))], lowered_tau=lowered) as (cloud, budget):
+        cascade = Cascade(FakeEdge(make_verdict(0.25)), cloud, Policy(tau=0.5), deadline_s=60, budget=budget)
+        first, second = [await cascade.answer(QUESTIONS[0]) for _ in range(2)]
+        assert [first.route.value, second.route.value] == routes
+        if lowered is None:
+            assert (second.degraded, second.reason, second.tau) == (True, Reason.BUDGET_EXHAUSTED, 0.5)
+            return
+        assert (second.degraded, second.reason, second.tau) == (False, Reason.CONFIDENT, 0.25)
+        third = await cascade.answer(QUESTIONS[0], tau=0.9)
+        assert (third.route, third.tau) == (Route.EDGE, 0.25), "a request's own cut is bounded too"
+        unsure = Cascade(FakeEdge(make_verdict(0.0)), cascade.cloud, Policy(tau=0.5), budget=budget)
+        assert (await unsure.answer(QUESTIONS[0])).reason is Reason.BUDGET_EXHAUSTED
 
 
 async def test_a_new_window_is_a_new_budget():
@@ -109,13 +110,13 @@ async def test_a_new_window_is_a_new_budget():
             return 1
 
     changes = []
-    cloud = BudgetedCloud(Talkative("A"), Budget([("calls", Brief(1))], Counts(), on_change=changes.append))
-    await cloud.answer(QUESTIONS[0], Deadline.after(5))
-    while changes != [True, False]:
-        try:
-            await cloud.answer(QUESTIONS[0], Deadline.after(5))
-        except BudgetExhausted:
-            await asyncio.sleep(0.05)
+    async with talkative([("calls", Brief(1))], on_change=changes.append) as (cloud, _):
+        await cloud.answer(QUESTIONS[0], Deadline.after(60))
+        while changes != [True, False]:
+            try:
+                await cloud.answer(QUESTIONS[0], Deadline.after(60))
+            except BudgetExhausted:
+                await asyncio.sleep(0.05)
 
 
 def test_money_without_prices_is_refused():
@@ -158,5 +159,25 @@ async def test_replicas_count_together_in_redis_and_each_for_itself_while_it_is_
     finally:
         await one.close()
         await other.close()
+        redis.terminate()
+        redis.wait()
+
+
+async def test_replicas_that_take_of_several_windows_at_once_take_of_all_or_of_none(tmp_path):
+    port = free_port()
+    minute, day = RateLimitItemPerMinute(7), RateLimitItemPerDay(100)
+    replicas = [Counts(f"redis://127.0.0.1:{port}/0") for _ in range(2)]
+    redis = start_redis(port, tmp_path)
+    try:
+        taken = await asyncio.gather(*(counts.take([(day, "k"), (minute, "k")]) for counts in replicas * 15))
+        assert sum(taken) <= 7
+        while await replicas[0].take([(day, "k"), (minute, "k")]):
+            taken.append(True)
+        assert sum(taken) == 7, "those who came between may have been refused, but no more than there is was given"
+        assert [(await replicas[1].left(item, "k")).remaining for item in (minute, day)] == [0, 93]
+        assert await replicas[1].take([]), "no bound is never full"
+    finally:
+        for counts in replicas:
+            await counts.close()
         redis.terminate()
         redis.wait()

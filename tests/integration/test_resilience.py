@@ -137,6 +137,35 @@ async def test_a_dying_cloud_sees_at_most_a_fifth_more_than_its_normal_calls():
         assert 60 < await calls(url) <= 72
 
 
+async def test_fail_over_is_a_retry_and_a_refused_one_gives_its_place_back():
+    clock = [0.0]
+    probing = breaker(min_calls=1, open_s=5, probes=1, clock=lambda: clock[0])
+    probing.failed(probing.admit())
+    clock[0] += 5
+    async with serving(demo(faults={"500": 1.0})) as bad, serving(demo()) as good:
+        cloud = cloud_client(endpoint(bad, "first"), endpoint(good, "second", rules=probing), share=0)
+        assert await outcomes(cloud, 3) == [CloudUnavailable] * 3
+        assert (await calls(bad), await calls(good)) == (3, 0)
+        await cloud.close()
+    assert probing.state is State.HALF_OPEN
+    assert probing.admit() is not None
+
+
+def retries_left(cloud):
+    return sum(cloud._retry_budget.take() for _ in range(100))
+
+
+async def test_the_retry_budget_counts_calls_and_retries_that_went_out_and_no_others():
+    rules = breaker(min_calls=1)
+    async with serving(demo(faults={"500": 1.0})) as url:
+        cloud = cloud_client(endpoint(url, rules=rules), share=0.2)
+        assert await outcomes(cloud, 1) == [CloudUnavailable], "the breaker is open when it is time for the retry"
+        assert await outcomes(cloud, 100) == [CircuitOpen] * 100
+        assert await calls(url) == 1
+        assert retries_left(cloud) == 3, "the three that are always allowed; a fifth of a hundred questions would be twenty"
+        await cloud.close()
+
+
 async def test_a_full_cloud_queue_is_refused_at_once_and_places_come_back():
     async with serving(demo(latency_ms=60_000)) as url:
         cloud = cloud_client(url, max_in_flight=2)

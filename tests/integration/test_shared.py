@@ -9,7 +9,7 @@ from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
 from app.cloud.demo import create_demo
 from app.cloud.shared import SharedCloud
 from app.deadline import Deadline
-from app.domain import Question
+from app.domain import CloudReply, Question
 from app.errors import CloudTimeout, CloudUnavailable
 from app.metrics import Metrics
 from tests.clouds import cloud_client
@@ -79,6 +79,62 @@ async def test_the_call_ends_when_the_last_one_leaves_and_not_before():
         third.cancel()
         await asyncio.gather(second, third, return_exceptions=True)
         await cloud.close()
+
+
+class Slow:
+    """An upstream whose calls go on until they are let go, even those that are cancelled."""
+
+    def __init__(self):
+        self.calls = []
+
+    async def answer(self, question, deadline, allowance, *, patience):
+        self.calls.append(ended := asyncio.Event())
+        try:
+            await ended.wait()
+        except asyncio.CancelledError:
+            await ended.wait()
+            raise
+        return CloudReply("A", "m", 1, {})
+
+
+async def test_a_cancelled_call_that_ends_late_takes_no_later_call_with_it():
+    upstream = Slow()
+    cloud = SharedCloud(upstream, Metrics(), longest_s=60)
+    asked = [asyncio.ensure_future(cloud.answer(QUESTION, Deadline.after(60)))]
+    while len(upstream.calls) < 1:
+        await asyncio.sleep(0)
+    asked[0].cancel()
+    await asyncio.wait(asked)
+    asked.append(asyncio.ensure_future(cloud.answer(QUESTION, Deadline.after(60))))
+    while len(upstream.calls) < 2:
+        await asyncio.sleep(0)
+    upstream.calls[0].set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    asked.append(asyncio.ensure_future(cloud.answer(QUESTION, Deadline.after(60))))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert len(upstream.calls) == 2, "the third one joins the second's call"
+    upstream.calls[1].set()
+    assert [(await reply).answer for reply in asked[1:]] == ["A", "A"]
+
+
+async def test_an_endpoint_is_told_how_long_the_most_patient_of_its_callers_still_waits():
+    class Upstream(Slow):
+        async def answer(self, question, deadline, allowance, *, patience):
+            told.append((deadline, patience))
+            return await super().answer(question, deadline, allowance, patience=patience)
+
+    told, upstream = [], Upstream()
+    cloud = SharedCloud(upstream, Metrics(), longest_s=1000)
+    asked = [asyncio.ensure_future(cloud.answer(QUESTION, Deadline.after(seconds))) for seconds in (20, 50, 30)]
+    while not told:
+        await asyncio.sleep(0)
+    ((deadline, patience),) = told
+    assert deadline.remaining() > 100, "the call itself may last as long as any caller may wait"
+    assert 30 < patience() <= 50
+    upstream.calls[0].set()
+    assert [reply.answer for reply in await asyncio.gather(*asked)] == ["A"] * 3
 
 
 async def test_a_failure_is_everybodys_and_is_not_kept():

@@ -119,3 +119,77 @@ def test_retries_are_a_share_of_the_calls(clock, share, calls, retries):
     assert sum(budget.take() for _ in range(200)) == retries
     clock.now += 11
     assert budget.take() == bool(share), "a new window"
+
+
+def test_after_it_closed_old_failures_count_no_more(clock):
+    slow = Breaker(window_s=1000, min_calls=4, failure_rate=0.5, open_s=30, probes=2, clock=clock)
+    opened(slow)
+    clock.now += 30
+    call(slow, "succeeded")
+    call(slow, "succeeded")
+    assert slow.state is State.CLOSED
+    for _ in range(3):
+        call(slow, "failed")
+        assert slow.state is State.CLOSED, "the four failures are still in the window's time, but of another day"
+    call(slow, "failed")
+    assert slow.state is State.OPEN
+
+
+def test_so_many_failures_in_a_row_open_it_however_rare_the_calls_are(breaker, clock):
+    for what in ("failed", "failed", "failed", "succeeded", "failed", "failed", "failed"):
+        call(breaker, what)
+        clock.now += 60
+    assert breaker.state is State.CLOSED, "never more than three in a row, and each long forgotten"
+    call(breaker, "failed")
+    assert breaker.state is State.OPEN
+    clock.now += 30
+    call(breaker, "succeeded")
+    call(breaker, "succeeded")
+    for _ in range(3):
+        clock.now += 60
+        call(breaker, "failed")
+    assert breaker.state is State.CLOSED, "the row begins anew"
+
+
+def test_doubts_open_a_closed_breaker_as_failures_do(breaker):
+    for _ in range(3):
+        call(breaker, "doubted")
+    assert breaker.state is State.CLOSED
+    call(breaker, "doubted")
+    assert breaker.state is State.OPEN
+
+
+def test_one_doubt_ends_no_probing_and_as_many_as_there_are_probes_do(breaker, clock):
+    opened(breaker)
+    clock.now += 30
+    call(breaker, "doubted")
+    assert breaker.state is State.HALF_OPEN
+    first, second = breaker.admit(), breaker.admit()
+    assert None not in {first, second}, "it gave its place back"
+    assert breaker.admit() is None
+    breaker.succeeded(first)
+    breaker.succeeded(second)
+    assert breaker.state is State.CLOSED
+    opened(breaker)
+    clock.now += 30
+    call(breaker, "doubted")
+    assert breaker.state is State.HALF_OPEN, "doubts of an earlier probing are forgotten"
+    call(breaker, "doubted")
+    assert breaker.state is State.OPEN
+
+
+def test_a_doubt_that_comes_late_is_ignored(breaker, clock):
+    late = breaker.admit()
+    opened(breaker)
+    clock.now += 30
+    breaker.admit()
+    for _ in range(3):
+        breaker.doubted(late)
+    assert breaker.state is State.HALF_OPEN
+
+
+def test_asking_what_is_left_of_the_retries_takes_none(clock):
+    budget = RetryBudget(0.2, clock)
+    assert [budget.left() for _ in range(10)] == [True] * 10
+    assert [budget.take() for _ in range(4)] == [True, True, True, False]
+    assert not budget.left()

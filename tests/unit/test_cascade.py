@@ -89,7 +89,7 @@ class Never:
     async def verdict(self, question, deadline):
         await asyncio.Event().wait()
 
-    async def answer(self, question, deadline):
+    async def answer(self, question, deadline, allowance):
         await asyncio.Event().wait()
 
 
@@ -105,10 +105,19 @@ async def test_a_hanging_cloud_leaves_time_for_the_degraded_answer(question):
 
 async def test_the_cloud_gets_the_deadline_less_the_reserve_and_the_caller_may_only_shorten_it(question):
     gateway = cascade(deadline_s=10)
+    # A deadline lies between what it would be if it began before and if it began after the question was answered.
+    for asked_s, given_s in ((None, 10), (5, 5), (60, 10)):
+        earliest = Deadline.after(given_s - REPLY_RESERVE_S).at
+        await gateway.answer(question, deadline_s=asked_s)
+        assert earliest <= gateway.cloud.deadlines[-1].at <= Deadline.after(given_s - REPLY_RESERVE_S).at
+
+
+async def test_the_reserve_is_a_tenth_of_a_short_deadline_and_nothing_without_an_edge_answer(question):
+    earliest = Deadline.after(0.9 * 0.5).at
+    gateway = cascade(deadline_s=0.5)
     await gateway.answer(question)
-    await gateway.answer(question, deadline_s=5)
-    await gateway.answer(question, deadline_s=60)
-    full, short, clamped = (deadline.at for deadline in gateway.cloud.deadlines)
-    assert abs((full - short) - 5) < 1
-    assert clamped - full < 1
-    assert full <= Deadline.after(10 - REPLY_RESERVE_S).at
+    assert earliest <= gateway.cloud.deadlines[-1].at <= Deadline.after(0.5).at
+    earliest = Deadline.after(10).at
+    alone = cascade(EdgeError("x"), deadline_s=10)
+    await alone.answer(question)
+    assert alone.cloud.deadlines[-1].at >= earliest, "there is no degraded answer to be sent in time"
