@@ -58,7 +58,7 @@ class EdgeSettings(_Section):
     max_batch_size: Positive = 16
     max_batch_tokens: Positive = 8192
     # Share of padding in a batch: questions of very different lengths do not share one.
-    max_padding_share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.25
+    max_padding_share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.1
     max_queue_size: Positive = 128
     max_prompt_tokens: Positive = 2048
     share_prefix: bool = True

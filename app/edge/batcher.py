@@ -59,7 +59,7 @@ class Batcher:
         max_batch_size: int,
         max_batch_tokens: int,
         max_queue_size: int,
-        max_padding_share: float = 0.25,
+        max_padding_share: float = 0.1,
         probe_after: int = 3,
         probe_every_s: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
@@ -78,7 +78,7 @@ class Batcher:
         self._running_tokens = 0
         self._pace = Pace()
         self._changed = threading.Condition()
-        self._closed = self._dead = False
+        self._closed = self._ended = False
         self._thread = threading.Thread(target=self._work, name="foggate-edge", daemon=True)
         self._thread.start()
 
@@ -95,7 +95,7 @@ class Batcher:
     @property
     def alive(self) -> bool:
         """Whether the worker thread runs."""
-        return not self._dead and self._thread.is_alive()
+        return not self._ended
 
     @property
     def failed_in_a_row(self) -> int:
@@ -179,7 +179,7 @@ class Batcher:
     def _admit(self, deadline: Deadline) -> None:
         if self._closed:
             raise Draining("the gateway is shutting down", retry_after_s=1)
-        if self._dead:
+        if self._ended:
             # Nobody would ever take it out of the queue.
             raise EdgeError("the edge model's worker has ended", retry_after_s=1)
         with self._changed:
@@ -208,8 +208,9 @@ class Batcher:
         except BaseException:
             # Not raised again: a thread that ends by SystemExit says nothing at all.
             logger.critical("the edge worker has died", exc_info=True)
+        finally:
             with self._changed:
-                self._dead = True
+                self._ended = True
                 left, self._queue = [*(batch or ()), *self._queue], []
             self._hand_over(left, [None] * len(left))
 

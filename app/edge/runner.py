@@ -107,7 +107,10 @@ class Runner:
 
 
 def _verdicts(engine: Engine, prompts: list[Prompt]) -> list[Verdict | None]:
-    """What the engine says, one entry per prompt, None where it is no distribution. Raises whatever the engine raises."""
+    """What the engine says, one entry per prompt, None where it is no distribution.
+
+    Raises whatever the engine raises, and an error where it says more or less than was asked.
+    """
     try:
         said: Sequence[object] = engine.verdicts(prompts)
     except EdgeError as error:
@@ -115,8 +118,6 @@ def _verdicts(engine: Engine, prompts: list[Prompt]) -> list[Verdict | None]:
             raise
         logger.error("%s", error.message)  # noqa: TRY400  # a sentence, not a traceback
         said = error.verdicts
-    if len(said) != len(prompts):
-        raise EdgeError(f"the engine gave {len(said)} verdicts on {len(prompts)} questions")
     return [
         verdict if isinstance(verdict, Verdict) and verdict.is_sound(prompt.options) else None
         for verdict, prompt in zip(said, prompts, strict=True)
