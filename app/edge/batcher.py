@@ -18,6 +18,7 @@ from app.domain import EdgeReply, Question, Verdict
 from app.edge.rendering import Prompt
 from app.errors import Draining, EdgeError, Overloaded
 from app.metrics import Metrics
+from app.offload import in_text_thread
 from app.tracing import edge_spans
 
 logger = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ _CLOSE_S = 30.0
 
 
 class Engine(Protocol):
-    """What a batch is run on. `verdicts` is called from the worker thread only, `prepare` from the event loop."""
+    """What a batch is run on. `verdicts` is called from the worker thread only, `prepare` from the text thread."""
 
     name: str
     fingerprint: str
@@ -75,6 +76,8 @@ class Batcher:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Waiting] = deque()
+        # Questions whose text is being tokenised; they count as queued.
+        self._preparing = 0
         self._running_tokens = 0
         self._seconds_per_token = 0.0
         # Since when the present batch runs, and when the worker last finished one or found nothing to do.
@@ -126,7 +129,12 @@ class Batcher:
         """
         # Asked before the tokenizer works, and again under the lock: refusing must be cheap exactly when it is frequent.
         self._admit(deadline)
-        prompt = self._engine.prepare(question)
+        self._preparing += 1
+        try:
+            # A long text takes the tokenizer a tenth of a second.
+            prompt = await in_text_thread(self._engine.prepare, question)
+        finally:
+            self._preparing -= 1
         waiting = _Waiting(prompt, self._loop.create_future(), self._clock())
         with self._changed:
             self._admit(deadline)
@@ -157,7 +165,7 @@ class Batcher:
             tokens = self._running_tokens + sum(len(w.prompt.ids) for w in self._queue)
         wait = tokens * self._seconds_per_token
         # An empty queue always admits: a pessimistic estimate must be able to correct itself.
-        if waiting >= self._max_queue_size or (waiting and wait > deadline.at - self._clock()):
+        if waiting + self._preparing >= self._max_queue_size or (waiting and wait > deadline.at - self._clock()):
             raise Overloaded("the edge queue is full", retry_after_s=max(1.0, wait))
 
     def _forget(self, waiting: _Waiting) -> None:
