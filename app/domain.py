@@ -4,7 +4,6 @@ Owns what a question and an answer *are*. Knows no framework, no model and no wi
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,9 +16,6 @@ MIN_OPTIONS, MAX_OPTIONS = 2, len(LETTERS)
 # The five words of the confidence vocabulary, exactly as the model writes them.
 BUCKET_LABELS = ("0.0", "0.25", "0.5", "0.75", "1.0")
 BUCKETS = tuple(float(label) for label in BUCKET_LABELS)
-
-# Everything that str.splitlines() treats as the end of a line.
-_LINE_BREAKS = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
 
 
 class Route(StrEnum):
@@ -65,7 +61,18 @@ class Signal(StrEnum):
 
 def one_line(text: str) -> str:
     """Fold every line break (and the blanks around it) into one space, so that an option cannot forge another option line."""
-    return _LINE_BREAKS.sub(" ", text).strip()
+    # Not a pattern such as `\s*[breaks]\s*`: that needs time that grows with the square of a run of blanks.
+    pieces = (piece.strip() for piece in text.splitlines())
+    return " ".join(piece for piece in pieces if piece)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be encoded: a lone surrogate cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,8 @@ class Question:
     """One multiple-choice question: the text as the caller wrote it, 2 to 26 distinct options, each on one line.
 
     Raises:
-        InvalidQuestion: blank question or option, too few or too many options, two equal options, text that is not
-            valid Unicode (a lone surrogate).
+        InvalidQuestion: blank question or option, too few or too many options, two equal options, text (that of id
+            and domain too) that is not valid Unicode (a lone surrogate).
     """
 
     question: str
@@ -94,10 +101,12 @@ class Question:
                 raise InvalidQuestion(f"option {LETTERS[index]} is blank", param=f"options.{index}")
             if (first := options.index(option)) != index:
                 raise InvalidQuestion(f"options {LETTERS[first]} and {LETTERS[index]} are the same", param=f"options.{index}")
-        try:
-            "\n".join((self.question, *options)).encode()
-        except UnicodeEncodeError:
-            raise InvalidQuestion("the text is not valid Unicode", param="question") from None
+        if not is_unicode("\n".join((self.question, *options))):
+            raise InvalidQuestion("the text is not valid Unicode", param="question")
+        # Both are echoed, and a text that cannot be encoded would break the whole reply.
+        for name, echoed in (("id", self.id), ("domain", self.domain)):
+            if echoed is not None and not is_unicode(echoed):
+                raise InvalidQuestion(f"{name} is not valid Unicode", param=name)
 
     @property
     def letters(self) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import math
 import signal
 import socket
@@ -251,7 +252,7 @@ def _guard(app: FastAPI, settings: Settings, state: GatewayState, counts: Counts
     public = QUIET if settings.security.public_metrics else PROBES
     app.add_middleware(Authenticate, ring=ring, counts=counts, metrics=state.metrics, public=public)
     app.add_middleware(HostGuard, allowed=allowed_hosts(settings))
-    app.add_middleware(RequestContext, draining=lambda: state.draining)
+    app.add_middleware(RequestContext, draining=lambda: state.draining, metrics=state.metrics)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -307,6 +308,12 @@ async def serve(
         fatal.append(sentence)
         server.should_exit = True
 
+    def on_warm(model: str) -> None:
+        # What is alive now stays for good. With the modules and the model in it, one full collection would hold everything for
+        # 0.4 s, and a body with many values in it is enough to set one off.
+        gc.freeze()
+        on_ready(model)
+
     def drain() -> None:
         state.draining = True
         # While the model loads no load balancer sends anything here.
@@ -317,7 +324,7 @@ async def serve(
     def on_stop() -> None:
         state.draining = state.stopping = True
 
-    app = create_app(settings, loader=loader, on_startup=on_startup, on_ready=on_ready, on_fatal=on_fatal)
+    app = create_app(settings, loader=loader, on_startup=on_startup, on_ready=on_warm, on_fatal=on_fatal)
     state: GatewayState = app.state.gateway
     limits = settings.limits
     config = uvicorn.Config(

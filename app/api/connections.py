@@ -1,28 +1,61 @@
-"""Bounds on connections, below any request: how many one address may hold, and how long a request's head may take.
+"""Bounds on connections, below any request: how many one address may hold, how long a request's head may take, and how much
+of what came is looked at in one turn of the event loop.
 
-uvicorn bounds neither: a client that sends a header a minute, or opens ten thousand connections, would be kept for ever.
+uvicorn bounds none of them: a client that sends a header a minute, or opens ten thousand connections, would be kept for ever,
+and a quarter of a megabyte in chunks of one byte holds the loop for half a second.
 """
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+# Of a chunked body in chunks of one byte this takes some ten milliseconds.
+_PIECE_BYTES = 1_024
+
+
+class Turns:
+    """Who has more work than fits into one turn of the loop: one step of one of them a turn, one after the other."""
+
+    def __init__(self) -> None:
+        self._steps: deque[Callable[[], bool]] = deque()
+
+    def join(self, loop: asyncio.AbstractEventLoop, step: Callable[[], bool]) -> None:
+        """Call `step` once a turn until it says that there is no more."""
+        self._steps.append(step)
+        if len(self._steps) == 1:
+            loop.call_soon(self._next, loop)
+
+    def _next(self, loop: asyncio.AbstractEventLoop) -> None:
+        more = False
+        try:
+            more = self._steps[0]()
+        finally:
+            step = self._steps.popleft()
+            if more:
+                self._steps.append(step)
+            if self._steps:
+                loop.call_soon(self._next, loop)
 
 
 class GuardedProtocol(H11Protocol):
     """uvicorn's HTTP protocol with bounds. One subclass per server holds them, see `guarded_protocol`."""
 
     open_of: Counter[str]
+    turns: Turns
     max_per_client: int
     header_timeout_s: float
     _address = ""
     _head_timer: asyncio.TimerHandle | None = None
+    _later: bytearray
 
     def connection_made(self, transport: Any) -> None:
         """Count it, and close it at once if it is one too many."""
         super().connection_made(transport)
+        self._later = bytearray()
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if isinstance(peer, tuple) else "local"
         self.open_of[self._address] += 1
@@ -40,6 +73,33 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        """Take much of it in pieces, in turn with the other connections."""
+        if not self._later and len(data) <= _PIECE_BYTES:
+            self._take(data)
+            return
+        if not self._later:
+            self.turns.join(self.loop, self._take_piece)
+        self._later += data
+        # No more is read before this is done, so that the client waits too.
+        self.transport.pause_reading()
+
+    def _take_piece(self) -> bool:
+        """Whether there is more."""
+        if self.transport.is_closing():
+            return False
+        piece = bytes(self._later[:_PIECE_BYTES])
+        del self._later[:_PIECE_BYTES]
+        try:
+            self._take(piece)
+        except Exception:
+            # As asyncio does with a protocol that fails.
+            self.transport.abort()
+            raise
+        if not self._later and not self.flow.read_paused:
+            self.transport.resume_reading()
+        return bool(self._later)
+
+    def _take(self, data: bytes) -> None:
         """Watch how long a head takes."""
         super().data_received(data)
         # Idle with bytes behind it: a head that is not whole yet.
@@ -65,5 +125,5 @@ def guarded_protocol(*, max_per_client: int, header_timeout_s: float) -> type[Gu
         max_per_client: open connections of one address; one more is closed at once.
         header_timeout_s: from the connection, or from a request's first byte, to the end of its head.
     """
-    bounds = {"open_of": Counter(), "max_per_client": max_per_client, "header_timeout_s": header_timeout_s}
+    bounds = {"open_of": Counter(), "turns": Turns(), "max_per_client": max_per_client, "header_timeout_s": header_timeout_s}
     return type("BoundedProtocol", (GuardedProtocol,), bounds)

@@ -52,6 +52,7 @@ STATUS: dict[type[FogGateError], int] = {
     # Raised at start-up only; listed so that the table is complete.
     ConfigError: 500,
 }
+_MAX_NAME_CHARS = 64
 _NEEDS_RETRY_AFTER = (429, 503)
 _HTTP_TYPES = {
     400: "bad_request",
@@ -100,12 +101,23 @@ def http_response(status: int, request_id: str, headers: Mapping[str, str] | Non
     return JSONResponse(error_body(kind, _HTTP_MESSAGES.get(status, f"HTTP {status}"), request_id), status, headers)
 
 
+def internal_error(request_id: str) -> dict[str, Any]:
+    """The envelope of a bug of ours."""
+    return error_body("internal_error", "an internal error; the request id is in the log", request_id)
+
+
 def validation_error(errors: Sequence[Mapping[str, Any]]) -> InvalidQuestion:
     """The first of pydantic's complaints as one of ours: where, and what. The value itself is never repeated."""
     first = errors[0]
-    path = ".".join(str(part) for part in first["loc"] if part != "body")
+    path = ".".join(_shown(str(part)) for part in first["loc"] if part != "body")
     message = "unknown field" if first["type"] == "extra_forbidden" else str(first["msg"]).removeprefix("Value error, ")
     return InvalidQuestion(f"{path}: {message}" if path else message, param=path or None)
+
+
+def _shown(name: str) -> str:
+    """A field's name as a caller may read it again: it can be as long as the body, and hold what cannot be encoded."""
+    short = name if len(name) <= _MAX_NAME_CHARS else name[:_MAX_NAME_CHARS] + "…"
+    return short.encode(errors="backslashreplace").decode()
 
 
 def install_handlers(app: FastAPI, metrics: Metrics) -> None:

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.auth import QUIET
-from app.api.errors import error_body, http_response, response_of
+from app.api.errors import http_response, internal_error, response_of
 from app.errors import PayloadTooLarge
 from app.metrics import Metrics
 from app.tracing import trace_id
@@ -25,19 +25,21 @@ log = structlog.get_logger("foggate.request")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _OURS = b"x-foggate-"
+_COOKIE = b"cookie"
 # An oversized body is read and thrown away up to here, so that the caller gets to see the 413; beyond, we hang up.
 _DISCARD_AT_MOST = 64 * 1024 * 1024
 
 
 class RequestContext:
-    """Outermost: request id, log line, 500 without details, `Connection: close` while draining.
+    """Outermost: request id, log line, 500 without details, `Connection: close` while draining; no cookie or query comes through.
 
     Handlers leave what the log line should say in `scope["state"]["log"]`: numbers and names, never question text.
     """
 
-    def __init__(self, app: ASGIApp, draining: Callable[[], bool]) -> None:
+    def __init__(self, app: ASGIApp, draining: Callable[[], bool], metrics: Metrics) -> None:
         self.app = app
         self.draining = draining
+        self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -45,9 +47,10 @@ class RequestContext:
             return
         given = Headers(scope=scope).get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        # These are ours to say: nobody behind may take a caller's for one.
-        own = [(name, value) for name, value in scope["headers"] if not name.lower().startswith(_OURS)]
-        scope = {**scope, "headers": own}
+        # Ours are ours to say: nobody behind may take a caller's for one. And nobody behind reads a cookie or a query, but FastAPI
+        # takes both apart for every request, the cookie in time that grows with the square of its length.
+        own = [(name, value) for name, value in scope["headers"] if not (found := name.lower()).startswith(_OURS) and found != _COOKIE]
+        scope = {**scope, "headers": own, "query_string": b""}
         fields: dict[str, Any] = {}
         scope.setdefault("state", {}).update(request_id=request_id, log=fields)
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -71,9 +74,9 @@ class RequestContext:
             raise
         except Exception:
             log.exception("a bug: unhandled exception", path=scope["path"])
+            self.metrics.rejected.labels("internal_error").inc()
             if not status:
-                body = error_body("internal_error", "an internal error; the request id is in the log", request_id)
-                await JSONResponse(body, 500)(scope, receive, send_with_id)
+                await JSONResponse(internal_error(request_id), 500)(scope, receive, send_with_id)
         finally:
             if scope["path"] not in QUIET:
                 duration_ms = round((time.monotonic() - started) * 1000, 1)

@@ -1,24 +1,29 @@
 """The REST interface: answers, health, metrics, models."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import ValidationError
 
 from app.api.auth import Caller
-from app.api.errors import body_of, type_name, validation_error
-from app.api.schemas import AnswerRequest, AnswerResponse, AnswersRequest, AnswersResponse, ErrorResponse, answer_body
+from app.api.body import json_route
+from app.api.errors import body_of, internal_error, type_name, validation_error
+from app.api.schemas import MAX_ID_CHARS, AnswerRequest, AnswerResponse, AnswersRequest, AnswersResponse, ErrorResponse, answer_body
 from app.api.state import GatewayState
 from app.cascade import Cascade
-from app.domain import Outcome, RouteRequest
+from app.domain import Outcome, RouteRequest, is_unicode
 from app.errors import Draining, FogGateError, InvalidQuestion, NotReady, Overloaded
 from app.keys import Permission
 from app.metrics import CONTENT_TYPE
+from app.offload import SMALL, in_text_thread
+from app.strict_json import dumps
 from app.tracing import describe
+
+log = structlog.get_logger("foggate")
 
 NDJSON = "application/x-ndjson"
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -42,7 +47,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 
 def answers_router(state: GatewayState) -> APIRouter:
     """The routes that answer questions."""
-    router = APIRouter(tags=["answers"])
+    router = APIRouter(tags=["answers"], route_class=json_route(state.limits.max_questions))
 
     @router.post("/v1/answer", response_model=AnswerResponse, responses=_ERRORS, summary="Answer one question")
     async def answer(asked: AnswerRequest, request: Request) -> JSONResponse:
@@ -72,14 +77,18 @@ def answers_router(state: GatewayState) -> APIRouter:
         await request.state.caller.count(len(asked.questions))
         turn = asyncio.Semaphore(state.limits.batch_concurrency)
         request.state.log.update(questions=len(asked.questions), errors=0)
-        tasks = [asyncio.ensure_future(_one_of_many(state, turn, request, index, raw)) for index, raw in enumerate(asked.questions)]
-        if NDJSON in request.headers.get("accept", ""):
+        lines = NDJSON in request.headers.get("accept", "")
+        tasks = [
+            asyncio.ensure_future(_one_of_many(state, turn, request, index, raw, numbered=lines))
+            for index, raw in enumerate(asked.questions)
+        ]
+        if lines:
             return StreamingResponse(_lines(tasks), media_type=NDJSON)
         try:
             results = await asyncio.gather(*tasks)
         finally:
             _cancel(tasks)
-        return JSONResponse({"results": [{k: v for k, v in result.items() if k != "index"} for result in results]})
+        return Response(b'{"results":[' + b",".join(results) + b"]}", media_type="application/json")
 
     @router.get("/v1/models", summary="The models behind this gateway")
     async def models() -> dict[str, Any]:
@@ -129,9 +138,10 @@ async def _answer_one(state: GatewayState, asked: AnswerRequest, caller: Caller)
     for field, chosen in (("tau", asked.tau is not None), ("route", asked.route_request is not RouteRequest.AUTO)):
         if chosen:
             caller.require(Permission.FORCE_ROUTE, param=field)
+    question = asked.to_question() if length <= SMALL else await in_text_thread(asked.to_question)
     try:
         outcome = await cascade.answer(
-            asked.to_question(), tau=asked.tau, route=asked.route_request, deadline_s=deadline_s, allowance=caller.allowance
+            question, tau=asked.tau, route=asked.route_request, deadline_s=deadline_s, allowance=caller.allowance
         )
     except (Overloaded, Draining):
         await caller.give_back()
@@ -141,34 +151,55 @@ async def _answer_one(state: GatewayState, asked: AnswerRequest, caller: Caller)
     return outcome
 
 
-async def _one_of_many(state: GatewayState, turn: asyncio.Semaphore, request: Request, index: int, raw: Any) -> dict[str, Any]:
-    """One result of `/v1/answers`: an answer, or an error of its own."""
+async def _may_begin(state: GatewayState, caller: Caller) -> None:
+    """Raise Draining once the listener is closed: a batch must not keep the process from ending."""
+    if state.stopping:
+        await caller.give_back()
+        raise Draining("the gateway is shutting down", retry_after_s=1)
+
+
+async def _one_of_many(state: GatewayState, turn: asyncio.Semaphore, request: Request, index: int, raw: Any, *, numbered: bool) -> bytes:
+    """One result of `/v1/answers` as JSON: an answer, or an error of its own, whatever went wrong."""
+    number = {"index": index} if numbered else {}
     async with turn:
+        # Not all of a batch in one turn of the loop: two hundred questions that are refused at once would hold it for long.
+        await asyncio.sleep(0)
         try:
-            if state.stopping:
-                await request.state.caller.give_back()
-                raise Draining("the gateway is shutting down", retry_after_s=1)
-            return {"index": index, **answer_body(await _answer_one(state, AnswerRequest.model_validate(raw), request.state.caller))}
+            await _may_begin(state, request.state.caller)
+            outcome = await _answer_one(state, AnswerRequest.model_validate(raw), request.state.caller)
+            return dumps({**number, **answer_body(outcome)})
         except ValidationError as error:
-            failed: FogGateError = validation_error([dict(item) for item in error.errors()])
+            kind, failed = _refused(validation_error([dict(item) for item in error.errors()]), request)
         except FogGateError as error:
-            failed = error
+            kind, failed = _refused(error, request)
+        except Exception:
+            log.exception("a bug: unhandled exception", path=request.url.path, index=index)
+            kind, failed = "internal_error", internal_error(request.state.request_id)
     request.state.log["errors"] += 1
-    state.metrics.rejected.labels(type_name(failed)).inc()
+    state.metrics.rejected.labels(kind).inc()
+    return dumps({**number, "id": _echoed(raw), **failed})
+
+
+def _refused(error: FogGateError, request: Request) -> tuple[str, dict[str, Any]]:
+    return type_name(error), body_of(error, request.state.request_id)
+
+
+def _echoed(raw: Any) -> str | None:
+    """The id of a question that may have been refused for it."""
     given = raw.get("id") if isinstance(raw, dict) else None
-    return {"index": index, "id": given if isinstance(given, str) else None, **body_of(failed, request.state.request_id)}
+    return given if isinstance(given, str) and len(given) <= MAX_ID_CHARS and is_unicode(given) else None
 
 
-async def _lines(tasks: Sequence[asyncio.Future[dict[str, Any]]]) -> AsyncIterator[bytes]:
+async def _lines(tasks: Sequence[asyncio.Future[bytes]]) -> AsyncIterator[bytes]:
     try:
         for done in asyncio.as_completed(tasks):
-            yield json.dumps(await done, ensure_ascii=False).encode() + b"\n"
+            yield await done + b"\n"
     finally:
         # The reader may have left in the middle.
         _cancel(tasks)
 
 
-def _cancel(tasks: Sequence[asyncio.Future[dict[str, Any]]]) -> None:
+def _cancel(tasks: Sequence[asyncio.Future[bytes]]) -> None:
     for task in tasks:
         task.cancel()
 

@@ -1,8 +1,9 @@
-"""The wire: what a question and an answer look like in JSON. Strict types, unknown fields refused."""
+"""The wire: what a question and an answer look like in JSON. Strict types, unknown fields refused, every number bounded."""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SkipValidation
+from pydantic import BaseModel, ConfigDict, FailFast, Field, SkipValidation, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
 
 from app.domain import BUCKET_LABELS, Outcome, Question, Reason, RouteRequest
 
@@ -14,20 +15,39 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
+MAX_ID_CHARS = 128
+# 24 days; what fits into 32 bits.
+MAX_DEADLINE_MS = 2_147_483_647
+
+
 class _Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_unknown_field(cls, raw: Any) -> Any:
+        """Refuse at the first unknown field: pydantic would describe each of a hundred thousand, which takes a second."""
+        if isinstance(raw, dict):
+            for name in raw:
+                if name not in cls.model_fields:
+                    unknown = InitErrorDetails(type="extra_forbidden", loc=(name,), input=None)
+                    raise ValidationError.from_exception_data(cls.__name__, [unknown])
+        return raw
 
 
 class AnswerRequest(_Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE, {**EXAMPLE, "tau": 0.9}, {**EXAMPLE, "route": "cloud"}]})
 
     question: str = Field(description="The question; any text that is not blank.")
-    options: list[str] = Field(description="2 to 26 distinct options; they are lettered A, B, C … in this order.")
-    id: Annotated[str, Field(max_length=128)] | None = Field(None, description="Returned as it is.")
+    # At the first option that is no text the others are not looked at, for the same reason.
+    options: Annotated[list[str], FailFast()] = Field(description="2 to 26 distinct options; they are lettered A, B, C … in this order.")
+    id: Annotated[str, Field(max_length=MAX_ID_CHARS)] | None = Field(None, description="Returned as it is.")
     domain: Annotated[str, Field(max_length=64)] | None = Field(None, description="Selects a per-domain tau.")
     tau: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(None, description="Overrides the configured cut.")
     route: Literal["auto", "edge", "cloud"] = Field("auto", description="Force one side instead of letting the confidence decide.")
-    deadline_ms: Annotated[int, Field(ge=1)] | None = Field(None, description="May shorten the configured deadline, never lengthen it.")
+    deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(
+        None, description="May shorten the configured deadline, never lengthen it."
+    )
 
     def to_question(self) -> Question:
         """The domain object. Raises InvalidQuestion."""

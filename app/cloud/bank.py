@@ -2,7 +2,6 @@
 
 import json
 import random
-import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from app.domain import LETTERS, MAX_OPTIONS, MIN_OPTIONS, one_line
 from app.errors import ConfigError
 
 SHIPPED_BANK = Path(__file__).with_name("bank.jsonl")
-_OPTION = re.compile(r"^\s*([A-Z])[.)]\s+(.*\S)\s*$")
+# No word is longer; and Python's normalisation needs time that grows with the square of a run of combining marks.
+_LONGEST_WORD = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,29 @@ class AskedQuestion:
 def read_prompt(text: str) -> AskedQuestion | None:
     """Find the last block of lines `A. …`, `B. …` in a user turn; None if there is none."""
     lines = text.splitlines()
+    found = [_option(line) for line in lines]
     end = len(lines)
-    while end and not _OPTION.match(lines[end - 1]):
+    while end and not found[end - 1]:
         end -= 1
     start = end
-    while start and _OPTION.match(lines[start - 1]):
+    while start and found[start - 1]:
         start -= 1
     # A question may itself end in such lines: the block is the last run that counts up from A.
-    letters = [match[1] for line in lines[start:end] if (match := _OPTION.match(line))]
+    block = [option for option in found[start:end] if option]
+    letters = [letter for letter, _ in block]
     first = len(letters) - 1 - letters[::-1].index("A") if "A" in letters else -1
-    options = [match[2] for line in lines[start + first : end] if (match := _OPTION.match(line))]
+    options = [option for _, option in block[first:]]
     if first < 0 or not MIN_OPTIONS <= len(options) <= MAX_OPTIONS or letters[first:] != list(LETTERS[: len(options)]):
         return None
     return AskedQuestion("\n".join(lines[: start + first]), tuple(options))
+
+
+def _option(line: str) -> tuple[str, str] | None:
+    """Letter and text of a line `A. text` or `A) text`; None of any other."""
+    line = line.strip()
+    text = line[2:].strip()
+    is_option = line[:1] in LETTERS and line[1:2] in {".", ")"} and line[2:3].isspace() and text
+    return (line[0], text) if is_option else None
 
 
 class Bank:
@@ -87,10 +97,11 @@ class Bank:
 
     def letter(self, asked: AskedQuestion) -> str | None:
         """The letter to say; None when the recorded model said none. Outside the bank a seeded random offered letter."""
-        draw = random.Random(f"{self._seed}|{asked.key}")  # noqa: S311  # a simulation, not a secret
-        if asked.key not in self._answers:
+        key = asked.key
+        draw = random.Random(f"{self._seed}|{key}")  # noqa: S311  # a simulation, not a secret
+        if key not in self._answers:
             return LETTERS[draw.randrange(len(asked.options))]
-        text = self._answers[asked.key]
+        text = self._answers[key]
         if text is None:
             return None
         right = next(i for i, option in enumerate(asked.options) if _normal(option) == _normal(text))
@@ -127,4 +138,5 @@ def load_rows(paths: Iterable[Path]) -> list[dict[str, Any]]:
 
 
 def _normal(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    words = (unicodedata.normalize("NFKC", word) if len(word) <= _LONGEST_WORD else word for word in text.split())
+    return " ".join(" ".join(words).casefold().split())

@@ -7,6 +7,7 @@ Cancelling the caller cancels the call.
 """
 
 import asyncio
+import logging
 import math
 import random
 import time
@@ -16,7 +17,7 @@ from typing import Any
 import httpx2
 
 from app.cloud.endpoint import AttemptFailed, Endpoint, Purse, attempt
-from app.cloud.parse import cloud_messages, parse_letter
+from app.cloud.parse import cloud_messages, parse_letter, read_model, read_usage
 from app.cloud.retry_budget import RetryBudget
 from app.cloud.usage import model_of, usage_of
 from app.counts import Bound
@@ -24,6 +25,9 @@ from app.deadline import Deadline
 from app.domain import CloudReply, Question
 from app.errors import BudgetExhausted, CircuitOpen, CloudError, CloudTimeout, CloudUnavailable, CloudUnparsable
 from app.metrics import Metrics
+from app.offload import SMALL, in_text_thread
+
+logger = logging.getLogger("foggate.cloud")
 
 # An answer is one letter in a short sentence; this bounds a model that thinks aloud.
 _MAX_TOKENS = 64
@@ -150,7 +154,7 @@ class CloudClient:
                 break
             else:
                 await self._charge(payload, endpoint.model, purse)
-                return self._reply(payload, question, number, endpoint.model)
+                return await self._reply(payload, question, number, endpoint.model)
         raise error
 
     async def _next(self, failed: Mapping[str, AttemptFailed], number: int, deadline: Deadline) -> tuple[Endpoint, int] | None:
@@ -183,16 +187,23 @@ class CloudClient:
         if purse is not None:
             await purse.used(model_of(payload, asked_model), usage)
 
-    def _reply(self, payload: Any, question: Question, attempts: int, asked_model: str) -> CloudReply:
+    async def _reply(self, payload: Any, question: Question, attempts: int, asked_model: str) -> CloudReply:
+        """What a decoded 200 says. Raises CloudUnparsable."""
         try:
             text = payload["choices"][0]["message"]["content"]
-            usage = {key: value for key, value in (payload.get("usage") or {}).items() if type(value) is int}
-            model = str(payload.get("model") or asked_model)
+            usage, model = read_usage(payload), read_model(payload, asked_model)
         except (KeyError, IndexError, TypeError, AttributeError):
             raise CloudUnparsable("the cloud's reply is not a chat completion") from None
         if not isinstance(text, str):
             raise CloudUnparsable("the cloud's reply has no text")
-        return CloudReply(parse_letter(text, question), model, attempts, usage)
+        try:
+            letter = parse_letter(text, question) if len(text) <= SMALL else await in_text_thread(parse_letter, text, question)
+        except CloudError:
+            raise
+        except Exception:
+            logger.exception("a bug: a reply of the cloud could not be read")
+            raise CloudUnparsable("the cloud's reply could not be read") from None
+        return CloudReply(letter, model, attempts, usage)
 
     def _wait(self, attempt_number: int, retry_after_s: float | None) -> float:
         jitter = self._random.uniform(0, min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2**attempt_number))

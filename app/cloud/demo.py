@@ -17,8 +17,11 @@ from starlette.types import Receive, Scope, Send
 
 from app.cloud.bank import Bank, read_prompt
 from app.errors import ConfigError
+from app.strict_json import loads
 
 MODEL = "demo-cloud"
+# A chat completion request has a few dozen.
+_MAX_VALUES = 10_000
 FAULTS = ("429", "500", "hang", "cut", "bad-json", "prose")
 _PROSE = "That is an interesting question, and reasonable people could see it in more than one way."
 
@@ -83,8 +86,10 @@ def create_demo(
         fault = _draw_fault(draw.random(), rates)
         wait_s = latency_ms / 1000 * math.exp(draw.gauss(0, latency_sigma))
         try:
-            body = await request.json()
+            body = loads(await request.body(), max_values=_MAX_VALUES)
             prompt = next(m["content"] for m in reversed(body["messages"]) if m["role"] == "user")
+            # A lone surrogate is no text; the letter is drawn from the text's bytes.
+            prompt.encode()
             asked = read_prompt(prompt)
         except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
             return _error(400, "the body is not a chat completion request with a user message")

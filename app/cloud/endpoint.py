@@ -5,11 +5,12 @@ Messages of errors never hold the key, the question or the endpoint's own text.
 
 import asyncio
 import email.utils
-import json
+import logging
 import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import httpx2
@@ -18,10 +19,20 @@ from app.cloud.breaker import Breaker
 from app.cloud.silence import Judge, Silence, Trial
 from app.errors import BudgetExhausted, CloudError, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
 from app.metrics import Metrics
+from app.offload import SMALL, in_text_thread
+from app.strict_json import loads
 from app.tracing import cloud_attempt
 
-# A chat completion of 64 tokens is a few hundred bytes.
+logger = logging.getLogger("foggate.cloud")
+
+# A chat completion of 64 tokens is a few hundred bytes, a few dozen values (with log-probabilities some thousands), and
+# comes in a few pieces: each piece costs the event loop as much as a kilobyte.
 MAX_REPLY_BYTES = 1_048_576
+_MAX_VALUES = 20_000
+_MAX_PIECES = 4_096
+_PIECES_AT_ONCE = 64
+# A date in a header is 29 characters long.
+_MAX_DATE_CHARS = 64
 
 
 class AttemptFailed(Exception):
@@ -104,7 +115,7 @@ async def attempt(
 
     Raises:
         AttemptFailed: another attempt may do better.
-        CloudUnparsable: a reply that is no JSON, too long, or no HTTP.
+        CloudUnparsable: a reply that is no JSON, too long, or no HTTP, or one that this code fails on.
         BudgetExhausted: nothing was left to pay for it when it was about to go out; nothing was sent.
     """
     seen = _Seen()
@@ -115,7 +126,9 @@ async def attempt(
                 content = await _post(http, endpoint, body, span.headers, seen, purse=purse)
             if seen.status == httpx2.codes.OK:
                 trial.answered()
-            return _payload(content, seen)
+            return await _payload(content, seen)
+        except (AttemptFailed, CloudError):
+            raise
         except TimeoutError:
             seen.outcome, seen.silence = "timeout", trial.silent()
             raise AttemptFailed(CloudTimeout("the cloud did not answer in time"), seen.outcome, here=False) from None
@@ -130,6 +143,11 @@ async def attempt(
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError):
             seen.outcome, seen.healthy = "protocol", False
             raise CloudUnparsable("the cloud's reply is not valid HTTP") from None
+        except Exception:
+            # Whatever a reply makes this code do wrong belongs to the attempt: there is an edge answer to fall back to.
+            logger.exception("a bug: an attempt at the cloud failed unexpectedly")
+            seen.outcome = "internal"
+            raise CloudUnparsable("the cloud's reply could not be read") from None
         finally:
             metrics.cloud_attempts.labels(seen.outcome).inc()
             span.ended(seen.outcome, seen.status)
@@ -160,7 +178,7 @@ def _tell(breaker: Breaker, ticket: int, seen: _Seen) -> None:
         breaker.abandoned(ticket)
 
 
-def _payload(content: bytes, seen: _Seen) -> Any:
+async def _payload(content: bytes, seen: _Seen) -> Any:
     """The JSON of a 200; any other status is a failure of its kind."""
     status = seen.status or 0
     seen.healthy = status < httpx2.codes.INTERNAL_SERVER_ERROR
@@ -171,7 +189,9 @@ def _payload(content: bytes, seen: _Seen) -> Any:
     if status != httpx2.codes.OK:
         raise AttemptFailed(CloudRejected(f"the cloud refused the request with status {status}"), seen.outcome, here=False)
     try:
-        return json.loads(content)
+        if len(content) <= SMALL:
+            return loads(content, max_values=_MAX_VALUES)
+        return await in_text_thread(partial(loads, content, max_values=_MAX_VALUES))
     except ValueError:
         seen.outcome = "not_json"
         raise CloudUnparsable("the cloud's reply is not JSON") from None
@@ -188,31 +208,39 @@ async def _pay(purse: Purse | None, seen: _Seen) -> None:
 async def _post(
     http: httpx2.AsyncClient, endpoint: Endpoint, body: Mapping[str, Any], trace: Mapping[str, str], seen: _Seen, *, purse: Purse | None
 ) -> bytes:
-    content = bytearray()
+    content, pieces = bytearray(), 0
 
     async def on_event(event: str, info: Mapping[str, Any]) -> None:
         # There is a connection, and our own request (no proxy's CONNECT) is about to be written: now it costs something.
         if event.endswith(".send_request_headers.started") and info["request"].method == b"POST":
             await _pay(purse, seen)
 
-    headers = {**trace, **endpoint.headers}
+    # Not compressed: a kilobyte can become a megabyte in one step, before anybody could count it.
+    headers = {"accept-encoding": "identity", **trace, **endpoint.headers}
     # No timeout of its own: the caller's asyncio.timeout.
     async with http.stream("POST", endpoint.url, json=body, headers=headers, timeout=None, extensions={"trace": on_event}) as response:
         # A transport that tells no events has sent it all the same.
         await _pay(purse, seen)
         seen.status = response.status_code
         seen.retry_after_s = retry_after(response.headers.get("retry-after"))
-        async for chunk in response.aiter_bytes():
-            content += chunk
-            if len(content) > MAX_REPLY_BYTES:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            seen.outcome, seen.healthy = "compressed", True
+            raise CloudUnparsable("the cloud's reply is compressed, which it was asked not to be")
+        async for piece in response.aiter_raw():
+            content += piece
+            pieces += 1
+            if len(content) > MAX_REPLY_BYTES or pieces > _MAX_PIECES:
                 seen.outcome, seen.healthy = "too_long", True
-                raise CloudUnparsable(f"the cloud's reply is over {MAX_REPLY_BYTES} bytes")
+                raise CloudUnparsable(f"the cloud's reply is over {MAX_REPLY_BYTES} bytes or {_MAX_PIECES} pieces")
+            if pieces % _PIECES_AT_ONCE == 0:
+                # What is here already is handed over without a pause otherwise: thousands of pieces of a byte each.
+                await asyncio.sleep(0)
     return bytes(content)
 
 
 def retry_after(value: str | None) -> float | None:
     """Seconds from a `Retry-After` header: a number, or an HTTP date (RFC 9110, 10.2.3); None if it is neither."""
-    if value is None:
+    if value is None or len(value) > _MAX_DATE_CHARS:
         return None
     try:
         seconds = float(value)
@@ -221,5 +249,5 @@ def retry_after(value: str | None) -> float | None:
         pass
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

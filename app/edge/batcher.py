@@ -20,6 +20,7 @@ from app.edge.rendering import Prompt
 from app.edge.runner import Engine, Runner
 from app.errors import Draining, EdgeError, Overloaded
 from app.metrics import Metrics
+from app.offload import in_text_thread
 from app.tracing import edge_spans
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,8 @@ class Batcher:
         self._loop = asyncio.get_running_loop()
         # Oldest first.
         self._queue: list[_Waiting] = []
+        # Questions whose text is being tokenised; they count as queued.
+        self._preparing = 0
         self._running_tokens = 0
         self._pace = Pace()
         self._changed = threading.Condition()
@@ -146,7 +149,13 @@ class Batcher:
         """
         # Asked before the tokenizer works, and again under the lock: refusing must be cheap exactly when it is frequent.
         self._admit(deadline)
-        reply = await self._reply(self._engine.prepare(question), deadline)
+        self._preparing += 1
+        try:
+            # A long text takes the tokenizer a tenth of a second.
+            prompt = await in_text_thread(self._engine.prepare, question)
+        finally:
+            self._preparing -= 1
+        reply = await self._reply(prompt, deadline)
         edge_spans(reply)
         return reply
 
@@ -187,7 +196,7 @@ class Batcher:
             tokens = self._running_tokens + sum(w.prompt.computed for w in self._queue)
         wait = tokens * self._pace.seconds_per_token
         # An empty queue always admits: a pessimistic estimate must be able to correct itself.
-        if waiting >= self._max_queue_size or (waiting and wait > deadline.at - self._clock()):
+        if waiting + self._preparing >= self._max_queue_size or (waiting and wait > deadline.at - self._clock()):
             raise Overloaded("the edge queue is full", retry_after_s=max(1.0, wait))
 
     def _forget(self, waiting: _Waiting) -> None:

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """What a batch is run on. `verdicts` is called from the worker thread only, `prepare` from the event loop."""
+    """What a batch is run on. `verdicts` is called from the worker thread only, `prepare` from the text thread."""
 
     name: str
     fingerprint: str

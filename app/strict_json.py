@@ -1,0 +1,73 @@
+"""JSON from and to strangers: in UTF-8, bounded so that no text is slow to decode, and nothing written that is not JSON.
+
+Python's decoder holds the interpreter's lock for as long as it works, in any thread. A megabyte of text costs it a few
+milliseconds, a megabyte of `[],[],[]` a second; so the number of values is bounded before it begins.
+"""
+
+import json
+import math
+from typing import Any
+
+# Longer integers are infinite here: Python needs time that grows with the square of their length, and refuses them
+# altogether from 4301 digits on. What counts, asks or bounds anything refuses an infinite number by itself.
+_MAX_DIGITS = 100
+
+
+class NotJson(ValueError):
+    """The bytes are not JSON in UTF-8, or nested more deeply than can be read."""
+
+
+class TooManyValues(ValueError):
+    """The bytes hold more values than whoever asked could use."""
+
+
+def loads(content: bytes, *, max_values: int) -> Any:
+    """Decode.
+
+    Args:
+        content: may begin with a byte order mark.
+        max_values: commas and opening brackets outside of strings, of which every value but the first needs one.
+
+    Raises:
+        NotJson: not UTF-8, not JSON, or nested too deeply. `NaN` and `Infinity` are read, as everywhere in Python, so that
+            one of them costs a question of a batch its answer and not the whole batch; every number asked for is finite.
+        TooManyValues: over the bound.
+    """
+    _bound(content, max_values)
+    try:
+        return json.loads(content.decode("utf-8-sig"), parse_int=_int)
+    except (ValueError, RecursionError):
+        raise NotJson("not JSON in UTF-8") from None
+
+
+def dumps(value: Any) -> bytes:
+    """Encode on one line.
+
+    Raises:
+        ValueError: a number that is not finite, or a lone surrogate (UnicodeEncodeError is one).
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _bound(content: bytes, most: int) -> None:
+    """Refuse more than so many separators outside of strings, in time linear in the length. Raises TooManyValues or NotJson."""
+    # Most bodies end here: a megabyte is counted in a fraction of a millisecond.
+    if _separators(content) <= most:
+        return
+    unescaped = content.replace(rb"\\", b"").replace(rb"\"", b"")
+    # Behind each separator stand two strings at most, a key and its value.
+    if unescaped.count(b'"') <= 4 * (most + 1):
+        outside = b"".join(unescaped.split(b'"')[::2])
+        if _separators(outside) <= most:
+            return
+        if outside.count(b"[") + outside.count(b"{") != outside.count(b"]") + outside.count(b"}"):
+            raise NotJson("not JSON")
+    raise TooManyValues(f"more than {most} values")
+
+
+def _separators(content: bytes) -> int:
+    return content.count(b",") + content.count(b"[") + content.count(b"{")
+
+
+def _int(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_DIGITS else -math.inf if digits.startswith("-") else math.inf
