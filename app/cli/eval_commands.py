@@ -90,8 +90,10 @@ def calibrate(
     target_accuracy: Annotated[float | None, typer.Option(min=0, max=1, help="The lowest cloud rate that reaches this accuracy.")] = None,
     max_edge_error: Annotated[float | None, typer.Option(min=0, max=1, help="Promise this error among the kept answers.")] = None,
     delta: Annotated[float, typer.Option(min=0.0001, max=0.5, help="With --max-edge-error: how often the promise may fail.")] = 0.1,
-    per_domain: Annotated[bool, typer.Option("--per-domain", help="A cut of its own for each domain that is large enough.")] = False,
-    min_domain: Annotated[int, typer.Option(min=1, help="Smaller domains (in the fit half) share the global cut.")] = 100,
+    per_domain: Annotated[bool, typer.Option("--per-domain", help="A threshold of its own for each domain that is large enough.")] = False,
+    min_domain: Annotated[
+        int, typer.Option(min=1, help="Smaller domains (in the fit half) share one threshold, chosen on them together.")
+    ] = 100,
     signal: Annotated[str, typer.Option(help="expected or verbalized")] = "expected",
     temperature: Annotated[bool, typer.Option("--temperature", help="Fit a temperature of the expected confidence first.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the split into halves and the bootstrap.")] = 0,

@@ -80,9 +80,16 @@ def render_calibration(fit: "Fit") -> str:
         "edge_error": "an error among kept answers of at most",
     }
     promise = f"{wanted[target.kind]} {percent(target.value)} %" + (f" with probability {1 - target.delta:g}" if target.delta else "")
-    rows = [("all", found.n_fit, found.tau, found.achieved), *((name, cut.n, cut.tau, cut.achieved) for name, cut in found.domains.items())]
+    rows: list[tuple[str, int, float | None, Achieved | None]] = [("all", found.n_fit, found.tau, found.achieved)]
+    if found.domains:
+        shared = "pooled together" if found.pooled else "no domain named"
+        rows = [
+            ("all, each by its own", found.n_fit, None, found.achieved),
+            *((name, cut.n, cut.tau, cut.achieved) for name, cut in found.domains.items()),
+            (shared, found.n_shared or 0, found.tau, found.achieved_shared),
+        ]
     cells = [
-        [name, str(n_fit), f"{tau:.4g}", *_achieved(achieved)] if achieved else [name, str(n_fit), f"{tau:.4g}", "0", *["–"] * 5]
+        [name, str(n_fit), "–" if tau is None else f"{tau:.4g}", *(_achieved(achieved) if achieved else ["0", *["–"] * 5])]
         for name, n_fit, tau, achieved in rows
     ]
     head = ("", "n fit", "tau", "n test", "cloud routed", "right", "wrong among kept", "lift over random", "target")
@@ -95,6 +102,7 @@ def render_calibration(fit: "Fit") -> str:
         about,
         table(head, cells),
         f"**{found.verdict}**",
+        found.scope,
     ]
     if fit.temperature_report:
         errors = fit.temperature_report
@@ -119,7 +127,7 @@ def _achieved(row: "Achieved") -> list[str]:
         share(row.accuracy, row.accuracy_ci),
         share(row.edge_error, row.edge_error_ci),
         signed(row.lift, row.lift_ci),
-        "held" if row.held else "missed",
+        row.held,
     ]
 
 
