@@ -27,7 +27,10 @@ def eval_collect(
     cloud_records: Annotated[Path | None, typer.Option(help="Take the cloud's answers from these records instead of asking.")] = None,
     cloud_concurrency: Annotated[int, typer.Option(min=1, help="Cloud calls under way at a time.")] = 16,
     per_domain: Annotated[int | None, typer.Option(min=1, help="Ask this many questions of each domain, drawn by --seed.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of --per-domain.")] = 0,
+    order_check: Annotated[
+        int, typer.Option(min=0, help="Ask the edge this many questions with their options reversed too, drawn by --seed.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of --per-domain and --order-check.")] = 0,
     protocol: Annotated[str, typer.Option(help="one-pass, or generate: free greedy generation of 64 tokens beside it.")] = "one-pass",
     as_json: AsJson = False,
 ) -> None:
@@ -46,6 +49,7 @@ def eval_collect(
         cloud_concurrency=cloud_concurrency,
         generate=protocol == "generate",
         per_domain=per_domain,
+        order_check=order_check,
         seed=seed,
         as_json=as_json,
     )

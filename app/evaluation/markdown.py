@@ -59,6 +59,7 @@ def render(report: Mapping[str, Any]) -> str:
             ],
         ),
         *_protocols(report["protocols"]),
+        *_order_check(report.get("order_check")),
         *_costs(report["costs"]),
         "## The reference, for comparison",
         "Published table of Gemma-3-1B, R14, at tau = 0.5 on its own 16,200 test questions; other questions than these.",
@@ -151,6 +152,17 @@ def _protocols(protocols: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
+def _order_check(checked: Mapping[str, Any] | None) -> list[str]:
+    if checked is None:
+        return []
+    rows = [
+        [name, str(checked["n"]), str(checked[name]["flips"]), percent(checked[name]["rate"]), _interval(checked[name]["rate_ci"])]
+        for name in ("verbalized", "expected")
+    ]
+    about = "Questions that were asked again with their options reversed, and how many of them got another option for an answer (percent, exact 95 % interval)."
+    return ["## Order of the options", about, table(("answer", "n", "changed", "order-flip rate", "interval"), rows)]
+
+
 def _costs(costs: Mapping[str, Any]) -> list[str]:
     sides = ("edge_only", "cloud_only", "system")
     rows = [["cost of 1,000 questions", *(_plain(costs["per_thousand"][side], 4) for side in sides)]]
@@ -208,6 +220,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def _interval(ci: Sequence[float]) -> str:
+    return f"[{percent(ci[0])}, {percent(ci[1])}]"
 
 
 def _plain(value: float | None, digits: int) -> str:
