@@ -46,7 +46,7 @@ def test_collect_says_what_is_missing(tmp_path):
         (["--data", str(SHIPPED_BANK)], "no cloud is configured"),
         (["--data", str(tmp_path / "none.jsonl"), "--cloud", "none"], "cannot be read"),
         (["--data", str(SHIPPED_BANK), "--cloud", "mine"], "--cloud must be"),
-        (["--data", str(SHIPPED_BANK), "--cloud", "none", "--order-check", "-1"], "'--order-check': -1 is not in the range"),
+        (["--data", str(SHIPPED_BANK), "--cloud", "none", "--order-check", "-1"], "Invalid value for '--order-check'"),
     ):
         done = foggate("eval", "collect", "--out", str(tmp_path / "r.jsonl"), *arguments)
         assert (done.returncode, says in done.stderr) == (2, True), done.stderr
