@@ -7,13 +7,21 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.errors import ConfigError
 from app.files import read_model, write_model
 
+# A threshold above every signal: whatever it is served to goes to the cloud. 1.0 would keep a signal of exactly 1.
+ROUTES_ALL = 1.01
+# A cloud rate this near to the target counts as the target: with five buckets few rates can be reached.
+RATE_TOLERANCE = 0.02
+
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Threshold = Annotated[float, Field(ge=0, le=ROUTES_ALL, allow_inf_nan=False)]
 Interval = tuple[float, float]
+# What the test half says of a target: its interval lies within what was asked for, outside of it, or holds both.
+Held = Literal["held", "refuted", "not enough data"]
 
 
 class _Part(BaseModel):
@@ -28,9 +36,20 @@ class Target(_Part):
     delta: Share | None = None
     per_domain: bool = False
 
+    def outcome(self, *, cloud_rate_ci: Interval, accuracy_ci: Interval, edge_error_ci: Interval | None) -> Held:
+        """What 95 % intervals on the test half say of this target; nothing kept (None) says nothing of an edge error."""
+        allowed, found = {
+            "cloud_rate": ((self.value - RATE_TOLERANCE, self.value + RATE_TOLERANCE), cloud_rate_ci),
+            "accuracy": ((self.value, 1.0), accuracy_ci),
+            "edge_error": ((0.0, self.value), edge_error_ci or (0.0, 1.0)),
+        }[self.kind]
+        if allowed[0] <= found[0] and found[1] <= allowed[1]:
+            return "held"
+        return "refuted" if found[1] < allowed[0] or allowed[1] < found[0] else "not enough data"
+
 
 class Achieved(_Part):
-    """What the cuts do on the test half, which had no part in choosing them. Fractions; intervals are 95 %."""
+    """What thresholds do on test questions that they serve, which had no part in choosing them. Fractions; intervals are 95 %."""
 
     n: int
     kept: int
@@ -42,28 +61,41 @@ class Achieved(_Part):
     edge_error_ci: Interval | None
     lift: float
     lift_ci: Interval
-    held: bool
+    held: Held
 
 
 class DomainCut(_Part):
     """One domain's own cut; `n` is the size of its fit half, `achieved` is None where no test question was left."""
 
-    tau: Share
+    tau: Threshold
     n: int
     achieved: Achieved | None = None
 
 
 class Calibration(_Part):
-    """Everything that a gateway and a reader need to know about a choice of tau."""
+    """Everything that a gateway and a reader need to know about a choice of tau.
 
-    version: Literal[1] = 1
+    Attributes:
+        tau: served to every question whose domain has no threshold of its own in `domains`: to all questions, or to the
+            domains of `pooled`, to other domains and to questions without a domain.
+        pooled: domains that were too small for a threshold of their own; `tau` was chosen on them together.
+        achieved: on the whole test half, each question by the threshold that serves it.
+        n_shared: questions of the fit half on which `tau` was chosen.
+        achieved_shared: what `tau` does on the test questions of that kind; None where `achieved` says it, or where none was left.
+        scope: for whom the target is promised and for whom it is not, in plain words.
+    """
+
+    version: Literal[2] = 2
     signal: Literal["verbalized", "expected"]
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
-    tau: Share
+    tau: Threshold
     domains: dict[str, DomainCut] = {}
     pooled: list[str] = []
     target: Target
     achieved: Achieved
+    n_shared: int | None = None
+    achieved_shared: Achieved | None = None
+    scope: str = ""
     verdict: str
     n_fit: int
     n_test: int
@@ -76,9 +108,27 @@ class Calibration(_Part):
     cloud_model: list[str]
     created: date
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_version_1(cls, content: Any) -> Any:
+        """Read a file of version 1, whose `held` was true where the target was merely not refuted."""
+        if not isinstance(content, dict) or content.get("version") != 1:
+            return content
+        target, domains = content.get("target"), content.get("domains", {})
+        renewed = {**content, "version": 2, "achieved": _three_valued(content.get("achieved"), target)}
+        if isinstance(target, dict) and target.get("per_domain"):
+            renewed["scope"] = _SCOPE_OF_VERSION_1
+        if isinstance(domains, dict):
+            renewed["domains"] = {
+                name: {**cut, "achieved": _three_valued(cut.get("achieved"), target)} if isinstance(cut, dict) else cut
+                for name, cut in domains.items()
+            }
+        return renewed
+
     def summary(self) -> dict[str, Any]:
         """What `/v1/models` says of it, as plain values."""
-        shown = {"signal", "temperature", "tau", "domains", "target", "achieved", "verdict", "data_fingerprint", "created"}
+        shown = {"signal", "temperature", "tau", "domains", "pooled", "target", "achieved", "achieved_shared", "scope", "verdict"}
+        shown |= {"data_fingerprint", "created"}
         return self.model_dump(mode="json", include=shown)
 
     def check(self, *, edge_model: str, fingerprint: str, prompt_version: str) -> None:
@@ -105,6 +155,24 @@ class Calibration(_Part):
                     f"policy.calibration is for another {what}: it was made with {calibrated or 'none'}, "
                     f"the gateway serves {served or 'none'}; calibrate again or take the file out of the configuration"
                 )
+
+
+_SCOPE_OF_VERSION_1 = (
+    "An earlier version chose the threshold of small, other and unnamed domains on all questions together: nothing is promised for them."
+)
+
+
+def _three_valued(achieved: Any, target: Any) -> Any:
+    """The numbers of a version 1 file with `held` as it would be said now; what is damaged is left for the validation to find."""
+    if not isinstance(achieved, dict) or not isinstance(achieved.get("held"), bool):
+        return achieved
+    if not achieved["held"]:
+        return {**achieved, "held": "refuted"}
+    try:
+        held = Target.model_validate(target).outcome(**{key: achieved[key] for key in ("cloud_rate_ci", "accuracy_ci", "edge_error_ci")})
+    except (KeyError, TypeError, ValueError, IndexError):
+        return achieved
+    return {**achieved, "held": held}
 
 
 def split_name(edge_model: str) -> tuple[str, str | None]:

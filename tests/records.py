@@ -71,6 +71,27 @@ def simulated(n, seed, *, knows=True, domains=("law", "math"), edge=0.4, cloud=0
     return rows
 
 
+def halves(n, seed=0):
+    """The rows of the fit half and of the test half."""
+    order = np.random.default_rng(seed).permutation(n)
+    return order[: n // 2], order[n // 2 :]
+
+
+def flat(sizes, wrong):
+    """Rows of certain confidence 0.5, of each domain as many as said in the fit half, the others in the test half.
+
+    Every `wrong`-th answer of a domain is wrong.
+    """
+    n = 2 * sum(sizes.values())
+    rows = [None] * n
+    for places in halves(n):
+        names = [name for name, size in sizes.items() for _ in range(size)]
+        for at, (place, name) in enumerate(zip(places.tolist(), names, strict=True)):
+            letter = "B" if at % wrong[name] == 0 else "A"
+            rows[place] = record(place, name, 0.5, letter, "A", marginal=letter)
+    return rows
+
+
 def write(path, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path

@@ -27,7 +27,10 @@ def eval_collect(
     cloud_records: Annotated[Path | None, typer.Option(help="Take the cloud's answers from these records instead of asking.")] = None,
     cloud_concurrency: Annotated[int, typer.Option(min=1, help="Cloud calls under way at a time.")] = 16,
     per_domain: Annotated[int | None, typer.Option(min=1, help="Ask this many questions of each domain, drawn by --seed.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of --per-domain.")] = 0,
+    order_check: Annotated[
+        int, typer.Option(min=0, help="Ask the edge this many questions with their options reversed too, drawn by --seed.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of --per-domain and --order-check.")] = 0,
     protocol: Annotated[str, typer.Option(help="one-pass, or generate: free greedy generation of 64 tokens beside it.")] = "one-pass",
     as_json: AsJson = False,
 ) -> None:
@@ -46,6 +49,7 @@ def eval_collect(
         cloud_concurrency=cloud_concurrency,
         generate=protocol == "generate",
         per_domain=per_domain,
+        order_check=order_check,
         seed=seed,
         as_json=as_json,
     )
@@ -90,8 +94,10 @@ def calibrate(
     target_accuracy: Annotated[float | None, typer.Option(min=0, max=1, help="The lowest cloud rate that reaches this accuracy.")] = None,
     max_edge_error: Annotated[float | None, typer.Option(min=0, max=1, help="Promise this error among the kept answers.")] = None,
     delta: Annotated[float, typer.Option(min=0.0001, max=0.5, help="With --max-edge-error: how often the promise may fail.")] = 0.1,
-    per_domain: Annotated[bool, typer.Option("--per-domain", help="A cut of its own for each domain that is large enough.")] = False,
-    min_domain: Annotated[int, typer.Option(min=1, help="Smaller domains (in the fit half) share the global cut.")] = 100,
+    per_domain: Annotated[bool, typer.Option("--per-domain", help="A threshold of its own for each domain that is large enough.")] = False,
+    min_domain: Annotated[
+        int, typer.Option(min=1, help="Smaller domains (in the fit half) share one threshold, chosen on them together.")
+    ] = 100,
     signal: Annotated[str, typer.Option(help="expected or verbalized")] = "expected",
     temperature: Annotated[bool, typer.Option("--temperature", help="Fit a temperature of the expected confidence first.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the split into halves and the bootstrap.")] = 0,

@@ -41,6 +41,7 @@ def run_collect(
     cloud_concurrency: int,
     generate: bool,
     per_domain: int | None,
+    order_check: int,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -52,13 +53,13 @@ def run_collect(
     known = read_records(cloud_records) if cloud_records else {}
     if use_cloud and settings.cloud.base_url is None and not known:
         raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or say --cloud none")
-    plan = _Plan(items, out, use_cloud and not known, known, cloud_concurrency, generate)
+    plan = _Plan(items, out, use_cloud and not known, known, cloud_concurrency, generate, order_check, seed)
     try:
         done, engine_s = asyncio.run(_collect(settings, plan))
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror}); what was recorded before is kept") from None
     pace = {
-        "questions_per_s": round(done.edge_asked / done.edge_s, 3) if done.edge_s else None,
+        "questions_per_s": round((done.edge_asked + done.reversed_asked) / done.edge_s, 3) if done.edge_s else None,
         # Wall time of the edge side over the time that the engine itself spent in forward passes.
         "ratio_vs_engine": round(done.edge_s / engine_s, 3) if engine_s else None,
     }
@@ -67,8 +68,9 @@ def run_collect(
         return
     console = Console(highlight=False)
     generated = f", generated {done.generated}" if generate else ""
+    generated += f", with reversed options {done.reversed_asked}" if order_check else ""
     console.print(f"{done.total} questions in {out}; asked now: edge {done.edge_asked}, cloud {done.cloud_asked}{generated}")
-    if done.edge_asked:
+    if done.edge_s:
         console.print(
             f"edge: {pace['questions_per_s']:.1f} questions a second, "
             f"{pace['ratio_vs_engine']:.2f} times the engine's own time in {engine_s:.1f} s of forward passes"
@@ -85,6 +87,8 @@ class _Plan:
     known: dict[str, Record]
     cloud_concurrency: int
     generate: bool
+    order_check: int
+    seed: int
 
 
 async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float]:
@@ -119,6 +123,8 @@ async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float]:
                 in_flight=in_flight,
                 generate_batch=settings.edge.max_batch_size,
                 cloud_concurrency=plan.cloud_concurrency,
+                order_check=plan.order_check,
+                seed=plan.seed,
                 on_progress=lambda finished: progress.update(task, completed=finished),
             )
             return done, metrics.edge_seconds() - warm

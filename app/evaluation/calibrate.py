@@ -1,25 +1,22 @@
-"""Records → cuts that reach a target: chosen on one half of the questions, checked on the other."""
+"""Records → thresholds that reach a target: chosen on one half of the questions, checked on the other."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 import numpy as np
 
-from app.calibration import Achieved, Calibration, DomainCut, Target, split_name
+from app.calibration import ROUTES_ALL, Calibration, DomainCut, Target, split_name
 from app.domain import BUCKETS, Signal
 from app.errors import ConfigError
-from app.evaluation import statistics as st
+from app.evaluation.choose import Choice, Chooser, listed
+from app.evaluation.groups import Groups, group, scope
+from app.evaluation.judge import Judge
 from app.evaluation.records import Record
-from app.evaluation.report import data_fingerprint, routing_row, verdict_on
-from app.evaluation.risk import certify, clopper_pearson
-from app.evaluation.table import Table, expected_at, to_table
+from app.evaluation.report import data_fingerprint, verdict_on
+from app.evaluation.table import Table, to_table
+from app.evaluation.temperature import calibration_errors, fit_temperature
 
-# A cloud rate this near to the target counts as the target: with five buckets few rates can be reached.
-RATE_TOLERANCE = 0.02
-_TEMPERATURES = (0.05, 20.0)
 _HALVES = 2
 
 
@@ -49,20 +46,21 @@ def calibrate(
     today: date,
     resamples: int = 2000,
 ) -> Fit:
-    """Choose the cuts.
+    """Choose the thresholds.
 
     Args:
         records: as `load_records` checked them.
-        target: what the cuts must reach.
-        signal: the number to cut.
+        target: what the thresholds must reach.
+        signal: the number to compare with them.
         with_temperature: fit a temperature of the expected confidence first.
-        min_domain: a domain with fewer questions in the fit half shares the global cut.
+        min_domain: a domain with fewer questions in the fit half shares the threshold of the pooled domains.
         seed: of the split into halves, of the certification's split and of the bootstrap.
         today: what the file says of its making.
         resamples: of the bootstrap behind the intervals.
 
     Raises:
-        ConfigError: an unreachable target, with the best that can be reached; or a temperature on another signal.
+        ConfigError: an unreachable target, with the best that can be reached; or a temperature on another signal. Pooled
+            domains that do not reach the target keep nobody else from a calibration: a note says what they get.
     """
     if with_temperature and signal is not Signal.EXPECTED:
         raise ConfigError("a temperature changes the expected confidence only: say --signal expected")
@@ -71,38 +69,41 @@ def calibrate(
     fit_rows, test_rows = order[: len(order) // _HALVES], order[len(order) // _HALVES :]
     if not len(fit_rows):
         raise ConfigError("one record cannot be split into a half to fit and a half to test")
+    groups = group(plain.rows(fit_rows), plain.domains, per_domain=target.per_domain, min_domain=min_domain)
+    proposing = groups.proposing(plain.rows(fit_rows), seed)
     temperature, temperature_report = 1.0, {}
     table = plain
     if with_temperature:
-        temperature = fit_temperature(plain.rows(fit_rows))
+        # A promise of an edge error is tested on questions that had no say in anything before it, the temperature included.
+        fitted_on = fit_rows[proposing] if target.kind == "edge_error" else fit_rows
+        temperature = fit_temperature(plain.rows(fitted_on)) if len(fitted_on) else 1.0
         table = to_table(records, temperature=temperature)
         temperature_report = {
-            "before": _calibration_errors(plain.rows(test_rows)),
-            "after": _calibration_errors(table.rows(test_rows)),
+            "before": calibration_errors(plain.rows(test_rows)),
+            "after": calibration_errors(table.rows(test_rows)),
         }
     fit, test = table.rows(fit_rows), table.rows(test_rows)
-    sizes = {name: int((fit.domain == name).sum()) for name in table.domains}
-    own = [name for name, size in sizes.items() if target.per_domain and size >= min_domain]
-    pooled = [name for name in sizes if target.per_domain and name not in own]
     # All promises hold together with probability 1 - delta: each gets its share of it (Bonferroni).
-    # The global cut is one more, for the pooled and for domains that the data does not hold.
-    parts = len(own) + 1
-    chooser = _Chooser(target, signal, seed, delta=(target.delta or 0.0) / parts)
-    tau = chooser.choose(fit, "all domains together")
-    cuts = {name: chooser.choose(fit.of(name), f"the domain '{name}'") for name in own}
-    taus = np.array([cuts.get(name, tau) for name in test.domain.tolist()])
-    judge = _Judge(signal, target, resamples, seed)
+    chooser = Chooser(target, signal, delta=(target.delta or 0.0) / groups.promises)
+    cuts = {name: chooser.choose(fit.of(name), proposing[fit.domain == name], f"the domain '{name}'") for name in groups.own}
+    shared = _choose_shared(chooser, fit, proposing, groups)
+    taus = np.array([cuts.get(name, shared.tau) for name in test.domain.tolist()])
+    judge = Judge(signal, target, resamples, seed)
     achieved = judge.judge(test, taus)
+    assert achieved is not None  # noqa: S101  # for mypy: the test half is never smaller than the fit half
     models = {split_name(str(record["edge_model"])) for record in table.records}
     model, adapter = next(iter(models))
     calibration = Calibration(
         signal=signal.value,
         temperature=temperature,
-        tau=tau,
-        domains={name: DomainCut(tau=cut, n=sizes[name], achieved=judge.judge_domain(test.of(name), cut)) for name, cut in cuts.items()},
-        pooled=pooled,
+        tau=shared.tau,
+        domains={name: DomainCut(tau=cut, n=groups.sizes[name], achieved=judge.judge(test.of(name), cut)) for name, cut in cuts.items()},
+        pooled=list(groups.pooled),
         target=target,
         achieved=achieved,
+        n_shared=int(groups.shared(fit).sum()),
+        achieved_shared=judge.judge(test.rows(groups.shared(test)), shared.tau) if groups.own else None,
+        scope=scope(groups, target, shared_missed=shared.missed is not None),
         verdict=verdict_on(achieved.lift_ci),
         n_fit=len(fit),
         n_test=len(test),
@@ -115,159 +116,39 @@ def calibrate(
         cloud_model=sorted({str(record.get("cloud_model")) for record in table.records if record["cloud_answer"] is not None}),
         created=today,
     )
-    return Fit(
-        calibration, tuple(_notes(fit, signal, target, sizes=sizes, pooled=pooled, min_domain=min_domain, parts=parts)), temperature_report
-    )
+    return Fit(calibration, tuple(_notes(fit, chooser, groups, shared, min_domain)), temperature_report)
 
 
-@dataclass(frozen=True, slots=True)
-class _Chooser:
-    target: Target
-    signal: Signal
-    seed: int
-    delta: float
-
-    def choose(self, table: Table, where: str) -> float:
-        """The cut that reaches the target on these questions. Raises ConfigError."""
-        signal, edge = table.signal[self.signal.value], table.edge_right[self.signal.value]
-        if self.target.kind == "edge_error":
-            found = certify(signal, ~edge, max_error=self.target.value, delta=self.delta, seed=self.seed)
-            if found.tau is None:
-                raise ConfigError(
-                    f"an edge error of {self.target.value:g} cannot be promised for {where} (n = {len(table)}) at delta = {self.delta:.3g}: "
-                    f"the best that can be is {found.bound:.3f}, on {found.kept} kept answers"
-                )
-            return found.tau
-        cuts = candidate_cuts(signal, self.signal)
-        routed = np.searchsorted(np.sort(signal), cuts, side="left")
-        rates = routed / len(table)
-        if self.target.kind == "cloud_rate":
-            best = int(np.argmin(np.abs(rates - self.target.value)))
-            if abs(rates[best] - self.target.value) > max(RATE_TOLERANCE, 1 / len(table)):
-                raise ConfigError(
-                    f"a cloud rate of {self.target.value:g} cannot be reached for {where} with the {self.signal.value} confidence; "
-                    f"the best is {rates[best]:.3f}, reachable are {_listed(rates)}"
-                    + ("; --signal expected reaches every rate" if self.signal is Signal.VERBALIZED else "")
-                )
-            return float(cuts[best])
-        gain = np.concatenate([[0.0], np.cumsum((table.cloud_right.astype(float) - edge)[np.argsort(signal, kind="stable")])])
-        accuracy = (edge.sum() + gain[routed]) / len(table)
-        reaching = np.flatnonzero(accuracy >= self.target.value - 1e-12)
-        if not len(reaching):
-            best = int(np.argmax(accuracy))
-            raise ConfigError(
-                f"an accuracy of {self.target.value:g} cannot be reached for {where}: "
-                f"the best is {accuracy[best]:.3f}, at a cloud rate of {rates[best]:.3f}"
-            )
-        return float(cuts[reaching[0]])
+def _choose_shared(chooser: Chooser, fit: Table, proposing: np.ndarray, groups: Groups) -> Choice:
+    """The threshold of everything that has none of its own; raises ConfigError only where no domain has one."""
+    rows = groups.shared(fit)
+    if not groups.own:
+        return Choice(chooser.choose(fit.rows(rows), proposing[rows], groups.where))
+    if rows.any() or chooser.target.kind == "edge_error":
+        return chooser.attempt(fit.rows(rows), proposing[rows], groups.where)
+    return Choice(chooser.attempt(fit, proposing, "all domains together").tau, f"the fit half holds no question of {groups.where}")
 
 
-def candidate_cuts(signal: st.Floats, name: Signal) -> st.Floats:
-    """Every cut that routes another set of questions, ascending, from nothing routed to as much as a cut of 1 can route.
-
-    The buckets themselves for `verbalized`; between neighbouring values for a continuous signal, so that neither a
-    rounding nor the next question sits on the edge.
-    """
-    if name is Signal.VERBALIZED:
-        return np.array(BUCKETS)
-    distinct = np.unique(signal)
-    return np.concatenate([[0.0], (distinct[1:] + distinct[:-1]) / 2, [1.0]])
-
-
-def fit_temperature(table: Table) -> float:
-    """The temperature with the least log loss of the expected confidence, by golden-section search over its logarithm."""
-    right = table.edge_right[Signal.EXPECTED.value]
-
-    def loss(log_temperature: float) -> float:
-        signal = np.array([expected_at(record, math.exp(log_temperature)) for record in table.records])
-        return _log_loss(signal, right)
-
-    low, high = map(math.log, _TEMPERATURES)
-    ratio = (math.sqrt(5) - 1) / 2
-    left, right_of = high - ratio * (high - low), low + ratio * (high - low)
-    at_left, at_right = loss(left), loss(right_of)
-    for _ in range(25):
-        if at_left <= at_right:
-            high, right_of, at_right = right_of, left, at_left
-            left = high - ratio * (high - low)
-            at_left = loss(left)
-        else:
-            low, left, at_left = left, right_of, at_right
-            right_of = low + ratio * (high - low)
-            at_right = loss(right_of)
-    return round(math.exp((low + high) / 2), 4)
-
-
-def _calibration_errors(table: Table) -> dict[str, float]:
-    signal, right = table.signal[Signal.EXPECTED.value], table.edge_right[Signal.EXPECTED.value]
-    return {"log_loss": _log_loss(signal, right), "brier": st.brier(signal, right), "ece": st.ece_fixed(signal, right)}
-
-
-def _log_loss(signal: st.Floats, right: st.Flags) -> float:
-    clipped = np.clip(signal, 1e-6, 1 - 1e-6)
-    return float(-np.mean(np.where(right, np.log(clipped), np.log1p(-clipped))))
-
-
-@dataclass(frozen=True, slots=True)
-class _Judge:
-    """Says what cuts do on questions that had no part in choosing them."""
-
-    signal: Signal
-    target: Target
-    resamples: int
-    seed: int
-
-    def judge(self, test: Table, taus: st.Floats | float) -> Achieved:
-        """The numbers, and whether the target lies within what they can tell. `test` is not empty."""
-        routed = test.signal[self.signal.value] < taus
-        edge = test.edge_right[self.signal.value]
-        row, _ = routing_row(edge, test.cloud_right, routed, resamples=self.resamples, seed=self.seed)
-        kept, wrong = int((~routed).sum()), int((~edge[~routed]).sum())
-        error_ci = clopper_pearson(wrong, kept)
-        rate_ci = clopper_pearson(int(routed.sum()), len(test))
-        held = {
-            "cloud_rate": rate_ci[0] - RATE_TOLERANCE <= self.target.value <= rate_ci[1] + RATE_TOLERANCE,
-            "accuracy": row["system_ci"][1] >= self.target.value,
-            "edge_error": error_ci[0] <= self.target.value,
-        }
-        return Achieved(
-            n=len(test),
-            kept=kept,
-            cloud_rate=row["cloud_rate"],
-            cloud_rate_ci=rate_ci,
-            accuracy=row["system"],
-            accuracy_ci=tuple(row["system_ci"]),
-            edge_error=wrong / kept if kept else None,
-            edge_error_ci=error_ci if kept else None,
-            lift=row["lift"],
-            lift_ci=tuple(row["lift_ci"]),
-            held=held[self.target.kind],
-        )
-
-    def judge_domain(self, test: Table, tau: float) -> Achieved | None:
-        """The same for one domain; None where the test half holds none of it."""
-        return self.judge(test, tau) if len(test) else None
-
-
-def _notes(
-    fit: Table, signal: Signal, target: Target, *, sizes: Mapping[str, int], pooled: Sequence[str], min_domain: int, parts: int
-) -> list[str]:
+def _notes(fit: Table, chooser: Chooser, groups: Groups, shared: Choice, min_domain: int) -> list[str]:
+    signal, target = chooser.signal, chooser.target
     notes = []
     if signal is Signal.VERBALIZED:
         values = np.sort(fit.signal[signal.value])
         rates = np.searchsorted(values, np.array(BUCKETS), side="left") / len(values)
-        notes.append(f"with five buckets the reachable cloud rates are {_listed(rates)} (fit half)")
-    if pooled:
-        listed = ", ".join(f"{name} ({sizes[name]})" for name in pooled)
-        notes.append(f"pooled, because they have fewer than {min_domain} questions in the fit half: {listed}; they get the global cut")
-    if target.kind == "edge_error" and parts > 1:
+        notes.append(f"with five buckets the reachable cloud rates are {listed(rates)} (fit half)")
+    if groups.pooled:
+        named = ", ".join(f"{name} ({groups.sizes[name]})" for name in groups.pooled)
+        notes.append(f"pooled, because they have fewer than {min_domain} questions in the fit half: {named}; they share one threshold")
+    if shared.missed:
+        served = (
+            f"every question of theirs goes to the cloud (tau = {ROUTES_ALL:g})"
+            if target.kind == "edge_error"
+            else f"they get the nearest threshold, {shared.tau:.4g}"
+        )
+        notes.append(f"{shared.missed}; {served}")
+    if target.kind == "edge_error" and groups.promises > 1:
         notes.append(
-            f"delta is shared among {parts} promises, so that all hold together: each is tested at {(target.delta or 0) / parts:.3g}"
+            f"delta is shared among {groups.promises} promises, so that all hold together: each is tested at "
+            f"{(target.delta or 0) / groups.promises:.3g}"
         )
     return notes
-
-
-def _listed(rates: Any) -> str:
-    few = 12
-    distinct = [f"{rate:.3f}" for rate in np.unique(rates)]
-    return ", ".join(distinct) if len(distinct) <= few else f"{distinct[0]} … {distinct[-1]} in {len(distinct)} steps"

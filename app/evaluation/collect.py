@@ -10,12 +10,15 @@ from typing import IO, Any, Protocol
 from app.api.errors import type_name
 from app.cascade import Cloud, Edge
 from app.deadline import Deadline
-from app.domain import CloudReply, EdgeReply, Question, Signal
+from app.domain import EdgeReply, Question
 from app.errors import CloudError, ConfigError, EdgeError, InvalidQuestion
 from app.evaluation.dataset import Item
+from app.evaluation.fields import CLOUD_KEYS, EdgeIdentity, cloud_fields, edge_fields, empty_record, generated_fields
+from app.evaluation.order import checked_ids, reversed_fields, reversed_question
 from app.evaluation.records import Record, append, compact, open_for_append, read_records
-from app.evaluation.reference import is_on_format, parse
 from app.prompt import PROMPT_VERSION
+
+__all__ = ["Collected", "EdgeIdentity", "Generator", "collect", "edge_fields", "empty_record"]
 
 _FOREVER = Deadline(float("inf"))
 
@@ -27,19 +30,11 @@ class Generator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class EdgeIdentity:
-    """What the records say of the edge model; a file of another identity is refused."""
-
-    model: str
-    fingerprint: str
-    parameters: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Collected:
     """What a run did: questions asked of each side in this run, and failures that a next run will try again.
 
-    `edge_s` is the wall time from the first edge question to the last verdict.
+    `edge_s` is the wall time from the first edge question to the last verdict; `reversed_asked` are the questions that the
+    edge was asked with their options reversed, beside `edge_asked`.
     """
 
     total: int
@@ -48,6 +43,7 @@ class Collected:
     generated: int
     failed: int
     edge_s: float
+    reversed_asked: int = 0
 
 
 async def collect(
@@ -63,6 +59,8 @@ async def collect(
     generate_batch: int = 16,
     cloud_concurrency: int = 16,
     cloud_timeout_s: float = 60.0,
+    order_check: int = 0,
+    seed: int = 0,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Collected:
     """Fill the records file; what it holds already is not asked again.
@@ -79,16 +77,19 @@ async def collect(
         generate_batch: questions that are generated together.
         cloud_concurrency: cloud calls under way at a time.
         cloud_timeout_s: one cloud question with all its attempts.
+        order_check: how many questions the edge is asked with their options reversed as well; the cloud never is.
+        seed: of the draw of these questions.
         on_progress: told how many questions are finished.
 
     Raises:
-        ConfigError: the file belongs to another model, prompt or data, or cannot be written.
+        ConfigError: the file belongs to another model, prompt or data, or cannot be written; or a negative `order_check`.
     """
+    checked = checked_ids(items, order_check, seed)
     records = read_records(out, missing_ok=True)
     _check(records, items, identity)
     _check_cloud(known_cloud or {}, items)
     turns = _Turns(asyncio.Semaphore(in_flight), asyncio.Semaphore(cloud_concurrency))
-    job = _Job(edge, identity, cloud, known_cloud or {}, generator, records, turns, cloud_timeout_s)
+    job = _Job(edge, identity, cloud, known_cloud or {}, generator, records, turns, cloud_timeout_s, checked)
     # Similar lengths next to each other: less padding in a batch.
     todo = sorted((item for item in items if not job.is_done(item)), key=lambda item: item.length)
     finished = len(items) - len(todo)
@@ -114,8 +115,8 @@ async def collect(
                 on_progress(finished)
     compact(out, [item.id for item in items])
     failed = sum(not job.is_done(item) for item in items)
-    edge_s = job.edge_ended - job.edge_started if job.edge_asked else 0.0
-    return Collected(len(items), job.edge_asked, job.cloud_asked, job.generated, failed, edge_s)
+    edge_s = job.edge_ended - job.edge_started
+    return Collected(len(items), job.edge_asked, job.cloud_asked, job.generated, failed, edge_s, job.reversed_asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,9 @@ class _Job:
     records: dict[str, Record]
     turns: _Turns
     cloud_timeout_s: float
+    checked: frozenset[str]
     edge_asked: int = 0
+    reversed_asked: int = 0
     cloud_asked: int = 0
     generated: int = 0
     edge_started: float = 0.0
@@ -146,6 +149,7 @@ class _Job:
             record is not None
             and record["edge_answer"] is not None
             and (record["cloud_answer"] is not None or not self._cloud_wanted(item))
+            and (record.get("reversed_answer") is not None or item.id not in self.checked)
             and (self.generator is None or record.get("generated_text") is not None)
         )
 
@@ -162,12 +166,19 @@ class _Job:
     async def answer(self, item: Item, file: IO[str]) -> None:
         record = self._record(item)
         if record["edge_answer"] is None:
-            async with self.turns.edge:
-                record.update(await self._ask_edge(item))
+            self.edge_asked += 1
+            record.update(await self._ask_edge(item.question, "edge_error", edge_fields))
             # The edge's say is safe before the cloud, which costs money and may take long, is asked.
             self._keep(record, file)
+        if item.id in self.checked and record["edge_answer"] is not None and record.get("reversed_answer") is None:
+            self.reversed_asked += 1
+            letters = item.question.letters
+            record.update(
+                await self._ask_edge(reversed_question(item.question), "reversed_error", lambda reply: reversed_fields(reply, letters))
+            )
+            self._keep(record, file)
         if record["cloud_answer"] is None and (known := self._known(item)):
-            record.update({key: known.get(key) for key in _CLOUD_KEYS}, cloud_error=None)
+            record.update({key: known.get(key) for key in CLOUD_KEYS}, cloud_error=None)
             self._keep(record, file)
         elif record["cloud_answer"] is None and self.cloud is not None:
             async with self.turns.cloud:
@@ -185,17 +196,18 @@ class _Job:
         took_ms = round((time.monotonic() - started) * 1000, 3)
         self.generated += len(todo)
         for item, text in zip(todo, texts, strict=True):
-            self._keep({**self._record(item), **_generated_fields(text, item.question.letters, took_ms)}, file)
+            self._keep({**self._record(item), **generated_fields(text, item.question.letters, took_ms)}, file)
 
-    async def _ask_edge(self, item: Item) -> Record:
-        self.edge_started = self.edge_started or time.monotonic()
-        self.edge_asked += 1
-        try:
-            return {**edge_fields(await self.edge.verdict(item.question, _FOREVER)), "edge_error": None}
-        except (EdgeError, InvalidQuestion) as error:
-            return {"edge_error": type_name(error)}
-        finally:
-            self.edge_ended = time.monotonic()
+    async def _ask_edge(self, question: Question, error_key: str, fields: Callable[[EdgeReply], dict[str, Any]]) -> Record:
+        """What the verdict adds to the record, or under `error_key` the type of the failure."""
+        async with self.turns.edge:
+            self.edge_started = self.edge_started or time.monotonic()
+            try:
+                return {**fields(await self.edge.verdict(question, _FOREVER)), error_key: None}
+            except (EdgeError, InvalidQuestion) as error:
+                return {error_key: type_name(error)}
+            finally:
+                self.edge_ended = time.monotonic()
 
     async def _ask_cloud(self, item: Item) -> Record:
         assert self.cloud is not None  # noqa: S101  # for mypy
@@ -204,76 +216,11 @@ class _Job:
             reply = await self.cloud.answer(item.question, Deadline.after(self.cloud_timeout_s))
         except CloudError as error:
             return {"cloud_error": type_name(error)}
-        return _cloud_fields(reply, time.monotonic() - started)
+        return cloud_fields(reply, time.monotonic() - started)
 
     def _keep(self, record: Record, file: IO[str]) -> None:
         self.records[record["id"]] = dict(record)
         append(file, record)
-
-
-_CLOUD_KEYS = ("cloud_answer", "cloud_model", "cloud_tokens", "cloud_prompt_tokens", "cloud_completion_tokens", "cloud_ms")
-_EMPTY_KEYS = ("edge_answer", "confidence", "expected_confidence", "answer_probabilities", "confidence_probabilities", "bucket_paths")
-
-
-def empty_record(item: Item, identity: EdgeIdentity) -> Record:
-    """A record in which nobody has been asked yet."""
-    return {
-        "id": item.id,
-        "domain": item.question.domain,
-        "gold": item.gold,
-        "options": len(item.question.options),
-        **dict.fromkeys(_EMPTY_KEYS),
-        "edge_ms": None,
-        "edge_batch": None,
-        **dict.fromkeys(_CLOUD_KEYS),
-        "edge_error": None,
-        "cloud_error": None,
-        "edge_model": identity.model,
-        "edge_fingerprint": identity.fingerprint,
-        "edge_parameters": identity.parameters,
-        "prompt_version": PROMPT_VERSION,
-        "fingerprint": item.fingerprint,
-    }
-
-
-def edge_fields(reply: EdgeReply) -> dict[str, Any]:
-    """What a verdict adds to a record. `edge_answer` is the reference protocol's; the other signal's is the argmax of `answer_probabilities`."""
-    verdict = reply.verdict
-    return {
-        "edge_answer": verdict.answer(Signal.VERBALIZED),
-        "confidence": verdict.confidence,
-        "expected_confidence": verdict.expected_confidence,
-        "answer_probabilities": dict(verdict.answer_probabilities),
-        "confidence_probabilities": dict(verdict.confidence_probabilities),
-        "bucket_paths": [[list(step) for step in path] for path in verdict.paths],
-        "edge_ms": round(reply.inference_s * 1000, 3),
-        "edge_batch": reply.batch,
-    }
-
-
-def _cloud_fields(reply: CloudReply, seconds: float) -> dict[str, Any]:
-    prompt, completion = (reply.usage.get(kind, 0) for kind in ("prompt_tokens", "completion_tokens"))
-    return {
-        "cloud_answer": reply.answer,
-        "cloud_model": reply.model,
-        "cloud_tokens": prompt + completion,
-        "cloud_prompt_tokens": prompt,
-        "cloud_completion_tokens": completion,
-        "cloud_ms": round(seconds * 1000, 3),
-        "cloud_error": None,
-    }
-
-
-def _generated_fields(text: str, letters: str, batch_ms: float) -> dict[str, Any]:
-    """`generated_answer` is None where the reference protocol has no answer; `generated_ms` is the whole batch's time."""
-    confidence, answer = parse(text, letters) or (None, None)
-    return {
-        "generated_text": text,
-        "generated_confidence": confidence,
-        "generated_answer": answer,
-        "generated_on_format": is_on_format(text, letters),
-        "generated_ms": batch_ms,
-    }
 
 
 def _check(records: Mapping[str, Record], items: Iterable[Item], identity: EdgeIdentity) -> None:

@@ -59,6 +59,7 @@ def render(report: Mapping[str, Any]) -> str:
             ],
         ),
         *_protocols(report["protocols"]),
+        *_order_check(report.get("order_check")),
         *_costs(report["costs"]),
         "## The reference, for comparison",
         "Published table of Gemma-3-1B, R14, at tau = 0.5 on its own 16,200 test questions; other questions than these.",
@@ -80,9 +81,16 @@ def render_calibration(fit: "Fit") -> str:
         "edge_error": "an error among kept answers of at most",
     }
     promise = f"{wanted[target.kind]} {percent(target.value)} %" + (f" with probability {1 - target.delta:g}" if target.delta else "")
-    rows = [("all", found.n_fit, found.tau, found.achieved), *((name, cut.n, cut.tau, cut.achieved) for name, cut in found.domains.items())]
+    rows: list[tuple[str, int, float | None, Achieved | None]] = [("all", found.n_fit, found.tau, found.achieved)]
+    if found.domains:
+        shared = "pooled together" if found.pooled else "no domain named"
+        rows = [
+            ("all, each by its own", found.n_fit, None, found.achieved),
+            *((name, cut.n, cut.tau, cut.achieved) for name, cut in found.domains.items()),
+            (shared, found.n_shared or 0, found.tau, found.achieved_shared),
+        ]
     cells = [
-        [name, str(n_fit), f"{tau:.4g}", *_achieved(achieved)] if achieved else [name, str(n_fit), f"{tau:.4g}", "0", *["–"] * 5]
+        [name, str(n_fit), "–" if tau is None else f"{tau:.4g}", *(_achieved(achieved) if achieved else ["0", *["–"] * 5])]
         for name, n_fit, tau, achieved in rows
     ]
     head = ("", "n fit", "tau", "n test", "cloud routed", "right", "wrong among kept", "lift over random", "target")
@@ -95,6 +103,7 @@ def render_calibration(fit: "Fit") -> str:
         about,
         table(head, cells),
         f"**{found.verdict}**",
+        found.scope,
     ]
     if fit.temperature_report:
         errors = fit.temperature_report
@@ -119,7 +128,7 @@ def _achieved(row: "Achieved") -> list[str]:
         share(row.accuracy, row.accuracy_ci),
         share(row.edge_error, row.edge_error_ci),
         signed(row.lift, row.lift_ci),
-        "held" if row.held else "missed",
+        row.held,
     ]
 
 
@@ -141,6 +150,17 @@ def _protocols(protocols: Mapping[str, Any] | None) -> list[str]:
             [_row("one pass", protocols["one_pass"]), _row("generate", protocols["generate"])],
         ),
     ]
+
+
+def _order_check(checked: Mapping[str, Any] | None) -> list[str]:
+    if checked is None:
+        return []
+    rows = [
+        [name, str(checked["n"]), str(checked[name]["flips"]), percent(checked[name]["rate"]), _interval(checked[name]["rate_ci"])]
+        for name in ("verbalized", "expected")
+    ]
+    about = "Questions that were asked again with their options reversed, and how many of them got another option for an answer (percent, exact 95 % interval)."
+    return ["## Order of the options", about, table(("answer", "n", "changed", "order-flip rate", "interval"), rows)]
 
 
 def _costs(costs: Mapping[str, Any]) -> list[str]:
@@ -200,6 +220,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
+
+
+def _interval(ci: Sequence[float]) -> str:
+    return f"[{percent(ci[0])}, {percent(ci[1])}]"
 
 
 def _plain(value: float | None, digits: int) -> str:

@@ -126,10 +126,10 @@ def _parsed(line: bytes) -> Record | None:
 def _continues(before: Record, after: Record) -> bool:
     """Whether a later line is the same question's record with more in it, as a run writes it step by step."""
     same = all(before.get(key) == after.get(key) for key in ("fingerprint", "gold", "domain"))
-    keys = ("edge_answer", "cloud_answer", "generated_text")
+    keys = ("edge_answer", "cloud_answer", "generated_text", "reversed_answer")
     kept = all(before.get(key) is None or before.get(key) == after.get(key) for key in keys)
     grown = any(before.get(key) is None and after.get(key) is not None for key in keys)
-    failed = before.get("edge_error") != after.get("edge_error") or before.get("cloud_error") != after.get("cloud_error")
+    failed = any(before.get(key) != after.get(key) for key in ("edge_error", "cloud_error", "reversed_error"))
     return same and kept and (grown or failed)
 
 
@@ -148,7 +148,7 @@ def _check(record: Record, place: str) -> None:  # noqa: C901  # a list of refus
         raise ConfigError(f"{place}: 'confidence_probabilities' must hold {', '.join(BUCKET_LABELS)}")
     if record["confidence"] not in BUCKETS:
         raise ConfigError(f"{place}: 'confidence' is {record['confidence']!r}, none of {', '.join(BUCKET_LABELS)}")
-    for key in ("gold", "edge_answer", "cloud_answer", "generated_answer"):
+    for key in ("gold", "edge_answer", "cloud_answer", "generated_answer", "reversed_answer", "reversed_expected_answer"):
         letter = record.get(key)
         if letter not in answers and (letter is not None or key in {"gold", "edge_answer"}):
             raise ConfigError(f"{place}: '{key}' is {letter!r}, offered were {', '.join(answers)}")

@@ -13,6 +13,7 @@ from app.domain import BUCKET_LABELS, BUCKETS, Signal
 from app.errors import ConfigError
 from app.evaluation import statistics as st
 from app.evaluation.costs import Price, costs
+from app.evaluation.order import flip_rates
 from app.evaluation.records import Record
 from app.evaluation.table import SIGNALS, UNPARSABLE, Table, to_table
 
@@ -57,6 +58,7 @@ def build_report(
         drawn.append(means)
     macro = _macro(domains, drawn)
     micro, _ = _row(table, tau, signal.value, resamples, seed)
+    order_check = flip_rates(records)
     return {
         "tau": tau,
         "signal": signal.value,
@@ -79,6 +81,7 @@ def build_report(
         "option_counts": _option_counts(table, signal.value),
         "expected_vs_verbalized": _compare(table, tau, resamples, seed),
         "protocols": _protocols(table, tau, resamples, seed),
+        **({"order_check": order_check} if order_check else {}),
         "costs": costs(table, table.signal[signal.value] < tau, prices or {}),
         "verdict": verdict_on(macro["lift_ci"]),
     }

@@ -34,15 +34,25 @@ class Certified:
 
 def binomial_cdf(k: int, n: int, p: float) -> float:
     """P(at most k of n) with success probability p; exact, in log space."""
-    if p <= 0 or k >= n:
+    return _cdf(_log_ways(k, n), n, p)
+
+
+def _log_ways(k: int, n: int) -> st.Floats:
+    """Logarithms of the binomial coefficients n over 0 … k, `[k + 1]`."""
+    below = np.arange(min(k, n))
+    return np.concatenate([np.zeros(1), np.cumsum(np.log(n - below) - np.log(below + 1))])
+
+
+def _cdf(log_ways: st.Floats, n: int, p: float) -> float:
+    """P(at most k of n) from the `k + 1` coefficients of `_log_ways`."""
+    if p <= 0 or len(log_ways) > n:
         return 1.0
     if p >= 1:
         return 0.0
-    terms = [
-        math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1) + i * math.log(p) + (n - i) * math.log1p(-p) for i in range(k + 1)
-    ]
-    top = max(terms)
-    return min(1.0, math.exp(top) * math.fsum(math.exp(term - top) for term in terms))
+    successes = np.arange(len(log_ways))
+    terms = log_ways + successes * math.log(p) + (n - successes) * math.log1p(-p)
+    top = float(terms.max())
+    return min(1.0, math.exp(top) * float(np.exp(terms - top).sum()))
 
 
 def clopper_pearson(k: int, n: int, level: float = 0.05) -> tuple[float, float]:
@@ -56,14 +66,24 @@ def upper_bound(k: int, n: int, delta: float) -> float:
     """The largest p that k of n does not refute at level delta."""
     if k >= n:
         return 1.0
+    log_ways = _log_ways(k, n)
     low, high = k / n, 1.0
-    for _ in range(60):
+    for _ in range(50):
         middle = (low + high) / 2
-        low, high = (middle, high) if binomial_cdf(k, n, middle) > delta else (low, middle)
+        low, high = (middle, high) if _cdf(log_ways, n, middle) > delta else (low, middle)
     return high
 
 
-def certify(signal: st.Floats, wrong: st.Flags, *, max_error: float, delta: float, seed: int) -> Certified:
+def proposing_part(n: int, seed: int) -> st.Flags:
+    """The third of n rows, drawn by seed, that proposes thresholds; the rest tests them. `[n]`."""
+    flags = np.zeros(n, dtype=np.bool_)
+    flags[np.random.default_rng(seed).permutation(n)[: n // 3]] = True
+    return flags
+
+
+def certify(
+    signal: st.Floats, wrong: st.Flags, *, max_error: float, delta: float, seed: int = 0, proposing: st.Flags | None = None
+) -> Certified:
     """The lowest cut whose kept answers are wrong with probability at most `max_error`, at confidence 1 - delta.
 
     Args:
@@ -72,28 +92,29 @@ def certify(signal: st.Floats, wrong: st.Flags, *, max_error: float, delta: floa
         max_error: the bound on P(wrong | signal >= tau).
         delta: the probability with which the bound may be exceeded.
         seed: of the split into a proposing third and a testing rest.
+        proposing: `[n]`, which rows propose, where the split is known already (because something else was fitted on these
+            rows, a temperature for example, which must not have seen the testing ones); `seed` is not looked at then.
     """
-    order = np.random.default_rng(seed).permutation(len(signal))
-    proposing, testing = order[: len(order) // 3], order[len(order) // 3 :]
-    cuts = _cuts(signal[proposing])
+    proposes = proposing_part(len(signal), seed) if proposing is None else proposing
+    cuts = _cuts(signal[proposes])
 
-    def evidence(rows: np.ndarray, tau: float) -> tuple[int, int]:
-        kept = signal[rows] >= tau
-        return int(wrong[rows][kept].sum()), int(kept.sum())
+    def evidence(rows: st.Flags, tau: float) -> tuple[int, int]:
+        kept = rows & (signal >= tau)
+        return int(wrong[kept].sum()), int(kept.sum())
 
-    promise = [binomial_cdf(*evidence(proposing, tau), max_error) if evidence(proposing, tau)[1] else 1.0 for tau in cuts]
+    promise = [binomial_cdf(*evidence(proposes, tau), max_error) for tau in cuts]
     first = int(np.argmin(promise)) if len(cuts) else 0
     passed = None
-    bound, kept = 1.0, 0
+    errors, count = 0, 0
     for tau in cuts[first:]:
-        errors, count = evidence(testing, tau)
-        ok = count > 0 and binomial_cdf(errors, count, max_error) <= delta
+        now = evidence(~proposes, tau)
+        ok = binomial_cdf(*now, max_error) <= delta
         if ok or passed is None:
-            bound, kept = upper_bound(errors, count, delta) if count else 1.0, count
+            errors, count = now
         if not ok:
             break
         passed = float(tau)
-    return Certified(passed, bound, kept)
+    return Certified(passed, upper_bound(errors, count, delta), count)
 
 
 def _cuts(signal: st.Floats) -> st.Floats:

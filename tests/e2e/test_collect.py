@@ -46,6 +46,7 @@ def test_collect_says_what_is_missing(tmp_path):
         (["--data", str(SHIPPED_BANK)], "no cloud is configured"),
         (["--data", str(tmp_path / "none.jsonl"), "--cloud", "none"], "cannot be read"),
         (["--data", str(SHIPPED_BANK), "--cloud", "mine"], "--cloud must be"),
+        (["--data", str(SHIPPED_BANK), "--cloud", "none", "--order-check", "-1"], "Invalid value for '--order-check'"),
     ):
         done = foggate("eval", "collect", "--out", str(tmp_path / "r.jsonl"), *arguments)
         assert (done.returncode, says in done.stderr) == (2, True), done.stderr
@@ -62,17 +63,17 @@ async def test_from_questions_to_a_calibrated_gateway(tmp_path, start):
         return await asyncio.to_thread(foggate, *arguments, **environment)
 
     done = await run(
-        *("eval", "collect", "--data", str(data), "--out", str(records), "--protocol", "generate", "--json"),
+        *("eval", "collect", "--data", str(data), "--out", str(records), "--protocol", "generate", "--order-check", "4", "--json"),
         FOGGATE_CLOUD__BASE_URL=await cloud.url() + "/v1",
     )
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert (said["total"], said["edge_asked"], said["generated"], said["failed"]) == (14, 14, 14, 0)
+    assert (said["total"], said["edge_asked"], said["generated"], said["reversed_asked"], said["failed"]) == (14, 14, 14, 4, 0)
     assert said["ratio_vs_engine"] >= 1
     done = await run("eval", "report", "--records", str(records), "--out", str(tmp_path / "report"), "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert (report["n"], report["mean"]["cloud_only"], report["protocols"]["n"]) == (14, 1.0, 14)
+    assert (report["n"], report["mean"]["cloud_only"], report["protocols"]["n"], report["order_check"]["n"]) == (14, 1.0, 14, 4)
     assert (report["edge_model"], report["edge_parameters"]) == ("smollm2-135m-instruct+foggate-r14", 134_515_008)
     both = [str(tmp_path / "report" / "report.json")] * 2
     done = await run("eval", "compare", *both, "--json")

@@ -29,7 +29,8 @@ def test_expected_hits_any_cloud_rate(rate):
     rows = simulated(800, 0)
     fit = fitted(rows, "cloud_rate", rate)
     found = fit.calibration
-    assert found.achieved.held
+    # 400 questions can show a rate to within two points at the ends only.
+    assert found.achieved.held == ("held" if rate in {0.0, 1.0} else "not enough data")
     assert found.achieved.cloud_rate == pytest.approx(rate, abs=0.1)
     # On the half where it was chosen the rate is exact, to one question.
     table = to_table(rows)
@@ -66,8 +67,8 @@ def test_a_bounded_edge_error_is_promised_and_checked():
     rows = simulated(3000, 3)
     found = fitted(rows, "edge_error", 0.3, delta=0.1).calibration
     assert found.achieved.kept > 100
-    assert found.achieved.edge_error < 0.3
-    assert found.achieved.held
+    assert found.achieved.edge_error_ci[1] < 0.3
+    assert found.achieved.held == "held"
     low, high = found.achieved.edge_error_ci
     wrong = round(found.achieved.edge_error * found.achieved.kept)
     assert (low, high) == clopper_pearson(wrong, found.achieved.kept)

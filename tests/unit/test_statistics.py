@@ -93,3 +93,103 @@ def test_the_vectorised_bootstrap_is_the_plain_one(kind):
     each = np.tile(rates, (25, 1))
     assert np.allclose(s.bootstrap_routing(signal, edge, cloud, each, resamples=25, seed=3), plain)
     assert np.allclose(s.bootstrap_auroc(signal, edge, resamples=25, seed=3), [s.auroc(signal[row], edge[row]) for row in rows])
+
+
+def test_each_resample_has_its_own_cloud_rate():
+    draw = np.random.default_rng(5)
+    signal, edge, cloud = draw.random(30), draw.random(30) < 0.4, draw.random(30) < 0.8
+    rates = np.stack([np.linspace(0, 0.8, 12), np.linspace(1, 0.2, 12)], axis=1)
+    counts = np.concatenate(list(s.bootstrap_counts(30, resamples=12, seed=9))).astype(int)
+    curves = [s.routing_curve(signal[row], edge[row], cloud[row]) for row in (np.repeat(np.arange(30), count) for count in counts)]
+    plain = [[s.accuracy_at(curve, rate) for rate in own] for curve, own in zip(curves, rates, strict=True)]
+    assert np.allclose(s.bootstrap_routing(signal, edge, cloud, rates, resamples=12, seed=9), plain)
+
+
+def test_large_data_is_drawn_in_slices_that_together_are_the_one_draw():
+    """1.5 million rows: two resamples a slice of about 30 MB; more than four million: one."""
+    parts = list(s.bootstrap_counts(1_500_000, resamples=3, seed=2))
+    assert [part.shape for part in parts] == [(2, 1_500_000), (1, 1_500_000)]
+    assert all((part.sum(axis=1) == 1_500_000).all() for part in parts)
+    assert [part.shape for part in s.bootstrap_counts(4_000_001, resamples=2, seed=2)] == [(1, 4_000_001)] * 2
+    drawn = np.random.default_rng(2).integers(1_500_000, size=(2, 1_500_000))
+    assert np.array_equal(parts[0][1], np.bincount(drawn[1], minlength=1_500_000))
+
+
+def test_what_is_drawn_without_being_asked_for_is_2000_resamples_of_seed_0():
+    column = np.arange(8.0)[:, None]
+    signal, edge = np.arange(8.0), np.arange(8) % 2 == 0
+    rates = np.array([0.5])
+    for found, again, other in (
+        (s.bootstrap_means(column), s.bootstrap_means(column, seed=0), s.bootstrap_means(column, seed=1)),
+        (s.bootstrap_rows(8), s.bootstrap_rows(8, seed=0), s.bootstrap_rows(8, seed=1)),
+        (s.bootstrap_auroc(signal, edge), s.bootstrap_auroc(signal, edge, seed=0), s.bootstrap_auroc(signal, edge, seed=1)),
+        (
+            s.bootstrap_routing(signal, edge, ~edge, rates),
+            s.bootstrap_routing(signal, edge, ~edge, rates, seed=0),
+            s.bootstrap_routing(signal, edge, ~edge, rates, seed=1),
+        ),
+        *[[np.concatenate(list(part)) for part in (s.bootstrap_counts(8), s.bootstrap_counts(8, seed=0), s.bootstrap_counts(8, seed=1))]],
+    ):
+        assert len(found) == 2000
+        assert np.array_equal(found, again)
+        assert not np.array_equal(found, other)
+    rows = s.bootstrap_rows(8, resamples=50)
+    assert (rows.shape, rows.min(), rows.max()) == ((50, 8), 0, 7)
+
+
+def test_the_interval_leaves_two_and_a_half_percent_on_each_side():
+    assert s.interval(np.arange(41.0)[::-1]) == (1.0, 39.0)
+    assert s.interval(np.arange(1001.0)) == (25.0, 975.0)
+
+
+def test_a_resample_of_one_kind_has_an_auroc_of_a_half():
+    signal, right = np.array([0.2, 0.9]), np.array([False, True])
+    counts = np.concatenate(list(s.bootstrap_counts(2, resamples=40, seed=0)))
+    found = s.bootstrap_auroc(signal, right, resamples=40, seed=0)
+    assert np.array_equal(found, np.where((counts == 1).all(axis=1), 1.0, 0.5))
+    assert set(found) == {0.5, 1.0}
+
+
+def test_equal_width_bins_by_hand():
+    """A bin holds its lower end; 1.0 belongs to the last. Correct: the first of each pair."""
+    right = np.array([True, False])
+    # 0.1 and 0.19 share the second bin, 0.09 and 0.1 do not share one.
+    assert s.ece_fixed(np.array([0.1, 0.19]), right) == pytest.approx(abs(0.29 - 1) / 2)
+    assert s.ece_fixed(np.array([0.09, 0.1]), right) == pytest.approx((0.91 + 0.1) / 2)
+    assert s.ece_fixed(np.array([0.9, 1.0]), right) == pytest.approx(abs(1.9 - 1) / 2)
+    assert s.ece_fixed(np.array([0.89, 1.0]), right) == pytest.approx((0.11 + 1.0) / 2)
+    # Ten bins unless said otherwise: nine would put 0.1 and 0.11 together with 0.09, eleven would part 0.1 from 0.19.
+    assert s.ece_fixed(np.array([0.4, 0.49]), right, bins=2) == pytest.approx(abs(0.89 - 1) / 2)
+    assert s.ece_fixed(np.array([0.4, 0.5]), right, bins=2) == pytest.approx((0.6 + 0.5) / 2)
+    assert s.ece_fixed(np.array([0.95, 0.91]), right) == pytest.approx(abs(1.86 - 1) / 2)
+
+
+def test_equal_mass_bins_by_hand():
+    """Twenty different values, two a bin; then four values in two bins; ties stay together."""
+    confidence = np.arange(20) / 20
+    right = np.arange(20) % 2 == 0
+    pairs = [abs(confidence[at] + confidence[at + 1] - 1) for at in range(0, 20, 2)]
+    assert s.ece_adaptive(confidence, right) == pytest.approx(sum(pairs) / 20)
+    four, known = np.array([0.1, 0.2, 0.3, 0.9]), np.array([True, False, True, True])
+    assert s.ece_adaptive(four, known, bins=2) == pytest.approx((abs(0.3 - 1) + abs(1.2 - 2)) / 4)
+    assert s.ece_adaptive(four, known, bins=4) == pytest.approx((0.9 + 0.2 + 0.7 + 0.1) / 4)
+    tied = np.array([0.2, 0.2, 0.2, 0.9])
+    assert s.ece_adaptive(tied, known, bins=2) == pytest.approx((abs(0.6 - 2) + 0.1) / 4)
+    # The mean rank of the last of many is just below the number of bins.
+    assert s.ece_adaptive(np.array([1.0]), np.array([False]), bins=1) == 1.0
+
+
+def test_apgr_by_hand():
+    """Edge 0, cloud 1; the curve is the cloud rate itself at first and then full: 10 %, 20 %, 30 %, 40 %, 50 % and five times 100 %."""
+    curve = np.array([0, 0.1, 0.2, 0.3, 0.4, 0.5, 1, 1, 1, 1, 1.0])
+    assert s.apgr(curve) == pytest.approx((0.1 + 0.2 + 0.3 + 0.4 + 0.5 + 5) / 10)
+    assert s.apgr(0.2 + curve / 2) == pytest.approx((0.1 + 0.2 + 0.3 + 0.4 + 0.5 + 5) / 10)
+    assert s.apgr(np.array([0.5, 0.9, 0.5])) is None
+    assert s.apgr(np.array([0.5, 0.9, 0.51])) == pytest.approx(
+        100 * (np.mean([0.58, 0.66, 0.74, 0.82, 0.9, 0.822, 0.744, 0.666, 0.588, 0.51]) - 0.5)
+    )
+
+
+def test_a_routing_curve_is_linear_between_its_points():
+    curve = np.array([0.2, 0.6, 1.0])
+    assert [s.accuracy_at(curve, rate) for rate in (0, 0.25, 0.5, 0.75, 1)] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])

@@ -1,0 +1,116 @@
+"""One threshold for one set of questions: the one that reaches the target, or the best there is and what is missing."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.calibration import RATE_TOLERANCE, ROUTES_ALL, Target
+from app.domain import BUCKETS, Signal
+from app.errors import ConfigError
+from app.evaluation import statistics as st
+from app.evaluation.risk import certify
+from app.evaluation.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A threshold for some questions.
+
+    Attributes:
+        tau: reaches the target; where nothing does, the nearest there is, and for an edge error one that routes everything.
+        missed: a sentence that says why the target is not reached; None where it is.
+    """
+
+    tau: float
+    missed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chooser:
+    """Chooses thresholds.
+
+    Attributes:
+        target: what the thresholds must reach.
+        signal: the number that is compared with them.
+        delta: of one promise of an edge error; the other targets do not look at it.
+    """
+
+    target: Target
+    signal: Signal
+    delta: float
+
+    def choose(self, table: Table, proposing: st.Flags, where: str) -> float:
+        """The threshold that reaches the target on these questions. Raises ConfigError where none does."""
+        choice = self.attempt(table, proposing, where)
+        if choice.missed:
+            raise ConfigError(choice.missed)
+        return choice.tau
+
+    def attempt(self, table: Table, proposing: st.Flags, where: str) -> Choice:
+        """The threshold that reaches the target on these questions, or the best one and why it does not.
+
+        Args:
+            table: at least one question, unless the target is an edge error.
+            proposing: `[n]`, the questions that propose thresholds for an edge error (`risk.certify`).
+            where: names the questions for people, as in "the domain 'law'".
+        """
+        signal, edge = table.signal[self.signal.value], table.edge_right[self.signal.value]
+        if self.target.kind == "edge_error":
+            return self._certified(signal, ~edge, proposing, where)
+        cuts = candidate_cuts(signal, self.signal)
+        routed = np.searchsorted(np.sort(signal), cuts, side="left")
+        rates = routed / len(table)
+        if self.target.kind == "cloud_rate":
+            return self._nearest(cuts, rates, len(table), where)
+        gain = np.concatenate([[0.0], np.cumsum((table.cloud_right.astype(float) - edge)[np.argsort(signal, kind="stable")])])
+        accuracy = (edge.sum() + gain[routed]) / len(table)
+        reaching = np.flatnonzero(accuracy >= self.target.value - 1e-12)
+        if len(reaching):
+            return Choice(float(cuts[reaching[0]]))
+        best = int(np.argmax(accuracy))
+        missed = (
+            f"an accuracy of {self.target.value:g} cannot be reached for {where}: "
+            f"the best is {accuracy[best]:.3f}, at a cloud rate of {rates[best]:.3f}"
+        )
+        return Choice(float(cuts[best]), missed)
+
+    def _certified(self, signal: st.Floats, wrong: st.Flags, proposing: st.Flags, where: str) -> Choice:
+        found = certify(signal, wrong, max_error=self.target.value, delta=self.delta, proposing=proposing)
+        if found.tau is not None:
+            return Choice(found.tau)
+        missed = (
+            f"an edge error of {self.target.value:g} cannot be promised for {where} (n = {len(signal)}) at delta = {self.delta:.3g}: "
+            f"the best that can be is {found.bound:.3f}, on {found.kept} kept answers"
+        )
+        return Choice(ROUTES_ALL, missed)
+
+    def _nearest(self, cuts: st.Floats, rates: st.Floats, n: int, where: str) -> Choice:
+        best = int(np.argmin(np.abs(rates - self.target.value)))
+        if abs(rates[best] - self.target.value) <= max(RATE_TOLERANCE, 1 / n):
+            return Choice(float(cuts[best]))
+        missed = (
+            f"a cloud rate of {self.target.value:g} cannot be reached for {where} with the {self.signal.value} confidence; "
+            f"the best is {rates[best]:.3f}, reachable are {listed(rates)}"
+            + ("; --signal expected reaches every rate" if self.signal is Signal.VERBALIZED else "")
+        )
+        return Choice(float(cuts[best]), missed)
+
+
+def candidate_cuts(signal: st.Floats, name: Signal) -> st.Floats:
+    """Every cut that routes another set of questions, ascending, from nothing routed to as much as a cut of 1 can route.
+
+    The buckets themselves for `verbalized`; between neighbouring values for a continuous signal, so that neither a
+    rounding nor the next question sits on the edge.
+    """
+    if name is Signal.VERBALIZED:
+        return np.array(BUCKETS)
+    distinct = np.unique(signal)
+    return np.concatenate([[0.0], (distinct[1:] + distinct[:-1]) / 2, [1.0]])
+
+
+def listed(rates: Any) -> str:
+    """Rates for a sentence; of many only the ends."""
+    few = 12
+    distinct = [f"{rate:.3f}" for rate in np.unique(rates)]
+    return ", ".join(distinct) if len(distinct) <= few else f"{distinct[0]} … {distinct[-1]} in {len(distinct)} steps"

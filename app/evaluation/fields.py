@@ -1,0 +1,85 @@
+"""What each side adds to a record of the records file."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain import CloudReply, EdgeReply, Signal
+from app.evaluation.dataset import Item
+from app.evaluation.records import Record
+from app.evaluation.reference import is_on_format, parse
+from app.prompt import PROMPT_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeIdentity:
+    """What the records say of the edge model; a file of another identity is refused."""
+
+    model: str
+    fingerprint: str
+    parameters: int | None = None
+
+
+CLOUD_KEYS = ("cloud_answer", "cloud_model", "cloud_tokens", "cloud_prompt_tokens", "cloud_completion_tokens", "cloud_ms")
+_EMPTY_KEYS = ("edge_answer", "confidence", "expected_confidence", "answer_probabilities", "confidence_probabilities", "bucket_paths")
+
+
+def empty_record(item: Item, identity: EdgeIdentity) -> Record:
+    """A record in which nobody has been asked yet."""
+    return {
+        "id": item.id,
+        "domain": item.question.domain,
+        "gold": item.gold,
+        "options": len(item.question.options),
+        **dict.fromkeys(_EMPTY_KEYS),
+        "edge_ms": None,
+        "edge_batch": None,
+        **dict.fromkeys(CLOUD_KEYS),
+        "edge_error": None,
+        "cloud_error": None,
+        "edge_model": identity.model,
+        "edge_fingerprint": identity.fingerprint,
+        "edge_parameters": identity.parameters,
+        "prompt_version": PROMPT_VERSION,
+        "fingerprint": item.fingerprint,
+    }
+
+
+def edge_fields(reply: EdgeReply) -> dict[str, Any]:
+    """What a verdict adds to a record. `edge_answer` is the reference protocol's; the other signal's is the argmax of `answer_probabilities`."""
+    verdict = reply.verdict
+    return {
+        "edge_answer": verdict.answer(Signal.VERBALIZED),
+        "confidence": verdict.confidence,
+        "expected_confidence": verdict.expected_confidence,
+        "answer_probabilities": dict(verdict.answer_probabilities),
+        "confidence_probabilities": dict(verdict.confidence_probabilities),
+        "bucket_paths": [[list(step) for step in path] for path in verdict.paths],
+        "edge_ms": round(reply.inference_s * 1000, 3),
+        "edge_batch": reply.batch,
+    }
+
+
+def cloud_fields(reply: CloudReply, seconds: float) -> dict[str, Any]:
+    """What the cloud's reply adds to a record; `seconds` is the whole call with its attempts."""
+    prompt, completion = (reply.usage.get(kind, 0) for kind in ("prompt_tokens", "completion_tokens"))
+    return {
+        "cloud_answer": reply.answer,
+        "cloud_model": reply.model,
+        "cloud_tokens": prompt + completion,
+        "cloud_prompt_tokens": prompt,
+        "cloud_completion_tokens": completion,
+        "cloud_ms": round(seconds * 1000, 3),
+        "cloud_error": None,
+    }
+
+
+def generated_fields(text: str, letters: str, batch_ms: float) -> dict[str, Any]:
+    """`generated_answer` is None where the reference protocol has no answer; `generated_ms` is the whole batch's time."""
+    confidence, answer = parse(text, letters) or (None, None)
+    return {
+        "generated_text": text,
+        "generated_confidence": confidence,
+        "generated_answer": answer,
+        "generated_on_format": is_on_format(text, letters),
+        "generated_ms": batch_ms,
+    }

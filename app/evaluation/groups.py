@@ -1,0 +1,108 @@
+"""Which questions share a threshold, and for whom that makes a promise.
+
+A threshold is chosen, certified and judged on questions of the kind that it will serve, and on no others. What is shown
+for a mixture of domains holds for this mixture: a domain within it may be worse, another domain may be anything.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.calibration import Target
+from app.evaluation import statistics as st
+from app.evaluation.risk import proposing_part
+from app.evaluation.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Domains with a threshold of their own, and the others.
+
+    Attributes:
+        sizes: questions of each domain of the data in the fit half.
+        own: domains with a threshold of their own.
+        pooled: domains that are too small for one; empty where every domain, or none, has its own.
+    """
+
+    sizes: dict[str, int]
+    own: tuple[str, ...]
+    pooled: tuple[str, ...]
+
+    @property
+    def promises(self) -> int:
+        """How many thresholds are promised something: the own ones, and the shared one."""
+        return len(self.own) + 1
+
+    def shared(self, table: Table) -> st.Flags:
+        """The questions that stand for those which the shared threshold will serve, `[n]`.
+
+        These are the pooled domains. Without any, the shared threshold serves questions that name no domain: everything.
+        """
+        return np.isin(table.domain, self.pooled) if self.pooled else np.ones(len(table), dtype=np.bool_)
+
+    def proposing(self, fit: Table, seed: int) -> st.Flags:
+        """A third of the questions of each threshold, `[n]`: these propose, the others test, for every promise alike."""
+        flags = np.zeros(len(fit), dtype=np.bool_)
+        parts = [fit.domain == name for name in self.own]
+        if self.pooled or not self.own:
+            parts.append(self.shared(fit))
+        for part in parts:
+            flags[np.flatnonzero(part)] = proposing_part(int(part.sum()), seed)
+        return flags
+
+    @property
+    def where(self) -> str:
+        """Names the questions of the shared threshold for people."""
+        if self.pooled:
+            return f"the pooled domains {_listed(self.pooled)} together"
+        return "all domains together" + (", as questions that name no domain may be," if self.own else "")
+
+
+def group(fit: Table, domains: Sequence[str], *, per_domain: bool, min_domain: int) -> Groups:
+    """Sort domains into those with a threshold of their own and those that share one.
+
+    Args:
+        fit: the fit half.
+        domains: all domains of the data; the fit half may lack some.
+        per_domain: whether any domain gets a threshold of its own.
+        min_domain: questions of the fit half that a domain needs for one.
+    """
+    sizes = {name: int((fit.domain == name).sum()) for name in sorted(domains)}
+    own = tuple(name for name, size in sizes.items() if per_domain and size >= min_domain)
+    pooled = tuple(name for name in sizes if per_domain and name not in own)
+    return Groups(sizes, own, pooled)
+
+
+def scope(groups: Groups, target: Target, *, shared_missed: bool) -> str:
+    """For whom the target is promised, and for whom it is not.
+
+    Args:
+        groups: who shares a threshold.
+        target: what was asked for; only an edge error is promised, the others are aimed at.
+        shared_missed: whether the shared threshold does not reach the target.
+    """
+    subject = "The promise is made" if target.kind == "edge_error" else "The target is aimed at"
+    covered = [f"for each of the domains {_listed(groups.own)} by itself"] if groups.own else []
+    mixture = "as a mixture like that of the data (not for each by itself)"
+    if not shared_missed:
+        if len(groups.pooled) == 1:
+            covered.append(f"for the pooled domain {groups.pooled[0]}")
+        elif groups.pooled:
+            covered.append(f"for the pooled domains {_listed(groups.pooled)} {mixture}")
+        elif groups.own:
+            covered.append("for questions that name no domain, if they are mixed as in the data")
+        else:
+            covered.append(f"for all domains {mixture}")
+    if groups.own or groups.pooled:
+        left = [] if not (shared_missed and groups.pooled) else [f"the pooled domains {_listed(groups.pooled)}"]
+        left += ["domains that are not in the data"]
+        left += ["questions that name no domain"] if groups.pooled or shared_missed else []
+        uncovered = f"Nothing is promised for {_listed(left, last=' or ')}: they get the shared threshold."
+    else:
+        uncovered = "Nothing is promised for domains that are not in the data."
+    return f"{subject} {_listed(covered, last=' and ')}. {uncovered}"
+
+
+def _listed(names: Sequence[str], last: str = ", ") -> str:
+    return last.join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

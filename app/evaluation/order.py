@@ -1,0 +1,77 @@
+"""Does the edge choose by what an option says, or by where it stands? Some questions are asked again with their options reversed.
+
+The order-flip rate is the share of these questions whose chosen option changes. A model that reads the options has a rate
+near 0; one that likes a letter changes whenever that letter stands before another option.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from app.domain import EdgeReply, Question, Signal
+from app.errors import ConfigError
+from app.evaluation.dataset import Item
+from app.evaluation.records import Record
+from app.evaluation.risk import clopper_pearson
+
+
+def checked_ids(items: Iterable[Item], count: int, seed: int) -> frozenset[str]:
+    """Ids of the questions to ask in both orders.
+
+    They depend on the seed and on the ids alone, so that a run which goes on draws the same ones, in whatever order the data
+    comes, and a larger count only adds to them.
+
+    Raises:
+        ConfigError: a negative count.
+    """
+    if count < 0:
+        raise ConfigError(f"--order-check must be 0 or more, not {count}")
+    ranked = sorted((hashlib.sha256(f"{seed}|{item.id}".encode()).digest(), item.id) for item in items)
+    return frozenset(name for _, name in ranked[:count])
+
+
+def reversed_question(question: Question) -> Question:
+    """The same question with its options in the opposite order."""
+    return Question(question.question, question.options[::-1], question.domain, question.id)
+
+
+def reversed_fields(reply: EdgeReply, letters: str) -> dict[str, Any]:
+    """What the verdict on a reversed question adds to the record of the question.
+
+    Args:
+        reply: on `reversed_question`.
+        letters: the offered ones, as in `"ABCD"`.
+
+    Returns:
+        Letters of the original order, so that equal letters mean the same option: `reversed_answer` as decoding would answer,
+        `reversed_expected_answer` by the marginal.
+    """
+    answers = {"reversed_answer": Signal.VERBALIZED, "reversed_expected_answer": Signal.EXPECTED}
+    return {key: letters[-1 - letters.index(reply.verdict.answer(signal))] for key, signal in answers.items()}
+
+
+def flip_rates(records: Sequence[Record]) -> dict[str, Any] | None:
+    """The order-flip rate of both answers, over the records that were asked in both orders.
+
+    Returns:
+        `n`, and for `verbalized` and `expected` (each with its own answer) `flips`, `rate` and `rate_ci`, the exact 95 %
+        interval (Clopper and Pearson 1934). None where no question was asked in both orders.
+    """
+    both = [record for record in records if record["edge_answer"] is not None and record.get("reversed_answer") is not None]
+    if not both:
+        return None
+    changed = {
+        Signal.VERBALIZED: sum(record["edge_answer"] != record["reversed_answer"] for record in both),
+        Signal.EXPECTED: sum(_marginal(record) != record["reversed_expected_answer"] for record in both),
+    }
+    rates = {
+        signal.value: {"flips": flips, "rate": flips / len(both), "rate_ci": list(clopper_pearson(flips, len(both)))}
+        for signal, flips in changed.items()
+    }
+    return {"n": len(both), **rates}
+
+
+def _marginal(record: Record) -> str:
+    """The letter that the expected confidence answers with."""
+    said: dict[str, float] = record["answer_probabilities"]
+    return max(said, key=said.__getitem__)
