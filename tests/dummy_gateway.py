@@ -13,7 +13,7 @@ from app.cli.serve import leaving_loads_behind
 from app.configuration import load_settings
 from app.domain import BUCKETS
 from app.logs import configure_logging
-from app.main import listen, serve
+from app.server import listen, serve
 from tests.fakes import FakeEngine, make_verdict
 
 READY = []

@@ -4,7 +4,7 @@ import contextlib
 
 import uvicorn
 
-from app.main import listen
+from app.server import listen
 
 
 @contextlib.asynccontextmanager

@@ -21,7 +21,7 @@ from app.cloud.demo import MODEL, create_demo, parse_faults
 from app.errors import ConfigError
 from app.exposure import check_exposure
 from app.logs import configure_logging
-from app.main import listen, serve
+from app.server import listen, serve
 from app.settings import CloudSettings, Settings
 
 # Two questions of the shipped bank: by default the builtin model keeps the first and passes on the second.

@@ -9,7 +9,8 @@ import pytest
 
 from app.cloud.bank import Bank
 from app.cloud.demo import create_demo
-from app.main import create_app, listen
+from app.main import create_app
+from app.server import listen
 from app.settings import Settings
 from tests.fakes import FakeEngine
 from tests.integration.test_api import ASK

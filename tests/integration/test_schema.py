@@ -11,7 +11,8 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from app.main import create_app, listen
+from app.main import create_app
+from app.server import listen
 from app.settings import Settings
 from tests.fakes import FakeEngine
 

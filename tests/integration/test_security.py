@@ -16,7 +16,7 @@ from app.configuration import effective
 from app.errors import ConfigError
 from app.exposure import allowed_hosts, check_exposure
 from app.keys import Key, KeyFile, Permission, new_secret, write_keys
-from app.main import listen, serve
+from app.server import listen, serve
 from app.settings import Settings
 from tests.fakes import FakeEngine
 from tests.integration.test_api import ASK, UNSURE, gateway
