@@ -33,15 +33,42 @@ class Group:
 GROUPS = {
     "core": Group(
         ("domain", "errors", "prompt", "policy", "cascade", "deadline"),
-        ("unit/test_domain", "unit/test_prompt", "unit/test_question", "unit/test_verdict", "unit/test_policy", "unit/test_cascade"),
+        (
+            "unit/test_domain",
+            "unit/test_prompt",
+            "unit/test_question",
+            "unit/test_verdict",
+            "unit/test_policy",
+            "unit/test_cascade",
+            "unit/test_outcome",
+        ),
     ),
-    "edge": Group(("edge/batcher", "edge/engine"), ("unit/test_batcher", "unit/test_engine")),
+    "edge": Group(
+        ("edge/batcher", "edge/batching", "edge/runner", "edge/pace", "edge/engine"),
+        ("unit/test_batcher", "unit/test_batching", "unit/test_runner", "unit/test_engine"),
+    ),
     "cloud": Group(
-        ("cloud/client", "cloud/breaker", "cloud/budget"),
-        ("unit/test_breaker", "integration/test_cloud", "integration/test_budget", "integration/test_resilience"),
+        ("cloud/client", "cloud/breaker", "cloud/budget", "cloud/silence"),
+        (
+            "unit/test_breaker",
+            "unit/test_silence",
+            "unit/test_usage",
+            "integration/test_budget",
+            "integration/test_spending",
+            "integration/test_cloud",
+            "integration/test_resilience",
+        ),
     ),
     "evaluation": Group(
-        ("evaluation/calibrate", "evaluation/risk", "evaluation/statistics"),
+        (
+            "evaluation/calibrate",
+            "evaluation/choose",
+            "evaluation/groups",
+            "evaluation/judge",
+            "evaluation/temperature",
+            "evaluation/risk",
+            "evaluation/statistics",
+        ),
         ("unit/test_calibrate", "unit/test_risk", "unit/test_statistics"),
     ),
 }
