@@ -18,7 +18,7 @@ from app.edge.batching import choose
 from app.edge.pace import Pace
 from app.edge.rendering import Prompt
 from app.edge.runner import Engine, Runner
-from app.errors import Draining, EdgeError, Overloaded
+from app.errors import Draining, EdgeError, FogGateError, Overloaded
 from app.metrics import Metrics
 from app.offload import in_text_thread
 from app.tracing import edge_spans
@@ -153,6 +153,11 @@ class Batcher:
         try:
             # A long text takes the tokenizer a tenth of a second.
             prompt = await in_text_thread(self._engine.prepare, question)
+        except FogGateError:
+            raise
+        except Exception:
+            logger.exception("a question could not be made into a prompt")
+            raise EdgeError("the edge model failed on this question", retry_after_s=1) from None
         finally:
             self._preparing -= 1
         reply = await self._reply(prompt, deadline)

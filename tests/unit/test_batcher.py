@@ -293,6 +293,20 @@ async def test_a_refused_prompt_never_queues(engine, make):
     assert engine.batches == []
 
 
+async def test_a_tokenizer_that_fails_is_a_failure_of_the_edge_and_not_a_bug(engine, make):
+    class Stumbling(FakeEngine):
+        def prepare(self, question):
+            raise RuntimeError("a panic of the tokenizer, say")
+
+    batcher = Batcher(Stumbling(), Metrics(), max_batch_size=1, max_batch_tokens=100, max_queue_size=1)
+    with pytest.raises(EdgeError) as failed:
+        await batcher.verdict(ask(), FAR)
+    assert failed.value.message == "the edge model failed on this question"
+    with pytest.raises(EdgeError):
+        await batcher.verdict(ask(), FAR)  # The failed one left no place in the queue taken.
+    await batcher.close()
+
+
 async def test_closing_finishes_what_is_queued_and_refuses_what_comes(engine, make):
     batcher = make()
     first = await hold(engine, batcher)
