@@ -3,7 +3,7 @@
 import pytest
 
 from app.build import load_engine
-from app.calibration import read_calibration
+from app.calibration import DomainCut, read_calibration
 from app.domain import Signal
 from app.edge.builtin import SHIPPED_ADAPTER
 from app.policies import SHIPPED_CALIBRATION, build_policy, calibration_of, load_calibration
@@ -23,7 +23,14 @@ def test_the_builtin_model_brings_its_own_calibration():
     SHIPPED.check(edge_model=NAME, fingerprint=SHIPPED.edge_fingerprint, prompt_version=PROMPT_VERSION)
     policy = build_policy(Settings(), SHIPPED)
     assert (policy.signal, policy.tau) == (Signal.EXPECTED, SHIPPED.tau)
-    assert policy.tau_for("law", None) == SHIPPED.domains["law"].tau if "law" in SHIPPED.domains else True
+    assert (SHIPPED.domains, policy.tau_for("law", None), policy.tau_for(None, None)) == ({}, SHIPPED.tau, SHIPPED.tau)
+
+
+def test_a_domain_is_routed_by_its_own_threshold_of_the_calibration_unless_the_settings_set_one():
+    own = SHIPPED.model_copy(update={"domains": {"law": DomainCut(tau=0.9, n=5), "math": DomainCut(tau=0.8, n=5)}, "temperature": 2.0})
+    policy = build_policy(Settings(policy={"domains": {"math": {"tau": 0.1}}}), own)
+    assert [policy.tau_for(name, None) for name in ("law", "math", "art", None)] == [0.9, 0.1, SHIPPED.tau, SHIPPED.tau]
+    assert policy.temperature == 2.0
 
 
 @pytest.mark.parametrize(
