@@ -120,7 +120,7 @@ class Breaker:
     def _enter(self, state: State) -> None:
         self._state = state
         self._generation += 1
-        self._probing = self._probed = self._doubts = self._in_a_row = 0
+        self._probing = self._probed = self._doubts = 0
         self._window.clear()
         if state is State.OPEN:
             self._opened_at = self._clock()

@@ -176,6 +176,10 @@ async def test_replicas_that_take_of_several_windows_at_once_take_of_all_or_of_n
         assert sum(taken) == 7, "those who came between may have been refused, but no more than there is was given"
         assert [(await replicas[1].left(item, "k")).remaining for item in (minute, day)] == [0, 93]
         assert await replicas[1].take([]), "no bound is never full"
+        cost = RateLimitItemPerDay(10**9, namespace="cost")
+        absurd = Budget([("cost", cost)], replicas[0], prices={"large": Price(10.0**18, 0)})
+        await absurd.used("large", {"prompt_tokens": 10_000_000, "completion_tokens": 0})
+        assert (await replicas[1].left(cost, "cloud-budget")).remaining == 0, "a price beyond 64 bits is counted for all"
     finally:
         for counts in replicas:
             await counts.close()

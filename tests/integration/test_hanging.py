@@ -9,9 +9,9 @@ from app.cloud.breaker import State
 from app.cloud.shared import SharedCloud
 from app.deadline import Deadline
 from app.domain import Question
-from app.errors import CloudError
+from app.errors import CloudError, CloudTimeout
 from app.metrics import Metrics
-from tests.clouds import breaker, cloud_client, endpoint, listening, scripted
+from tests.clouds import breaker, cloud_client, completion, endpoint, listening, scripted
 from tests.integration.test_api import UNSURE, gateway
 
 
@@ -39,7 +39,7 @@ def state(http):
     return http.state.metrics.registry.get_sample_value("foggate_cloud_breaker_state", {"endpoint": "default"})
 
 
-@pytest.mark.parametrize("deadline_ms", [500, 1000, 3000])
+@pytest.mark.parametrize("deadline_ms", [200, 500, 1000, 3000])
 async def test_a_hung_cloud_opens_the_breaker_by_the_deadline_of_the_gateway(deadline_ms):
     async with gateway(faults={"hang": 1.0}, deadline_ms=deadline_ms) as (http, _):
         await until_the_circuit_is_open(http)
@@ -57,6 +57,20 @@ async def test_a_cloud_that_answered_and_then_hangs_is_found_out_by_callers_who_
         assert await reason(http, "first") != "circuit_open"
         faults["hang"] = 1.0
         await until_the_circuit_is_open(http, deadline_ms=1000)
+
+
+async def test_fast_answers_are_remembered_when_a_patient_caller_asked_lately():
+    rules = breaker(min_calls=1)
+    async with scripted((200, completion())) as server:
+        cloud = cloud_client(endpoint(server.url, rules=rules))
+        await cloud.answer(Question("Who knows?", ("a", "b")), Deadline.after(60))
+        server.replies.clear()
+        for _ in range(10):  # fewer seconds than the patience of the first caller is remembered
+            if rules.state is State.CLOSED:
+                with pytest.raises(CloudTimeout):
+                    await cloud.answer(Question("Who knows?", ("a", "b")), Deadline.after(1))
+        await cloud.close()
+    assert rules.state is State.OPEN
 
 
 async def test_a_cloud_that_begins_a_reply_and_never_ends_it_hangs():

@@ -159,10 +159,12 @@ async def test_no_time_left_costs_nothing_on_a_kept_connection_either(till):
 
 
 async def test_an_endpoint_that_used_up_the_time_leaves_none_for_the_next_and_that_costs_nothing(till):
-    async with scripted() as hanging, scripted((200, completion())) as good, till.paying(hanging.url, endpoint(good.url, "b")) as cloud:
+    async with scripted((500, {})) as bad, scripted((200, completion())) as good, till.paying(bad.url, endpoint(good.url, "b")) as cloud:
+        assert (await till.ask(cloud)).attempts == 2, "and the connections to both are kept"
+        bad.replies.clear()
         assert await till.ask(cloud, seconds=0.3) is CloudTimeout
-        assert (hanging.calls, good.calls) == (1, 0)
-    assert await till.spent() == (1, 1, 0)
+        assert (bad.calls, good.calls) == (2, 1)
+    assert await till.spent() == (3, 3, 120)
 
 
 async def test_a_retry_that_the_retry_budget_refuses_costs_nothing(till):
@@ -186,11 +188,47 @@ async def test_kept_answers_and_joined_calls_cost_nothing(till):
 @pytest.mark.parametrize("which", ["calls", "key"])
 async def test_retries_end_where_the_calls_end(which):
     till = Till(**{which: RateLimitItemPerDay(2, namespace=which)})
-    async with scripted((500, {})) as server, till.paying(server.url, max_attempts=9) as cloud:
+    async with scripted((500, {})) as server, till.paying(server.url, max_attempts=9, share=0.2) as cloud:
         assert await till.ask(cloud) is CloudUnavailable, "its last attempt's failure, not the budget's end"
         assert await till.ask(cloud) is BudgetExhausted
         assert server.calls == 2
+        assert sum(cloud._upstream._retry_budget.take() for _ in range(3)) == 2, "a retry that nothing is left for is none"
     assert await till.spent() == (2, 2, 0)
+
+
+async def test_who_has_nothing_left_opens_no_connection():
+    poor = Till(key=RateLimitItemPerDay(0, namespace="key"))
+    async with poor.paying(f"http://127.0.0.1:{free_port()}") as cloud:
+        assert await poor.ask(cloud) is BudgetExhausted, "nobody tried to reach the endpoint, which is not there"
+
+
+class Short:
+    """A purse that seems to have something left and has so many calls."""
+
+    def __init__(self, calls):
+        self.calls = calls
+
+    async def left(self):
+        return True
+
+    async def take(self):
+        self.calls -= 1
+        return self.calls >= 0
+
+    async def used(self, model, usage):
+        raise AssertionError("nothing was answered")
+
+
+async def test_a_purse_that_others_emptied_in_the_meantime_ends_the_question_before_anything_is_sent():
+    metrics = Metrics()
+    async with scripted((500, {})) as server:
+        cloud = cloud_client(server.url, metrics=metrics)
+        for calls, error in ((0, BudgetExhausted), (1, CloudUnavailable)):
+            with pytest.raises(error):
+                await cloud.answer(QUESTIONS[0], Deadline.after(20), purse=Short(calls))
+            assert server.calls == calls
+        await cloud.close()
+    assert metrics.registry.get_sample_value("foggate_cloud_attempts_total", {"outcome": "budget"}) == 2
 
 
 @pytest.mark.parametrize("which", ["calls", "key"])

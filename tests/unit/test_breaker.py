@@ -186,6 +186,8 @@ def test_a_doubt_that_comes_late_is_ignored(breaker, clock):
     for _ in range(3):
         breaker.doubted(late)
     assert breaker.state is State.HALF_OPEN
+    assert breaker.admit() is not None
+    assert breaker.admit() is None, "it gives no place back that it did not take"
 
 
 def test_asking_what_is_left_of_the_retries_takes_none(clock):

@@ -56,6 +56,11 @@ def test_an_attempt_of_a_moment_says_nothing(judge, clock, lasted_s):
     assert silent(judge, clock, lasted_s) is Silence.NOTHING
 
 
+def test_where_nobody_can_have_a_second_a_quarter_of_what_there_is_says_something(judge, clock):
+    assert silent(judge, clock, 0.2, possible_s=0.5) is Silence.DOUBT
+    assert silent(judge, clock, 0.12, possible_s=0.5) is Silence.NOTHING
+
+
 def test_a_caller_in_a_hurry_says_nothing_beside_patient_ones_until_those_are_forgotten(judge, clock):
     judge.begin(given_s=8.0, possible_s=8.0)
     assert silent(judge, clock, 1.9) is Silence.NOTHING
