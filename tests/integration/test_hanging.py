@@ -5,12 +5,14 @@ import asyncio
 import httpx2
 import pytest
 
+from app.build import build_cloud
 from app.cloud.breaker import State
 from app.cloud.shared import SharedCloud
 from app.deadline import Deadline
 from app.domain import Question
 from app.errors import CloudError, CloudTimeout
 from app.metrics import Metrics
+from app.settings import Settings
 from tests.clouds import breaker, cloud_client, completion, endpoint, listening, scripted
 from tests.integration.test_api import UNSURE, gateway
 
@@ -37,6 +39,14 @@ async def calls(http):
 
 def state(http):
     return http.state.metrics.registry.get_sample_value("foggate_cloud_breaker_state", {"endpoint": "default"})
+
+
+async def test_what_an_attempt_can_last_is_bounded_by_the_deadline_of_a_gateway_and_not_of_an_offline_run():
+    settings = Settings(cloud={"base_url": "http://127.0.0.1:9/v1"}, deadline_ms=3000)
+    for offline, possible_s in ((False, 3.0), (True, settings.cloud.timeout_s)):
+        cloud = build_cloud(settings, Metrics(), offline=offline)
+        assert cloud._possible_s == possible_s
+        await cloud.close()
 
 
 @pytest.mark.parametrize("deadline_ms", [200, 500, 1000, 3000])
