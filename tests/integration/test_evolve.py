@@ -22,7 +22,7 @@ from tests.chains import DOMAINS, chain_config
 from tests.processes import ROOT
 from tests.servers import serving
 
-OPEN = {"gate": {"min_entropy": 0.0, "max_accuracy_loss": 1.0, "max_ece_increase": 1.0}}
+OPEN = {"gate": {"min_entropy": 0.0, "max_accuracy_loss": 1.0, "max_mean_loss": 1.0, "max_ece_increase": 1.0}}
 
 WARMUP = {"rows": 12, "lora": {"r": 2}, "sft": {"batch_size": 4, "micro_batch_size": 4}}
 
@@ -49,7 +49,7 @@ def test_two_rounds_leave_everything_that_is_promised(tmp_path, kind):
     assert all(sum(e["buckets"].values()) == e["new_rows"] for e in state["rounds"])
     for number in range(3):
         names = {path.name for path in (out / f"R{number:02d}").iterdir()}
-        assert names == {"labels.jsonl", "train.json", "adapter", "metrics.json"}
+        assert names == {"labels.jsonl", "labels.jsonl.origin.json", "train.json", "adapter", "dev.jsonl", "metrics.json"}
     metrics = json.loads((out / "R02/metrics.json").read_text())
     assert set(metrics["domains"]) == set(DOMAINS)
     assert {"edge_only", "cloud_rate", "lift", "auroc_expected", "ece_verbalized", "buckets"} <= set(metrics["domains"]["law"])
@@ -109,7 +109,7 @@ def test_a_warm_up_comes_before_r0_once(tmp_path):
     assert warm["checkpoint"] not in {chain.state["base_fingerprint"], chain.checkpoint.fingerprint}
     assert chain.state["rounds"][0]["trained_on"] == warm["checkpoint"]
     assert (warm["new_rows"], warm["steps"], warm["held_out"]["rows"]) == (12, 3, 80)
-    assert {path.name for path in (out / "warmup").iterdir()} == {"train.json", "adapter", "metrics.json"}
+    assert {path.name for path in (out / "warmup").iterdir()} == {"train.json", "adapter", "dev.jsonl", "metrics.json"}
     assert json.loads((out / "warmup/adapter/adapter_config.json").read_text())["r"] == 2
     # A resumed run stands on the same weights, and does not warm up again.
     written = (out / "warmup/train.json").stat().st_mtime_ns

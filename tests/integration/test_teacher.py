@@ -10,14 +10,14 @@ from app.cloud.demo import create_demo
 from app.errors import ConfigError
 from app.evaluation.dataset import load_items
 from app.evaluation.records import read_records
-from app.training.teacher import ask_teacher
+from app.training.teacher import Teacher, ask_teacher
 from tests.clouds import cloud_client
 from tests.servers import serving
 
 ITEMS = load_items([SHIPPED_BANK])[:30]
 
 
-def connect(url):
+def connect(url, **identity):
     @contextlib.asynccontextmanager
     async def teacher():
         client = cloud_client(url, max_attempts=2)
@@ -26,7 +26,7 @@ def connect(url):
         finally:
             await client.close()
 
-    return teacher
+    return Teacher(teacher, {"model": "demo", **identity})
 
 
 async def calls(url):

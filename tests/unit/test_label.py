@@ -52,6 +52,7 @@ def test_a_killed_labelling_goes_on_and_ends_with_the_same_bytes(tmp_path):
 
         def __init__(self, engine, batches):
             self.engine, self.left, self.asked = engine, batches, 0
+            self.name, self.fingerprint = engine.name, engine.fingerprint
 
         def prepare(self, question):
             return self.engine.prepare(question)
@@ -77,7 +78,12 @@ def test_a_killed_labelling_goes_on_and_ends_with_the_same_bytes(tmp_path):
     assert label_rows(last, ITEMS, LETTERS, out, source="gold", batch_size=3) == whole
     assert last.asked == len(ITEMS) - 9
     assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.jsonl", "whole.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "killed.jsonl",
+        "killed.jsonl.origin.json",
+        "whole.jsonl",
+        "whole.jsonl.origin.json",
+    ]
     assert list(json.loads(out.read_text().splitlines()[0])) == ["id", "label", "label_source", "p_right", "k", "n", "bucket"]
 
 
