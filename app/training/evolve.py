@@ -12,7 +12,7 @@ from app.domain import BUCKET_LABELS
 from app.errors import ConfigError
 from app.evaluation.dataset import Item
 from app.training.chain import Chain
-from app.training.judge import judge_round
+from app.training.judge import compared_with, judge_round
 from app.training.label import Labelled, label_rows, read_labels, to_labelled
 from app.training.rows import balanced
 from app.training.steps import Clock, dev_metrics, fine_tune, letters_of
@@ -23,11 +23,14 @@ def run_rounds(chain: Chain, *, until: int | None = None) -> None:
     """Run what is missing, R0 first, up to round `until` (or the last).
 
     Raises:
-        ConfigError: the teacher fails or names no option too often; a round has no rows at all.
+        ConfigError: the teacher fails or names no option too often; a round has no rows at all; the run was begun before its
+            dev records were kept.
     """
     _base_metrics(chain)
     if chain.config.warmup is not None and chain.state["warmup"] is None:
         warm_up(chain, chain.config.warmup)
+    # Before anything is trained: what the next round will be compared with.
+    compared_with(chain, chain.promoted)
     last = chain.config.rounds if until is None else min(until, chain.config.rounds)
     for number in range(len(chain.state["rounds"]), last + 1):
         run_round(chain, number)

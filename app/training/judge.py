@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ConfigError
-from app.evaluation.records import Record, load_records
+from app.evaluation.records import load_records
 from app.training.begun import read_json
 from app.training.chain import WARMUP, Chain
 from app.training.gate import gate
@@ -26,10 +26,23 @@ def judge_round(chain: Chain, folder: Path, metrics: Mapping[str, Any], *, again
     Raises:
         ConfigError: the records of one of the two are not there.
     """
-    before = chain.out / BASE if against is None else chain.folder(against)
+    before = compared_with(chain, against)
     config = chain.config
-    reasons, checks = gate(_records(folder), _records(before), config.gate, entropy=metrics["entropy"], seed=config.seed)
+    reasons, checks = gate(
+        load_records(_records_in(folder)), load_records(_records_in(before)), config.gate, entropy=metrics["entropy"], seed=config.seed
+    )
     return reasons, {"against": before.name, "checks": [check.entry for check in checks]}
+
+
+def compared_with(chain: Chain, promoted: int | None) -> Path:
+    """The folder of the last promoted round, or of the base, with its records.
+
+    Raises:
+        ConfigError: the records are not there.
+    """
+    folder = chain.out / BASE if promoted is None else chain.folder(promoted)
+    _records_in(folder)
+    return folder
 
 
 def judge_again(chain: Chain) -> None:
@@ -75,10 +88,10 @@ def _measure_missing(chain: Chain) -> None:
             chain.reload(until=entry["round"])
 
 
-def _records(folder: Path) -> list[Record]:
+def _records_in(folder: Path) -> Path:
     path = folder / DEV_RECORDS
     if not path.exists():
         raise ConfigError(
             f"{path} is not there: the run was begun before the gate compared row by row; foggate evolve --judge measures its rounds again"
         )
-    return load_records(path)
+    return path

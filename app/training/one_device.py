@@ -50,6 +50,11 @@ class OneDevice(TrainingArguments):  # type: ignore[misc]  # transformers is unt
 
     of_model: str = "cpu"
 
+    @property
+    def place_model_on_device(self) -> bool:
+        """Never: it is there already."""
+        return False
+
     @cached_property
     def _setup_devices(self) -> torch.device:
         device = torch.device(self.of_model)
