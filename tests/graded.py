@@ -100,6 +100,8 @@ def prove(base, folder: Path, *, kinds, rows, test_rows, progress=lambda *_: Non
         "replay_rows": 0,
         "data": {"train": {"graded": ["train.jsonl"]}, "test": ["test.jsonl"], "dev_rows": 40},
         **config,
+        # What is asked here is a letter: under another one the same words would be the wrong answer.
+        "sft": {"shuffle_options": False, **config.get("sft", {})},
         "labels": {"source": "gold", **config.get("labels", {})},
     }
     (folder / "evolve.yaml").write_text(yaml.safe_dump(settings))

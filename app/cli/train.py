@@ -2,18 +2,22 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from rich.console import Console
 
 from app.build import build_cloud, build_engine, load_edge_model
 from app.cascade import Cloud
 from app.cli.bars import bars
+from app.cloud.parse import SYSTEM
 from app.domain import BUCKET_LABELS
 from app.edge.builtin import default_cache_dir
 from app.edge.threads import set_threads, set_wait_policy
@@ -21,28 +25,40 @@ from app.errors import ConfigError
 from app.evaluation.dataset import load_items
 from app.logs import configure_logging
 from app.metrics import Metrics
-from app.settings import Settings
+from app.prompt import PROMPT_VERSION
+from app.settings import CloudSettings, Settings
 
 if TYPE_CHECKING:
     from app.training.config import EvolveConfig
+    from app.training.teacher import Teacher
 
 
-def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | None, resume: bool, as_json: bool) -> None:
-    """Run a chain. Raises ConfigError."""
+def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | None, resume: bool, judge: bool, as_json: bool) -> None:
+    """Run a chain, or judge its finished rounds again. Raises ConfigError."""
     from app.training.config import load_config
 
     configure_logging("error")
     chosen = load_config(config)
+    if judge:
+        # What was trained stays, so what is done with a refused round does too.
+        began = _config_of(out)
+        chosen = began.model_copy(update={"gate": chosen.gate.model_copy(update={"on_failure": began.gate.on_failure})})
     given = _prepare(settings, chosen)
     with _training_installed():
         from app.training.chain import open_chain
         from app.training.chain_report import gate_verdict, warmup_sentence
         from app.training.evolve import run_rounds
         from app.training.finish import finish
+        from app.training.judge import judge_again
+        from app.training.one_device import refuse_launchers
+    refuse_launchers(os.environ)
     try:
         with bars() as progress:
-            chain = open_chain(chosen, out, resume=resume, progress=progress, **given)
-            run_rounds(chain, until=rounds)
+            chain = open_chain(chosen, out, resume=resume or judge, progress=progress, trains=not judge, **given)
+            if judge:
+                judge_again(chain)
+            else:
+                run_rounds(chain, until=rounds)
             said = finish(chain)
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror}); --resume goes on from the last finished step") from None
@@ -65,25 +81,33 @@ def run_adapter(
     settings: Settings, *, run: Path, out: Path, round_number: int | None, agreement: float, max_mb: float, license_name: str | None
 ) -> None:
     """Compress a run's checkpoint into an adapter. Raises ConfigError."""
-    from app.training.config import EvolveConfig
-
     configure_logging("error")
-    if not (run / "chain.json").is_file():
-        raise ConfigError(f"{run} holds no run of foggate evolve")
-    chosen = EvolveConfig.model_validate(json.loads((run / "chain.json").read_text(encoding="utf-8"))["config"])
+    chosen = _config_of(run)
     given = _prepare(settings, chosen)
     with _training_installed():
         from app.training.chain import open_chain
         from app.training.ship import ship
     try:
         with bars() as progress:
-            chain = open_chain(chosen, run, resume=True, progress=progress, **given)
+            chain = open_chain(chosen, run, resume=True, progress=progress, trains=False, **given)
             said = ship(chain, out, round_number=round_number, agreement=agreement, max_mb=max_mb, license_name=license_name)
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
     console = Console(highlight=False, soft_wrap=True)
     for sentence in said:
         console.print(sentence)
+
+
+def _config_of(run: Path) -> "EvolveConfig":
+    """What a run was begun with. Raises ConfigError."""
+    # Here: app.training is for the commands that train.
+    from app.training.begun import read_run
+    from app.training.config import EvolveConfig
+
+    state = read_run(run)
+    if state is None:
+        raise ConfigError(f"{run} holds no run of foggate evolve")
+    return EvolveConfig.model_validate(state["config"])
 
 
 def _prepare(settings: Settings, config: "EvolveConfig") -> dict[str, Any]:
@@ -113,7 +137,8 @@ def run_label(
         raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or say --labels gold")
     if out.exists():
         raise ConfigError(f"{out} is there already; choose another --out")
-    engine = build_engine(settings, load_edge_model(settings))
+    loaded = load_edge_model(settings)
+    engine = build_engine(settings, loaded)
     from app.training.label import label_rows
     from app.training.teacher import ask_teacher
 
@@ -137,6 +162,7 @@ def run_label(
                 method=method,
                 seed=seed,
                 batch_size=settings.edge.max_batch_size,
+                dtype=str(loaded.model.dtype).removeprefix("torch."),
                 on_progress=_counted(progress, "labelling", len(items)),
             )
     except OSError as error:
@@ -153,8 +179,10 @@ def run_label(
     console.print(f"buckets {listed}")
 
 
-def connect_teacher(settings: Settings) -> Any:
-    """Connects to the configured cloud."""
+def connect_teacher(settings: Settings) -> "Teacher":
+    """The configured cloud as a teacher."""
+    # Here: app.training is for the commands that train.
+    from app.training.teacher import Teacher
 
     @contextlib.asynccontextmanager
     async def connect() -> AsyncIterator[Cloud]:
@@ -165,7 +193,28 @@ def connect_teacher(settings: Settings) -> Any:
         finally:
             await client.close()
 
-    return connect
+    return Teacher(connect, _teacher_identity(settings.cloud))
+
+
+def _teacher_identity(cloud: CloudSettings) -> dict[str, Any]:
+    """Which models are asked, where, and with what: all that decides on an answer, and no secret."""
+    spare = sorted(cloud.endpoints.items(), key=lambda pair: pair[1].priority)
+    asked = [(cloud.model, cloud.base_url), *((endpoint.model or cloud.model, endpoint.base_url) for _, endpoint in spare)]
+    return {
+        "model": [model for model, _ in asked],
+        "endpoint": [_without_credentials(url) for _, url in asked],
+        "prompt_version": PROMPT_VERSION,
+        "instruction": hashlib.sha256(SYSTEM.encode()).hexdigest()[:12],
+        # Not as it is: what a provider wants there may be secret.
+        "extra_body": hashlib.sha256(json.dumps(cloud.extra_body, sort_keys=True).encode()).hexdigest()[:12],
+    }
+
+
+def _without_credentials(url: object) -> str:
+    """Host, port and path: names, passwords and queries may be keys."""
+    parts = urlsplit(str(url))
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path.rstrip('/')}"
 
 
 def _counted(progress: Any, step: str, of: int) -> Any:

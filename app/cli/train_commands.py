@@ -43,13 +43,16 @@ def evolve(
     out: Annotated[Path, typer.Option(help="The run's folder.")],
     rounds: Annotated[int | None, typer.Option(min=0, help="Stop after this round; a later --resume goes on.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is in the folder.")] = False,
+    judge: Annotated[
+        bool, typer.Option("--judge", help="Judge the finished rounds of the folder again, by this config's gate; trains nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """The self-evolving recipe: R0, then rounds of labelling, fine-tuning, merging and measuring."""
     from app.cli.train import run_evolve
     from app.configuration import load_settings
 
-    run_evolve(load_settings(None), config=evolve_config, out=out, rounds=rounds, resume=resume, as_json=as_json)
+    run_evolve(load_settings(None), config=evolve_config, out=out, rounds=rounds, resume=resume, judge=judge, as_json=as_json)
 
 
 def adapter(

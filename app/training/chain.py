@@ -3,7 +3,6 @@
 Files appear under their names when they are whole; `chain.json` says which rounds are done.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,12 +15,13 @@ from app.edge.rendering import Renderer
 from app.errors import ConfigError
 from app.files import write_json
 from app.prompt import PROMPT_VERSION
+from app.training.begun import CHAIN, VERSION, check_begun, read_run
 from app.training.checkpoint import Checkpoint, load_base
 from app.training.config import EvolveConfig
 from app.training.pools import Pools, data_fingerprint, licenses_of, make_pools
 from app.training.teacher import Teacher
 
-CHAIN, TEACHER, WARMUP = "chain.json", "teacher.jsonl", "warmup"
+TEACHER, WARMUP = "teacher.jsonl", "warmup"
 Progress = Callable[[str, int, int], None]
 
 
@@ -70,11 +70,15 @@ class Chain:
         self.checkpoint.merge(folder / "adapter", self._probe())
         self._engine = None
 
-    def reload(self, until: int | None = None) -> None:
-        """The base with the adapters of the warm-up and of all rounds that count, up to one of them."""
+    def restart(self) -> None:
+        """The base alone."""
         config = self.config
         self.checkpoint = load_base(config.base, cache_dir=self.cache_dir, family=config.family, device=config.device)
         self._engine = None
+
+    def reload(self, until: int | None = None) -> None:
+        """The base with the adapters of the warm-up and of all rounds that count, up to one of them."""
+        self.restart()
         self.merge_kept(until)
 
     def go_to(self, number: int) -> None:
@@ -113,8 +117,18 @@ def open_chain(
     cache_dir: Path,
     teacher: Teacher | None,
     progress: Progress = no_progress,
+    trains: bool = True,
 ) -> Chain:
     """A new run, or one that goes on.
+
+    Args:
+        config: what to train on what.
+        out: the run's folder.
+        resume: go on with the run that is there.
+        cache_dir: of the builtin model.
+        teacher: whom to ask, where the labels are the teacher's.
+        progress: told what is under way.
+        trains: rounds are to be added; if not, the gate and the dtype may be others than the run's.
 
     Raises:
         ConfigError: the folder holds a run and `resume` was not said, or a run of another config, base or data; data that
@@ -122,18 +136,19 @@ def open_chain(
     """
     if config.labels.source == "teacher" and teacher is None:
         raise ConfigError("labels.source is teacher, but no cloud is configured (FOGGATE_CLOUD__BASE_URL); or set it to gold")
-    known = _read_state(out / CHAIN)
+    known = read_run(out)
     if known is not None and not resume:
         raise ConfigError(f"{out} holds a run already: say --resume to go on with it, or choose another --out")
     base = load_base(config.base, cache_dir=cache_dir, family=config.family, device=config.device)
     renderer = Renderer(base.loaded.tokenizer, base.loaded.family)
     pools = make_pools(config, lambda question: len(renderer.prompt(question).ids) <= config.max_prompt_tokens)
     state: dict[str, Any] = {
-        "version": 1,
+        "version": VERSION,
         "config": config.model_dump(mode="json"),
         "base_fingerprint": base.fingerprint,
         "data_fingerprint": data_fingerprint(pools),
         "prompt_version": PROMPT_VERSION,
+        "dtype": str(compute_dtype(config.dtype, base.loaded.model.device)).removeprefix("torch."),
         "dev_rows": len(pools.dev),
         "left_out": pools.left_out,
         "sources": sources_of(pools),
@@ -141,10 +156,8 @@ def open_chain(
         "rounds": [],
     }
     if known is not None:
-        for key in ("config", "base_fingerprint", "data_fingerprint", "prompt_version"):
-            if known[key] != state[key]:
-                raise ConfigError(f"{out} was begun with another {key.replace('_', ' ')}; choose another --out")
-        state = known
+        check_begun(out, known, state, trains=trains)
+        state = {**known, "config": state["config"], "dtype": known["dtype"] or state["dtype"]}
     chain = Chain(config, out, pools, state, base, cache_dir, teacher, progress)
     out.mkdir(parents=True, exist_ok=True)
     chain.save()
@@ -169,18 +182,3 @@ def sources_of(pools: Pools) -> list[dict[str, Any]]:
         {"domain": domain, "source": source, "license": license_text, "rows": rows}
         for (domain, source, license_text), rows in sorted(counts.items())
     ]
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """What `app.files.write_json` wrote."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
-
-
-def _read_state(path: Path) -> dict[str, Any] | None:
-    try:
-        return read_json(path)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read ({error})") from None

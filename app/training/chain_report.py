@@ -6,7 +6,8 @@ from typing import Any
 
 from app.domain import BUCKET_LABELS
 from app.evaluation.markdown import number, percent, signed, table
-from app.training.chain import WARMUP, read_json
+from app.training.begun import read_json
+from app.training.chain import WARMUP
 
 
 def measured_rounds(out: Path, state: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -61,7 +62,11 @@ def render_chain(out: Path, state: Mapping[str, Any]) -> str:
             ("", *BUCKET_LABELS), [[f"R{e['round']:02d}", *(str(e["buckets"][label]) for label in BUCKET_LABELS)] for e in state["rounds"]]
         ),
         "## Gate",
-        "\n".join(f"- R{e['round']:02d}: " + gate_verdict(e) for e in state["rounds"]),
+        (
+            "Against the last promoted checkpoint, row by row; a loss counts where it is larger than allowed and chance does not explain it "
+            f"(level {config['gate']['level']:g} over all checks of a round)."
+        ),
+        "\n".join(f"- R{e['round']:02d}: " + gate_verdict(e) + _compared(e) for e in state["rounds"]),
         f"Training took {sum(sum(e['seconds'].values()) for e in state['rounds']):.0f} s in all.",
     ]
     return "\n\n".join(parts) + "\n"
@@ -109,3 +114,17 @@ def _round(name: str, metrics: Mapping[str, Any], entry: Mapping[str, Any] | Non
 def gate_verdict(entry: Mapping[str, Any]) -> str:
     """Whether a round of `chain.json` was promoted, or why not."""
     return "promoted" if entry["promoted"] else "not promoted: " + "; ".join(entry["reasons"])
+
+
+def _compared(entry: Mapping[str, Any]) -> str:
+    """What the gate saw: the mean's loss, and the domain that speaks most clearly against the round."""
+    if "gate" not in entry:
+        return ""
+    *domains, mean, _ = entry["gate"]["checks"]
+    worst = min(domains, key=lambda check: (check["p"], -check["loss"]))
+    return f" (against {entry['gate']['against']}: {_loss(mean)}; most clearly {_loss(worst)})"
+
+
+def _loss(check: Mapping[str, Any]) -> str:
+    name = "the mean" if check["name"] == "mean" else check["name"]
+    return f"{name} {'lost' if check['loss'] >= 0 else 'gained'} {100 * abs(check['loss']):.1f} points, p = {check['p']:.2g}"

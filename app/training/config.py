@@ -40,6 +40,8 @@ class SftConfig(_Part):
     # The system prompt, which all rows begin with, is computed once a batch (not with gradient
     # checkpointing, nor for models with sliding windows).
     share_prefix: bool = True
+    # The options of every row, and with them the letters, stand in another order in each epoch, by seed.
+    shuffle_options: bool = True
 
 
 class WarmupSftConfig(SftConfig):
@@ -76,10 +78,16 @@ class LabelConfig(_Part):
 
 
 class GateConfig(_Part):
-    """When a checkpoint is promoted: against the last promoted one, on the dev rows."""
+    """When a checkpoint is promoted: compared with the last promoted one on the same dev rows (app/training/gate.py)."""
 
+    # A loss counts where it is larger than allowed and chance does not explain it: points of edge accuracy of a domain …
     max_accuracy_loss: Share = 0.05
+    # … and of the mean over domains, which is judged on all rows and so more finely.
+    max_mean_loss: Share = 0.02
+    # The same for the calibration error, by how much it grew.
     max_ece_increase: Share = 0.05
+    # How often a checkpoint that is as good as the last promoted one may be refused, over all of these checks together.
+    level: Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)] = 0.05
     # Entropy of the verbalized buckets, in nats; five equal buckets have 1.61, a collapsed vocabulary has 0.
     min_entropy: Annotated[float, Field(ge=0)] = 0.2
     # Of the tau that is fitted for the promoted checkpoint.

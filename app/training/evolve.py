@@ -7,15 +7,14 @@ last finished step, and what it ends with is what it would have ended with. Noth
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from app.domain import BUCKET_LABELS
 from app.errors import ConfigError
 from app.evaluation.dataset import Item
-from app.training.chain import Chain, read_json
+from app.training.chain import Chain
+from app.training.judge import compared_with, judge_round
 from app.training.label import Labelled, label_rows, read_labels, to_labelled
-from app.training.measure import gate
-from app.training.sft import balanced, to_example
+from app.training.rows import balanced
 from app.training.steps import Clock, dev_metrics, fine_tune, letters_of
 from app.training.warmup import warm_up
 
@@ -24,11 +23,14 @@ def run_rounds(chain: Chain, *, until: int | None = None) -> None:
     """Run what is missing, R0 first, up to round `until` (or the last).
 
     Raises:
-        ConfigError: the teacher fails or names no option too often; a round has no rows at all.
+        ConfigError: the teacher fails or names no option too often; a round has no rows at all; the run was begun before its
+            dev records were kept.
     """
     _base_metrics(chain)
     if chain.config.warmup is not None and chain.state["warmup"] is None:
         warm_up(chain, chain.config.warmup)
+    # Before anything is trained: what the next round will be compared with.
+    compared_with(chain, chain.promoted)
     last = chain.config.rounds if until is None else min(until, chain.config.rounds)
     for number in range(len(chain.state["rounds"]), last + 1):
         run_round(chain, number)
@@ -48,7 +50,7 @@ def run_round(chain: Chain, number: int) -> None:
     done = fine_tune(
         chain,
         folder,
-        [to_example(chain.engine.renderer, row) for row in labelled],
+        labelled,
         sft=config.sft,
         lora=config.lora,
         seed=seed,
@@ -57,9 +59,9 @@ def run_round(chain: Chain, number: int) -> None:
     clock.stop("train")
     base_before = chain.checkpoint.fingerprint
     chain.merge(folder)
-    metrics = dev_metrics(chain, folder / "metrics.json")
+    metrics = dev_metrics(chain, folder)
+    reasons, judged = judge_round(chain, folder, metrics, against=chain.promoted)
     clock.stop("measure")
-    reasons = gate(metrics, _promoted_metrics(chain), config.gate)
     kept = not reasons or config.gate.on_failure == "continue"
     counts = [sum(row.bucket == bucket for row in rows.new) for bucket in range(len(BUCKET_LABELS))]
     chain.state["rounds"].append(
@@ -74,6 +76,7 @@ def run_round(chain: Chain, number: int) -> None:
             "checkpoint": chain.checkpoint.fingerprint,
             "promoted": not reasons,
             "reasons": reasons,
+            "gate": judged,
             "kept": kept,
             "seconds": clock.seconds,
         }
@@ -121,6 +124,7 @@ def _label(chain: Chain, items: Sequence[Item], out: Path) -> list[Labelled]:
         table=labels.buckets,
         seed=chain.config.seed,
         batch_size=chain.config.label_batch_size,
+        dtype=chain.state["dtype"],
         on_progress=lambda done: chain.progress(f"{out.parent.name} labelling", done, len(items)),
     )
     return to_labelled(items, rows)
@@ -131,9 +135,4 @@ def _base_metrics(chain: Chain) -> None:
     if chain.state["warmup"] is None and not chain.state["rounds"]:
         folder = chain.out / "base"
         folder.mkdir(exist_ok=True)
-        dev_metrics(chain, folder / "metrics.json")
-
-
-def _promoted_metrics(chain: Chain) -> dict[str, Any]:
-    folder = chain.out / "base" if chain.promoted is None else chain.folder(chain.promoted)
-    return read_json(folder / "metrics.json")
+        dev_metrics(chain, folder)

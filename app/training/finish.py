@@ -35,6 +35,8 @@ def finish(chain: Chain) -> list[str]:
         records = measured(chain, identity=EdgeIdentity(folder.name, fingerprint(str(folder), None)))
         said += [f"{folder} is the checkpoint of R{promoted:02d}", fit_tau(chain, records, chain.out / "calibration.json")]
     else:
+        # Of a run that is judged again there may be one.
+        (chain.out / "calibration.json").unlink(missing_ok=True)
         said.append("no round passed the gate: there is no model to serve")
     (chain.out / "report.md").write_text(render_chain(chain.out, chain.state), encoding="utf-8")
     try:

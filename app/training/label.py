@@ -17,12 +17,17 @@ from app.edge.rendering import Prompt
 from app.errors import ConfigError, InvalidQuestion
 from app.evaluation.dataset import Item
 from app.evaluation.records import append, open_for_append
+from app.prompt import PROMPT_VERSION
+from app.training.origin import claim, digest
 
 _QUARTERS = 4
 
 
 class LabelEngine(Protocol):
-    """The one-pass engine at a temperature."""
+    """The one-pass engine at a temperature; name and fingerprint say which labels are its own."""
+
+    name: str
+    fingerprint: str
 
     def prepare(self, question: Question) -> Prompt: ...
 
@@ -77,12 +82,14 @@ def label_rows(
     table: Sequence[float] | None = None,
     seed: int = 0,
     batch_size: int = 16,
+    dtype: str | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Label questions; rows are `{"id", "label", "label_source", "p_right", "k", "n", "bucket"}` (`k` null for `exact`).
 
     `out` appears when it is whole. Until then what is done stands in `<out>.partial`, a batch a write, and a run that was
-    killed goes on behind it: batches are the same ones, so that the result is, to the last digit.
+    killed goes on behind it: batches are the same ones, so that the result is, to the last digit. What the labels were made
+    with stands in `<out>.origin.json`; a run with anything else neither goes on with them nor reads them.
 
     Args:
         engine: the current checkpoint.
@@ -96,18 +103,39 @@ def label_rows(
         table: see `bucket_of`.
         seed: of `sample`.
         batch_size: questions per forward pass.
+        dtype: what the engine computes in, for `<out>.origin.json`.
         on_progress: told how many are done.
 
     Raises:
-        ConfigError: a prompt that is too long (its id is named), or a partial file of other questions.
+        ConfigError: a prompt that is too long (its id is named), or labels that are there already and were made with another
+            model, other questions, letters or parameters; what differs is named.
     """
     todo = [item for item in items if item.id in letters]
+    prepared = _prepared(engine, todo)
+    scratch = out.with_name(out.name + ".partial")
+    made_with = {
+        "model": engine.name,
+        "weights": engine.fingerprint,
+        "dtype": dtype,
+        "prompt_version": PROMPT_VERSION,
+        "prompts": digest((item.id, prompt.ids) for item, prompt in prepared),
+        "questions": digest((item.id, item.fingerprint) for item in todo),
+        "source": source,
+        "letters": digest((item.id, letters[item.id]) for item in todo),
+        "samples": samples,
+        "temperature": temperature,
+        "method": method,
+        "buckets": None if table is None else list(table),
+        # Nothing else is drawn.
+        "seed": seed if method == "sample" else None,
+        "batch_size": batch_size,
+    }
+    claim(out, made_with, what="labels", partial=scratch)
     if out.exists():
         return read_labels(out)
-    scratch = out.with_name(out.name + ".partial")
     rows = _partial_rows(scratch)
     with open_for_append(scratch) as file:
-        for batch in _batches(engine, todo, batch_size):
+        for batch in _batches(prepared, batch_size):
             ids = [item.id for item, _ in batch]
             if set(ids) <= set(rows):
                 on_progress(len(rows))
@@ -162,14 +190,18 @@ def _partial_rows(path: Path) -> dict[str, dict[str, Any]]:
     return {row["id"]: row for row in map(json.loads, lines)}
 
 
-def _batches(engine: LabelEngine, items: Sequence[Item], size: int) -> Iterator[list[tuple[Item, Prompt]]]:
-    """Prompts of similar length together; the same batches for the same questions."""
+def _prepared(engine: LabelEngine, items: Sequence[Item]) -> list[tuple[Item, Prompt]]:
+    """The prompts, of similar length together."""
     prepared = []
     for item in items:
         try:
             prepared.append((item, engine.prepare(item.question)))
         except InvalidQuestion as error:
             raise ConfigError(f"the question '{item.id}' cannot be used: {error.message}") from None
-    prepared.sort(key=lambda pair: (len(pair[1].ids), pair[0].id))
+    return sorted(prepared, key=lambda pair: (len(pair[1].ids), pair[0].id))
+
+
+def _batches(prepared: Sequence[tuple[Item, Prompt]], size: int) -> Iterator[Sequence[tuple[Item, Prompt]]]:
+    """The same batches for the same questions."""
     for start in range(0, len(prepared), size):
         yield prepared[start : start + size]

@@ -1,4 +1,4 @@
-"""How good is a checkpoint on rows it was never trained on, and may it replace the last one? Metrics, entropy, gate."""
+"""How good is a checkpoint on rows it was never trained on, as records and as metrics. The gate is in gate.py."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +12,6 @@ from app.evaluation.dataset import Item
 from app.evaluation.records import Record
 from app.evaluation.report import build_report
 from app.evaluation.table import Table, to_table
-from app.training.config import GateConfig
 
 PERFECT_CLOUD = "gold answers (a perfect cloud)"
 _RESAMPLES = 1000
@@ -81,28 +80,6 @@ def entropy(counts: Sequence[int]) -> float:
     """Entropy of a histogram, in nats."""
     total = sum(counts)
     return -math.fsum(count / total * math.log(count / total) for count in counts if count) + 0.0
-
-
-def gate(metrics: Mapping[str, Any], before: Mapping[str, Any], config: GateConfig) -> list[str]:
-    """Why this checkpoint must not replace the last promoted one; empty if it may.
-
-    Args:
-        metrics: of the new checkpoint.
-        before: of the last promoted one.
-        config: the bounds.
-    """
-    reasons = []
-    for name, row in metrics["domains"].items():
-        loss = before["domains"][name]["edge_only"] - row["edge_only"]
-        if loss > config.max_accuracy_loss:
-            reasons.append(f"{name} lost {100 * loss:.1f} points of edge accuracy")
-    signal = Signal.EXPECTED.value
-    worse = metrics["signals"][signal]["ece_fixed"] - before["signals"][signal]["ece_fixed"]
-    if worse > config.max_ece_increase:
-        reasons.append(f"the calibration error grew by {worse:.3f}")
-    if metrics["entropy"] < config.min_entropy:
-        reasons.append(f"the confidence vocabulary collapsed (entropy {metrics['entropy']:.2f} nats)")
-    return reasons
 
 
 def _signals(table: Table) -> dict[str, Any]:

@@ -7,10 +7,10 @@ read from, so that what is trained is what is read. trl adds nothing here: its t
 
 import contextlib
 import copy
+import itertools
 import json
-import random
+import os
 import shutil
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,27 +20,14 @@ import torch
 import transformers
 from peft import LoraConfig, TaskType, get_peft_model
 from safetensors import SafetensorError
-from transformers import PrinterCallback, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback
 
-from app.edge.rendering import Renderer
-from app.edge.trie import ROOT
 from app.training import config as settings
-from app.training.label import Labelled
-from app.training.shared_prefix import PrefixTrainer, common_prefix
+from app.training.one_device import OneDevice, refuse_launchers
+from app.training.rows import TrainingRows
+from app.training.shared_prefix import PrefixTrainer
 
 _IGNORED = -100
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """Token ids of one row: the chat prompt as served, and what the model is to write, end of turn included.
-
-    `given` are places in the completion whose tokens are read, not learned.
-    """
-
-    prompt: tuple[int, ...]
-    completion: tuple[int, ...]
-    given: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,32 +39,9 @@ class Trained:
     loss: tuple[float, ...]
 
 
-def to_example(renderer: Renderer, row: Labelled, *, learn_confidence: bool = True) -> Example:
-    """The bucket's path of the trie, the letter's token behind it, and the end of turn if the tokenizer has one.
-
-    Without `learn_confidence` the tokens that tell one bucket from the others are given; the format and the letter are learned.
-    """
-    trie = renderer.trie
-    letter = trie.letters[row.bucket][row.item.question.letters.index(row.letter)]
-    end = () if renderer.end_of_turn is None else (renderer.end_of_turn,)
-    choices = [trie.branchings[index].node for index, _ in trie.choices[row.bucket]]
-    given = [] if learn_confidence else [0 if node == ROOT else trie.depths[node] for node in choices]
-    return Example(renderer.prompt(row.item.question).ids, (*trie.path(row.bucket), letter, *end), frozenset(given))
-
-
-def balanced(rows: Sequence[Labelled], seed: int) -> list[Labelled]:
-    """Every bucket that occurs as often as the most frequent one: rows of the others are repeated by lot."""
-    by_bucket: dict[int, list[Labelled]] = defaultdict(list)
-    for row in rows:
-        by_bucket[row.bucket].append(row)
-    draw = random.Random(f"{seed}|balance")  # noqa: S311  # a sample, not a secret
-    largest = max(map(len, by_bucket.values()), default=0)
-    return [row for _, same in sorted(by_bucket.items()) for row in [*same, *draw.choices(same, k=largest - len(same))]]
-
-
 def train(
     model: Any,
-    examples: Sequence[Example],
+    rows: TrainingRows,
     out: Path,
     *,
     base_name: str,
@@ -91,7 +55,7 @@ def train(
 
     Args:
         model: a causal language model in float32; unchanged afterwards.
-        examples: at least one.
+        rows: at least one.
         out: a scratch folder; what a killed run left there is thrown away.
         base_name: what the adapter says it belongs to.
         sft: learning rate, epochs, batch sizes.
@@ -99,7 +63,11 @@ def train(
         seed: of the initial adapter and the order of rows.
         bf16: compute in bf16 (weights of the base cast, those of the adapter kept in float32).
         on_step: told the optimiser steps done and planned.
+
+    Raises:
+        ConfigError: a launcher of several processes started this one.
     """
+    refuse_launchers(os.environ)
     # The adapter's first weights are drawn when it is put on, before the Trainer sets any seed.
     transformers.set_seed(seed)
     shape = LoraConfig(
@@ -114,10 +82,12 @@ def train(
     # A checkpointed layer keeps no cache; a sliding window is counted in columns, and padding stands behind the prefix.
     sliding = "sliding_attention" in (getattr(model.config, "layer_types", None) or ())
     shares = sft.share_prefix and not sft.gradient_checkpointing and not sliding
-    prefix = common_prefix([example.prompt for example in examples]) if shares else ()
+    prefix = rows.prefix(sft.epochs) if shares else ()
+    data = _Rows(rows, len(prefix))
     losses: list[float] = []
     shutil.rmtree(out, ignore_errors=True)
-    arguments = TrainingArguments(
+    arguments = OneDevice(
+        of_model=str(model.device),
         output_dir=str(out),
         learning_rate=sft.learning_rate,
         lr_scheduler_type="cosine",
@@ -144,10 +114,10 @@ def train(
         prefix=prefix,
         model=adapted,
         args=arguments,
-        train_dataset=_Rows(examples, len(prefix)),
+        train_dataset=data,
         data_collator=_Collator(model.config.pad_token_id or 0, len(prefix)),
         compute_loss_func=_completion_loss,
-        callbacks=[_Watch(losses, on_step)],
+        callbacks=[_Watch(losses, data, on_step)],
     )
     # It would print every log line; the loss curve is kept instead.
     trainer.remove_callback(PrinterCallback)
@@ -158,7 +128,7 @@ def train(
     put_in_order(out / "adapter_config.json")
     # The base goes on being used: take the adapter off it.
     adapted.unload()
-    return Trained(trainer.state.global_step, len(examples), tuple(losses))
+    return Trained(trainer.state.global_step, len(rows), tuple(losses))
 
 
 @contextlib.contextmanager
@@ -178,17 +148,26 @@ def put_in_order(path: Path) -> None:
 
 
 class _Rows(torch.utils.data.Dataset[Any]):
-    """What the Trainer iterates over, less the first `skip` tokens; by the length of `input_ids` it puts similar rows together."""
+    """What the Trainer iterates over, less the first `skip` tokens; by the length of `input_ids` it puts similar rows together.
 
-    def __init__(self, examples: Sequence[Example], skip: int = 0) -> None:
-        self._examples = examples
+    The lengths that it looks at are those of the first epoch; in another order a row is a token longer or shorter at most now and
+    then, which costs a little padding.
+    """
+
+    def __init__(self, rows: TrainingRows, skip: int = 0) -> None:
+        self._rows = rows
         self._skip = skip
+        self._epoch = 0
+
+    def begin(self, epoch: int) -> None:
+        """The rows of an epoch, which counts from 0."""
+        self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._examples)
+        return len(self._rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        example = self._examples[index]
+        example = self._rows.example(index, self._epoch)
         return {
             "input_ids": [*example.prompt[self._skip :], *example.completion],
             "completion": len(example.completion),
@@ -233,11 +212,16 @@ def _completion_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: tor
 
 
 class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
-    """Keeps the loss curve and moves the progress bar."""
+    """Tells the rows which epoch begins, keeps the loss curve and moves the progress bar."""
 
-    def __init__(self, losses: list[float], on_step: Callable[[int, int], None]) -> None:
+    def __init__(self, losses: list[float], rows: _Rows, on_step: Callable[[int, int], None]) -> None:
         self._losses = losses
+        self._rows = rows
+        self._epochs = itertools.count()
         self._on_step = on_step
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        self._rows.begin(next(self._epochs))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, float] | None = None, **_: Any) -> None:  # noqa: ARG002
         if logs and "loss" in logs:

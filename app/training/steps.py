@@ -12,38 +12,54 @@ from app.edge.engine import VerdictEngine
 from app.edge.loader import compute_dtype
 from app.evaluation.collect import EdgeIdentity
 from app.evaluation.dataset import Item
-from app.evaluation.records import Record
+from app.evaluation.records import Record, append
 from app.files import write_json
-from app.training.chain import TEACHER, Chain, read_json
+from app.training.begun import read_json
+from app.training.chain import TEACHER, Chain
 from app.training.checkpoint import sign
 from app.training.config import LoraConfig, SftConfig
+from app.training.label import Labelled
 from app.training.measure import dev_records, metrics_of
-from app.training.sft import Example, train
+from app.training.rows import TrainingRows
+from app.training.sft import train
 from app.training.teacher import ask_teacher
+
+# Of a round's folder: what was measured on the dev rows, and row by row.
+METRICS, DEV_RECORDS = "metrics.json", "dev.jsonl"
 
 
 def fine_tune(
-    chain: Chain, folder: Path, examples: Sequence[Example], *, sft: SftConfig, lora: LoraConfig, seed: int, note: Mapping[str, int]
+    chain: Chain,
+    folder: Path,
+    rows: Sequence[Labelled],
+    *,
+    sft: SftConfig,
+    lora: LoraConfig,
+    seed: int,
+    note: Mapping[str, int],
+    learn_confidence: bool = True,
 ) -> dict[str, Any]:
     """Train an adapter; `train.json` first, then the adapter under its name, so that where the adapter is, all is.
 
     Args:
         chain: its checkpoint is trained on, and stays what it is.
         folder: of the round; an adapter that is there already is kept.
-        examples: what the model is to say.
-        sft: learning rate, epochs, batch sizes.
+        rows: questions and what the model is to say.
+        sft: learning rate, epochs, batch sizes, whether options are shuffled.
         lora: rank and scale.
-        seed: of the adapter's first weights and the order of rows.
+        seed: of the adapter's first weights, of the order of rows, and of that of their options.
         note: what `train.json` says besides.
+        learn_confidence: see `app.training.rows.to_example`.
     """
     adapter, summary = folder / "adapter", folder / "train.json"
     if adapter.is_dir():
         return read_json(summary)
     scratch = folder / "adapter.partial"
+    lessons = TrainingRows(chain.engine.renderer, rows, seed=seed if sft.shuffle_options else None, learn_confidence=learn_confidence)
     bf16 = compute_dtype(chain.config.dtype, chain.checkpoint.loaded.model.device) is torch.bfloat16
     done = train(
         chain.checkpoint.loaded.model,
-        examples,
+        lessons,
         scratch,
         base_name=chain.config.base,
         sft=sft,
@@ -53,16 +69,21 @@ def fine_tune(
         on_step=lambda step, of: chain.progress(f"{folder.name} training", step, of),
     )
     sign(scratch, chain.checkpoint.fingerprint)
-    write_json(summary, {"steps": done.steps, "rows": done.rows, **note, "loss": list(done.loss)})
+    write_json(summary, {"steps": done.steps, "rows": done.rows, **note, "fixed_order": lessons.fixed, "loss": list(done.loss)})
     scratch.replace(adapter)
     return read_json(summary)
 
 
-def dev_metrics(chain: Chain, path: Path) -> dict[str, Any]:
-    """Metrics of the current checkpoint on the dev rows, measured unless the file is there."""
-    if path.exists():
-        return read_json(path)
-    metrics = metrics_of(measured(chain), tau=chain.config.tau, seed=chain.config.seed)
+def dev_metrics(chain: Chain, folder: Path) -> dict[str, Any]:
+    """Metrics of the current checkpoint on the dev rows; measured unless the folder holds them, of this checkpoint and with its records."""
+    path, records = folder / METRICS, folder / DEV_RECORDS
+    made_of = chain.checkpoint.fingerprint
+    if path.exists() and records.exists() and (known := read_json(path)).get("checkpoint") == made_of:
+        return known
+    found = measured(chain)
+    # First the records, so that where the metrics are, all is.
+    write_records(records, found)
+    metrics = {"checkpoint": made_of, **metrics_of(found, tau=chain.config.tau, seed=chain.config.seed)}
     write_json(path, metrics)
     return metrics
 
@@ -96,6 +117,15 @@ def letters_of(chain: Chain, items: Sequence[Item]) -> Mapping[str, str]:
             on_progress=lambda done: chain.progress("asking the teacher", done, len(items)),
         )
     )
+
+
+def write_records(path: Path, records: Sequence[Record]) -> None:
+    """Under its name only when it is whole; as `foggate eval collect` writes them."""
+    scratch = path.with_name(path.name + ".partial")
+    with scratch.open("w", encoding="utf-8") as file:
+        for record in records:
+            append(file, record)
+    scratch.replace(path)
 
 
 class Clock:

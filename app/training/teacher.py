@@ -3,17 +3,29 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from app.cascade import Cloud
 from app.deadline import Deadline
 from app.errors import CloudError, CloudUnparsable, ConfigError
 from app.evaluation.dataset import Item
 from app.evaluation.records import Record, append, compact, open_for_append, read_records
+from app.training.origin import claim, origin_of
 
-# Connects to the large model, and closes behind itself.
-Teacher = Callable[[], AbstractAsyncContextManager[Cloud]]
+
+@dataclass(frozen=True, slots=True)
+class Teacher:
+    """The large model.
+
+    Attributes:
+        connect: connects to it, and closes behind itself.
+        identity: which model, where, asked how; no key. Answers of another teacher are not taken for its own.
+    """
+
+    connect: Callable[[], AbstractAsyncContextManager[Cloud]]
+    identity: Mapping[str, Any]
 
 
 async def ask_teacher(
@@ -29,12 +41,12 @@ async def ask_teacher(
     """Letters by id, of the questions on which the teacher named one.
 
     `out` holds `{"id", "fingerprint", "letter"}` a line, `letter` null where the reply named no option: that is an answer
-    too, and is not asked for again.
+    too, and is not asked for again. `<out>.origin.json` says whose answers they are.
 
     Args:
         items: the questions.
         out: the file of all answers so far, shared by the whole run.
-        teacher: connects to it.
+        teacher: whom to ask.
         concurrency: calls under way at a time; as many may be lost by a kill.
         timeout_s: one question with all its attempts.
         max_unlabelled: share of `items` that may stay without a letter.
@@ -42,8 +54,9 @@ async def ask_teacher(
 
     Raises:
         ConfigError: the teacher cannot be reached (what was answered is kept), names no option too often, or the file
-            holds another question under one of the ids.
+            holds another question under one of the ids, or answers of another teacher.
     """
+    claim(out, teacher.identity, what="answers", hint=f"; if it is the same teacher at another address, correct {origin_of(out).name}")
     known = _known(out, items)
     todo = [item for item in items if item.id not in known]
     turn = asyncio.Semaphore(concurrency)
@@ -69,7 +82,7 @@ async def ask_teacher(
 
     if todo:
         with open_for_append(out) as file:
-            async with teacher() as cloud, asyncio.TaskGroup() as group:
+            async with teacher.connect() as cloud, asyncio.TaskGroup() as group:
                 for item in todo:
                     group.create_task(one(item, cloud, file))
     if failure:

@@ -14,7 +14,6 @@ from app.training.chain import WARMUP, Chain
 from app.training.config import WarmupConfig
 from app.training.label import Labelled
 from app.training.measure import dev_records
-from app.training.sft import to_example
 from app.training.steps import Clock, dev_metrics, fine_tune
 
 _HELD_OUT = 80
@@ -28,12 +27,11 @@ def warm_up(chain: Chain, config: WarmupConfig) -> None:
     before = _binding_accuracy(chain)
     draw = random.Random(f"{seed}|warmup")  # noqa: S311  # targets, not secrets
     rows = [Labelled(item, item.gold, draw.randrange(len(BUCKETS))) for item in binding_items(config.rows, seed)]
-    examples = [to_example(chain.engine.renderer, row, learn_confidence=False) for row in rows]
-    done = fine_tune(chain, folder, examples, sft=config.sft, lora=config.lora, seed=seed, note={})
+    done = fine_tune(chain, folder, rows, sft=config.sft, lora=config.lora, seed=seed, note={}, learn_confidence=False)
     clock.stop("train")
     chain.merge(folder)
     after = _binding_accuracy(chain)
-    dev_metrics(chain, folder / "metrics.json")
+    dev_metrics(chain, folder)
     clock.stop("measure")
     chain.state["warmup"] = {
         "new_rows": len(rows),

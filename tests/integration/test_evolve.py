@@ -14,21 +14,33 @@ from app.cloud.demo import create_demo
 from app.edge.loader import load_model
 from app.errors import ConfigError
 from app.evaluation.dataset import load_items
+from app.training.begun import read_run
 from app.training.chain import open_chain
-from app.training.config import load_config
+from app.training.config import EvolveConfig, GateConfig, load_config
 from app.training.evolve import run_rounds
 from app.training.finish import finish
+from app.training.judge import judge_again
 from tests.chains import DOMAINS, chain_config
 from tests.processes import ROOT
 from tests.servers import serving
 
-OPEN = {"gate": {"min_entropy": 0.0, "max_accuracy_loss": 1.0, "max_ece_increase": 1.0}}
+OPEN = {"gate": {"min_entropy": 0.0, "max_accuracy_loss": 1.0, "max_mean_loss": 1.0, "max_ece_increase": 1.0}}
 
-WARMUP = {"rows": 12, "lora": {"r": 2}, "sft": {"batch_size": 4, "micro_batch_size": 4}}
+WARMUP = {"rows": 12, "lora": {"r": 2}, "sft": {"batch_size": 4, "micro_batch_size": 4, "shuffle_options": False}}
 
 
 def opened(path, out, *, resume=False):
     return open_chain(load_config(path), out, resume=resume, cache_dir=out, teacher=None)
+
+
+UNSHUFFLED = {"learning_rate": 1e-3, "epochs": 1, "batch_size": 4, "micro_batch_size": 2, "shuffle_options": False}
+
+
+def opened_to_judge(path, out, **gate):
+    """As `foggate evolve --judge` opens a run: everything as it was begun, but for the gate."""
+    began = EvolveConfig.model_validate(read_run(out)["config"])
+    config = began.model_copy(update={"gate": GateConfig(**{**load_config(path).gate.model_dump(), **gate})})
+    return open_chain(config, out, resume=True, cache_dir=out, teacher=None, trains=False)
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "gemma3"])
@@ -49,7 +61,7 @@ def test_two_rounds_leave_everything_that_is_promised(tmp_path, kind):
     assert all(sum(e["buckets"].values()) == e["new_rows"] for e in state["rounds"])
     for number in range(3):
         names = {path.name for path in (out / f"R{number:02d}").iterdir()}
-        assert names == {"labels.jsonl", "train.json", "adapter", "metrics.json"}
+        assert names == {"labels.jsonl", "labels.jsonl.origin.json", "train.json", "adapter", "dev.jsonl", "metrics.json"}
     metrics = json.loads((out / "R02/metrics.json").read_text())
     assert set(metrics["domains"]) == set(DOMAINS)
     assert {"edge_only", "cloud_rate", "lift", "auroc_expected", "ece_verbalized", "buckets"} <= set(metrics["domains"]["law"])
@@ -101,6 +113,105 @@ def test_the_gate_can_send_the_chain_back_to_the_last_promoted_checkpoint(tmp_pa
     assert not (tmp_path / "run/model").exists()
 
 
+def rewind(out):
+    """Make a finished run look as version 1 wrote it: no dev records, no dtype, fewer settings."""
+    state = json.loads((out / "chain.json").read_text())
+    state["version"] = 1
+    del state["dtype"]
+    config = state["config"]
+    for sft in (config["sft"], (config["warmup"] or {"sft": {"shuffle_options": None}})["sft"]):
+        del sft["shuffle_options"]
+    for key in ("level", "max_mean_loss"):
+        del config["gate"][key]
+    for entry in state["rounds"]:
+        del entry["gate"]
+    (out / "chain.json").write_text(json.dumps(state))
+    for path in out.rglob("dev.jsonl"):
+        metrics = json.loads((path.parent / "metrics.json").read_text())
+        del metrics["checkpoint"]
+        (path.parent / "metrics.json").write_text(json.dumps(metrics))
+        path.unlink()
+
+
+def test_a_finished_run_is_judged_again_by_another_gate_without_training(tmp_path):
+    path, out = chain_config(tmp_path / "in", warmup=WARMUP, sft=UNSHUFFLED, **OPEN), tmp_path / "run"
+    run_rounds(opened(path, out), until=1)
+    ran = json.loads((out / "chain.json").read_text())
+    assert [e["promoted"] for e in ran["rounds"]] == [True, True]
+    assert [e["gate"]["against"] for e in ran["rounds"]] == ["base", "R00"]
+    assert [check["name"] for check in ran["rounds"][1]["gate"]["checks"]] == ["law", "math", "mean", "calibration"]
+    written = {file: file.stat().st_mtime_ns for file in out.rglob("*") if file.name in {"dev.jsonl", "train.json", "labels.jsonl"}}
+
+    strict = opened_to_judge(path, out, min_entropy=9.0)
+    judge_again(strict)
+    assert finish(strict) == ["no round passed the gate: there is no model to serve"]
+    judged = json.loads((out / "chain.json").read_text())
+    assert [(e["promoted"], e["kept"], e["gate"]["against"]) for e in judged["rounds"]] == [(False, True, "base")] * 2
+    assert judged["config"]["gate"]["min_entropy"] == 9.0
+    assert "- R01: not promoted: the confidence vocabulary collapsed" in (out / "report.md").read_text()
+    assert not (out / "calibration.json").exists()
+    assert {file: file.stat().st_mtime_ns for file in written} == written
+
+    judge_again(opened_to_judge(path, out, **OPEN["gate"]))
+    again = json.loads((out / "chain.json").read_text())
+    assert [{**e, "seconds": 0} for e in again["rounds"]] == [{**e, "seconds": 0} for e in ran["rounds"]]
+
+
+def test_a_run_of_an_earlier_version_is_measured_again_to_be_judged_and_then_goes_on(tmp_path):
+    # That version had no other settings of the gate.
+    gate = {key: value for key, value in OPEN["gate"].items() if key != "max_mean_loss"}
+    path, out = chain_config(tmp_path / "in", warmup=WARMUP, sft=UNSHUFFLED, gate=gate), tmp_path / "run"
+    run_rounds(opened(path, out), until=1)
+    ran, records = json.loads((out / "chain.json").read_text()), {p: p.read_bytes() for p in out.rglob("dev.jsonl")}
+    assert len(records) == 4, "base, warm-up, R0 and R1"
+    rewind(out)
+    with pytest.raises(ConfigError, match=r"R01/dev\.jsonl is not there: the run was begun before .* foggate evolve --judge"):
+        run_rounds(opened(path, out, resume=True))
+    assert not (out / "R02").exists(), "nothing is trained first"
+    with pytest.raises(ConfigError, match=r"was begun with another config \(sft\.shuffle options false, not true\)"):
+        opened(chain_config(tmp_path / "in", warmup=WARMUP, gate=gate), out, resume=True)
+    chain_config(tmp_path / "in", warmup=WARMUP, sft=UNSHUFFLED, gate=gate)
+    judge_again(opened_to_judge(path, out))
+    assert {p: p.read_bytes() for p in out.rglob("dev.jsonl")} == records
+    judged = json.loads((out / "chain.json").read_text())
+    assert [e["gate"] for e in judged["rounds"]] == [e["gate"] for e in ran["rounds"]]
+    run_rounds(opened(path, out, resume=True))
+    assert len(json.loads((out / "chain.json").read_text())["rounds"]) == 3
+
+
+def test_a_run_that_was_sent_back_is_not_judged_otherwise(tmp_path):
+    path, out = chain_config(tmp_path / "in", gate={"min_entropy": 9.0, "on_failure": "revert"}), tmp_path / "run"
+    run_rounds(opened(path, out), until=0)
+    before = (out / "chain.json").read_bytes()
+    with pytest.raises(ConfigError, match="R00 was sent back and would now be promoted"):
+        judge_again(opened_to_judge(path, out, on_failure="revert", **OPEN["gate"]))
+    assert json.loads((out / "chain.json").read_text())["rounds"] == json.loads(before)["rounds"]
+
+
+def test_metrics_of_another_checkpoint_are_measured_again(tmp_path):
+    path, out = chain_config(tmp_path / "in", **OPEN), tmp_path / "run"
+    run_rounds(opened(path, out), until=0)
+    true = {name: (out / "base" / name).read_bytes() for name in ("metrics.json", "dev.jsonl")}
+    for name in true:
+        (out / "base" / name).write_bytes((out / "R00" / name).read_bytes())
+    state = json.loads((out / "chain.json").read_text())
+    (out / "chain.json").write_text(json.dumps({**state, "rounds": []}))
+    run_rounds(opened(path, out, resume=True), until=0)
+    assert {name: (out / "base" / name).read_bytes() for name in true} == true
+
+
+def test_a_run_computed_in_another_dtype_is_not_gone_on_with(tmp_path):
+    path, out = chain_config(tmp_path / "in", **OPEN), tmp_path / "run"
+    opened(path, out)
+    state = json.loads((out / "chain.json").read_text())
+    (out / "chain.json").write_text(json.dumps({**state, "dtype": "bfloat16"}))
+    with pytest.raises(ConfigError, match=r"was begun with another dtype \(bfloat16, not float32\)"):
+        opened(path, out, resume=True)
+    (out / "chain.json").write_text(json.dumps({**state, "version": 3}))
+    with pytest.raises(ConfigError, match="was written by a later version"):
+        opened(path, out, resume=True)
+
+
 def test_a_warm_up_comes_before_r0_once(tmp_path):
     path, out = chain_config(tmp_path / "in", warmup=WARMUP, **OPEN), tmp_path / "run"
     chain = opened(path, out)
@@ -109,7 +220,7 @@ def test_a_warm_up_comes_before_r0_once(tmp_path):
     assert warm["checkpoint"] not in {chain.state["base_fingerprint"], chain.checkpoint.fingerprint}
     assert chain.state["rounds"][0]["trained_on"] == warm["checkpoint"]
     assert (warm["new_rows"], warm["steps"], warm["held_out"]["rows"]) == (12, 3, 80)
-    assert {path.name for path in (out / "warmup").iterdir()} == {"train.json", "adapter", "metrics.json"}
+    assert {path.name for path in (out / "warmup").iterdir()} == {"train.json", "adapter", "dev.jsonl", "metrics.json"}
     assert json.loads((out / "warmup/adapter/adapter_config.json").read_text())["r"] == 2
     # A resumed run stands on the same weights, and does not warm up again.
     written = (out / "warmup/train.json").stat().st_mtime_ns

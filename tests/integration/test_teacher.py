@@ -1,23 +1,26 @@
 """The teacher over real HTTP: each question asked once, each answer kept, and what is done when it babbles or falls silent."""
 
 import contextlib
+import json
 
 import httpx2
 import pytest
 
+from app.cli.train import connect_teacher
 from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
 from app.cloud.demo import create_demo
 from app.errors import ConfigError
 from app.evaluation.dataset import load_items
 from app.evaluation.records import read_records
-from app.training.teacher import ask_teacher
+from app.settings import Settings
+from app.training.teacher import Teacher, ask_teacher
 from tests.clouds import cloud_client
 from tests.servers import serving
 
 ITEMS = load_items([SHIPPED_BANK])[:30]
 
 
-def connect(url):
+def connect(url, **identity):
     @contextlib.asynccontextmanager
     async def teacher():
         client = cloud_client(url, max_attempts=2)
@@ -26,7 +29,7 @@ def connect(url):
         finally:
             await client.close()
 
-    return teacher
+    return Teacher(teacher, {"model": "demo", **identity})
 
 
 async def calls(url):
@@ -80,3 +83,51 @@ async def test_another_question_under_a_known_id_is_refused(tmp_path):
         changed = type(ITEMS[0])(ITEMS[0].question, "D" if ITEMS[0].gold != "D" else "A")
         with pytest.raises(ConfigError, match="holds another question under the id"):
             await ask_teacher([changed], out, connect(url))
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"model": "larger"}, "model demo, not larger"),
+        ({"endpoint": ["http://b/v1"]}, r'endpoint \["http://a/v1"\], not \["http://b/v1"\]'),
+        ({"prompt_version": "2"}, "prompt version 1, not 2"),
+    ],
+)
+async def test_answers_of_another_teacher_are_refused(tmp_path, other, said):
+    out, ours = tmp_path / "teacher.jsonl", {"endpoint": ["http://a/v1"], "prompt_version": "1"}
+    async with serving(demo()) as url:
+        await ask_teacher(ITEMS[:5], out, connect(url, **ours))
+        with pytest.raises(ConfigError, match=f"holds answers made with {said}; .* correct teacher.jsonl.origin.json"):
+            await ask_teacher(ITEMS, out, connect(url, **{**ours, **other}))
+        assert await calls(url) == 5, "nobody is asked"
+        assert len(await ask_teacher(ITEMS, out, connect(url, **ours))) == 30
+
+
+async def test_answers_that_do_not_say_whose_they_are_are_refused(tmp_path):
+    out = tmp_path / "teacher.jsonl"
+    async with serving(demo()) as url:
+        await ask_teacher(ITEMS[:5], out, connect(url))
+        (tmp_path / "teacher.jsonl.origin.json").unlink()
+        with pytest.raises(ConfigError, match="holds answers that do not say what they were made with"):
+            await ask_teacher(ITEMS, out, connect(url))
+
+
+def test_the_configured_cloud_is_known_by_models_and_addresses_and_its_secrets_are_not_kept():
+    settings = Settings.model_validate(
+        {
+            "cloud": {
+                "base_url": "https://name:hunter2@one.example:8443/v1/?key=hunter3",
+                "model": "large",
+                "api_key": "hunter4",
+                "extra_headers": {"x-key": "hunter5"},
+                "extra_body": {"secret": "hunter6"},
+                "endpoints": {"spare": {"base_url": "http://[::1]:9000/v1", "model": "other", "api_key": "hunter7"}},
+            }
+        }
+    )
+    identity = connect_teacher(settings).identity
+    assert identity["model"] == ["large", "other"]
+    assert identity["endpoint"] == ["https://one.example:8443/v1", "http://[::1]:9000/v1"]
+    assert "hunter" not in json.dumps(identity)
+    other = settings.model_copy(update={"cloud": settings.cloud.model_copy(update={"extra_body": {"temperature": 1}})})
+    assert connect_teacher(other).identity["extra_body"] != identity["extra_body"]

@@ -13,7 +13,8 @@ from app.edge.builtin import default_cache_dir
 from app.training.checkpoint import load_base, sign
 from app.training.config import LoraConfig, SftConfig
 from app.training.label import Labelled
-from app.training.sft import to_example, train
+from app.training.rows import TrainingRows
+from app.training.sft import train
 from tests.graded import graded, measure
 
 BUCKET = 2  # 0.5: what is said of the confidence does not matter here
@@ -40,7 +41,7 @@ def main():
         out = Path(name) / "adapter"
         done = train(
             base.loaded.model,
-            [to_example(renderer, Labelled(item, item.gold, BUCKET)) for item in rows],
+            TrainingRows(renderer, [Labelled(item, item.gold, BUCKET) for item in rows], seed=0),
             out,
             base_name="builtin-base",
             sft=sft,

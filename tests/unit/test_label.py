@@ -52,6 +52,7 @@ def test_a_killed_labelling_goes_on_and_ends_with_the_same_bytes(tmp_path):
 
         def __init__(self, engine, batches):
             self.engine, self.left, self.asked = engine, batches, 0
+            self.name, self.fingerprint = engine.name, engine.fingerprint
 
         def prepare(self, question):
             return self.engine.prepare(question)
@@ -77,8 +78,105 @@ def test_a_killed_labelling_goes_on_and_ends_with_the_same_bytes(tmp_path):
     assert label_rows(last, ITEMS, LETTERS, out, source="gold", batch_size=3) == whole
     assert last.asked == len(ITEMS) - 9
     assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.jsonl", "whole.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "killed.jsonl",
+        "killed.jsonl.origin.json",
+        "whole.jsonl",
+        "whole.jsonl.origin.json",
+    ]
     assert list(json.loads(out.read_text().splitlines()[0])) == ["id", "label", "label_source", "p_right", "k", "n", "bucket"]
+
+
+class Asked:
+    """The engine, which dies with the second batch."""
+
+    def __init__(self, engine):
+        self.engine, self.batches = engine, 0
+        self.name, self.fingerprint = engine.name, engine.fingerprint
+
+    def prepare(self, question):
+        return self.engine.prepare(question)
+
+    def verdicts(self, prompts, *, temperature):
+        self.batches += 1
+        if self.batches == 2:
+            raise KeyboardInterrupt
+        return self.engine.verdicts(prompts, temperature=temperature)
+
+
+GIVEN = {"source": "gold", "batch_size": 3, "dtype": "float32"}
+OTHERS = [
+    ({"source": "teacher"}, "source gold, not teacher"),
+    ({"samples": 16}, "samples 8, not 16"),
+    ({"temperature": 1.0}, r"temperature 0\.7, not 1\.0"),
+    ({"method": "sample"}, "method exact, not sample; seed none, not 0"),
+    ({"table": [0.0] * 8 + [1.0]}, r"buckets none, not \[0\.0, .*1\.0\]"),
+    ({"dtype": "bfloat16"}, "dtype float32, not bfloat16"),
+    ({"batch_size": 4}, "batch size 3, not 4"),
+]
+
+
+@pytest.mark.parametrize("state", ["killed", "finished"])
+@pytest.mark.parametrize(("change", "said"), OTHERS)
+def test_labels_of_another_run_are_neither_gone_on_with_nor_read(tmp_path, state, change, said):
+    out, engine = tmp_path / "labels.jsonl", make_engine()
+    begin(engine, out, state)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ConfigError, match=f"labels made with {said}; move labels"):
+        label_rows(engine, ITEMS, LETTERS, out, **{**GIVEN, **change})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before, "nothing is touched"
+    assert len(label_rows(engine, ITEMS, LETTERS, out, **GIVEN)) == len(ITEMS)
+
+
+@pytest.mark.parametrize("state", ["killed", "finished"])
+def test_labels_of_another_model_other_questions_or_other_letters_are_refused(tmp_path, state):
+    out, engine = tmp_path / "labels.jsonl", make_engine(fingerprint="one")
+    begin(engine, out, state)
+    with pytest.raises(ConfigError, match="labels made with weights one, not other; move"):
+        label_rows(make_engine(fingerprint="other"), ITEMS, LETTERS, out, **GIVEN)
+    # Another chat template: the same weights read other prompts.
+    with pytest.raises(ConfigError, match=r"labels made with prompts [0-9a-f]{12}, not [0-9a-f]{12}; move"):
+        label_rows(make_engine("llama", fingerprint="one"), ITEMS, LETTERS, out, **GIVEN)
+    with pytest.raises(ConfigError, match=r"questions [0-9a-f]{12}, not"):
+        label_rows(engine, ITEMS[:-1], LETTERS, out, **GIVEN)
+    with pytest.raises(ConfigError, match=r"labels made with letters [0-9a-f]{12}, not"):
+        label_rows(engine, ITEMS, {**LETTERS, "q3": "A"}, out, **GIVEN)
+
+
+def begin(engine, out, state):
+    """A run that has labelled one batch, or all."""
+    if state == "finished":
+        label_rows(engine, ITEMS, LETTERS, out, **GIVEN)
+        return
+    with pytest.raises(KeyboardInterrupt):
+        label_rows(Asked(engine), ITEMS, LETTERS, out, **GIVEN)
+    assert len((out.parent / "labels.jsonl.partial").read_text().splitlines()) == 3
+
+
+def test_labels_that_do_not_say_what_they_were_made_with_are_refused(tmp_path):
+    out, engine = tmp_path / "labels.jsonl", make_engine()
+    begin(engine, out, "killed")
+    (tmp_path / "labels.jsonl.origin.json").unlink()
+    with pytest.raises(ConfigError, match=r"labels\.jsonl\.partial holds labels that do not say what they were made with"):
+        label_rows(engine, ITEMS, LETTERS, out, **GIVEN)
+    (tmp_path / "labels.jsonl.origin.json").write_text("{")
+    with pytest.raises(ConfigError, match=r"labels\.jsonl\.origin\.json cannot be read"):
+        label_rows(engine, ITEMS, LETTERS, out, **GIVEN)
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file", "half an origin"])
+def test_parameters_without_rows_bind_nobody(tmp_path, left):
+    """Killed between the parameters and the first row: there is nothing yet that could be mixed."""
+    out, engine = tmp_path / "labels.jsonl", make_engine()
+    with pytest.raises(ConfigError, match="cannot be used"):
+        label_rows(engine, [Item(Question("word " * 3000, ("a", "b"), "law", "huge"), "A")], {"huge": "A"}, out, **GIVEN)
+    (tmp_path / "labels.jsonl.origin.json").write_text('{"temperature": 9}')
+    if left == "an empty file":
+        (tmp_path / "labels.jsonl.partial").touch()
+    if left == "half an origin":
+        (tmp_path / "labels.jsonl.origin.json.partial").write_text('{"temp')
+    assert len(label_rows(engine, ITEMS, LETTERS, out, **GIVEN)) == len(ITEMS)
+    assert json.loads((tmp_path / "labels.jsonl.origin.json").read_text())["temperature"] == 0.7
 
 
 def test_rows_without_a_letter_are_left_out_and_long_prompts_are_named(tmp_path):

@@ -15,7 +15,8 @@ from app.prompt import answer_text, chat_messages
 from app.training.checkpoint import load_base, sign
 from app.training.config import LoraConfig, SftConfig
 from app.training.label import Labelled
-from app.training.sft import _Collator, _completion_loss, _Rows, balanced, to_example, train
+from app.training.rows import TrainingRows, balanced, to_example
+from app.training.sft import _Collator, _completion_loss, _Rows, train
 from app.training.shared_prefix import common_prefix
 from tests.chains import base_folder
 from tests.tiny import FAMILIES, TEMPLATES, tiny_tokenizer
@@ -72,7 +73,7 @@ def test_the_loss_is_that_of_the_answer_tokens_alone(kind, learn_confidence, tmp
     # `Confidence`, `:`, ` `, then 0 or 1, the point, and behind 0. one of 0, 2, 5, 7.
     places = [set() if learn_confidence else {3} if BUCKET_LABELS[row.bucket] == "1.0" else {3, 5} for row in rows(5)]
     drawn = {example.completion: place for example, place in zip(examples, places, strict=True)}
-    dataset = _Rows(examples)
+    dataset = _Rows(TrainingRows(renderer, rows(5), seed=None, learn_confidence=learn_confidence))
     batch = _Collator(0)([dataset[index] for index in range(len(dataset))])
     with torch.no_grad():
         ours = _completion_loss(loaded.model(**{key: value for key, value in batch.items() if key != "labels"}), batch["labels"])
@@ -93,7 +94,8 @@ def trained(checkpoint, folder, **changes):
     loaded = checkpoint.loaded
     renderer = Renderer(loaded.tokenizer, loaded.family)
     sft = SftConfig(**{"learning_rate": 5e-3, "epochs": 3, "batch_size": 4, "micro_batch_size": 2, **changes})
-    done = train(loaded.model, [to_example(renderer, row) for row in rows()], folder, base_name="tiny", sft=sft, lora=LoraConfig(), seed=0)
+    lessons = TrainingRows(renderer, rows(), seed=0 if sft.shuffle_options else None)
+    done = train(loaded.model, lessons, folder, base_name="tiny", sft=sft, lora=LoraConfig(), seed=0)
     sign(folder, checkpoint.fingerprint)
     return done, renderer.prompt(rows()[0].item.question).ids
 

@@ -1,0 +1,77 @@
+"""What a file that is filled bit by bit belongs to: its parameters stand beside it, and a run with others does not go on with it.
+
+`labels.jsonl` has `labels.jsonl.origin.json`. The parameters are written, whole, before the first row is; so rows without them
+were written by something else.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from app.errors import ConfigError
+from app.files import write_json
+
+Parameters = Mapping[str, Any]
+
+
+def origin_of(out: Path) -> Path:
+    """Where the parameters of a file stand."""
+    return out.with_name(out.name + ".origin.json")
+
+
+def claim(out: Path, parameters: Parameters, *, what: str, partial: Path | None = None, hint: str = "") -> None:
+    """Say what a file belongs to before it is begun, or check it before it is gone on with.
+
+    Args:
+        out: the file; it need not exist.
+        parameters: all that its rows depend on: names to JSON values.
+        what: what the file holds, for people, in the plural.
+        partial: where its rows stand until it is whole.
+        hint: what else a person can do, for the end of a refusal.
+
+    Raises:
+        ConfigError: there are rows, and they were made with other parameters (those that differ are named), or do not say
+            with which.
+    """
+    begun = [path for path in (out, partial) if path is not None and path.exists() and path.stat().st_size]
+    origin = origin_of(out)
+    if not begun:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(origin, dict(parameters))
+        return
+    advice = f"move {begun[0].name} away or choose another place{hint}"
+    if not origin.exists():
+        raise ConfigError(f"{begun[0]} holds {what} that do not say what they were made with ({origin.name} is not there); {advice}")
+    known = _read(origin)
+    # As JSON has it: a tuple is a list.
+    ours = json.loads(json.dumps(dict(parameters)))
+    if found := differences(known, ours):
+        raise ConfigError(f"{begun[0]} holds {what} made with {'; '.join(found)}; {advice}")
+
+
+def differences(known: Any, ours: Any, name: str = "") -> list[str]:
+    """What differs between two JSON values, as `temperature 0.7, not 1.0`; nested keys are joined with dots."""
+    if isinstance(known, dict) and isinstance(ours, dict):
+        keys = [*known, *(key for key in ours if key not in known)]
+        return [text for key in keys for text in differences(known.get(key), ours.get(key), f"{name}.{key}" if name else key)]
+    if known == ours:
+        return []
+    return [f"{name.replace('_', ' ')} {_said(known)}, not {_said(ours)}"]
+
+
+def digest(parts: Iterable[Any]) -> str:
+    """12 hex digits of JSON values in their order."""
+    return hashlib.sha256("\n".join(json.dumps(part, ensure_ascii=True) for part in parts).encode()).hexdigest()[:12]
+
+
+def _said(value: Any) -> str:
+    return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read ({error})") from None
