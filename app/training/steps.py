@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from app.edge.engine import VerdictEngine
-from app.edge.loader import compute_dtype
 from app.evaluation.collect import EdgeIdentity
 from app.evaluation.dataset import Item
 from app.evaluation.records import Record
@@ -40,7 +37,6 @@ def fine_tune(
     if adapter.is_dir():
         return read_json(summary)
     scratch = folder / "adapter.partial"
-    bf16 = compute_dtype(chain.config.dtype, chain.checkpoint.loaded.model.device) is torch.bfloat16
     done = train(
         chain.checkpoint.loaded.model,
         examples,
@@ -49,7 +45,6 @@ def fine_tune(
         sft=sft,
         lora=lora,
         seed=seed,
-        bf16=bf16,
         on_step=lambda step, of: chain.progress(f"{folder.name} training", step, of),
     )
     sign(scratch, chain.checkpoint.fingerprint)
