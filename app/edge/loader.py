@@ -4,24 +4,23 @@ Every way this can fail ends in one sentence for a person at start-up (`ConfigEr
 """
 
 import hashlib
-import json
-import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from app.edge.adapters import Adapter, check_origin, find_adapter, merge_adapters, scaling
 from app.edge.builtin import BUILTIN, BUILTIN_BASE, IDENTITY, SHIPPED_ADAPTER, ensure_builtin
+from app.edge.devices import compute_dtype, one_sentence, resolve_device
 from app.edge.engine import ARCHITECTURES, VerdictEngine
 from app.edge.rendering import Renderer
+from app.edge.weights import cast_as_loaded, read_config, read_weights
 from app.errors import ConfigError
 from app.prompt import PromptFamily
 
-# Beside an adapter's weights: which base they belong to (`{"base_fingerprint"}`). Adapters from elsewhere have none.
-ORIGIN = "foggate.json"
 BUILTIN_NAME = "smollm2-135m-instruct"
 _BLOCKS, _BLOCK_BYTES = 64, 16_384
 _FAMILIES = {"qwen3": PromptFamily.QWEN, "gemma3_text": PromptFamily.GEMMA, "llama": PromptFamily.LLAMA}
@@ -40,14 +39,16 @@ class LoadedModel:
     def engine(self, *, max_prompt_tokens: int = 2048, share_prefix: bool = True) -> VerdictEngine:
         """The one-pass engine of these weights, on the device and in the dtype that they are in. Raises ConfigError."""
         renderer = Renderer(self.tokenizer, self.family)
-        return VerdictEngine(
-            self.model,
-            renderer,
-            name=self.name,
-            fingerprint=self.fingerprint,
-            max_prompt_tokens=max_prompt_tokens,
-            share_prefix=share_prefix,
-        )
+        # It computes the shared prefix: a first forward pass, for which memory may be lacking.
+        with one_sentence(f"the model '{self.name}' cannot answer", self.model.device):
+            return VerdictEngine(
+                self.model,
+                renderer,
+                name=self.name,
+                fingerprint=self.fingerprint,
+                max_prompt_tokens=max_prompt_tokens,
+                share_prefix=share_prefix,
+            )
 
 
 def load_model(
@@ -55,16 +56,19 @@ def load_model(
     *,
     cache_dir: Path,
     adapter: str | None = None,
+    beneath: Sequence[Path] = (),
     family: PromptFamily | None = None,
     device: str = "auto",
     dtype: str = "auto",
 ) -> LoadedModel:
-    """Load a causal language model for verdicts.
+    """Load a causal language model for verdicts. At most one copy of its weights is in memory, and one weight more.
 
     Args:
         spec: `builtin` (with the shipped adapter, unless another is named), `builtin-base`, a Hugging Face model id, or a folder.
         cache_dir: where the converted builtin model lives.
-        adapter: a LoRA adapter (id or folder); merged in float32, then cast, because bf16 would round small updates away.
+        adapter: a LoRA adapter (id or folder), merged weight by weight in float32 and rounded once.
+        beneath: adapters of a chain, merged one after the other before `adapter`; the chain vouches for them, and name and
+            fingerprint do not tell of them.
         family: wording of the prompt; by default that of the architecture.
         device: `auto` (CUDA if there is one), `cpu`, `cuda`, `cuda:1`.
         dtype: `auto` (bf16 where the device multiplies it natively, else float32), `bfloat16`, `float32`.
@@ -74,7 +78,7 @@ def load_model(
     """
     # Progress bars of a half-second load are noise in a server's log.
     transformers.logging.disable_progress_bar()
-    where = torch.device(_device(device))
+    where = resolve_device(device)
     to = compute_dtype(dtype, where)
     builtin = spec in {BUILTIN, BUILTIN_BASE}
     source = str(ensure_builtin(cache_dir)) if builtin else spec
@@ -82,45 +86,61 @@ def load_model(
     name = BUILTIN_NAME if builtin else (Path(spec).name if Path(spec).is_dir() else spec)
     if spec == BUILTIN and adapter is None:
         adapter = str(SHIPPED_ADAPTER)
-    try:
-        config = AutoConfig.from_pretrained(source)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"edge.model '{spec}' is neither a folder with a model nor a model id that can be fetched ({_first_line(error)})"
-        ) from error
+    config = read_config(spec, source)
     if config.model_type not in ARCHITECTURES:
         raise ConfigError(f"edge.model '{spec}' has the architecture '{config.model_type}'; supported are {', '.join(ARCHITECTURES)}")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
-        model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32 if adapter else to, attn_implementation="sdpa")
-    # A missing or damaged file surfaces as whatever four libraries throw, down to a bare Exception of safetensors.
-    except Exception as error:
-        raise ConfigError(f"edge.model '{spec}' could not be loaded ({_first_line(error)})") from error
     commit = getattr(config, "_commit_hash", None)
-    if adapter:
-        check_origin(adapter, fingerprint(identity, None, commit=commit))
-        model = merge_adapter(model, adapter).to(to)
-        name = f"{name}+{Path(adapter).name}"
-    print_of_weights = fingerprint(identity, adapter, commit=commit)
-    return LoadedModel(model.to(where).eval(), tokenizer, family or _FAMILIES[config.model_type], name, print_of_weights)
+    found = find_adapter(adapter) if adapter else None
+    if found is not None:
+        check_origin(found.folder, fingerprint(identity, None, commit=commit))
+        name = f"{name}+{Path(found.name).name}"
+    with one_sentence(f"edge.model '{spec}' could not be loaded", torch.device("cpu")):
+        tokenizer, model = read_weights(spec, source, config, to=to, revision=commit)
+        stored = model.dtype
+        folders = [*beneath, *([found.folder] if found is not None else [])]
+        if folders and getattr(config, "quantization_config", None):
+            raise ConfigError(f"edge.model '{spec}' is quantised: no adapter can be merged into it")
+        if folders:
+            merge_adapters(model, folders, to)
+        if stored is not to:
+            cast_as_loaded(model, to)
+    with one_sentence(f"edge.model '{spec}' could not be moved to its device", where):
+        model = model.to(where)
+    return LoadedModel(model.eval(), tokenizer, family or _FAMILIES[config.model_type], name, fingerprint(identity, found, commit=commit))
 
 
-def fingerprint(source: str, adapter: str | None, *, commit: str | None = None) -> str:
+def fingerprint(source: str, adapter: Adapter | None, *, commit: str | None = None) -> str:
     """12 hex digits that change when the weights or the adapter change, whatever their folders are called.
 
     Of weight files only their sizes and evenly spaced blocks are read, so that gigabytes cost milliseconds: training
-    changes weights everywhere. A model from a hub is known by its commit.
+    changes weights everywhere. A model or an adapter from a hub is known by its commit.
+
+    Args:
+        source: a folder, a Hugging Face id, or the builtin's `IDENTITY`.
+        adapter: what is merged, if anything is.
+        commit: of a source from a hub.
     """
     digest = hashlib.sha256()
-    for place in (source, adapter):
-        folder = Path(place) if place else None
-        if folder is None or not folder.is_dir():
-            digest.update(f"{place} {commit if place == source else None}".encode())
-            continue
-        for path in sorted(folder.iterdir()):
-            if path.suffix in {".safetensors", ".bin"}:
-                _add_file(digest, path)
+    _add_place(digest, source, commit)
+    if adapter is None:
+        digest.update(b"None None")
+    elif adapter.commit is not None:
+        digest.update(f"{adapter.name} {adapter.commit}".encode())
+    else:
+        _add_place(digest, str(adapter.folder), None)
+        # The same weights with another scale are another adapter.
+        digest.update(scaling(adapter.folder).encode())
     return digest.hexdigest()[:12]
+
+
+def _add_place(digest: Any, place: str, commit: str | None) -> None:
+    folder = Path(place)
+    if not folder.is_dir():
+        digest.update(f"{place} {commit}".encode())
+        return
+    for path in sorted(folder.iterdir()):
+        if path.suffix in {".safetensors", ".bin"}:
+            _add_file(digest, path)
 
 
 def _add_file(digest: Any, path: Path) -> None:
@@ -130,67 +150,3 @@ def _add_file(digest: Any, path: Path) -> None:
         for block in range(_BLOCKS):
             file.seek(block * max(0, size - _BLOCK_BYTES) // max(1, _BLOCKS - 1))
             digest.update(file.read(_BLOCK_BYTES))
-
-
-def check_origin(adapter: str | Path, base_fingerprint: str) -> None:
-    """Refuse an adapter that says it was trained on other weights; one that says nothing is taken.
-
-    Raises:
-        ConfigError: both fingerprints.
-    """
-    origin = Path(adapter) / ORIGIN
-    if not origin.is_file():
-        return
-    made_for = json.loads(origin.read_text(encoding="utf-8"))["base_fingerprint"]
-    if made_for != base_fingerprint:
-        raise ConfigError(
-            f"the adapter '{adapter}' belongs to another base model: it was trained on weights {made_for}, not on {base_fingerprint}"
-        )
-
-
-def merge_adapter(model: Any, adapter: str | Path) -> Any:
-    """The model, which is in float32, with a LoRA adapter (a folder, or a hub id) merged into its weights, in place.
-
-    Raises:
-        ConfigError: the adapter cannot be read, or does not fit.
-    """
-    from peft import PeftModel  # adapters are optional, and this import is slow
-
-    try:
-        with warnings.catch_warnings():
-            # peft asks transformers by an old name; a server's log is no place to hear of that.
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
-            return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload(safe_merge=True)
-    except Exception as error:
-        raise ConfigError(f"edge.adapter '{adapter}' could not be merged into the model ({_first_line(error)})") from error
-
-
-def _device(device: str) -> str:
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(device).type
-    except RuntimeError:
-        raise ConfigError(f"edge.device '{device}' is not a device (auto, cpu, cuda, cuda:1 …)") from None
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"edge.device is '{device}', but this torch sees no CUDA device")
-    return device
-
-
-def compute_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """What to compute in: as said, or for `auto` bf16 where the device multiplies it natively, else float32."""
-    if dtype == "float32":
-        return torch.float32
-    if dtype == "bfloat16":
-        return torch.bfloat16
-    return torch.bfloat16 if device.type == "cuda" or has_native_bf16() else torch.float32
-
-
-def has_native_bf16() -> bool:
-    """Whether this processor multiplies bf16 itself (AVX512_BF16 or AMX); without it bf16 is slower than float32."""
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

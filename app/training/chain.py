@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from app.edge.engine import VerdictEngine
-from app.edge.loader import compute_dtype
 from app.edge.rendering import Renderer
 from app.errors import ConfigError
 from app.files import write_json
@@ -35,7 +34,7 @@ class Chain:
 
     Attributes:
         state: what `chain.json` holds.
-        checkpoint: the weights after the last round, in float32.
+        checkpoint: the weights after the last round.
         engine: the one-pass engine of the checkpoint.
     """
 
@@ -57,29 +56,34 @@ class Chain:
         return self._engine
 
     def engine_of(self, checkpoint: Checkpoint) -> VerdictEngine:
-        """The one-pass engine of any checkpoint, as this chain computes."""
-        dtype = compute_dtype(self.config.dtype, checkpoint.loaded.model.device)
-        return checkpoint.engine(dtype, max_prompt_tokens=self.config.max_prompt_tokens)
+        """The one-pass engine of any checkpoint; it shares the checkpoint's weights."""
+        return checkpoint.engine(max_prompt_tokens=self.config.max_prompt_tokens)
 
     def folder(self, number: int) -> Path:
         """Of a round."""
         return self.out / f"R{number:02d}"
 
     def merge(self, folder: Path) -> None:
-        """Merge the adapter of a round, or of the warm-up, into the checkpoint."""
-        self.checkpoint.merge(folder / "adapter", self._probe())
+        """Merge the adapter that a round, or the warm-up, has just trained into the checkpoint."""
+        probe = self._probe()
         self._engine = None
+        self.checkpoint.merge(folder / "adapter", probe)
+
+    def release(self) -> None:
+        """Forget the weights, where another model is to be loaded; who asks for them next has them made anew."""
+        self._engine = None
+        self.checkpoint.release()
 
     def restart(self) -> None:
         """The base alone."""
-        config = self.config
-        self.checkpoint = load_base(config.base, cache_dir=self.cache_dir, family=config.family, device=config.device)
-        self._engine = None
+        self.release()
+        base = self.checkpoint.base_fingerprint
+        self.checkpoint = Checkpoint(self.checkpoint.load, base, base)
 
     def reload(self, until: int | None = None) -> None:
         """The base with the adapters of the warm-up and of all rounds that count, up to one of them."""
         self.restart()
-        self.merge_kept(until)
+        self.add_kept(until)
 
     def go_to(self, number: int) -> None:
         """Make the checkpoint that of a finished round that counts."""
@@ -87,13 +91,20 @@ class Chain:
         if self.checkpoint.fingerprint != made:
             self.reload(until=number)
 
-    def merge_kept(self, until: int | None = None) -> None:
-        """Merge the warm-up and the finished rounds that count into the base, which is the checkpoint."""
+    def add_kept(self, until: int | None = None) -> None:
+        """Put the warm-up and the finished rounds that count on the base, which is the checkpoint.
+
+        Raises:
+            ConfigError: an adapter is not the one that `chain.json` tells of.
+        """
+        kept = [entry for entry in self.state["rounds"] if entry["kept"] and (until is None or entry["round"] <= until)]
+        made = [(self.folder(entry["round"]), entry["checkpoint"]) for entry in kept]
         if self.state["warmup"] is not None:
-            self.merge(self.out / WARMUP)
-        for entry in self.state["rounds"]:
-            if entry["kept"] and (until is None or entry["round"] <= until):
-                self.merge(self.folder(entry["round"]))
+            made.insert(0, (self.out / WARMUP, self.state["warmup"]["checkpoint"]))
+        for folder, checkpoint in made:
+            self.checkpoint.add(folder / "adapter")
+            if self.checkpoint.fingerprint != checkpoint:
+                raise ConfigError(f"{folder / 'adapter'} is not the adapter that this run trained there")
 
     @property
     def promoted(self) -> int | None:
@@ -139,7 +150,7 @@ def open_chain(
     known = read_run(out)
     if known is not None and not resume:
         raise ConfigError(f"{out} holds a run already: say --resume to go on with it, or choose another --out")
-    base = load_base(config.base, cache_dir=cache_dir, family=config.family, device=config.device)
+    base = load_base(config.base, cache_dir=cache_dir, family=config.family, device=config.device, dtype=config.dtype)
     renderer = Renderer(base.loaded.tokenizer, base.loaded.family)
     pools = make_pools(config, lambda question: len(renderer.prompt(question).ids) <= config.max_prompt_tokens)
     state: dict[str, Any] = {
@@ -148,7 +159,7 @@ def open_chain(
         "base_fingerprint": base.fingerprint,
         "data_fingerprint": data_fingerprint(pools),
         "prompt_version": PROMPT_VERSION,
-        "dtype": str(compute_dtype(config.dtype, base.loaded.model.device)).removeprefix("torch."),
+        "dtype": str(base.loaded.model.dtype).removeprefix("torch."),
         "dev_rows": len(pools.dev),
         "left_out": pools.left_out,
         "sources": sources_of(pools),
@@ -161,7 +172,7 @@ def open_chain(
     chain = Chain(config, out, pools, state, base, cache_dir, teacher, progress)
     out.mkdir(parents=True, exist_ok=True)
     chain.save()
-    chain.merge_kept()
+    chain.add_kept()
     return chain
 
 

@@ -1,75 +1,125 @@
 """Base model + the adapters of a chain, merged one after the other in float32 → the checkpoint of a round.
 
 Nothing else is stored: a merged checkpoint follows from the base and the adapters, bit for bit, on the way to a round and
-after a kill alike.
+after a kill alike. In memory is one copy of the weights, in the dtype that is computed in; engine and training share it.
 """
 
+import gc
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from app.edge.adapters import ORIGIN, attached, check_origin, merge_adapters
 from app.edge.engine import VerdictEngine
-from app.edge.loader import ORIGIN, LoadedModel, check_origin, load_model, merge_adapter
+from app.edge.loader import LoadedModel, load_model
 from app.errors import ConfigError
 from app.prompt import PROMPT_VERSION, PromptFamily
 
-# Largest difference of any logit that reordering float32 sums may make, relative to the largest logit.
-_MERGE_TOLERANCE = 1e-3
+# Largest difference of any logit, relative to the largest logit, that reordering float32 sums may make; and that rounding
+# merged weights to bf16 may make, which has three digits less.
+_MERGE_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1}
 
 
 @dataclass(slots=True)
 class Checkpoint:
-    """A model in float32 and what it was made from.
+    """Weights and what they are made from.
 
     Attributes:
-        loaded: the base, into which adapters were merged.
+        load: the base with adapters merged into it, in the dtype that is computed in.
+        base_fingerprint: of the base.
         fingerprint: of the base and every adapter merged so far.
+        adapters: folders, in the order of merging.
     """
 
-    loaded: LoadedModel
+    load: Callable[[Sequence[Path]], LoadedModel]
+    base_fingerprint: str
     fingerprint: str
+    adapters: tuple[Path, ...] = ()
+    _loaded: LoadedModel | None = None
+    _merged: int = 0
 
-    def engine(self, dtype: torch.dtype, *, max_prompt_tokens: int) -> VerdictEngine:
-        """The one-pass engine of these weights, in the dtype that serving would use; the weights here stay float32."""
-        model = self.loaded.model
-        if dtype is not torch.float32:
-            import copy
+    @property
+    def loaded(self) -> LoadedModel:
+        """The weights, made when they are first asked for.
 
-            model = copy.deepcopy(model).to(dtype)
-        loaded = replace(self.loaded, model=model.eval(), fingerprint=self.fingerprint)
-        return loaded.engine(max_prompt_tokens=max_prompt_tokens)
+        Raises:
+            ConfigError: the base cannot be loaded, is not what it was, or an adapter cannot be merged.
+        """
+        due = self.adapters[self._merged :]
+        if self._loaded is not None and due and self._loaded.model.dtype is torch.float32:
+            merge_adapters(self._loaded.model, due, torch.float32)
+        elif self._loaded is None or due:
+            # Updates are added up in float32. Weights that were rounded to bf16 are no place to add to: small updates would be
+            # lost round by round. So they are made anew from the base, after the old ones are gone.
+            self.release()
+            self._loaded = self.load(self.adapters)
+            if self._loaded.fingerprint != self.base_fingerprint:
+                self.release()
+                raise ConfigError(f"the base model changed meanwhile: its weights were {self.base_fingerprint}")
+        self._merged = len(self.adapters)
+        return self._loaded
+
+    def release(self) -> None:
+        """Forget the weights; who asks for them next has them made anew. An engine of them keeps them alive."""
+        self._loaded, self._merged = None, 0
+        # A trainer is a knot of references to the model.
+        gc.collect()
+
+    def engine(self, *, max_prompt_tokens: int) -> VerdictEngine:
+        """The one-pass engine of these weights; it shares them."""
+        loaded = self.loaded
+        return replace(loaded, model=loaded.model.eval(), fingerprint=self.fingerprint).engine(max_prompt_tokens=max_prompt_tokens)
+
+    def add(self, adapter: Path) -> None:
+        """Put an adapter that was checked before on top.
+
+        Raises:
+            ConfigError: it was trained on other weights.
+        """
+        check_origin(adapter, self.fingerprint)
+        self.fingerprint = _next(self.fingerprint, adapter)
+        self.adapters = (*self.adapters, adapter)
 
     def merge(self, adapter: Path, probe: Sequence[int]) -> None:
-        """Merge a round's adapter, and check on one prompt that merged equals base + adapter.
+        """Merge a round's adapter, and check on one prompt that merged equals weights + adapter.
 
         Args:
             adapter: the folder that `train` wrote.
             probe: token ids of any prompt.
 
         Raises:
-            ConfigError: the adapter cannot be read, does not fit or was trained on other weights; or the merge is not
-                what the adapter computes.
+            ConfigError: the adapter cannot be read, does not fit, has no effect or was trained on other weights; or the merge
+                is not what the adapter computes.
         """
         check_origin(adapter, self.fingerprint)
-        beside = _with_adapter(self.loaded.model, adapter, probe)
-        model = merge_adapter(self.loaded.model, adapter)
-        merged = _logits(model, probe)
-        if float((merged - beside).abs().max()) > _MERGE_TOLERANCE * max(1.0, float(beside.abs().max())):
+        model = self.loaded.model
+        with attached(model, {"beside": adapter}) as both:
+            beside = _logits(both.eval(), probe)
+        tolerance = _MERGE_TOLERANCE[model.dtype]
+        # The old weights must be gone before new ones are made.
+        del model, both
+        self.add(adapter)
+        merged = _logits(self.loaded.model, probe)
+        if not float((merged - beside).abs().max()) <= tolerance * max(1.0, float(beside.abs().max())):
             raise ConfigError(f"merging {adapter} changed what it computes; the adapter or the base is damaged")
-        self.loaded = replace(self.loaded, model=model)
-        self.fingerprint = _next(self.fingerprint, adapter)
 
 
-def load_base(spec: str, *, cache_dir: Path, family: str, device: str) -> Checkpoint:
-    """The base of a chain in float32. Raises ConfigError."""
+def load_base(spec: str, *, cache_dir: Path, family: str, device: str, dtype: str = "float32") -> Checkpoint:
+    """The base of a chain, in the dtype that the chain computes in. Raises ConfigError."""
     chosen = None if family == "auto" else PromptFamily(family)
-    loaded = load_model(spec, cache_dir=cache_dir, family=chosen, device=device, dtype="float32")
-    return Checkpoint(loaded, loaded.fingerprint)
+    load = partial(_load, spec, cache_dir=cache_dir, family=chosen, device=device, dtype=dtype)
+    loaded = load(())
+    return Checkpoint(load, loaded.fingerprint, loaded.fingerprint, _loaded=loaded)
+
+
+def _load(spec: str, adapters: Sequence[Path], **how: Any) -> LoadedModel:
+    return load_model(spec, beneath=adapters, **how)
 
 
 def sign(adapter: Path, base_fingerprint: str) -> None:
@@ -87,17 +137,4 @@ def _next(before: str, adapter: Path) -> str:
 @torch.inference_mode()
 def _logits(model: Any, ids: Sequence[int]) -> torch.Tensor:
     logits: torch.Tensor = model(torch.tensor([list(ids)], device=model.device), logits_to_keep=1).logits.float()
-    return logits
-
-
-def _with_adapter(model: Any, adapter: Path, probe: Sequence[int]) -> torch.Tensor:
-    """What base and adapter compute side by side; the adapter is taken off again."""
-    from peft import PeftModel
-
-    try:
-        beside = PeftModel.from_pretrained(model, str(adapter)).eval()
-    except Exception as error:
-        raise ConfigError(f"the adapter {adapter} cannot be used ({type(error).__name__})") from error
-    logits = _logits(beside, probe)
-    beside.unload()
     return logits

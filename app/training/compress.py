@@ -1,28 +1,32 @@
 """A chain's checkpoint → one low-rank adapter of its base, small enough to ship.
 
-The rounds' adapters are merged one after the other, so what they changed is a full matrix per layer. Its truncated singular
-value decomposition is the closest matrix of a rank (Eckart and Young, 1936); the rank is the smallest at which the verdicts
-on the dev rows stay what they were.
+What the rounds changed in a layer is the sum of their adapters' products, one matrix of their ranks' sum at most. Its truncated
+singular value decomposition is the closest matrix of a rank (Eckart and Young, 1936); the rank is the smallest at which the
+verdicts on the dev rows stay what they were. Each rank is measured as it would be served: written, and loaded again.
 """
 
-import copy
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from peft import LoraConfig, TaskType, get_peft_model
+from peft import LoraConfig, TaskType
+from safetensors.torch import load_file, save_file
 
+from app.edge.loader import LoadedModel, load_model
 from app.errors import ConfigError
 from app.evaluation.records import Record
+from app.prompt import PromptFamily
 from app.training.chain import Chain
-from app.training.checkpoint import Checkpoint, load_base, sign
+from app.training.checkpoint import sign
 from app.training.sft import as_os_error, put_in_order
 from app.training.steps import measured
 
 _BYTES = 2  # of a bf16 number
+_WEIGHTS = "adapter_model.safetensors"
+# How peft names a weight: this, the layer, `.lora_A.weight` or `.lora_B.weight`.
+_PREFIX, _A, _B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
 _MB = 1_000_000
 
 
@@ -82,29 +86,43 @@ def compress(chain: Chain, out: Path, *, round_number: int, agreement: float, ma
     if round_number not in {entry["round"] for entry in chain.state["rounds"] if entry["kept"]}:
         raise ConfigError(f"the run has no finished round {round_number}")
     chain.go_to(round_number)
-    config = chain.config
-    base = load_base(config.base, cache_dir=chain.cache_dir, family=config.family, device=config.device)
-    updates = updates_of(base.loaded.model, chain.checkpoint.loaded.model)
     wanted = [_verdict(record) for record in measured(chain)]
+    updates = updates_of(chain.checkpoint.adapters)
+    base_fingerprint = chain.checkpoint.base_fingerprint
     full = max(len(update.s) for update in updates.values())
     per_rank = sum(update.u.shape[0] + update.vh.shape[1] for update in updates.values()) * _BYTES / _MB
     most = min(full, int(max_mb / per_rank))
     tried: dict[int, float] = {}
+    scratch = out.with_name(out.name + ".partial")
 
     def stays(rank: int) -> float:
         if rank not in tried:
-            trial = copy.deepcopy(base)
-            _apply(trial.loaded.model, updates, rank)
-            found = [_verdict(record) for record in measured(chain, chain.engine_of(trial))]
+            _write(updates, rank, scratch, base_name=chain.config.base, base_fingerprint=base_fingerprint)
+            # In place of the chain's own weights, not beside them.
+            chain.release()
+            engine = load_served(chain, scratch).engine(max_prompt_tokens=chain.config.max_prompt_tokens)
+            found = [_verdict(record) for record in measured(chain, engine)]
             tried[rank] = sum(one == other for one, other in zip(found, wanted, strict=True)) / len(wanted)
         return tried[rank]
 
-    if most < 1 or stays(most) < agreement:
-        kept = f"{100 * tried[most]:.1f} % of the verdicts stay" if most else "nothing fits"
-        raise ConfigError(f"within {max_mb:g} MB (rank {most}) {kept}, {100 * agreement:g} % are wanted; allow more or ask for less")
-    rank = smallest(lambda rank: stays(rank) >= agreement, most)
-    megabytes = _write(base, updates, rank, out, base_name=config.base)
+    try:
+        if most < 1 or stays(most) < agreement:
+            kept = f"{100 * tried[most]:.1f} % of the verdicts stay" if most else "nothing fits"
+            raise ConfigError(f"within {max_mb:g} MB (rank {most}) {kept}, {100 * agreement:g} % are wanted; allow more or ask for less")
+        rank = smallest(lambda rank: stays(rank) >= agreement, most)
+        _write(updates, rank, scratch, base_name=chain.config.base, base_fingerprint=base_fingerprint)
+        scratch.replace(out)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    megabytes = (out / _WEIGHTS).stat().st_size / _MB
     return Compressed(rank, tried[rank], len(wanted), megabytes, tuple(tried.items()))
+
+
+def load_served(chain: Chain, adapter: Path) -> LoadedModel:
+    """The chain's base with one adapter, as a gateway would serve it. Raises ConfigError."""
+    config = chain.config
+    family = None if config.family == "auto" else PromptFamily(config.family)
+    return load_model(config.base, cache_dir=chain.cache_dir, adapter=str(adapter), family=family, device=config.device, dtype=config.dtype)
 
 
 def smallest(holds: Callable[[int], bool], most: int) -> int:
@@ -116,30 +134,35 @@ def smallest(holds: Callable[[int], bool], most: int) -> int:
     return high
 
 
-def updates_of(base: Any, tuned: Any) -> dict[str, Update]:
-    """What a chain changed, by the name of the linear layer.
+def updates_of(adapters: Sequence[Path]) -> dict[str, Update]:
+    """What adapters change together when all are merged, by the name of the linear layer.
+
+    The sum of products B·A is one product of B side by side and A one upon the other, so no full matrix is ever made:
+    with QR decompositions of both, what is decomposed is as small as their ranks together.
+
+    Args:
+        adapters: folders as `train` writes them: LoRA of linear layers.
 
     Raises:
-        ConfigError: something else than linear layers differs, which no adapter of linear layers can carry.
+        ConfigError: there is nothing that they change.
     """
-    layers = {f"{name}.weight" for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)}
-    before, after = base.state_dict(), tuned.state_dict()
-    changed = [name for name, value in after.items() if not torch.equal(value, before[name])]
-    if others := [name for name in changed if name not in layers]:
-        raise ConfigError(f"the checkpoint differs from its base in '{others[0]}', which is no linear layer")
-    if not changed:
+    left: dict[str, list[torch.Tensor]] = {}
+    right: dict[str, list[torch.Tensor]] = {}
+    for adapter in adapters:
+        weights = load_file(adapter / _WEIGHTS)
+        config = LoraConfig.from_pretrained(str(adapter))
+        for name in sorted(key.removesuffix(_A) for key in weights if key.endswith(_A)):
+            left.setdefault(name, []).append(weights[name + _B].float() * (config.lora_alpha / config.r))
+            right.setdefault(name, []).append(weights[name + _A].float())
+    updates = {}
+    for name, factors in left.items():
+        q_left, r_left = torch.linalg.qr(torch.cat(factors, dim=1))
+        q_right, r_right = torch.linalg.qr(torch.cat(right[name], dim=0).T)
+        u, s, vh = torch.linalg.svd(r_left @ r_right.T, full_matrices=False)
+        updates[name.removeprefix(_PREFIX)] = Update(q_left @ u, s, vh @ q_right.T)
+    if not any(bool(update.s.any()) for update in updates.values()):
         raise ConfigError("the checkpoint is its base: there is nothing to write")
-    return {
-        name.removesuffix(".weight"): Update(*torch.linalg.svd((after[name] - before[name]).float(), full_matrices=False))
-        for name in changed
-    }
-
-
-def _apply(model: Any, updates: dict[str, Update], rank: int) -> None:
-    with torch.no_grad():
-        for name, update in updates.items():
-            b, a = update.factors(rank)
-            model.get_submodule(name).weight += b.float() @ a.float()
+    return updates
 
 
 def _verdict(record: Record) -> tuple[float, str, str]:
@@ -148,26 +171,19 @@ def _verdict(record: Record) -> tuple[float, str, str]:
     return record["confidence"], record["edge_answer"], max(likely, key=likely.__getitem__)
 
 
-def _write(base: Checkpoint, updates: dict[str, Update], rank: int, out: Path, *, base_name: str) -> float:
-    """The adapter in peft's form; alpha = rank, so that nothing is scaled. Returns megabytes."""
-    shape = LoraConfig(r=rank, lora_alpha=rank, target_modules="all-linear", task_type=TaskType.CAUSAL_LM)
-    adapted = get_peft_model(base.loaded.model, shape)
-    adapted.peft_config["default"].base_model_name_or_path = base_name
-    with torch.no_grad():
-        for name, update in updates.items():
-            layer = adapted.get_submodule(f"base_model.model.{name}")
-            b, a = update.factors(rank)
-            layer.lora_B["default"].weight.copy_(b)
-            layer.lora_A["default"].weight.copy_(a)
-    for name, parameter in adapted.named_parameters():
-        if "lora_" in name:
-            parameter.data = parameter.data.to(torch.bfloat16)
-    scratch = out.with_name(out.name + ".partial")
-    shutil.rmtree(scratch, ignore_errors=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
+def _write(updates: dict[str, Update], rank: int, out: Path, *, base_name: str, base_fingerprint: str) -> None:
+    """The adapter in peft's form; alpha = rank, so that nothing is scaled."""
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    weights = {}
+    for name, update in updates.items():
+        b, a = update.factors(rank)
+        weights[f"{_PREFIX}{name}{_B}"], weights[f"{_PREFIX}{name}{_A}"] = b.contiguous(), a.contiguous()
+    kinds = sorted({name.rpartition(".")[2] for name in updates})
+    shape = LoraConfig(r=rank, lora_alpha=rank, target_modules=kinds, task_type=TaskType.CAUSAL_LM, inference_mode=True)
+    shape.base_model_name_or_path = base_name
+    shape.save_pretrained(str(out))
     with as_os_error():
-        adapted.save_pretrained(str(scratch), save_embedding_layers=False)
-    put_in_order(scratch / "adapter_config.json")
-    sign(scratch, base.fingerprint)
-    scratch.replace(out)
-    return (out / "adapter_model.safetensors").stat().st_size / _MB
+        save_file(weights, out / _WEIGHTS, metadata={"format": "pt"})
+    put_in_order(out / "adapter_config.json")
+    sign(out, base_fingerprint)

@@ -21,7 +21,7 @@ MODEL = "model"
 
 
 def finish(chain: Chain) -> list[str]:
-    """Write `model/` (merged, float32), `calibration.json`, `report.md` and pictures; returns sentences for people.
+    """Write `model/` (merged, in the dtype that was computed in), `calibration.json`, `report.md` and pictures; returns sentences for people.
 
     The model is the last promoted checkpoint; where none was promoted there is no `model/`, and that is said.
     """

@@ -6,7 +6,6 @@ read from, so that what is trained is what is read. trl adds nothing here: its t
 """
 
 import contextlib
-import copy
 import itertools
 import json
 import os
@@ -48,20 +47,18 @@ def train(
     sft: settings.SftConfig,
     lora: settings.LoraConfig,
     seed: int,
-    bf16: bool = False,
     on_step: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> Trained:
     """Train an adapter and write it.
 
     Args:
-        model: a causal language model in float32; unchanged afterwards.
+        model: a causal language model in the dtype that is computed in; its weights are frozen, and unchanged afterwards.
         rows: at least one.
         out: a scratch folder; what a killed run left there is thrown away.
         base_name: what the adapter says it belongs to.
         sft: learning rate, epochs, batch sizes.
         lora: rank and scale; all linear layers get one.
         seed: of the initial adapter and the order of rows.
-        bf16: compute in bf16 (weights of the base cast, those of the adapter kept in float32).
         on_step: told the optimiser steps done and planned.
 
     Raises:
@@ -73,8 +70,8 @@ def train(
     shape = LoraConfig(
         r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules="all-linear", task_type=TaskType.CAUSAL_LM
     )
-    # A cast is in place: the float32 weights are what the adapter is merged into.
-    adapted = get_peft_model(copy.deepcopy(model).to(torch.bfloat16) if bf16 else model, shape)
+    # On the very weights, of which there is no second copy; peft keeps the adapter's own in float32, whatever theirs are in.
+    adapted = get_peft_model(model, shape)
     adapted.peft_config["default"].base_model_name_or_path = base_name
     if sft.gradient_checkpointing:
         # Without inputs that need a gradient, a checkpointed frozen layer would pass none on.
@@ -126,8 +123,8 @@ def train(
     with as_os_error():
         adapted.save_pretrained(str(out), save_embedding_layers=False)
     put_in_order(out / "adapter_config.json")
-    # The base goes on being used: take the adapter off it.
-    adapted.unload()
+    # The base goes on being used: take the adapter off it, and its dropout out of training mode.
+    adapted.unload().eval()
     return Trained(trainer.state.global_step, len(rows), tuple(losses))
 
 

@@ -3,13 +3,11 @@
 import shutil
 from pathlib import Path
 
-from app.edge.loader import compute_dtype, load_model
 from app.errors import ConfigError
-from app.prompt import PromptFamily
 from app.training.card import render_card
 from app.training.chain import Chain
 from app.training.chain_report import measured_rounds
-from app.training.compress import compress
+from app.training.compress import compress, load_served
 from app.training.finish import fit_tau
 from app.training.measure import metrics_of
 from app.training.steps import measured
@@ -41,12 +39,9 @@ def ship(chain: Chain, out: Path, *, round_number: int | None, agreement: float,
     shutil.rmtree(scratch.parent, ignore_errors=True)
     done = compress(chain, scratch, round_number=number, agreement=agreement, max_mb=max_mb)
     config = chain.config
-    family = None if config.family == "auto" else PromptFamily(config.family)
-    loaded = load_model(
-        config.base, cache_dir=chain.cache_dir, adapter=str(scratch), family=family, device=config.device, dtype=config.dtype
-    )
-    engine = loaded.engine(max_prompt_tokens=config.max_prompt_tokens)
-    records = measured(chain, engine)
+    chain.release()
+    loaded = load_served(chain, scratch)
+    records = measured(chain, loaded.engine(max_prompt_tokens=config.max_prompt_tokens))
     said = fit_tau(chain, records, scratch / "calibration.json").replace(f"{scratch}/", "")
     checkpoint = f"R{number:02d}"
     shown = {"base", "warm-up", "R00", checkpoint}
@@ -56,7 +51,7 @@ def ship(chain: Chain, out: Path, *, round_number: int | None, agreement: float,
     (scratch / "README.md").write_text(card, encoding="utf-8")
     scratch.replace(out)
     scratch.parent.rmdir()
-    dtype = str(compute_dtype(config.dtype, loaded.model.device)).removeprefix("torch.")
+    dtype = str(loaded.model.dtype).removeprefix("torch.")
     return [
         f"{out} is {checkpoint} at rank {done.rank}, {done.megabytes:.1f} MB: {100 * done.agreement:.1f} % of {done.rows} verdicts stay ({dtype})",
         said,

@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from app.edge.engine import VerdictEngine
-from app.edge.loader import compute_dtype
 from app.evaluation.collect import EdgeIdentity
 from app.evaluation.dataset import Item
 from app.evaluation.records import Record, append
@@ -56,7 +53,6 @@ def fine_tune(
         return read_json(summary)
     scratch = folder / "adapter.partial"
     lessons = TrainingRows(chain.engine.renderer, rows, seed=seed if sft.shuffle_options else None, learn_confidence=learn_confidence)
-    bf16 = compute_dtype(chain.config.dtype, chain.checkpoint.loaded.model.device) is torch.bfloat16
     done = train(
         chain.checkpoint.loaded.model,
         lessons,
@@ -65,7 +61,6 @@ def fine_tune(
         sft=sft,
         lora=lora,
         seed=seed,
-        bf16=bf16,
         on_step=lambda step, of: chain.progress(f"{folder.name} training", step, of),
     )
     sign(scratch, chain.checkpoint.fingerprint)

@@ -22,7 +22,7 @@ BUCKET = 2  # 0.5: what is said of the confidence does not matter here
 
 def accuracy(checkpoint, items):
     """Share of right answers by the marginal."""
-    engine = checkpoint.engine(checkpoint.loaded.model.dtype, max_prompt_tokens=512)
+    engine = checkpoint.engine(max_prompt_tokens=512)
     return measure(engine, items, ("bind",)).accuracy["bind"]
 
 
@@ -35,7 +35,7 @@ def main():
     base = load_base("builtin-base", cache_dir=default_cache_dir(), family="auto", device="cpu")
     rows, held_out = graded(given.rows, 11, ("bind",)), graded(160, 12, ("bind",))
     print(f"before: {accuracy(base, held_out):.3f} right of 160", flush=True)
-    renderer = base.engine(base.loaded.model.dtype, max_prompt_tokens=512).renderer
+    renderer = base.engine(max_prompt_tokens=512).renderer
     sft = SftConfig(learning_rate=given.learning_rate, epochs=given.epochs, batch_size=8, micro_batch_size=8)
     with tempfile.TemporaryDirectory() as name:
         out = Path(name) / "adapter"

@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from app.domain import BUCKET_LABELS, Question
-from app.edge.loader import ORIGIN, load_model
+from app.edge.adapters import ORIGIN
+from app.edge.loader import load_model
 from app.edge.rendering import Renderer
 from app.errors import ConfigError
 from app.evaluation.dataset import Item

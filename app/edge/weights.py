@@ -1,0 +1,184 @@
+"""Weights of a base model: read in the dtype that they are stored in, checked, and cast as loading would have cast them.
+
+A library's warning is no sign that anybody sees: what transformers only warns of while it loads, weights that it made up
+or left out, is refused here.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import init_empty_weights  # a requirement of peft
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import cached_file
+
+from app.edge.devices import first_line
+from app.errors import ConfigError
+
+_BF16, _FLOATS = "BF16", {"BF16", "F16", "F32", "F64"}
+# Of what transformers warns of in a rope configuration, this changes positions: a setting that it ignores, or a value that
+# it cannot mean. The other warnings are advice, such as that a factor differs from a ratio of two other settings.
+_WRONG_ROPE = re.compile(r"Unrecognized keys|Missing|field must be|must have length")
+
+
+def read_config(spec: str, source: str) -> Any:
+    """The configuration of a model.
+
+    Args:
+        spec: what the setting says, for messages.
+        source: folder or Hugging Face id.
+
+    Raises:
+        ConfigError: there is none, it cannot be read, or it sets positions in a way that transformers would ignore.
+    """
+    with _warnings_of("transformers.modeling_rope_utils") as heard:
+        try:
+            config = AutoConfig.from_pretrained(source)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"edge.model '{spec}' is neither a folder with a model nor a model id that can be fetched ({first_line(error)})"
+            ) from error
+        # A rope configuration with a key too few is a KeyError, one of the wrong type whatever its reader throws.
+        except Exception as error:
+            raise ConfigError(f"edge.model '{spec}' has a config.json that cannot be used ({first_line(error)})") from error
+    if wrong := next((text for text in heard if _WRONG_ROPE.search(text)), None):
+        raise ConfigError(f"edge.model '{spec}' has a rope configuration that would not be applied as written ({wrong})")
+    return config
+
+
+def read_weights(spec: str, source: str, config: Any, *, to: torch.dtype, revision: str | None) -> tuple[Any, Any]:
+    """(tokenizer, model): the model on the CPU, in the dtype of its files, or already in `to` where that loses nothing.
+
+    Args:
+        spec: what the setting says, for messages.
+        source: folder or Hugging Face id.
+        config: from `read_config`.
+        to: the dtype that will be computed in.
+        revision: the commit that the configuration is of.
+
+    Raises:
+        ConfigError: the files do not hold exactly the weights of the architecture; or the tokenizer does not fit it.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+    dtype = _stored_dtype(source, config, to, revision)
+    model, info = AutoModelForCausalLM.from_pretrained(
+        source, revision=revision, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
+    )
+    for what, names in (
+        ("are not in its files", info["missing_keys"]),
+        ("in its files belong nowhere in its architecture", info["unexpected_keys"]),
+        ("have another shape in its files", info["mismatched_keys"]),
+    ):
+        if names:
+            raise ConfigError(f"edge.model '{spec}' could not be loaded whole: {len(names)} weights {what}, such as {_example(names)}")
+    check_fit(spec, tokenizer, model)
+    return tokenizer, model
+
+
+def check_fit(spec: str, tokenizer: Any, model: Any) -> None:
+    """Refuse a tokenizer or a configuration that the weights contradict.
+
+    Raises:
+        ConfigError: in one sentence.
+    """
+    embedding, output = model.get_input_embeddings().weight, model.get_output_embeddings().weight
+    if model.config.tie_word_embeddings and embedding is not output:
+        raise ConfigError(
+            f"edge.model '{spec}' says tie_word_embeddings, but its files hold two different matrices; correct its config.json"
+        )
+    special = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
+    # Control tokens without a row, Gemma's image token for one, are never written into a prompt.
+    beyond = [token for token, index in tokenizer.get_vocab().items() if index >= len(embedding) and index not in special]
+    if beyond:
+        raise ConfigError(
+            f"edge.model '{spec}' has a tokenizer of another model: {len(beyond)} of its tokens, such as {min(beyond)!r}, have no row in "
+            f"the {len(embedding)} of the embedding"
+        )
+    # transformers says so in a warning, and marks the tokenizer.
+    if getattr(tokenizer, "fix_mistral_regex", None) is False:
+        raise ConfigError(f"edge.model '{spec}' has a tokenizer that splits text wrongly (the pattern of Mistral before it was mended)")
+
+
+def cast_as_loaded(model: Any, dtype: torch.dtype) -> None:
+    """Cast a model in place to what loading its weights in that dtype would have given.
+
+    `model.to(dtype)` would also round what is computed, not stored: rotary frequencies, which loading keeps in float32, and
+    scales of embeddings. Those are computed anew. One weight at a time exists twice.
+    """
+    with init_empty_weights(include_buffers=False):
+        fresh = AutoModelForCausalLM.from_config(model.config, dtype=dtype)
+    wanted = dict(fresh.named_parameters(remove_duplicate=False))
+    for name, parameter in model.named_parameters():
+        parameter.data = parameter.data.to(wanted[name].dtype)
+    stored = set(model.state_dict())
+    for name, buffer in fresh.named_buffers():
+        place, _, own = name.rpartition(".")
+        module = model.get_submodule(place)
+        current = getattr(module, own)
+        setattr(module, own, current.to(buffer.dtype) if name in stored else buffer.to(current.device))
+    model.config.dtype = dtype
+
+
+def _stored_dtype(source: str, config: Any, to: torch.dtype, revision: str | None) -> torch.dtype:
+    """What to read the files in: bf16 where they hold nothing else, else float32, which holds float16 exactly too.
+
+    So an update is added to the very weights that are stored, and a bf16 model is never in memory as float32 as a whole.
+    """
+    if getattr(config, "quantization_config", None):
+        return to
+    found = {dtype for path in _weight_files(source, revision) for dtype in _dtypes(path)}
+    return torch.bfloat16 if found == {_BF16} else torch.float32
+
+
+def _weight_files(source: str, revision: str | None) -> Iterator[Path]:
+    """The safetensors files of a model; none where it has others."""
+    single = _cached(source, "model.safetensors", revision)
+    if single is not None:
+        yield single
+        return
+    index = _cached(source, "model.safetensors.index.json", revision)
+    if index is not None:
+        for name in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())):
+            shard = _cached(source, name, revision)
+            if shard is not None:
+                yield shard
+
+
+def _cached(source: str, name: str, revision: str | None) -> Path | None:
+    path = cached_file(source, name, revision=revision, _raise_exceptions_for_missing_entries=False)
+    return None if path is None else Path(path)
+
+
+def _dtypes(path: Path) -> set[str]:
+    """Of the floating-point tensors in a safetensors file, from its header (https://github.com/huggingface/safetensors)."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return {entry["dtype"] for name, entry in header.items() if name != "__metadata__" and entry["dtype"] in _FLOATS}
+
+
+def _example(names: Sequence[Any]) -> str:
+    """One name; a mismatched key comes with its shapes."""
+    first = min(names)
+    return first if isinstance(first, str) else f"{first[0]} ({list(first[1])} for {list(first[2])})"
+
+
+@contextmanager
+def _warnings_of(name: str) -> Iterator[list[str]]:
+    """What a logger warns of meanwhile."""
+    heard: list[str] = []
+
+    class _Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            heard.append(record.getMessage())
+
+    listener, logger = _Listener(logging.WARNING), logging.getLogger(name)
+    logger.addHandler(listener)
+    try:
+        yield heard
+    finally:
+        logger.removeHandler(listener)
