@@ -44,7 +44,7 @@ class CloudClient:
         timeout_s: one attempt at most (the deadline may be nearer).
         max_attempts: calls per question at most, over all endpoints.
         max_in_flight: questions under way; one more is refused, not queued.
-        longest_s: the longest that any caller waits; what no attempt can ever have is not asked of an endpoint.
+        longest_s: the longest that any caller waits: no attempt can last longer, and none is judged as if it could.
         extra_body: laid over the request body, as in `{"chat_template_kwargs": {…}}`.
         seed: of the jitter, for tests.
         transport: what carries the calls instead of a network, for tests.
