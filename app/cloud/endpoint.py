@@ -178,16 +178,11 @@ async def _payload(content: bytes, seen: _Seen) -> Any:
 
 async def _post(http: httpx2.AsyncClient, endpoint: Endpoint, body: Mapping[str, Any], trace: Mapping[str, str], seen: _Seen) -> bytes:
     content, pieces = bytearray(), 0
-    # Not compressed: a kilobyte can become a megabyte in one step, before anybody could count it.
-    headers = {"accept-encoding": "identity", **trace, **endpoint.headers}
     # No timeout of its own: the caller's asyncio.timeout.
-    async with http.stream("POST", endpoint.url, json=body, headers=headers, timeout=None) as response:
+    async with http.stream("POST", endpoint.url, json=body, headers={**trace, **endpoint.headers}, timeout=None) as response:
         seen.status = response.status_code
         seen.retry_after_s = retry_after(response.headers.get("retry-after"))
-        if response.headers.get("content-encoding", "identity") != "identity":
-            seen.outcome, seen.healthy = "compressed", True
-            raise CloudUnparsable("the cloud's reply is compressed, which it was asked not to be")
-        async for piece in response.aiter_raw():
+        async for piece in response.aiter_bytes():
             content += piece
             pieces += 1
             if len(content) > MAX_REPLY_BYTES or pieces > _MAX_PIECES:

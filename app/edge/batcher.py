@@ -16,7 +16,7 @@ from typing import Protocol
 from app.deadline import Deadline
 from app.domain import EdgeReply, Question, Verdict
 from app.edge.rendering import Prompt
-from app.errors import Draining, EdgeError, Overloaded
+from app.errors import Draining, EdgeError, FogGateError, Overloaded
 from app.metrics import Metrics
 from app.offload import in_text_thread
 from app.tracing import edge_spans
@@ -125,14 +125,14 @@ class Batcher:
             Overloaded: the queue is full, or so long that the deadline would pass in it; said at once.
             Draining: the batcher is closing.
             InvalidQuestion: the prompt is over the token limit.
-            EdgeError: the forward pass failed.
+            EdgeError: the tokenizer or the forward pass failed.
         """
         # Asked before the tokenizer works, and again under the lock: refusing must be cheap exactly when it is frequent.
         self._admit(deadline)
         self._preparing += 1
         try:
             # A long text takes the tokenizer a tenth of a second.
-            prompt = await in_text_thread(self._engine.prepare, question)
+            prompt = await in_text_thread(_prepared, self._engine, question)
         finally:
             self._preparing -= 1
         waiting = _Waiting(prompt, self._loop.create_future(), self._clock())
@@ -224,6 +224,18 @@ class Batcher:
                     self._running_tokens = sum(len(waiting.prompt.ids) for waiting in batch)
                     return batch
                 self._changed.wait()
+
+
+def _prepared(engine: Engine, question: Question) -> Prompt:
+    """In the text thread. Raises InvalidQuestion or EdgeError."""
+    try:
+        return engine.prepare(question)
+    except FogGateError:
+        raise
+    except BaseException:
+        # A panic inside a tokenizer of the Rust library is no Exception.
+        logger.exception("a question could not be prepared")
+        raise EdgeError("the edge model failed on this question", retry_after_s=1) from None
 
 
 def _resolve(batch: list[_Waiting], replies: list[EdgeReply] | None) -> None:
