@@ -145,19 +145,14 @@ class Batcher:
             Overloaded: the queue is full, or so long that the deadline would pass in it; said at once.
             Draining: the batcher is closing.
             InvalidQuestion: the prompt is over the token limit.
-            EdgeError: the forward pass failed, or gave no distribution for this question, or the worker has ended.
+            EdgeError: the tokenizer or the forward pass failed, or gave no distribution for this question, or the worker has ended.
         """
         # Asked before the tokenizer works, and again under the lock: refusing must be cheap exactly when it is frequent.
         self._admit(deadline)
         self._preparing += 1
         try:
             # A long text takes the tokenizer a tenth of a second.
-            prompt = await in_text_thread(self._engine.prepare, question)
-        except FogGateError:
-            raise
-        except Exception:
-            logger.exception("a question could not be made into a prompt")
-            raise EdgeError("the edge model failed on this question", retry_after_s=1) from None
+            prompt = await in_text_thread(_prepared, self._engine, question)
         finally:
             self._preparing -= 1
         reply = await self._reply(prompt, deadline)
@@ -288,6 +283,18 @@ class Batcher:
         except RuntimeError:
             # The loop is closed: nobody waits any more.
             logger.debug("results of %d questions came after the event loop had ended", len(batch))
+
+
+def _prepared(engine: Engine, question: Question) -> Prompt:
+    """In the text thread. Raises InvalidQuestion or EdgeError."""
+    try:
+        return engine.prepare(question)
+    except FogGateError:
+        raise
+    except BaseException:
+        # A panic inside a tokenizer of the Rust library is no Exception.
+        logger.exception("a question could not be prepared")
+        raise EdgeError("the edge model failed on this question", retry_after_s=1) from None
 
 
 def _resolve(batch: Sequence[_Waiting], replies: Sequence[EdgeReply | None]) -> None:
