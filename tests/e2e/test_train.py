@@ -3,11 +3,13 @@
 import asyncio
 import json
 import resource
+import shutil
 import subprocess
 import sys
 
 import httpx2
 import pytest
+import yaml
 
 from tests.chains import chain_config, questions, write
 from tests.processes import ROOT, foggate
@@ -17,7 +19,7 @@ from tests.processes import ROOT, foggate
 def run(tmp_path_factory):
     """A chain stopped after R1."""
     folder = tmp_path_factory.mktemp("evolve")
-    gate = {"min_entropy": 0.0, "max_accuracy_loss": 1.0, "max_ece_increase": 1.0}
+    gate = {"min_entropy": 0.0, "max_accuracy_loss": 1.0, "max_mean_loss": 1.0, "max_ece_increase": 1.0}
     config = chain_config(folder / "in", rows=40, gate=gate, data={"train": {d: [f"{d}.jsonl"] for d in ("law", "math")}, "dev_rows": 10})
     done = foggate("evolve", "--config", str(config), "--out", str(folder / "run"), "--rounds", "1")
     assert done.returncode == 0, done.stderr
@@ -66,6 +68,30 @@ def test_labels_of_a_file(run, tmp_path):
     assert [row["id"] for row in rows] == [f"mine-law-{n}" for n in range(12)]
     again = foggate(*arguments)
     assert (again.returncode, "is there already" in again.stderr) == (2, True)
+    # As a kill would have left it: another run does not go on with it, the same one does.
+    whole = out.read_bytes()
+    out.unlink()
+    (tmp_path / "labels.jsonl.partial").write_bytes(b"".join(whole.splitlines(keepends=True)[:4]))
+    other = foggate(*arguments, "--temperature", "1.0", FOGGATE_EDGE__DTYPE="float32")
+    assert (other.returncode, "temperature 0.7, not 1.0" in other.stderr) == (2, True), other.stderr
+    done = foggate(*arguments, FOGGATE_EDGE__DTYPE="float32")
+    assert (done.returncode, out.read_bytes()) == (0, whole), done.stderr
+
+
+def test_a_run_is_judged_again_by_the_gate_of_another_config(run, tmp_path):
+    shutil.copytree(run / "run", tmp_path / "run")
+    strict = yaml.safe_load((run / "in/evolve.yaml").read_text())
+    # Nothing but the gate is taken from it.
+    strict.update(gate={**strict["gate"], "min_entropy": 9.0}, seed=77)
+    (tmp_path / "strict.yaml").write_text(yaml.safe_dump(strict))
+    done = foggate("evolve", "--config", str(tmp_path / "strict.yaml"), "--out", str(tmp_path / "run"), "--judge")
+    assert done.returncode == 0, done.stderr
+    assert "not promoted: the confidence vocabulary collapsed" in done.stdout
+    assert "no round passed the gate" in done.stdout
+    state = json.loads((tmp_path / "run/chain.json").read_text())
+    assert (state["config"]["seed"], state["config"]["gate"]["min_entropy"]) == (3, 9.0)
+    done = foggate("evolve", "--config", str(tmp_path / "strict.yaml"), "--out", str(tmp_path / "none"), "--judge")
+    assert (done.returncode, "holds no run of foggate evolve" in done.stderr) == (2, True)
 
 
 def test_a_disk_that_fills_is_said_and_nothing_half_written_is_taken_for_whole(run, tmp_path):
