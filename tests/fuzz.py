@@ -17,6 +17,7 @@ from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
 from app.cloud.demo import create_demo
 from app.main import create_app
 from app.settings import Settings
+from tests import hostile
 from tests.fakes import FakeEngine
 from tests.servers import serving
 
@@ -39,7 +40,7 @@ TEXTS = (
     "\u2028",
     "null",
 )
-SCALARS = (None, True, False, 0, -1, 1, 0.5, 1e308, -0.0, 10**40, "", "x", [], {}, [[]], {"": None})
+SCALARS = (None, True, False, 0, -1, 1, 0.5, 1e308, -0.0, 10**40, 10**400, -(10**400), "", "x", "\ud800", [], {}, [[]], {"": None})
 RAW = (
     b"",
     b"{",
@@ -52,7 +53,11 @@ RAW = (
     b"[" * 5000,
     b'{"a":' * 3000,
     b"\x00" * 100,
+    '{"question": "sure", "options": ["a", "b"]}'.encode("utf-16"),
+    b"[" + b"9" * 5000 + b"]",
+    b'{"questions": [' + b"[]," * 20_000 + b"[]]}",
 )
+NAMES = ("extra", "\ud800", "\u2028", "", "x" * 5000)
 TYPES = (
     "application/json",
     "application/json; charset=utf-8",
@@ -63,25 +68,28 @@ TYPES = (
 )
 
 
+def _text(draw):
+    """Mostly short ones; now and then one of the longest and hardest that are allowed."""
+    return draw.choice(TEXTS) if draw.random() < 0.98 else draw.choice(list(hostile.TEXTS.values()))
+
+
 def question(draw):
     """A well-formed question, or one with something wrong in it."""
     body = {
-        "question": draw.choice(TEXTS) if draw.random() < 0.5 else f"I am sure of number {draw.randrange(1000)}",
-        "options": [
-            draw.choice(TEXTS) if draw.random() < 0.2 else f"option {n}" for n in range(draw.choice((0, 1, 2, 4, 4, 4, 10, 26, 27)))
-        ],
+        "question": _text(draw) if draw.random() < 0.5 else f"I am sure of number {draw.randrange(1000)}",
+        "options": [_text(draw) if draw.random() < 0.2 else f"option {n}" for n in range(draw.choice((0, 1, 2, 4, 4, 4, 10, 26, 27)))],
     }
     for name, values in {
-        "id": ("x", "y" * 200),
-        "domain": ("law", "z" * 100),
+        "id": ("x", "y" * 200, "\ud800", "ё\udfff"),
+        "domain": ("law", "z" * 100, "\ud800"),
         "tau": (0, 0.5, 1, 2),
         "route": ("auto", "edge", "cloud", "moon"),
-        "deadline_ms": (1, 50, 10**9, 0),
+        "deadline_ms": (1, 50, 10**9, 0, 10**20, 10**400),
     }.items():
         if draw.random() < 0.2:
             body[name] = draw.choice(values) if draw.random() < 0.7 else draw.choice(SCALARS)
     if draw.random() < 0.2:
-        body[draw.choice(("question", "options", "extra", "tau"))] = draw.choice(SCALARS)
+        body[draw.choice(("question", "options", "tau", *NAMES))] = draw.choice(SCALARS)
     if draw.random() < 0.1:
         del body[draw.choice(sorted(body))]
     return body
@@ -111,12 +119,29 @@ def request(draw):
     return path, content, headers
 
 
+class RandomCloud(hostile.HostileCloud):
+    """Any of the hostile replies, drawn by seed."""
+
+    def __init__(self, seed):
+        super().__init__(b"")
+        self._draw = random.Random(f"{seed}|cloud")
+
+    def says(self):
+        return self._draw.choice(list(hostile.WIRE.values()))
+
+
 async def fuzz(count, seed, *, concurrency=16, on_progress=lambda done: None):
     """Statuses by count. Raises AssertionError with the seed of the first request that got an undocumented one."""
     seen = Counter()
     async with contextlib.AsyncExitStack() as stack:
         cloud = await stack.enter_async_context(serving(create_demo(Bank(load_rows([SHIPPED_BANK])), faults={"500": 0.1, "prose": 0.1})))
-        app = create_app(Settings(cloud={"base_url": cloud + "/v1", "max_attempts": 1}, policy={"tau": 0.5}), loader=lambda _: FakeEngine())
+        # Asked where the first endpoint fails: says something else, whatever a cloud can say, every time.
+        second = RandomCloud(seed)
+        server = await stack.enter_async_context(await asyncio.start_server(second, "127.0.0.1", 0))
+        stack.push_async_callback(second.left)
+        other = {"base_url": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"}
+        cloud = {"base_url": cloud + "/v1", "max_attempts": 2, "retry_budget": 1, "endpoints": {"second": other}}
+        app = create_app(Settings(cloud=cloud, policy={"tau": 0.5}), loader=lambda _: FakeEngine())
         await stack.enter_async_context(app.router.lifespan_context(app))
         transport = httpx2.ASGITransport(app)
         http = await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://localhost"))
@@ -133,6 +158,10 @@ async def fuzz(count, seed, *, concurrency=16, on_progress=lambda done: None):
                 assert reply.headers["x-request-id"]
                 # Where the edge broke on the question and it was not to go to the cloud; never for another reason.
                 assert reply.status_code != 503 or reply.json()["error"]["type"] == "edge_error", (seed, number)
+                if headers.get("accept") == "application/x-ndjson" and reply.headers["content-type"].startswith("application/x-ndjson"):
+                    assert all("index" in hostile.strictly(line) for line in reply.text.split("\n") if line), (seed, number)
+                else:
+                    hostile.strictly(reply.text)
                 if reply.status_code != 200:
                     assert set(reply.json()["error"]) <= {"type", "message", "param", "request_id"}, (seed, number)
                 if number % 1000 == 0:

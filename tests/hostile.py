@@ -153,6 +153,10 @@ class HostileCloud:
         self.reply = reply
         self._serving = set()
 
+    def says(self):
+        """The next reply."""
+        return self.reply
+
     async def left(self):
         """Wait until every caller has closed its connection."""
         await asyncio.gather(*self._serving)
@@ -163,7 +167,7 @@ class HostileCloud:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 await reader.readexactly(int(re.search(rb"content-length: (\d+)", head.lower())[1]))
-                writer.write(self.reply)
+                writer.write(self.says())
                 await writer.drain()
         writer.close()
         with contextlib.suppress(ConnectionError):

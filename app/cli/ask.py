@@ -3,12 +3,14 @@
 import asyncio
 from typing import Any
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.api.schemas import AnswerRequest, answer_body
+from app.api.schemas import AnswerRequest, AnswerResponse, answer_body
 from app.cloud.gateway import ask_gateway
+from app.errors import CloudUnavailable
 from app.main import open_cascade
 from app.metrics import Metrics
 from app.policies import load_calibration
@@ -20,7 +22,12 @@ _BAR_WIDTH = 32
 def ask(asked: AnswerRequest, *, settings: Settings, url: str | None, key: str | None = None) -> dict[str, Any]:
     """The body of `/v1/answer`, from a running gateway or from a cascade in this process. Raises FogGateError."""
     if url:
-        return ask_gateway(url, asked.model_dump(exclude_none=True), key=key)
+        reply = ask_gateway(url, asked.model_dump(exclude_none=True), key=key)
+        try:
+            AnswerResponse.model_validate(reply)
+        except ValidationError:
+            raise CloudUnavailable(f"what answers at {url} is no gateway") from None
+        return reply
     return asyncio.run(_in_process(asked, settings))
 
 

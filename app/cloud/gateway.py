@@ -18,11 +18,10 @@ def ask_gateway(url: str, body: dict[str, Any], *, key: str | None = None, timeo
     try:
         response = httpx2.post(url.rstrip("/") + "/v1/answer", json=body, timeout=timeout_s, headers=headers)
         reply: dict[str, Any] = response.json()
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+        said = None if response.status_code == httpx2.codes.OK else reply["error"]["message"]
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError, KeyError, TypeError) as error:
         raise CloudUnavailable(f"no gateway answers at {url} ({type(error).__name__})") from None
-    if response.status_code == httpx2.codes.OK:
-        return reply
-    failure: FogGateError = InvalidQuestion(
-        f"the gateway says {response.status_code}: {reply.get('error', {}).get('message', 'no reason given')}"
-    )
-    raise failure
+    if said is not None:
+        failure: FogGateError = InvalidQuestion(f"the gateway says {response.status_code}: {said}")
+        raise failure
+    return reply

@@ -344,3 +344,39 @@ async def test_a_hung_engine_is_told_from_a_busy_one(engine, make):
     await asyncio.gather(first, *rest)
     assert max(stalls[1:]) <= 10.0
     assert (batcher.batch_age_s(), batcher.stalled_s()) == (0.0, 0.0)
+
+
+class SlowTokenizer(FakeEngine):
+    """Its `prepare` waits until it is told to go on."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokenising, self.go_on = threading.Event(), threading.Event()
+        self.prepared_by = None
+
+    def prepare(self, question):
+        self.prepared_by = threading.current_thread()
+        self.tokenising.set()
+        assert self.go_on.wait(30)
+        return super().prepare(question)
+
+
+async def test_a_question_being_tokenised_holds_nobody_and_counts_as_queued():
+    engine = SlowTokenizer()
+    batcher = Batcher(engine, Metrics(), max_batch_size=8, max_batch_tokens=10_000, max_queue_size=2)
+    try:
+        two = [asyncio.ensure_future(batcher.verdict(ask(), FAR)) for _ in range(2)]
+        # The loop goes on meanwhile: this very line is awaited on it.
+        await asyncio.to_thread(engine.tokenising.wait)
+        with pytest.raises(Overloaded):
+            await batcher.verdict(ask(), FAR)
+        assert engine.prepared_by is not threading.main_thread()
+        # Whoever leaves makes room at once.
+        two.pop().cancel()
+        await asyncio.sleep(0)
+        two.append(asyncio.ensure_future(batcher.verdict(ask(), FAR)))
+        engine.go_on.set()
+        assert [reply.verdict.confidence for reply in await asyncio.gather(*two)] == [1.0, 1.0]
+    finally:
+        engine.go_on.set()
+        await batcher.close()

@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,22 @@ from app.prompt import PromptFamily, answer_text, chat_messages, neutralise, sys
 def test_bad_questions_are_refused_with_a_reason(text, options, says):
     with pytest.raises(InvalidQuestion, match=says):
         Question(text, options)
+
+
+@pytest.mark.parametrize("name", ["id", "domain"])
+def test_what_is_echoed_can_be_encoded(name):
+    with pytest.raises(InvalidQuestion, match=f"{name} is not valid Unicode") as refused:
+        Question("q", ("a", "b"), **{name: "x\ud800"})
+    assert refused.value.param == name
+
+
+# How folding was written before, in time that grows with the square of a run of blanks.
+FOLDED = re.compile(r"\s*[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]\s*")
+
+
+@given(st.text(st.sampled_from("a. \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\u2028\u2029\u00a0\u3000\u200b"), max_size=30))
+def test_lines_are_folded_as_the_pattern_says(text):
+    assert one_line(text) == FOLDED.sub(" ", text).strip()
 
 
 @given(st.text(min_size=1))
