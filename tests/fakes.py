@@ -17,6 +17,14 @@ def make_verdict(confidence: float = 1.0, answer: int = 0, options: int = 4) -> 
     return Verdict.from_weights([[(0.8 if b == bucket else 0.05) * p for p in row] for b in range(len(BUCKETS))], bucket)
 
 
+class Unexpected(Verdict):
+    """A sound verdict that cannot be read: a bug that only a request finds."""
+
+    @property
+    def confidence(self) -> float:
+        raise KeyError("secret detail")
+
+
 class FakeEngine:
     """`sure` in a question makes it confident, `long` makes its prompt too long, `poison` breaks its batch.
 

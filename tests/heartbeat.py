@@ -10,7 +10,7 @@ import sys
 import time
 
 from app.logs import configure_logging
-from app.main import listen, serve
+from app.server import listen, serve
 from app.settings import Settings
 from tests.fakes import FakeEngine
 

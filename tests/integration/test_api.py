@@ -20,7 +20,7 @@ from app.evaluation.calibrate import calibrate
 from app.main import create_app
 from app.prompt import PROMPT_VERSION
 from app.settings import Settings
-from tests.fakes import FakeEngine
+from tests.fakes import FakeEngine, Unexpected
 from tests.records import simulated
 from tests.servers import serving
 
@@ -483,13 +483,12 @@ async def test_a_spent_cloud_budget_lowers_the_cut_where_everybody_can_see_it():
 
 async def test_a_bug_is_a_500_without_details(caplog):
     class Broken(FakeEngine):
-        def prepare(self, question):
-            if "bug" in question.question:
-                raise KeyError("secret detail")
-            return super().prepare(question)
+        def verdicts(self, prompts):
+            found = super().verdicts(prompts)
+            return [Unexpected(v.joint, v.greedy_bucket) if p.options == 2 else v for p, v in zip(prompts, found, strict=True)]
 
     async with gateway(Broken()) as (http, _):
-        response = await http.post("/v1/answer", json={**ASK, "question": "bug"})
+        response = await http.post("/v1/answer", json={**ASK, "options": ["a", "b"]})
         assert (response.status_code, response.json()["error"]["type"]) == (500, "internal_error")
         assert "secret detail" not in response.text
         assert response.json()["error"]["request_id"] == response.headers["x-request-id"]

@@ -1,13 +1,12 @@
 """Whatever a caller says ends in a documented status, and one question's failure is its own: real HTTP."""
 
 import asyncio
-import dataclasses
 import json
 
 import pytest
 
 from app.edge.rendering import Prompt
-from tests.fakes import FakeEngine
+from tests.fakes import FakeEngine, Unexpected
 from tests.hostile import strictly
 from tests.integration.test_api import ASK, gateway
 
@@ -98,7 +97,7 @@ class Buggy(FakeEngine):
 
     def verdicts(self, prompts):
         found = super().verdicts(prompts)
-        return [dataclasses.replace(v, greedy_bucket=99) if p.ids[-1] == -1 else v for p, v in zip(prompts, found, strict=True)]
+        return [Unexpected(v.joint, v.greedy_bucket) if p.ids[-1] == -1 else v for p, v in zip(prompts, found, strict=True)]
 
 
 BUG = {"question": "a bug", "options": ["a", "b"], "id": "bug"}
