@@ -65,7 +65,7 @@ class Chooser:
             return self._nearest(cuts, rates, len(table), where)
         gain = np.concatenate([[0.0], np.cumsum((table.cloud_right.astype(float) - edge)[np.argsort(signal, kind="stable")])])
         accuracy = (edge.sum() + gain[routed]) / len(table)
-        reaching = np.flatnonzero(accuracy >= self.target.value - 1e-12)
+        reaching = np.flatnonzero(accuracy >= self.target.value)
         if len(reaching):
             return Choice(float(cuts[reaching[0]]))
         best = int(np.argmax(accuracy))

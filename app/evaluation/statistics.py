@@ -35,8 +35,8 @@ def ece_fixed(confidence: Floats, right: Flags, bins: int = 10) -> float:
 
 def ece_adaptive(confidence: Floats, right: Flags, bins: int = 10) -> float:
     """The same over bins of equal mass; equal confidences share a bin."""
-    # The bin of a value is that of its average rank: ties cannot be torn apart.
-    return _ece(confidence, right, np.minimum(((_average_ranks(confidence) - 0.5) * bins / len(confidence)).astype(int), bins - 1))
+    # The bin of a value is that of its average rank: ties cannot be torn apart. Ranks are n at most, so no bin is beyond the last.
+    return _ece(confidence, right, ((_average_ranks(confidence) - 0.5) * bins / len(confidence)).astype(int))
 
 
 def brier(confidence: Floats, right: Flags) -> float:

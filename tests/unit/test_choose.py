@@ -79,7 +79,7 @@ def test_the_lowest_rate_that_reaches_an_accuracy_is_taken():
     assert missed == Choice(
         pytest.approx(0.15), "an accuracy of 0.76 cannot be reached for these: the best is 0.750, at a cloud rate of 0.250"
     )
-    # Three thirds are one, whatever the sum of floats says.
+    # A share of n is the float that the same target is written as.
     three = rows((0.1, False, True), (0.2, False, True), (0.3, False, True))
     assert attempt(three, "accuracy", 1.0) == Choice(1.0)
 

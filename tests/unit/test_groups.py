@@ -11,7 +11,7 @@ from app.errors import ConfigError
 from app.evaluation.calibrate import calibrate
 from app.evaluation.groups import group, scope
 from app.evaluation.markdown import render_calibration
-from app.evaluation.risk import proposing_part
+from app.evaluation.risk import certify, proposing_part
 from app.evaluation.table import to_table
 from app.policies import build_policy
 from app.settings import Settings
@@ -140,6 +140,30 @@ def test_a_domain_that_only_the_test_half_holds_is_pooled_and_has_no_say():
         assert found.calibration.achieved_shared.n == 3
         assert found.calibration.tau == (ROUTES_ALL if kind == "edge_error" else found.calibration.domains["law"].tau)
         assert "Nothing is promised for the pooled domains art" in found.calibration.scope
+
+
+def test_every_threshold_is_the_certified_one_of_its_own_questions_and_each_test_question_meets_its_own():
+    """Put together by hand for another seed than 0: halves, thirds, shares of delta, and what each test question is compared with."""
+    seed = 3
+    rows = simulated(1500, 6, domains=("law", "law", "math", "art", "bio"))
+    found = fitted(rows, "edge_error", 0.5, delta=0.3, min_domain=200, seed=seed).calibration
+    table = to_table(rows)
+    fit_rows, test_rows = halves(len(rows), seed)
+    fit, test = table.rows(fit_rows), table.rows(test_rows)
+    taus = {}
+    for name, members in {"law": ["law"], "rest": ["math", "art", "bio"]}.items():
+        part = fit.rows(np.isin(fit.domain, members))
+        signal, wrong = part.signal["expected"], ~part.edge_right["expected"]
+        taus[name] = certify(signal, wrong, max_error=0.5, delta=0.15, proposing=proposing_part(len(part), seed)).tau
+    assert {name: cut.tau for name, cut in found.domains.items()} == {"law": taus["law"]}
+    assert (found.tau, found.pooled, found.n_shared) == (taus["rest"], ["art", "bio", "math"], len(part))
+    is_law = test.domain == "law"
+    routed = test.signal["expected"] < np.where(is_law, taus["law"], taus["rest"])
+    assert taus["law"] != taus["rest"]
+    assert found.achieved.cloud_rate == pytest.approx(routed.mean())
+    assert (found.domains["law"].achieved.n, found.domains["law"].n) == (is_law.sum(), (fit.domain == "law").sum())
+    assert found.domains["law"].achieved.cloud_rate == pytest.approx(routed[is_law].mean())
+    assert found.achieved_shared.cloud_rate == pytest.approx(routed[~is_law].mean())
 
 
 def test_one_pooled_domain_is_named_alone_and_several_as_a_mixture():

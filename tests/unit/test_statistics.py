@@ -106,13 +106,14 @@ def test_each_resample_has_its_own_cloud_rate():
 
 
 def test_large_data_is_drawn_in_slices_that_together_are_the_one_draw():
-    """1.5 million rows: two resamples a slice of about 30 MB; more than four million: one."""
-    parts = list(s.bootstrap_counts(1_500_000, resamples=3, seed=2))
-    assert [part.shape for part in parts] == [(2, 1_500_000), (1, 1_500_000)]
-    assert all((part.sum(axis=1) == 1_500_000).all() for part in parts)
+    """Two million rows: two resamples a slice of about 30 MB; more than four million: one."""
+    rows = 2_000_000
+    parts = list(s.bootstrap_counts(rows, resamples=3, seed=2))
+    assert [part.shape for part in parts] == [(2, rows), (1, rows)]
+    assert all((part.sum(axis=1) == rows).all() for part in parts)
     assert [part.shape for part in s.bootstrap_counts(4_000_001, resamples=2, seed=2)] == [(1, 4_000_001)] * 2
-    drawn = np.random.default_rng(2).integers(1_500_000, size=(2, 1_500_000))
-    assert np.array_equal(parts[0][1], np.bincount(drawn[1], minlength=1_500_000))
+    drawn = np.random.default_rng(2).integers(rows, size=(2, rows))
+    assert np.array_equal(parts[0][1], np.bincount(drawn[1], minlength=rows))
 
 
 def test_what_is_drawn_without_being_asked_for_is_2000_resamples_of_seed_0():
@@ -175,7 +176,6 @@ def test_equal_mass_bins_by_hand():
     assert s.ece_adaptive(four, known, bins=4) == pytest.approx((0.9 + 0.2 + 0.7 + 0.1) / 4)
     tied = np.array([0.2, 0.2, 0.2, 0.9])
     assert s.ece_adaptive(tied, known, bins=2) == pytest.approx((abs(0.6 - 2) + 0.1) / 4)
-    # The mean rank of the last of many is just below the number of bins.
     assert s.ece_adaptive(np.array([1.0]), np.array([False]), bins=1) == 1.0
 
 

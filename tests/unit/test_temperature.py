@@ -9,6 +9,8 @@ from app.calibration import Target
 from app.domain import BUCKET_LABELS, BUCKETS, Signal, mean_confidence, tempered
 from app.errors import ConfigError
 from app.evaluation.calibrate import calibrate
+from app.evaluation.table import to_table
+from app.evaluation.temperature import fit_temperature
 from tests.records import halves, record
 
 TODAY = date(2026, 1, 2)
@@ -47,6 +49,16 @@ def test_the_test_half_has_no_say_in_the_temperature(kind):
     assert found.calibration.temperature == pytest.approx(3.0, rel=0.25)
     after, before = found.temperature_report["after"], found.temperature_report["before"]
     assert after["log_loss"] > before["log_loss"], "the report is of the test half"
+
+
+def test_a_threshold_is_compared_with_the_tempered_signal():
+    rows = tempered_rows(600, np.full(600, 3.0))
+    found = fitted(rows, "cloud_rate", 0.3, with_temperature=True, per_domain=False, seed=2).calibration
+    signal = to_table(rows, temperature=found.temperature).signal["expected"]
+    fit_rows, test_rows = halves(600, 2)
+    assert np.mean(signal[fit_rows] < found.tau) == pytest.approx(0.3)
+    assert np.mean(signal[test_rows] < found.tau) == pytest.approx(found.achieved.cloud_rate)
+    assert found.temperature == fit_temperature(to_table([rows[place] for place in fit_rows]))
 
 
 @pytest.mark.parametrize("per_domain", [True, False])
