@@ -139,9 +139,14 @@ def run_label(
         raise ConfigError(f"{out} is there already; choose another --out")
     loaded = load_edge_model(settings)
     engine = build_engine(settings, loaded)
-    from app.training.label import label_rows
+    from app.training.label import label_rows, parameters_of, partial_of
+    from app.training.origin import check
     from app.training.teacher import ask_teacher
 
+    given: dict[str, Any] = {"source": source, "samples": samples, "temperature": temperature, "method": method, "seed": seed}
+    given["dtype"] = str(loaded.model.dtype).removeprefix("torch.")
+    # Before the teacher is asked, who may cost money.
+    check(out, parameters_of(engine, **given), what="labels", partial=partial_of(out), some=True)
     try:
         with bars() as progress:
             letters = {item.id: item.gold for item in items}
@@ -156,13 +161,8 @@ def run_label(
                 items,
                 letters,
                 out,
-                source=source,
-                samples=samples,
-                temperature=temperature,
-                method=method,
-                seed=seed,
                 batch_size=settings.edge.max_batch_size,
-                dtype=str(loaded.model.dtype).removeprefix("torch."),
+                **given,
                 on_progress=_counted(progress, "labelling", len(items)),
             )
     except OSError as error:

@@ -112,23 +112,14 @@ def label_rows(
     """
     todo = [item for item in items if item.id in letters]
     prepared = _prepared(engine, todo)
-    scratch = out.with_name(out.name + ".partial")
+    scratch = partial_of(out)
     made_with = {
-        "model": engine.name,
-        "weights": engine.fingerprint,
-        "dtype": dtype,
-        "prompt_version": PROMPT_VERSION,
+        **parameters_of(engine, dtype=dtype, source=source, samples=samples, temperature=temperature, method=method, seed=seed),
+        "buckets": None if table is None else list(table),
+        "batch_size": batch_size,
         "prompts": digest((item.id, prompt.ids) for item, prompt in prepared),
         "questions": digest((item.id, item.fingerprint) for item in todo),
-        "source": source,
         "letters": digest((item.id, letters[item.id]) for item in todo),
-        "samples": samples,
-        "temperature": temperature,
-        "method": method,
-        "buckets": None if table is None else list(table),
-        # Nothing else is drawn.
-        "seed": seed if method == "sample" else None,
-        "batch_size": batch_size,
     }
     claim(out, made_with, what="labels", partial=scratch)
     if out.exists():
@@ -167,6 +158,29 @@ def label_rows(
             append(file, row)
     scratch.replace(out)
     return ordered
+
+
+def parameters_of(
+    engine: LabelEngine, *, dtype: str | None, source: str, samples: int, temperature: float, method: str, seed: int
+) -> dict[str, Any]:
+    """What labels depend on, as far as it is known before anybody is asked what is correct; arguments as of `label_rows`."""
+    return {
+        "model": engine.name,
+        "weights": engine.fingerprint,
+        "dtype": dtype,
+        "prompt_version": PROMPT_VERSION,
+        "source": source,
+        "samples": samples,
+        "temperature": temperature,
+        "method": method,
+        # Nothing else is drawn.
+        "seed": seed if method == "sample" else None,
+    }
+
+
+def partial_of(out: Path) -> Path:
+    """Where labels stand until they are whole."""
+    return out.with_name(out.name + ".partial")
 
 
 def read_labels(path: Path) -> list[dict[str, Any]]:

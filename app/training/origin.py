@@ -32,21 +32,42 @@ def claim(out: Path, parameters: Parameters, *, what: str, partial: Path | None 
         hint: what else a person can do, for the end of a refusal.
 
     Raises:
+        ConfigError: see `check`.
+    """
+    if not _begun(out, partial):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(origin_of(out), dict(parameters))
+        return
+    check(out, parameters, what=what, partial=partial, hint=hint)
+
+
+def check(out: Path, parameters: Parameters, *, what: str, partial: Path | None = None, hint: str = "", some: bool = False) -> None:
+    """Check a file that may have been begun; nothing is written.
+
+    Args:
+        out: the file.
+        parameters: as for `claim`.
+        what: as for `claim`.
+        partial: as for `claim`.
+        hint: as for `claim`.
+        some: the parameters are not all yet; those that are not given are not compared.
+
+    Raises:
         ConfigError: there are rows, and they were made with other parameters (those that differ are named), or do not say
             with which.
     """
-    begun = [path for path in (out, partial) if path is not None and path.exists() and path.stat().st_size]
-    origin = origin_of(out)
+    begun = _begun(out, partial)
     if not begun:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_json(origin, dict(parameters))
         return
+    origin = origin_of(out)
     advice = f"move {begun[0].name} away or choose another place{hint}"
     if not origin.exists():
         raise ConfigError(f"{begun[0]} holds {what} that do not say what they were made with ({origin.name} is not there); {advice}")
     known = _read(origin)
     # As JSON has it: a tuple is a list.
     ours = json.loads(json.dumps(dict(parameters)))
+    if some:
+        known = {key: value for key, value in known.items() if key in ours}
     if found := differences(known, ours):
         raise ConfigError(f"{begun[0]} holds {what} made with {'; '.join(found)}; {advice}")
 
@@ -66,12 +87,20 @@ def digest(parts: Iterable[Any]) -> str:
     return hashlib.sha256("\n".join(json.dumps(part, ensure_ascii=True) for part in parts).encode()).hexdigest()[:12]
 
 
+def _begun(out: Path, partial: Path | None) -> list[Path]:
+    """The files that hold rows."""
+    return [path for path in (out, partial) if path is not None and path.exists() and path.stat().st_size]
+
+
 def _said(value: Any) -> str:
     return "none" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read ({error})") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} cannot be read (it is not an object)")
+    return content

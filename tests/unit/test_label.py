@@ -11,7 +11,8 @@ from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
 from app.errors import ConfigError
 from app.evaluation.dataset import Item
-from app.training.label import bucket_of, count_right, label_rows, p_right, to_labelled
+from app.training.label import bucket_of, count_right, label_rows, p_right, parameters_of, partial_of, to_labelled
+from app.training.origin import check
 from tests.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
 
 ITEMS = [Item(Question(f"Number {n}, is it? " * (1 + n % 3), tuple("wxyz"[: 2 + n % 3]), "law", f"q{n}"), "A") for n in range(11)]
@@ -162,6 +163,22 @@ def test_labels_that_do_not_say_what_they_were_made_with_are_refused(tmp_path):
     (tmp_path / "labels.jsonl.origin.json").write_text("{")
     with pytest.raises(ConfigError, match=r"labels\.jsonl\.origin\.json cannot be read"):
         label_rows(engine, ITEMS, LETTERS, out, **GIVEN)
+
+
+@pytest.mark.parametrize("state", ["killed", "finished"])
+def test_what_is_known_before_a_teacher_is_asked_is_checked_before(tmp_path, state):
+    out, engine = tmp_path / "labels.jsonl", make_engine(fingerprint="one")
+    given = {"source": "gold", "dtype": "float32", "samples": 8, "temperature": 0.7, "method": "exact", "seed": 0}
+
+    def checked(engine=engine, **changes):
+        check(out, parameters_of(engine, **{**given, **changes}), what="labels", partial=partial_of(out), some=True)
+
+    checked(source="teacher")
+    begin(engine, out, state)
+    checked()
+    for change in ({"source": "teacher"}, {"temperature": 1.0}, {"engine": make_engine(fingerprint="other")}, {"method": "sample"}):
+        with pytest.raises(ConfigError, match=r"holds labels made with (source|temperature|weights|method) "):
+            checked(**change)
 
 
 @pytest.mark.parametrize("left", ["nothing", "an empty file", "half an origin"])
