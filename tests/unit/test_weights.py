@@ -73,7 +73,9 @@ def test_served_exported_and_loaded_in_the_dtype_are_the_same(kind, stored, with
     plain.config.dtype = torch.float32
     plain.save_pretrained(tmp_path / "merged")
     wanted = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype=getattr(torch, dtype), attn_implementation="sdpa").eval()
+    files = (tmp_path / "base/model.safetensors").read_bytes()
     served = load(tmp_path / "base", tmp_path, adapter=adapter, dtype=dtype)
+    assert (tmp_path / "base/model.safetensors").read_bytes() == files, "weights are pages of their files, which merging must not write"
     assert_the_same(served.model, wanted)
     export_model(tmp_path / "out", lambda: served)
     exported = load(tmp_path / "out", tmp_path, dtype=dtype)
@@ -119,7 +121,10 @@ GATE = "model.layers.3.mlp.gate_proj.weight"
     ("change", "says"),
     [
         (lambda weights: {k: v for k, v in weights.items() if k != GATE}, f"1 weights are not in its files, such as {GATE}"),
-        (lambda weights: {k: v for k, v in weights.items() if "layers.2." not in k}, r"weights are not in its files, such as model\.layers\.2\."),
+        (
+            lambda weights: {k: v for k, v in weights.items() if "layers.2." not in k},
+            r"weights are not in its files, such as model\.layers\.2\.",
+        ),
         (lambda weights: {**weights, "model.layers.4.mlp.up_proj.weight": weights[GATE].clone()}, "1 weights in its files belong nowhere"),
         (lambda weights: {**weights, "model.layers.0.self_attn.q_proj.bias": torch.ones(64)}, "1 weights in its files belong nowhere"),
         (lambda weights: {k.replace("model.", "model.language_model.", 1): v for k, v in weights.items()}, "could not be loaded whole"),
