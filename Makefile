@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ASSETS := .assets
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test soak chaos fuzz load test-fast test-mcq test-nginx mechanism coverage mutation audit secrets check format bench assets image clean
+.PHONY: help setup serve test soak chaos fuzz load memory test-fast test-mcq test-nginx mechanism coverage mutation audit secrets check format bench assets image clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ fuzz: setup ## 100,000 random requests: documented statuses only
 
 load: setup ## 200 clients for 60 s against a small queue
 	LOAD_SECONDS=60 $(BIN)/python -m pytest tests/e2e/test_serve.py -k many_clients -s $(ARGS)
+
+memory: setup ## What a chain on a base of 1.8 billion random parameters needs (minutes; ARGS="--dtype bfloat16")
+	$(BIN)/python -m tests.memory $(ARGS)
 
 test-fast: $(VENV)/.installed ## Unit tests only
 	$(BIN)/python -m pytest tests/unit $(ARGS)

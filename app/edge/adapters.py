@@ -127,8 +127,10 @@ def merge_adapters(model: Any, adapters: Sequence[Path], dtype: torch.dtype) -> 
                 before = base.weight.data
                 layer.merge(safe_merge=True, adapter_names=[name])
                 effect[name] = effect[name] or not torch.equal(base.weight.data, before)
-            base.weight.data = base.weight.data.to(dtype)
-            rounded_away = rounded_away and torch.equal(base.weight.data, stored.to(dtype))
+            merged = base.weight.data.to(dtype)
+            rounded_away = rounded_away and torch.equal(merged, stored.to(dtype))
+            # Where it was, if it can be: weights that change places leave holes in the heap, round by round.
+            base.weight.data = stored.copy_(merged) if stored.dtype is dtype else merged
     for name, adapter in zip(names, adapters, strict=True):
         if not effect[name]:
             raise ConfigError(f"the adapter '{adapter}' changes no weight of the model: it was never trained, or its matrices are zero")

@@ -86,10 +86,9 @@ def load_model(
     name = BUILTIN_NAME if builtin else (Path(spec).name if Path(spec).is_dir() else spec)
     if spec == BUILTIN and adapter is None:
         adapter = str(SHIPPED_ADAPTER)
-    config = read_config(spec, source)
+    config, commit = read_config(spec, source)
     if config.model_type not in ARCHITECTURES:
         raise ConfigError(f"edge.model '{spec}' has the architecture '{config.model_type}'; supported are {', '.join(ARCHITECTURES)}")
-    commit = getattr(config, "_commit_hash", None)
     found = find_adapter(adapter) if adapter else None
     if found is not None:
         check_origin(found.folder, fingerprint(identity, None, commit=commit))

@@ -26,8 +26,8 @@ _BF16, _FLOATS = "BF16", {"BF16", "F16", "F32", "F64"}
 _WRONG_ROPE = re.compile(r"Unrecognized keys|Missing|field must be|must have length")
 
 
-def read_config(spec: str, source: str) -> Any:
-    """The configuration of a model.
+def read_config(spec: str, source: str) -> tuple[Any, str | None]:
+    """The configuration of a model, and the commit that it is of where the model comes from a hub.
 
     Args:
         spec: what the setting says, for messages.
@@ -38,7 +38,8 @@ def read_config(spec: str, source: str) -> Any:
     """
     with _warnings_of("transformers.modeling_rope_utils") as heard:
         try:
-            config = AutoConfig.from_pretrained(source)
+            commit = _commit(source)
+            config = AutoConfig.from_pretrained(source, revision=commit)
         except (OSError, ValueError) as error:
             raise ConfigError(
                 f"edge.model '{spec}' is neither a folder with a model nor a model id that can be fetched ({first_line(error)})"
@@ -48,7 +49,7 @@ def read_config(spec: str, source: str) -> Any:
             raise ConfigError(f"edge.model '{spec}' has a config.json that cannot be used ({first_line(error)})") from error
     if wrong := next((text for text in heard if _WRONG_ROPE.search(text)), None):
         raise ConfigError(f"edge.model '{spec}' has a rope configuration that would not be applied as written ({wrong})")
-    return config
+    return config, commit
 
 
 def read_weights(spec: str, source: str, config: Any, *, to: torch.dtype, revision: str | None) -> tuple[Any, Any]:
@@ -59,7 +60,7 @@ def read_weights(spec: str, source: str, config: Any, *, to: torch.dtype, revisi
         source: folder or Hugging Face id.
         config: from `read_config`.
         to: the dtype that will be computed in.
-        revision: the commit that the configuration is of.
+        revision: the commit that the configuration is of, so that all files are of one.
 
     Raises:
         ConfigError: the files do not hold exactly the weights of the architecture; or the tokenizer does not fit it.
@@ -133,6 +134,15 @@ def _stored_dtype(source: str, config: Any, to: torch.dtype, revision: str | Non
         return to
     found = {dtype for path in _weight_files(source, revision) for dtype in _dtypes(path)}
     return torch.bfloat16 if found == {_BF16} else torch.float32
+
+
+def _commit(source: str) -> str | None:
+    """What a hub id stands for at present; None for a folder. transformers does not tell any more."""
+    if Path(source).is_dir():
+        return None
+    # A hub's cache is laid out as …/snapshots/<commit>/.
+    path = _cached(source, "config.json", None)
+    return path.parent.name if path is not None and path.parent.parent.name == "snapshots" else None
 
 
 def _weight_files(source: str, revision: str | None) -> Iterator[Path]:

@@ -73,9 +73,7 @@ def train(
     # On the very weights, of which there is no second copy; peft keeps the adapter's own in float32, whatever theirs are in.
     adapted = get_peft_model(model, shape)
     adapted.peft_config["default"].base_model_name_or_path = base_name
-    if sft.gradient_checkpointing:
-        # Without inputs that need a gradient, a checkpointed frozen layer would pass none on.
-        adapted.enable_input_require_grads()
+    uses_cache = model.config.use_cache
     # A checkpointed layer keeps no cache; a sliding window is counted in columns, and padding stands behind the prefix.
     sliding = "sliding_attention" in (getattr(model.config, "layer_types", None) or ())
     shares = sft.share_prefix and not sft.gradient_checkpointing and not sliding
@@ -123,8 +121,12 @@ def train(
     with as_os_error():
         adapted.save_pretrained(str(out), save_embedding_layers=False)
     put_in_order(out / "adapter_config.json")
-    # The base goes on being used: take the adapter off it, and its dropout out of training mode.
+    # The base goes on being used: take off it the adapter, the training mode, and what the Trainer put on.
     adapted.unload().eval()
+    model.config.use_cache = uses_cache
+    if sft.gradient_checkpointing:
+        model.activation_checkpointing_disable()
+        model.disable_input_require_grads()
     return Trained(trainer.state.global_step, len(rows), tuple(losses))
 
 

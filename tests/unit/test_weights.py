@@ -73,7 +73,9 @@ def test_served_exported_and_loaded_in_the_dtype_are_the_same(kind, stored, with
     plain.config.dtype = torch.float32
     plain.save_pretrained(tmp_path / "merged")
     wanted = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype=getattr(torch, dtype), attn_implementation="sdpa").eval()
+    files = (tmp_path / "base/model.safetensors").read_bytes()
     served = load(tmp_path / "base", tmp_path, adapter=adapter, dtype=dtype)
+    assert (tmp_path / "base/model.safetensors").read_bytes() == files, "weights are pages of their files, which merging must not write"
     assert_the_same(served.model, wanted)
     export_model(tmp_path / "out", lambda: served)
     exported = load(tmp_path / "out", tmp_path, dtype=dtype)
