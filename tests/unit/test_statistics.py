@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.evaluation import statistics as s
@@ -18,6 +18,7 @@ def arrays(given_rows):
     return np.array(signal), np.array(edge), np.array(cloud)
 
 
+@settings(deadline=None)
 @given(rows)
 def test_auroc_is_the_share_of_pairs_in_the_right_order(given_rows):
     signal, right, _ = arrays(given_rows)
@@ -28,6 +29,7 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order(given_rows):
         assert s.auroc(signal, right) is None
 
 
+@settings(deadline=None)
 @given(rows)
 def test_the_routing_curve_is_the_mean_over_all_orders_of_ties(given_rows):
     signal, edge, cloud = arrays(given_rows[:6])
