@@ -15,7 +15,8 @@ from app.training.chain import open_chain
 from app.training.checkpoint import Checkpoint, load_base, sign
 from app.training.config import LoraConfig, SftConfig, load_config
 from app.training.evolve import run_rounds
-from app.training.sft import to_example, train
+from app.training.rows import TrainingRows
+from app.training.sft import train
 from tests.adapters import WEIGHTS, added, change_weights, make_adapter
 from tests.chains import base_folder, chain_config
 from tests.memory import write_base
@@ -34,10 +35,10 @@ def trained(checkpoint, folder, **changes):
     loaded = checkpoint.loaded
     renderer = Renderer(loaded.tokenizer, loaded.family)
     sft = SftConfig(**{"learning_rate": 5e-3, "epochs": 1, "batch_size": 4, "micro_batch_size": 2, **changes})
-    examples = [to_example(renderer, row) for row in rows()]
-    train(loaded.model, examples, folder, base_name="tiny", sft=sft, lora=LoraConfig(dropout=0.1), seed=0)
+    lessons = TrainingRows(renderer, rows(), seed=0)
+    train(loaded.model, lessons, folder, base_name="tiny", sft=sft, lora=LoraConfig(dropout=0.1), seed=0)
     sign(folder, checkpoint.fingerprint)
-    return examples[0].prompt
+    return lessons.example(0, 0).prompt
 
 
 def snapshot(model):
@@ -152,8 +153,11 @@ from pathlib import Path
 import torch
 from app.training.checkpoint import load_base
 from app.training.config import LoraConfig, SftConfig
-from app.training.sft import Example, train
+from app.edge.rendering import Renderer
+from app.training.rows import TrainingRows
+from app.training.sft import train
 from tests.memory import Watch, memory, write_base
+from tests.unit.test_sft import rows
 
 folder = Path(sys.argv[1])
 sft = SftConfig(learning_rate=1e-2, epochs=1, batch_size=1, micro_batch_size=1, share_prefix=False)
@@ -162,7 +166,8 @@ def rounds(name, count):
     base = load_base(str(folder / name), cache_dir=folder, family="auto", device="cpu", dtype=sys.argv[2])
     for number in range(count):
         adapter = folder / f"{name}-{number}"
-        train(base.loaded.model, [Example((5, 6, 7), (8, 9))] * 2, adapter, base_name="x", sft=sft, lora=LoraConfig(), seed=0)
+        lessons = TrainingRows(Renderer(base.loaded.tokenizer, base.loaded.family), rows(2), seed=0)
+        train(base.loaded.model, lessons, adapter, base_name="x", sft=sft, lora=LoraConfig(), seed=0)
         base.merge(adapter, [5, 6, 7, 8])
         base.loaded.model.save_pretrained(folder / "model")
     return base.loaded.model.num_parameters() * base.loaded.model.dtype.itemsize
