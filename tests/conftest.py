@@ -1,5 +1,6 @@
 import os
 
+import hypothesis
 import pytest
 
 from app.domain import Question
@@ -9,6 +10,10 @@ from tests.processes import Process
 for name in [name for name in os.environ if name.startswith("FOGGATE_")]:
     del os.environ[name]
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# How long an example takes says something of the machine, which others use too.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture
