@@ -51,6 +51,7 @@ class GuardedProtocol(H11Protocol):
     _address = ""
     _head_timer: asyncio.TimerHandle | None = None
     _later: bytearray
+    _ends_later = False
 
     def connection_made(self, transport: Any) -> None:
         """Count it, and close it at once if it is one too many."""
@@ -97,7 +98,16 @@ class GuardedProtocol(H11Protocol):
             raise
         if not self._later and not self.flow.read_paused:
             self.transport.resume_reading()
+        if not self._later and self._ends_later:
+            super().shutdown()
         return bool(self._later)
+
+    def shutdown(self) -> None:
+        """Close the connection as soon as nothing is under way on it; a request that has come and was not looked at yet is."""
+        if self._later:
+            self._ends_later = True
+        else:
+            super().shutdown()
 
     def _take(self, data: bytes) -> None:
         """Watch how long a head takes."""

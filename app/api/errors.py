@@ -115,9 +115,8 @@ def validation_error(errors: Sequence[Mapping[str, Any]]) -> InvalidQuestion:
 
 
 def _shown(name: str) -> str:
-    """A field's name as a caller may read it again: it can be as long as the body, and hold what cannot be encoded."""
-    short = name if len(name) <= _MAX_NAME_CHARS else name[:_MAX_NAME_CHARS] + "…"
-    return short.encode(errors="backslashreplace").decode()
+    """A field's name as its caller may read it again: it can be as long as the body."""
+    return name if len(name) <= _MAX_NAME_CHARS else name[:_MAX_NAME_CHARS] + "…"
 
 
 def install_handlers(app: FastAPI, metrics: Metrics) -> None:

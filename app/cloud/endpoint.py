@@ -215,18 +215,15 @@ async def _post(
         if event.endswith(".send_request_headers.started") and info["request"].method == b"POST":
             await _pay(purse, seen)
 
-    # Not compressed: a kilobyte can become a megabyte in one step, before anybody could count it.
-    headers = {"accept-encoding": "identity", **trace, **endpoint.headers}
+    headers = {**trace, **endpoint.headers}
     # No timeout of its own: the caller's asyncio.timeout.
     async with http.stream("POST", endpoint.url, json=body, headers=headers, timeout=None, extensions={"trace": on_event}) as response:
         # A transport that tells no events has sent it all the same.
         await _pay(purse, seen)
         seen.status = response.status_code
         seen.retry_after_s = retry_after(response.headers.get("retry-after"))
-        if response.headers.get("content-encoding", "identity") != "identity":
-            seen.outcome, seen.healthy = "compressed", True
-            raise CloudUnparsable("the cloud's reply is compressed, which it was asked not to be")
-        async for piece in response.aiter_raw():
+        # A compressed reply is decoded in steps of a megabyte at most, each of which is counted.
+        async for piece in response.aiter_bytes():
             content += piece
             pieces += 1
             if len(content) > MAX_REPLY_BYTES or pieces > _MAX_PIECES:

@@ -7,7 +7,7 @@ or left out, is refused here.
 import json
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -70,15 +70,28 @@ def read_weights(spec: str, source: str, config: Any, *, to: torch.dtype, revisi
     model, info = AutoModelForCausalLM.from_pretrained(
         source, revision=revision, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
     )
-    for what, names in (
+    check_whole(f"edge.model '{spec}'", info)
+    check_fit(spec, tokenizer, model)
+    return tokenizer, model
+
+
+def check_whole(what: str, info: Mapping[str, Any]) -> None:
+    """Refuse a model of which transformers made up or left out weights, of which it warns only.
+
+    Args:
+        what: whose weights, for the message.
+        info: what `from_pretrained` says with `output_loading_info`.
+
+    Raises:
+        ConfigError: how many there are, and one of them.
+    """
+    for problem, names in (
         ("are not in its files", info["missing_keys"]),
         ("in its files belong nowhere in its architecture", info["unexpected_keys"]),
         ("have another shape in its files", info["mismatched_keys"]),
     ):
         if names:
-            raise ConfigError(f"edge.model '{spec}' could not be loaded whole: {len(names)} weights {what}, such as {_example(names)}")
-    check_fit(spec, tokenizer, model)
-    return tokenizer, model
+            raise ConfigError(f"{what} could not be loaded whole: {len(names)} weights {problem}, such as {_example(names)}")
 
 
 def check_fit(spec: str, tokenizer: Any, model: Any) -> None:

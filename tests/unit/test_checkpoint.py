@@ -153,21 +153,29 @@ from pathlib import Path
 import torch
 from app.training.checkpoint import load_base
 from app.training.config import LoraConfig, SftConfig
-from app.edge.rendering import Renderer
-from app.training.rows import TrainingRows
+from app.training.rows import Example
 from app.training.sft import train
 from tests.memory import Watch, memory, write_base
-from tests.unit.test_sft import rows
 
 folder = Path(sys.argv[1])
 sft = SftConfig(learning_rate=1e-2, epochs=1, batch_size=1, micro_batch_size=1, share_prefix=False)
+
+class Short:
+    # As few tokens as can be trained on: the weights are what is measured.
+
+    fixed = 0
+
+    def __len__(self):
+        return 2
+
+    def example(self, index, epoch):
+        return Example((5, 6, 7), (8, 9))
 
 def rounds(name, count):
     base = load_base(str(folder / name), cache_dir=folder, family="auto", device="cpu", dtype=sys.argv[2])
     for number in range(count):
         adapter = folder / f"{name}-{number}"
-        lessons = TrainingRows(Renderer(base.loaded.tokenizer, base.loaded.family), rows(2), seed=0)
-        train(base.loaded.model, lessons, adapter, base_name="x", sft=sft, lora=LoraConfig(), seed=0)
+        train(base.loaded.model, Short(), adapter, base_name="x", sft=sft, lora=LoraConfig(), seed=0)
         base.merge(adapter, [5, 6, 7, 8])
         base.loaded.model.save_pretrained(folder / "model")
     return base.loaded.model.num_parameters() * base.loaded.model.dtype.itemsize
@@ -181,7 +189,7 @@ print(json.dumps({"weights": weights, "copies": (watch.anonymous - before) / wei
 """
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", ["float32"])  # In bf16 a processor without it takes minutes; make memory does that.
 def test_training_and_merging_hold_one_copy_of_the_weights(dtype, tmp_path):
     """In a process of its own, of a base of 77 million parameters: what is added to its memory, in copies in the dtype."""
     base_folder(tmp_path / "tiny")

@@ -8,7 +8,12 @@ import torch
 from app.domain import BUCKET_LABELS, LETTERS, Question, Signal
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
+<<<<<<< HEAD
 from app.errors import ConfigError, EdgeError, InvalidQuestion
+=======
+from app.edge.weights import cast_as_loaded
+from app.errors import ConfigError, InvalidQuestion
+>>>>>>> h-weights
 from tests.reference import largest_difference, reference_joint
 from tests.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
 
@@ -176,7 +181,9 @@ def test_bf16_runs_and_stays_near(parts):
     model, renderer, expected = parts
     import copy
 
-    engine = VerdictEngine(copy.deepcopy(model).to(torch.bfloat16), renderer, name="tiny")
+    rounded = copy.deepcopy(model)
+    cast_as_loaded(rounded, torch.bfloat16)
+    engine = VerdictEngine(rounded, renderer, name="tiny")
     verdicts = engine.verdicts([engine.prepare(question) for question in QUESTIONS])
     # Random wide weights are the worst case for bf16; near means: the same shape, not another distribution.
     assert sum(largest_difference(v.joint, joint) for v, (joint, _) in zip(verdicts, expected, strict=True)) / len(verdicts) < 0.1
