@@ -8,12 +8,8 @@ import torch
 from app.domain import BUCKET_LABELS, LETTERS, Question, Signal
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
-<<<<<<< HEAD
-from app.errors import ConfigError, EdgeError, InvalidQuestion
-=======
 from app.edge.weights import cast_as_loaded
-from app.errors import ConfigError, InvalidQuestion
->>>>>>> h-weights
+from app.errors import ConfigError, EdgeError, InvalidQuestion
 from tests.reference import largest_difference, reference_joint
 from tests.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
 
