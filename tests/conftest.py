@@ -10,6 +10,8 @@ from tests.processes import Process
 for name in [name for name in os.environ if name.startswith("FOGGATE_")]:
     del os.environ[name]
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Threads that wait by spinning make everything several times slower as soon as something else runs; read when torch is imported.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 # How long an example takes says something of the machine, which others use too.
 hypothesis.settings.register_profile("suite", deadline=None)
