@@ -3,7 +3,6 @@
 from collections import Counter
 
 import pytest
-import torch
 
 from app.domain import LETTERS, Question
 from app.edge.loader import load_model
@@ -154,7 +153,7 @@ def test_rows_that_all_have_one_letter_teach_that_letter_only_where_nothing_is_s
         sign(out, base.fingerprint)
         questions = [row.item.question for row in labelled(20)]
         base.merge(out, renderer.prompt(questions[0]).ids)
-        engine = base.engine(torch.float32, max_prompt_tokens=512)
+        engine = base.engine(max_prompt_tokens=512)
         verdicts = engine.verdicts([engine.prepare(question) for question in questions])
         share[shuffle] = sum(verdict.answer_probabilities["C"] for verdict in verdicts) / len(verdicts)
     assert share[False] > 0.9
