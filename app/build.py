@@ -94,6 +94,12 @@ def build_cloud(settings: Settings, metrics: Metrics, *, offline: bool = False) 
     )
 
 
+def cloud_models(settings: Settings) -> str:
+    """The models that the cloud's endpoints are asked for, each once, in the order of their names."""
+    cloud = settings.cloud
+    return ", ".join(sorted({cloud.model, *(endpoint.model or cloud.model for endpoint in cloud.endpoints.values())}))
+
+
 def build_budget(settings: Settings, counts: Counts, *, on_change: Callable[[bool], None]) -> Budget | None:
     """The cloud's budget, or None where none is configured.
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.build import build_batcher, build_cloud, build_engine, load_edge_model
+from app.build import build_batcher, build_cloud, build_engine, cloud_models, load_edge_model
 from app.calibration import Target, write_calibration
 from app.domain import Signal
 from app.errors import ConfigError
@@ -118,6 +118,7 @@ async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float]:
                 edge=batcher,
                 identity=EdgeIdentity(engine.name, engine.fingerprint, engine.parameters),
                 cloud=cloud,
+                cloud_asked=cloud_models(settings),
                 known_cloud=plan.known,
                 generator=generator,
                 in_flight=in_flight,

@@ -53,6 +53,7 @@ async def collect(
     edge: Edge,
     identity: EdgeIdentity,
     cloud: Cloud | None,
+    cloud_asked: str | None = None,
     known_cloud: Mapping[str, Record] | None = None,
     generator: Generator | None = None,
     in_flight: int = 64,
@@ -71,6 +72,7 @@ async def collect(
         edge: asked about every question that has no edge record.
         identity: what the records must carry; a file of another model is refused.
         cloud: asked about every question that has no cloud answer; None asks nobody.
+        cloud_asked: name of the model that the cloud is asked for; a file with answers of another one is refused. None looks at none.
         known_cloud: records of another run whose cloud answers are taken over by id.
         generator: asked about every question that has no generated text; None leaves the reference protocol out.
         in_flight: questions waiting for the edge at a time (several batches).
@@ -88,8 +90,10 @@ async def collect(
     records = read_records(out, missing_ok=True)
     _check(records, items, identity)
     _check_cloud(known_cloud or {}, items)
+    if cloud is not None and cloud_asked is not None:
+        _check_asked(records, cloud_asked)
     turns = _Turns(asyncio.Semaphore(in_flight), asyncio.Semaphore(cloud_concurrency))
-    job = _Job(edge, identity, cloud, known_cloud or {}, generator, records, turns, cloud_timeout_s, checked)
+    job = _Job(edge, identity, cloud, cloud_asked, known_cloud or {}, generator, records, turns, cloud_timeout_s, checked)
     # Similar lengths next to each other: less padding in a batch.
     todo = sorted((item for item in items if not job.is_done(item)), key=lambda item: item.length)
     finished = len(items) - len(todo)
@@ -130,6 +134,7 @@ class _Job:
     edge: Edge
     identity: EdgeIdentity
     cloud: Cloud | None
+    cloud_name: str | None
     known_cloud: Mapping[str, Record]
     generator: Generator | None
     records: dict[str, Record]
@@ -216,7 +221,7 @@ class _Job:
             reply = await self.cloud.answer(item.question, Deadline.after(self.cloud_timeout_s))
         except CloudError as error:
             return {"cloud_error": type_name(error)}
-        return cloud_fields(reply, time.monotonic() - started)
+        return {**cloud_fields(reply, time.monotonic() - started), "cloud_asked": self.cloud_name}
 
     def _keep(self, record: Record, file: IO[str]) -> None:
         self.records[record["id"]] = dict(record)
@@ -239,6 +244,13 @@ def _check_cloud(known: Mapping[str, Record], items: Iterable[Item]) -> None:
     for item in items:
         if (other := (known.get(item.id) or {}).get("fingerprint")) and other != item.fingerprint:
             raise ConfigError(f"the cloud records answer another question under the id '{item.id}'")
+
+
+def _check_asked(records: Mapping[str, Record], asked: str) -> None:
+    """Answers of two clouds in one file would be counted as those of one."""
+    others = sorted({str(record["cloud_asked"]) for record in records.values() if record.get("cloud_asked") not in {None, asked}})
+    if others:
+        raise ConfigError(f"the records hold answers of the cloud model {', '.join(others)}, not of {asked}; choose another --out")
 
 
 def _said(made_by: tuple[str | None, str | None, str | None]) -> str:

@@ -19,7 +19,7 @@ class EdgeIdentity:
     parameters: int | None = None
 
 
-CLOUD_KEYS = ("cloud_answer", "cloud_model", "cloud_tokens", "cloud_prompt_tokens", "cloud_completion_tokens", "cloud_ms")
+CLOUD_KEYS = ("cloud_answer", "cloud_model", "cloud_asked", "cloud_tokens", "cloud_prompt_tokens", "cloud_completion_tokens", "cloud_ms")
 _EMPTY_KEYS = ("edge_answer", "confidence", "expected_confidence", "answer_probabilities", "confidence_probabilities", "bucket_paths")
 
 

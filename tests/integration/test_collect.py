@@ -132,6 +132,19 @@ async def test_records_of_another_model_or_other_questions_are_refused(tmp_path)
         await collect(changed, out, edge=CountingEdge(), identity=IDENTITY, cloud=None)
 
 
+async def test_a_run_that_asks_another_cloud_does_not_go_on_with_the_file(tmp_path):
+    out = tmp_path / "r.jsonl"
+    await run(out, CountingEdge(), CountingCloud(failing={ITEMS[0].id}), cloud_asked="big-model")
+    before = out.read_bytes()
+    with pytest.raises(ConfigError, match="answers of the cloud model big-model, not of small-model; choose another --out"):
+        await run(out, CountingEdge(), CountingCloud(), cloud_asked="small-model")
+    assert out.read_bytes() == before
+    again = await run(out, CountingEdge(), CountingCloud(), cloud_asked="big-model")
+    assert (again.edge_asked, again.cloud_asked) == (0, 1)
+    # Without a cloud nobody's answers are mixed.
+    assert (await run(out, CountingEdge(), None, cloud_asked="small-model")).cloud_asked == 0
+
+
 async def test_against_the_real_stand_in_its_accuracy_is_found_again(tmp_path):
     async with serving(create_demo(Bank(load_rows([SHIPPED_BANK]), accuracy=1.0), faults={"500": 0.2})) as url:
         cloud = cloud_client(url, max_attempts=8)
