@@ -29,7 +29,9 @@ async def test_from_the_first_question_to_the_last_log_line(start):
     """`make serve` as a person meets it: the banner's own curl bodies, an edge answer and a cloud answer, clean logs."""
     gateway = start("gateway", "serve", "--demo", "--port", "0", FOGGATE_CLOUD__API_KEY=CANARY, FOGGATE_SERVER__DRAIN_WAIT_S="0")
     url = await gateway.url()
-    examples = [json.loads(found) for found in re.findall(r"-d '(.*)'", gateway.out.read_text())]
+    # The address is printed before the examples.
+    while len(examples := [json.loads(found) for found in re.findall(r"-d '(.*)'", gateway.out.read_text())]) < 2:
+        await asyncio.sleep(0.05)
     async with httpx2.AsyncClient(base_url=url, timeout=30) as http:
         replies = [(await http.post("/v1/answer", json=example)).json() for example in examples]
         assert [(reply["route"], reply["reason"]) for reply in replies] == [("edge", "confident"), ("cloud", "low_confidence")]
