@@ -69,7 +69,16 @@ GROUPS = {
             "evaluation/risk",
             "evaluation/statistics",
         ),
-        ("unit/test_calibrate", "unit/test_risk", "unit/test_statistics"),
+        (
+            "unit/test_calibrate",
+            "unit/test_choose",
+            "unit/test_groups",
+            "unit/test_held",
+            "unit/test_temperature",
+            "unit/test_risk",
+            "unit/test_risk_by_hand",
+            "unit/test_statistics",
+        ),
     ),
 }
 
