@@ -84,6 +84,20 @@ async def test_the_edge_answer_is_the_one_that_belongs_to_the_signal_and_the_tem
         assert outcome.edge.verdict.temperature == 2.0
 
 
+async def test_the_threshold_of_the_questions_domain_is_the_one_that_applies(question):
+    gateway = Cascade(Edge(make_verdict(0.75)), Cloud(), Policy(0.5, domains={"science": 0.9}))
+    outcome = await gateway.answer(question)
+    assert (question.domain, outcome.route, outcome.reason, outcome.tau) == ("science", Route.CLOUD, Reason.LOW_CONFIDENCE, 0.9)
+    assert (await gateway.answer(replace(question, domain="law"))).route is Route.EDGE
+
+
+async def test_the_time_of_a_cloud_that_is_not_there_is_none_and_the_whole_time_is_that_of_this_question(question):
+    outcome = await Cascade(Edge(UNSURE), None, Policy(0.5)).answer(question)
+    assert (outcome.reason, outcome.cloud_s) == (Reason.CLOUD_NOT_CONFIGURED, None)
+    # The clock that it is taken from counts from the start of the machine.
+    assert 0 <= outcome.total_s < 10
+
+
 async def test_a_spent_budget_lowers_the_threshold_and_the_outcome_says_so(question):
     gateway = Cascade(Edge(make_verdict(0.25)), Cloud(), Policy(0.5), budget=Lowered(0.2))
     outcome = await gateway.answer(question)
