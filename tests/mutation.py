@@ -41,6 +41,7 @@ GROUPS = {
             "unit/test_policy",
             "unit/test_cascade",
             "unit/test_outcome",
+            "unit/test_contracts",
         ),
     ),
     "edge": Group(
