@@ -17,8 +17,8 @@ from app.domain import EdgeReply, Question
 from app.edge.batching import choose
 from app.edge.pace import Pace
 from app.edge.rendering import Prompt
-from app.edge.runner import Engine, Runner
-from app.errors import Draining, EdgeError, FogGateError, Overloaded
+from app.edge.runner import Engine, Runner, prepared
+from app.errors import Draining, EdgeError, Overloaded
 from app.metrics import Metrics
 from app.offload import in_text_thread
 from app.tracing import edge_spans
@@ -152,7 +152,7 @@ class Batcher:
         self._preparing += 1
         try:
             # A long text takes the tokenizer a tenth of a second.
-            prompt = await in_text_thread(_prepared, self._engine, question)
+            prompt = await in_text_thread(prepared, self._engine, question)
         finally:
             self._preparing -= 1
         reply = await self._reply(prompt, deadline)
@@ -283,18 +283,6 @@ class Batcher:
         except RuntimeError:
             # The loop is closed: nobody waits any more.
             logger.debug("results of %d questions came after the event loop had ended", len(batch))
-
-
-def _prepared(engine: Engine, question: Question) -> Prompt:
-    """In the text thread. Raises InvalidQuestion or EdgeError."""
-    try:
-        return engine.prepare(question)
-    except FogGateError:
-        raise
-    except BaseException:
-        # A panic inside a tokenizer of the Rust library is no Exception.
-        logger.exception("a question could not be prepared")
-        raise EdgeError("the edge model failed on this question", retry_after_s=1) from None
 
 
 def _resolve(batch: Sequence[_Waiting], replies: Sequence[EdgeReply | None]) -> None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app.domain import Question, Verdict
 from app.edge.rendering import Prompt
-from app.errors import EdgeError
+from app.errors import EdgeError, FogGateError
 from app.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -23,6 +23,23 @@ class Engine(Protocol):
     def prepare(self, question: Question) -> Prompt: ...
 
     def verdicts(self, prompts: Sequence[Prompt]) -> list[Verdict]: ...
+
+
+def prepared(engine: Engine, question: Question) -> Prompt:
+    """The prompt of a question, made in the text thread.
+
+    Raises:
+        InvalidQuestion: the prompt is over the token limit.
+        EdgeError: the tokenizer failed.
+    """
+    try:
+        return engine.prepare(question)
+    except FogGateError:
+        raise
+    except BaseException:
+        # A panic inside a tokenizer of the Rust library is no Exception.
+        logger.exception("a question could not be prepared")
+        raise EdgeError("the edge model failed on this question", retry_after_s=1) from None
 
 
 class Runner:
