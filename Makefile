@@ -8,6 +8,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ASSETS := .assets
+# Tests spend half of their time waiting; each process computes with one thread, so that three do not stand in each other's way.
+TEST_WORKERS ?= 3
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup serve test soak chaos fuzz load memory test-fast test-mcq test-nginx mechanism coverage mutation audit secrets check format bench assets image clean
@@ -46,7 +49,7 @@ assets: ## Fetch the real Qwen3 and Gemma 3 tokenizers for the tests
 	done
 
 test: setup assets ## Run the whole suite
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 soak: setup ## A mixed load for SOAK_SECONDS (300): nothing may grow
 	$(BIN)/python -m tests.soak --seconds $(or $(SOAK_SECONDS),300) $(ARGS)
@@ -75,9 +78,9 @@ test-nginx: setup ## Two gateways behind a real nginx (needs nginx)
 mechanism: setup ## Prove the recipe on SmolLM2 with questions whose answer is known (long on a CPU)
 	$(BIN)/python -m pytest tests/mechanism -s $(ARGS)
 
-coverage: setup assets ## Lines and branches that the whole suite runs (about twice as long as make test)
+coverage: setup assets ## Lines and branches that the whole suite runs (takes longer than make test)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --show-missing
 
