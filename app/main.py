@@ -82,7 +82,13 @@ async def open_cascade(
     cloud = build_shared_cloud(settings, metrics, budget, counts)
     warm = False
     try:
-        calibration = calibration_of(settings, named, edge_model=batcher.model, fingerprint=batcher.fingerprint)
+        calibration = calibration_of(
+            settings,
+            named,
+            edge_model=batcher.model,
+            fingerprint=batcher.fingerprint,
+            prompt_fingerprint=batcher.prompt_fingerprint,
+        )
         for note in routing_notes(settings, calibration):
             log.warning(note)
         await batcher.warm_up(WARM_UP, WARM_UP_S)

@@ -23,7 +23,9 @@ def load_calibration(settings: Settings) -> Calibration | None:
     return read_calibration(path) if path else None
 
 
-def calibration_of(settings: Settings, named: Calibration | None, *, edge_model: str, fingerprint: str) -> Calibration | None:
+def calibration_of(
+    settings: Settings, named: Calibration | None, *, edge_model: str, fingerprint: str, prompt_fingerprint: str | None = None
+) -> Calibration | None:
     """The calibration that brings signal and temperature for a loaded edge model; None without one.
 
     The builtin model's own is taken where exactly that model answers and no other signal is configured.
@@ -33,13 +35,15 @@ def calibration_of(settings: Settings, named: Calibration | None, *, edge_model:
         named: the calibration that the settings name.
         edge_model: as answers name it, `base` or `base+adapter`.
         fingerprint: of the loaded weights.
+        prompt_fingerprint: of the prompts as they are rendered for it.
 
     Raises:
         ConfigError: the named calibration is for another edge model, or its thresholds are for another signal than the configured one.
     """
     policy = settings.policy
     if named is not None:
-        named.check(edge_model=edge_model, fingerprint=fingerprint, prompt_version=PROMPT_VERSION)
+        served = {"edge_model": edge_model, "fingerprint": fingerprint, "prompt_version": PROMPT_VERSION}
+        named.check(**served, prompt_fingerprint=prompt_fingerprint)
         if policy.signal not in {None, named.signal}:
             raise ConfigError(
                 f"policy.signal is '{policy.signal}', but the thresholds of policy.calibration are for '{named.signal}': "
