@@ -105,6 +105,8 @@ class Calibration(_Part):
     edge_adapter: str | None
     edge_fingerprint: str | None
     prompt_version: str
+    # Of the rendered prompts; files of earlier versions do not say.
+    prompt_fingerprint: str | None = None
     cloud_model: list[str]
     created: date
 
@@ -131,13 +133,14 @@ class Calibration(_Part):
         shown |= {"data_fingerprint", "created"}
         return self.model_dump(mode="json", include=shown)
 
-    def check(self, *, edge_model: str, fingerprint: str, prompt_version: str) -> None:
+    def check(self, *, edge_model: str, fingerprint: str, prompt_version: str, prompt_fingerprint: str | None = None) -> None:
         """Refuse another edge than the one that was calibrated.
 
         Args:
             edge_model: as answers name it, `base` or `base+adapter`.
             fingerprint: of the loaded weights.
             prompt_version: of the prompt that is served.
+            prompt_fingerprint: of the prompts as the model's chat template renders them; None where it is not known yet.
 
         Raises:
             ConfigError: what differs, both values.
@@ -149,6 +152,10 @@ class Calibration(_Part):
             ("prompt version", self.prompt_version, prompt_version),
             ("weights fingerprint", self.edge_fingerprint or fingerprint, fingerprint),
         ]
+        if self.prompt_fingerprint and prompt_fingerprint:
+            pairs.append(
+                ("rendering of the prompt (chat template, tokenizer or prompt family)", self.prompt_fingerprint, prompt_fingerprint)
+            )
         for what, calibrated, served in pairs:
             if calibrated != served:
                 raise ConfigError(

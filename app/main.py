@@ -28,7 +28,7 @@ from app.errors import FogGateError
 from app.exposure import allowed_hosts
 from app.keys import KeyRing
 from app.metrics import Metrics
-from app.policies import build_policy, calibration_of, load_calibration
+from app.policies import build_policy, calibration_of, in_force, load_calibration, routing_notes
 from app.prompt import PROMPT_VERSION
 from app.settings import ServerSettings, Settings
 
@@ -82,7 +82,15 @@ async def open_cascade(
     cloud = build_shared_cloud(settings, metrics, budget, counts)
     warm = False
     try:
-        calibration = calibration_of(settings, named, edge_model=batcher.model, fingerprint=batcher.fingerprint)
+        calibration = calibration_of(
+            settings,
+            named,
+            edge_model=batcher.model,
+            fingerprint=batcher.fingerprint,
+            prompt_fingerprint=batcher.prompt_fingerprint,
+        )
+        for note in routing_notes(settings, calibration):
+            log.warning(note)
         await batcher.warm_up(WARM_UP, WARM_UP_S)
         warm = True
         on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
@@ -154,7 +162,8 @@ def create_app(
             async with open_cascade(settings, metrics, loader, named=named, counts=counts) as opened:
                 cascade, batcher = opened.cascade, opened.batcher
                 state.edge_model = batcher.model
-                state.calibration = opened.calibration.summary() if opened.calibration else None
+                if opened.calibration:
+                    state.calibration = opened.calibration.summary() | {"in_force": in_force(opened.calibration, cascade.policy)}
                 _watch(state, batcher, settings.server)
                 state.cascade = cascade
                 metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)

@@ -33,6 +33,7 @@ class FakeEngine:
 
     name = "fake-edge"
     fingerprint = "fake"
+    prompt_fingerprint = "fake-prompt"
 
     def __init__(self) -> None:
         self.batches: list[int] = []

@@ -116,7 +116,7 @@ async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float]:
                 plan.items,
                 plan.out,
                 edge=batcher,
-                identity=EdgeIdentity(engine.name, engine.fingerprint, engine.parameters),
+                identity=EdgeIdentity(engine.name, engine.fingerprint, engine.parameters, engine.prompt_fingerprint),
                 cloud=cloud,
                 cloud_asked=cloud_models(settings),
                 known_cloud=plan.known,

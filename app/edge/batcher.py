@@ -96,6 +96,11 @@ class Batcher:
         return self._engine.fingerprint
 
     @property
+    def prompt_fingerprint(self) -> str:
+        """Fingerprint of its prompts."""
+        return self._engine.prompt_fingerprint
+
+    @property
     def alive(self) -> bool:
         """Whether the worker thread runs."""
         return not self._ended

@@ -17,6 +17,7 @@ class EdgeIdentity:
     model: str
     fingerprint: str
     parameters: int | None = None
+    prompt_fingerprint: str | None = None
 
 
 CLOUD_KEYS = ("cloud_answer", "cloud_model", "cloud_asked", "cloud_tokens", "cloud_prompt_tokens", "cloud_completion_tokens", "cloud_ms")
@@ -40,6 +41,7 @@ def empty_record(item: Item, identity: EdgeIdentity) -> Record:
         "edge_fingerprint": identity.fingerprint,
         "edge_parameters": identity.parameters,
         "prompt_version": PROMPT_VERSION,
+        "prompt_fingerprint": identity.prompt_fingerprint,
         "fingerprint": item.fingerprint,
     }
 
