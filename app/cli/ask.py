@@ -26,7 +26,7 @@ def ask(asked: AnswerRequest, *, settings: Settings, url: str | None, key: str |
         try:
             AnswerResponse.model_validate(reply)
         except ValidationError:
-            raise CloudUnavailable(f"what answers at {url} is no gateway") from None
+            raise CloudUnavailable(f"what answers at {url} is no gateway: its reply has another form") from None
         return reply
     return asyncio.run(_in_process(asked, settings))
 
