@@ -60,7 +60,7 @@ def eval_report(
     records: Records,
     out: Annotated[Path, typer.Option(help="A folder for report.json, report.md, outcomes.jsonl and pictures.")],
     config: ConfigFile = None,
-    tau: Annotated[float, typer.Option(min=0, max=1)] = 0.5,
+    tau: Annotated[float, typer.Option(min=0, max=1, help="The threshold that the report is for.")] = 0.5,
     signal: Annotated[str, typer.Option(help="verbalized or expected")] = "verbalized",
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     as_json: AsJson = False,

@@ -54,7 +54,7 @@ async def test_from_the_first_question_to_the_last_log_line(start):
         assert "from the edge, confident" in shown.stdout
         assert "█" in shown.stdout
         refused = await asyncio.to_thread(foggate, "ask", "--url", url, "Why?", "same", "same")
-        assert (refused.returncode, "options A and B are the same" in refused.stderr) == (1, True)
+        assert (refused.returncode, "options A and B are the same" in refused.stderr) == (2, True)
     assert await gateway.stop() == 0
     lines = gateway.lines()
     requests = [line for line in lines if line["message"] == "request"]
