@@ -287,14 +287,18 @@ def test_printable_options_reach_the_command(run):
     assert "refused" in err
 
 
-def test_a_reader_that_goes_and_a_terminal_without_unicode_are_no_errors(tmp_path):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_goes_away_ends_a_command_without_a_word(unbuffered):
     command = [sys.executable, "-m", "app", "config", "check"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment) as process:
         process.stdout.close()
-        assert (process.stderr.read(), process.wait()) == ("", 0)
+        assert (process.stderr.read(), process.wait()) == ("", 1)
+
+
+def test_a_terminal_without_unicode_gets_escapes(tmp_path):
     (tmp_path / "gateway.yaml").write_text("cloud: {model: моделі}", encoding="utf-8")
-    ascii_only = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    shown = subprocess.run(
-        [*command, "--config", tmp_path / "gateway.yaml"], capture_output=True, text=True, cwd=ROOT, env=ascii_only, check=True
-    )
+    command = [sys.executable, "-m", "app", "config", "check", "--config", tmp_path / "gateway.yaml"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=True)
     assert r"\u043c" in shown.stdout
