@@ -142,7 +142,7 @@ def export(
     out: Annotated[Path, typer.Option(help="A folder that does not exist yet.")],
     config: ConfigFile = None,
 ) -> None:
-    """Write the edge model for transformers. An adapter is merged; the tokenizer and a script of twenty lines come with it."""
+    """Write the edge model for transformers. An adapter is merged; the tokenizer and a script of ten lines come with it."""
     from app.build import load_edge_model
     from app.configuration import load_settings
     from app.edge.export import export_model
