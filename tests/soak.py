@@ -91,6 +91,8 @@ async def soak(seconds, pause_s, seed):
             "demo-cloud",
             "--port",
             "0",
+            "--unknown",
+            "random",
             "--latency-ms",
             "30",
             "--latency-sigma",

@@ -34,7 +34,7 @@ def eval_collect(
     protocol: Annotated[str, typer.Option(help="one-pass, or generate: free greedy generation of 64 tokens beside it.")] = "one-pass",
     as_json: AsJson = False,
 ) -> None:
-    """Ask the edge and the cloud every question once and record what they say, one line a question."""
+    """Record what edge and cloud say. Both are asked every question once; the records file has one line a question."""
     from app.cli.evaluate import run_collect
     from app.configuration import load_settings
 
@@ -60,12 +60,12 @@ def eval_report(
     records: Records,
     out: Annotated[Path, typer.Option(help="A folder for report.json, report.md, outcomes.jsonl and pictures.")],
     config: ConfigFile = None,
-    tau: Annotated[float, typer.Option(min=0, max=1)] = 0.5,
+    tau: Annotated[float, typer.Option(min=0, max=1, help="The threshold that the report is for.")] = 0.5,
     signal: Annotated[str, typer.Option(help="verbalized or expected")] = "verbalized",
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """What routing buys at a tau, with intervals, and how good each signal is. Needs no model."""
+    """What routing buys at a tau. With intervals, and how good each signal is; needs no model."""
     from app.cli.evaluate import run_report
     from app.configuration import load_settings
 
@@ -81,7 +81,7 @@ def eval_compare(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Checkpoints or families side by side, with paired intervals where the questions are the same."""
+    """Compare reports side by side. Checkpoints or families, with paired intervals where the questions are the same."""
     from app.cli.evaluate import run_compare
 
     run_compare(reports=reports, cloud_rate=cloud_rate, out=out, seed=seed, as_json=as_json)
@@ -103,7 +103,7 @@ def calibrate(
     seed: Annotated[int, typer.Option(min=0, help="Of the split into halves and the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Choose tau for a target on one half of the records, and check the promise on the other."""
+    """Choose tau for a target. It is chosen on one half of the records, and the promise is checked on the other."""
     from app.calibration import Target
     from app.cli.evaluate import run_calibrate
 

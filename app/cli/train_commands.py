@@ -24,7 +24,7 @@ def label(
     seed: Annotated[int, typer.Option(min=0, help="Of --method sample.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Confidence targets for questions: how often the edge model would be right on each, read in one forward pass."""
+    """Confidence targets for questions. How often would the edge model be correct on each? Read in one forward pass."""
     from app.cli.train import run_label
     from app.configuration import load_settings
 
@@ -48,7 +48,7 @@ def evolve(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The self-evolving recipe: R0, then rounds of labelling, fine-tuning, merging and measuring."""
+    """Train by the self-evolving recipe. R0, then rounds of labelling, fine-tuning, merging and measuring."""
     from app.cli.train import run_evolve
     from app.configuration import load_settings
 
@@ -63,7 +63,7 @@ def adapter(
     max_mb: Annotated[float, typer.Option(min=0.001, help="How large the weights may be.")] = 30,
     license_name: Annotated[str | None, typer.Option("--license", help="For the model card, as the hub spells it: apache-2.0")] = None,
 ) -> None:
-    """A run's checkpoint as one low-rank adapter of its base, with a calibration and a model card."""
+    """Make an adapter of a checkpoint. Low-rank, for the base of the run, with a calibration and a model card."""
     from app.cli.train import run_adapter
     from app.configuration import load_settings
 
@@ -80,7 +80,7 @@ def bench_edge(
     max_seconds: Annotated[float, typer.Option(min=1, help="Stop with fewer pairs after this long, and say so.")] = 38,
     as_json: AsJson = False,
 ) -> None:
-    """The one-pass verdict against the same model's `generate` and against a bare prefill, in one run."""
+    """Measure the one-pass verdict. Against the same model's `generate` and against a bare prefill, in one run."""
     from app.cli.bench import bench_edge as measure
     from app.cli.bench import show
     from app.configuration import load_settings
@@ -100,7 +100,7 @@ def bench_label(
     samples: Annotated[int, typer.Option(min=1, help="Generations per question.")] = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Labelling by one forward pass against real generations of the same questions, in one run."""
+    """Measure labelling by one pass. Against real generations of the same questions, in one run."""
     from app.cli.bench_label import bench_label as measure
     from app.configuration import load_settings
 
@@ -125,7 +125,7 @@ def bench_injection(
     limit: Annotated[int, typer.Option(min=1, help="Questions at most.")] = 40,
     as_json: AsJson = False,
 ) -> None:
-    """What hostile text in questions and options does to the answer and the route of the configured edge model."""
+    """Measure what hostile text does. To the answer and the route of the configured edge model."""
     from app.cli.bench_injection import bench_injection as measure
     from app.cli.bench_injection import show
     from app.cloud.bank import SHIPPED_BANK

@@ -35,6 +35,9 @@ async def test_from_the_first_question_to_the_last_log_line(start):
     async with httpx2.AsyncClient(base_url=url, timeout=30) as http:
         replies = [(await http.post("/v1/answer", json=example)).json() for example in examples]
         assert [(reply["route"], reply["reason"]) for reply in replies] == [("edge", "confident"), ("cloud", "low_confidence")]
+        # Both come out correct, as README shows them.
+        gold = {row["question"]: row["options"]["ABCD".index(row["answer"])] for row in ROWS}
+        assert [reply["answer_text"] for reply in replies] == [gold[example["question"]] for example in examples]
         for reply in replies:
             for name in ("answer_probabilities", "confidence_probabilities"):
                 assert abs(sum(reply["edge"][name].values()) - 1) < 1e-9
@@ -54,7 +57,7 @@ async def test_from_the_first_question_to_the_last_log_line(start):
         assert "from the edge, confident" in shown.stdout
         assert "█" in shown.stdout
         refused = await asyncio.to_thread(foggate, "ask", "--url", url, "Why?", "same", "same")
-        assert (refused.returncode, "options A and B are the same" in refused.stderr) == (1, True)
+        assert (refused.returncode, "options A and B are the same" in refused.stderr) == (2, True)
     assert await gateway.stop() == 0
     lines = gateway.lines()
     requests = [line for line in lines if line["message"] == "request"]

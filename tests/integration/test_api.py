@@ -33,7 +33,11 @@ async def gateway(engine=None, *, ready=True, faults=None, cloud=True, latency_m
     """A gateway with a stand-in cloud (`cloud`: its settings, or False for none); yields an HTTP client and the engine."""
     engine = engine or FakeEngine()
     async with contextlib.AsyncExitStack() as stack:
-        url = await stack.enter_async_context(serving(create_demo(Bank([]), faults=faults or {}, latency_ms=latency_ms))) if cloud else None
+        url = (
+            await stack.enter_async_context(serving(create_demo(Bank([], guess=True), faults=faults or {}, latency_ms=latency_ms)))
+            if cloud
+            else None
+        )
         configured = Settings(
             **{
                 **settings,

@@ -1,4 +1,4 @@
-"""The cloud client against the real stand-in server, and the stand-in against the real `openai` client."""
+"""The cloud client against the real mock cloud, and the mock cloud against the real `openai` client."""
 
 import asyncio
 import json
@@ -238,7 +238,7 @@ async def test_the_stand_in_speaks_to_the_real_openai_client():
         reply = await api.chat.completions.create(model="gpt-x", messages=[{"role": "user", "content": prompt}])
         assert reply.choices[0].message.content == f"Final answer: {ROWS[5]['answer']}"
         assert reply.model == "demo-cloud"
-        assert "stand-in" in (await api.models.list()).data[0].owned_by
+        assert "mock cloud" in (await api.models.list()).data[0].owned_by
 
 
 async def test_faults_are_deterministic_by_seed():
