@@ -17,9 +17,10 @@ from typing import Any
 import httpx2
 
 from app.cloud.endpoint import AttemptFailed, Endpoint, Purse, attempt
-from app.cloud.parse import cloud_messages, parse_letter, read_model, read_usage
+from app.cloud.messages import cloud_messages
+from app.cloud.reply import read_letter, text_chars
 from app.cloud.retry_budget import RetryBudget
-from app.cloud.usage import model_of, usage_of
+from app.cloud.usage import charged_usage, read_model, shown_usage
 from app.counts import Bound
 from app.deadline import Deadline
 from app.domain import CloudReply, Question
@@ -181,29 +182,25 @@ class CloudClient:
 
     async def _charge(self, payload: Any, asked_model: str, purse: Purse | None) -> None:
         """What a reply costs, before it is known whether a letter can be read in it."""
-        usage = usage_of(payload)
+        usage = charged_usage(payload)
         for kind, tokens in usage.items():
             self._metrics.cloud_tokens.labels(kind.removesuffix("_tokens")).inc(tokens)
         if purse is not None:
-            await purse.used(model_of(payload, asked_model), usage)
+            await purse.used(read_model(payload, asked_model), usage)
 
     async def _reply(self, payload: Any, question: Question, attempts: int, asked_model: str) -> CloudReply:
         """What a decoded 200 says. Raises CloudUnparsable."""
         try:
-            text = payload["choices"][0]["message"]["content"]
-            usage, model = read_usage(payload), read_model(payload, asked_model)
-        except (KeyError, IndexError, TypeError, AttributeError):
-            raise CloudUnparsable("the cloud's reply is not a chat completion") from None
-        if not isinstance(text, str):
-            raise CloudUnparsable("the cloud's reply has no text")
-        try:
-            letter = parse_letter(text, question) if len(text) <= SMALL else await in_text_thread(parse_letter, text, question)
+            if text_chars(payload) <= SMALL:
+                letter = read_letter(payload, question)
+            else:
+                letter = await in_text_thread(read_letter, payload, question)
         except CloudError:
             raise
         except Exception:
             logger.exception("a bug: a reply of the cloud could not be read")
             raise CloudUnparsable("the cloud's reply could not be read") from None
-        return CloudReply(letter, model, attempts, usage)
+        return CloudReply(letter, read_model(payload, asked_model), attempts, shown_usage(payload))
 
     def _wait(self, attempt_number: int, retry_after_s: float | None) -> float:
         jitter = self._random.uniform(0, min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2**attempt_number))

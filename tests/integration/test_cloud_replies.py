@@ -38,7 +38,7 @@ WIRE = [
     (http(completion(GOOD, usage={"prompt_tokens": {"cached": 1}, "completion_tokens": [1]})), ({}, "m")),
     (http(completion(GOOD, usage={"\ud800": 1, "x" * 5_000: 2, "": 3, "total_tokens": 7})), ({"total_tokens": 7}, "m")),
     (http(completion(GOOD, usage={f"n{n}": n for n in range(5_000)})), ({f"n{n}": n for n in range(16)}, "m")),
-    (http(completion(GOOD, usage=5)), None),
+    (http(completion(GOOD, usage=5)), ({}, "m")),
     (http(completion(GOOD) + b" "), ({}, "m")),
     (http(b'{"choices": [{"message": {"content": "A"}}], "usage": {"prompt_tokens": ' + b"9" * 5_000 + b"}}"), ({}, "asked")),
     (http(completion(GOOD).replace(b'"m"', b'"\\ud800"')), ({}, "asked")),
