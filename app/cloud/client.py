@@ -191,7 +191,7 @@ class CloudClient:
     async def _reply(self, payload: Any, question: Question, attempts: int, asked_model: str) -> CloudReply:
         """What a decoded 200 says. Raises CloudUnparsable."""
         try:
-            if text_chars(payload) <= SMALL:
+            if text_chars(payload, question) <= SMALL:
                 letter = read_letter(payload, question)
             else:
                 letter = await in_text_thread(read_letter, payload, question)
