@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -131,19 +131,22 @@ class Call:
     ticket: int
 
 
+class Observer(Protocol):
+    """Who writes attempts down."""
+
+    async def replied(self, endpoint: Endpoint, payload: Any, purse: Purse | None) -> None:
+        """A 200 was decoded; nothing in it has been judged yet."""
+
+    def ended(self, endpoint: Endpoint, seen: Attempt) -> None:
+        """The attempt has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What all attempts share.
-
-    Attributes:
-        http: carries the calls.
-        on_reply: told of each decoded 200 before anything in it is judged.
-        on_end: told of each attempt when it has ended.
-    """
+    """What all attempts share: what carries the calls, and who writes them down."""
 
     http: httpx2.AsyncClient
-    on_reply: Callable[[Endpoint, Any, Purse | None], Awaitable[None]]
-    on_end: Callable[[Endpoint, Attempt], None] = field(default=lambda _, __: None)
+    observer: Observer
 
 
 async def attempt(desk: Desk, endpoint: Endpoint, call: Call, read: Callable[[Any], Awaitable[Reply]], *, purse: Purse | None) -> Reply:
@@ -170,7 +173,7 @@ async def attempt(desk: Desk, endpoint: Endpoint, call: Call, read: Callable[[An
             if seen.status == httpx2.codes.OK:
                 call.trial.answered()
             await _decode(endpoint, call, content, seen)
-            await desk.on_reply(endpoint, seen.payload, purse)
+            await desk.observer.replied(endpoint, seen.payload, purse)
             return await _judge(endpoint, call, read, seen)
         except (AttemptFailed, BudgetExhausted):
             raise
@@ -192,7 +195,7 @@ async def attempt(desk: Desk, endpoint: Endpoint, call: Call, read: Callable[[An
             seen.seconds = time.monotonic() - started
             span.ended(seen.outcome, seen.status)
             _tell(endpoint, call.ticket, seen)
-            desk.on_end(endpoint, seen)
+            desk.observer.ended(endpoint, seen)
 
 
 def _tell(endpoint: Endpoint, ticket: int, seen: Attempt) -> None:

@@ -7,7 +7,6 @@ on calls in flight, and a breaker per endpoint. Cancelling the caller cancels th
 """
 
 import asyncio
-import logging
 import math
 import random
 import time
@@ -16,23 +15,21 @@ from typing import Any
 
 import httpx2
 
+from app.cloud.accounts import Accounts
 from app.cloud.attempt import Attempt, AttemptFailed, Call, Desk, Purse, attempt
 from app.cloud.endpoint import Endpoint
-from app.cloud.formats import AnswerFormat, format_fields, read_strictly
+from app.cloud.formats import AnswerFormat, format_fields
 from app.cloud.logprobs import answer_probabilities
 from app.cloud.proxies import connection_options
-from app.cloud.reply import read_letter, text_chars
+from app.cloud.reading import letter_of
 from app.cloud.request import RequestSettings
 from app.cloud.retry_budget import RetryBudget
-from app.cloud.usage import charged_usage, read_model, shown_usage
+from app.cloud.usage import read_model, shown_usage
 from app.counts import Bound
 from app.deadline import Deadline
 from app.domain import CloudReply, Question
-from app.errors import BudgetExhausted, CircuitOpen, CloudError, CloudTimeout, CloudUnavailable, CloudUnparsable
+from app.errors import BudgetExhausted, CircuitOpen, CloudError, CloudTimeout, CloudUnavailable
 from app.metrics import Metrics
-from app.offload import SMALL, in_text_thread
-
-logger = logging.getLogger("foggate.cloud")
 
 _BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.1, 2.0
 
@@ -83,12 +80,11 @@ class CloudClient:
         self._max_in_flight = max_in_flight
         self._in_flight = 0
         self.request = request or RequestSettings(extra_body=dict(extra_body or {}))
-        self._on_attempt = on_attempt
         self._random = random.Random(seed)  # noqa: S311  # jitter, not a secret
         limits = httpx2.Limits(max_connections=max_in_flight)
         options = {"transport": transport} if transport else connection_options([endpoint.url for endpoint in endpoints])
         self._http = httpx2.AsyncClient(limits=limits, follow_redirects=False, **options)
-        self._desk = Desk(self._http, self._charge, self._ended)
+        self._desk = Desk(self._http, Accounts(metrics, on_attempt))
 
     @property
     def endpoints(self) -> Sequence[Endpoint]:
@@ -175,7 +171,7 @@ class CloudClient:
         form = endpoint.form.in_use
 
         async def read(payload: Any) -> CloudReply:
-            letter = await _letter(payload, question, form)
+            letter = await letter_of(payload, question, form)
             distribution = answer_probabilities(payload, question, letter) if self.request.top_logprobs else None
             return CloudReply(letter, read_model(payload, endpoint.model), number, shown_usage(payload), distribution)
 
@@ -232,39 +228,6 @@ class CloudClient:
             late = None
         return None if late is None else (again, late)
 
-    async def _charge(self, endpoint: Endpoint, payload: Any, purse: Purse | None) -> None:
-        """What a reply costs, before it is known whether a letter can be read in it."""
-        usage = charged_usage(payload)
-        for kind, tokens in usage.items():
-            self._metrics.cloud_tokens.labels(endpoint.name, kind.removesuffix("_tokens")).inc(tokens)
-        if purse is not None:
-            cost = await purse.used(read_model(payload, endpoint.model), usage)
-            self._metrics.cloud_cost.labels(endpoint.name).inc(cost)
-
-    def _ended(self, endpoint: Endpoint, seen: Attempt) -> None:
-        self._metrics.cloud_attempts.labels(endpoint.name, seen.outcome).inc()
-        self._metrics.cloud_attempt_duration.labels(endpoint.name).observe(seen.seconds)
-        if seen.error is not None:
-            status = "no status" if seen.status is None else f"status {seen.status}"
-            said = f" (it says: {seen.said})" if seen.said else ""
-            logger.warning("a call to the cloud endpoint '%s' failed, %s: %s%s", endpoint.name, status, seen.error.message, said)
-        self._on_attempt(seen)
-
     def _wait(self, attempt_number: int, retry_after_s: float | None) -> float:
         jitter = self._random.uniform(0, min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2**attempt_number))
         return jitter if retry_after_s is None else retry_after_s + jitter
-
-
-async def _letter(payload: Any, question: Question, form: AnswerFormat) -> str:
-    """The letter that a completion names, in the form that was asked for. Raises CloudUnparsable."""
-    if form is not AnswerFormat.TEXT and (letter := read_strictly(payload, question, form)) is not None:
-        return letter
-    try:
-        if text_chars(payload) <= SMALL:
-            return read_letter(payload, question)
-        return await in_text_thread(read_letter, payload, question)
-    except CloudError:
-        raise
-    except Exception:
-        logger.exception("a bug: a reply of the cloud could not be read")
-        raise CloudUnparsable("the cloud's reply could not be read") from None

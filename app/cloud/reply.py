@@ -20,12 +20,13 @@ def read_letter(payload: Any, question: Question) -> str:
     return parse_letter(_content(payload), question)
 
 
-def text_chars(payload: Any) -> int:
+def text_chars(payload: Any, question: Question) -> int:
     """Characters of the texts that `read_letter` would look at: how much work it is."""
+    options = sum(len(option) for option in question.options)
     try:
-        return len(_content(payload))
+        return options + len(_content(payload))
     except CloudUnparsable:
-        return 0
+        return options
 
 
 def _content(payload: Any) -> str:
