@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
 
-from app.cloud.attempt import Attempt
 from app.cloud.breaker import Breaker, State
 from app.cloud.budget import MICRO, Budget, BudgetedCloud, CallPurse, Kind, Price
+from app.cloud.call import Attempt
 from app.cloud.client import CloudClient
 from app.cloud.endpoint import Endpoint
 from app.cloud.formats import AnswerFormat, FormatChoice

@@ -25,7 +25,9 @@ def clean_key(key: str) -> str:
             raise ValueError(f"the key holds a blank or a line break ({where})")
         if not "!" <= sign <= "~":
             what = "a control character" if sign < "!" or sign == "\x7f" else "no ASCII character"
-            raise ValueError(f"the key cannot be sent in a header: {where} is {what}. Is it a placeholder from a text, or damaged by copying?")
+            raise ValueError(
+                f"the key cannot be sent in a header: {where} is {what}. Is it a placeholder from a text, or damaged by copying?"
+            )
     if len(key) > 1 and key[0] == key[-1] and key[0] in _QUOTES:
         raise ValueError("the key stands in quotes, which would be sent as a part of it")
     return key
@@ -48,7 +50,9 @@ def clean_headers(headers: Mapping[str, str]) -> dict[str, str]:
             raise ValueError(f"the header {name} is given twice")
         bad = next((at for at, sign in enumerate(value, start=1) if not " " <= sign <= "~" and sign != "\t"), None)
         if bad is not None:
-            raise ValueError(f"the value of the header {name} cannot be sent: character {bad} of {len(value)} is no printable ASCII character")
+            raise ValueError(
+                f"the value of the header {name} cannot be sent: character {bad} of {len(value)} is no printable ASCII character"
+            )
         clean[name] = value
     return clean
 

@@ -167,8 +167,7 @@ def create_app(
                 cascade, batcher = opened.cascade, opened.batcher
                 state.edge_model = batcher.model
                 state.calibration = opened.calibration.summary() if opened.calibration else None
-                _watch(state, batcher, settings.server)
-                _show_cloud(state, opened)
+                _watch(state, opened, settings.server)
                 state.cascade = cascade
                 metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
                 metrics.show_taus(cascade.policy.tau, cascade.policy.domains)
@@ -230,23 +229,20 @@ async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:
         await running
 
 
-def _watch(state: GatewayState, batcher: Batcher, server: ServerSettings) -> None:
-    """Let the probes see the edge worker."""
+def _watch(state: GatewayState, opened: Opened, server: ServerSettings) -> None:
+    """Let the probes see the edge worker, `/v1/models` and `/metrics` the cloud."""
+    batcher, budget, client = opened.batcher, opened.budget, opened.client
     state.alive = lambda: (
         batcher.alive and batcher.batch_age_s() <= server.live_stall_s and batcher.failed_in_a_row < server.live_failed_batches
     )
     state.failing = lambda: batcher.failed_in_a_row >= server.ready_failed_batches
     state.stalled = lambda: batcher.stalled_s() > server.ready_stall_s
 
-
-def _show_cloud(state: GatewayState, opened: Opened) -> None:
-    """Let `/v1/models` and `/metrics` see what is known of the cloud."""
-
     async def show_budget() -> None:
-        state.metrics.show_budget((left.kind, left.per, left.left, left.amount) for left in await opened.budget.remaining())
+        state.metrics.show_budget((left.kind, left.per, left.left, left.amount) for left in await budget.remaining())
 
     state.before_scrape = show_budget
-    if (client := opened.client) is not None:
+    if client is not None:
         state.cloud_endpoints = lambda: [
             {"name": one.name, "model": one.model, "answer_format": one.form.in_use.value, "answer_format_from": one.form.how}
             for one in client.endpoints

@@ -50,7 +50,10 @@ class Metrics:
             "foggate_cloud_tokens_total", "Tokens that a cloud endpoint counted.", ["endpoint", "type"], registry=registry
         )
         self.cloud_cost = Counter(
-            "foggate_cloud_cost_total", "Price of the replies of a cloud endpoint, in the currency of `prices`.", ["endpoint"], registry=registry
+            "foggate_cloud_cost_total",
+            "Price of the replies of a cloud endpoint, in the currency of `prices`.",
+            ["endpoint"],
+            registry=registry,
         )
         self.cloud_budget_limit = Gauge(
             "foggate_cloud_budget_limit",

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from app.cloud.attempt import Attempt, Purse
+from app.cloud.call import Attempt, Purse
 from app.cloud.endpoint import Endpoint
 from app.cloud.usage import charged_usage, read_model
 from app.metrics import Metrics

@@ -11,12 +11,14 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import httpx2
 
 from app.cloud.accounts import Accounts
-from app.cloud.attempt import Attempt, AttemptFailed, Call, Desk, Purse, attempt
+from app.cloud.attempt import attempt
+from app.cloud.call import Attempt, AttemptFailed, Call, Desk, Purse
 from app.cloud.endpoint import Endpoint
 from app.cloud.formats import AnswerFormat, format_fields
 from app.cloud.logprobs import answer_probabilities
@@ -31,7 +33,28 @@ from app.domain import CloudReply, Question
 from app.errors import BudgetExhausted, CircuitOpen, CloudError, CloudTimeout, CloudUnavailable
 from app.metrics import Metrics
 
+Reply = TypeVar("Reply")
 _BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.1, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe(Generic[Reply]):
+    """What an endpoint is asked beside the questions of callers: messages, the form of the answer, and who reads the completion."""
+
+    messages: list[dict[str, str]]
+    form: AnswerFormat
+    letters: str
+    read: Callable[[Any], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One question with what bounds it."""
+
+    question: Question
+    deadline: Deadline
+    purse: Purse | None
+    patience: Callable[[], float]
 
 
 class CloudClient:
@@ -129,12 +152,13 @@ class CloudClient:
         self._in_flight += 1
         started = time.monotonic()
         try:
-            return await self._answer(question, deadline, purse, patience or deadline.remaining)
+            return await self._answer(_Asked(question, deadline, purse, patience or deadline.remaining))
         finally:
             self._in_flight -= 1
             self._metrics.cloud_request_duration.observe(time.monotonic() - started)
 
-    async def _answer(self, question: Question, deadline: Deadline, purse: Purse | None, patience: Callable[[], float]) -> CloudReply:
+    async def _answer(self, asked: "_Asked") -> CloudReply:
+        deadline, purse = asked.deadline, asked.purse
         failed: dict[str, AttemptFailed] = {}
         error: CloudError = CircuitOpen("the cloud failed too often lately and is not being asked")
         for number in range(1, self._max_attempts + 1):
@@ -147,7 +171,7 @@ class CloudClient:
             if not failed:
                 self._retry_budget.called()
             try:
-                return await self._ask(endpoint, ticket, question, number, deadline, purse, patience)
+                return await self._ask(endpoint, ticket, number, asked)
             except AttemptFailed as failure:
                 failed[endpoint.name] = failure
                 error = failure.error
@@ -157,17 +181,9 @@ class CloudClient:
                 break
         raise error
 
-    async def _ask(
-        self,
-        endpoint: Endpoint,
-        ticket: int,
-        question: Question,
-        number: int,
-        deadline: Deadline,
-        purse: Purse | None,
-        patience: Callable[[], float],
-    ) -> CloudReply:
+    async def _ask(self, endpoint: Endpoint, ticket: int, number: int, asked: "_Asked") -> CloudReply:
         """One attempt. Raises AttemptFailed or BudgetExhausted."""
+        question = asked.question
         form = endpoint.form.in_use
 
         async def read(payload: Any) -> CloudReply:
@@ -175,22 +191,14 @@ class CloudClient:
             distribution = answer_probabilities(payload, question, letter) if self.request.top_logprobs else None
             return CloudReply(letter, read_model(payload, endpoint.model), number, shown_usage(payload), distribution)
 
-        limit_s = min(self._timeout_s, deadline.remaining())
-        trial = endpoint.judge.begin(given_s=min(limit_s, patience()), possible_s=self._possible_s)
+        limit_s = min(self._timeout_s, asked.deadline.remaining())
+        trial = endpoint.judge.begin(given_s=min(limit_s, asked.patience()), possible_s=self._possible_s)
         body = self.request.question(question, endpoint.model, form)
         call = Call(body, form, (question.question, *question.options), number, limit_s, trial, ticket)
-        return await attempt(self._desk, endpoint, call, read, purse=purse)
+        return await attempt(self._desk, endpoint, call, read, purse=asked.purse)
 
-    async def probe(
-        self,
-        endpoint: Endpoint,
-        messages: list[dict[str, str]],
-        form: AnswerFormat,
-        letters: str,
-        read: Callable[[Any], Awaitable[bool]],
-        purse: Purse,
-    ) -> bool:
-        """What `read` makes of the reply to these messages in this form, by one attempt at this endpoint.
+    async def probe(self, endpoint: Endpoint, probe: Probe[Reply], purse: Purse) -> Reply:
+        """What the probe reads in the endpoint's reply, by one attempt.
 
         Raises:
             AttemptFailed: no chat completion came.
@@ -199,8 +207,9 @@ class CloudClient:
         if not await purse.left() or (ticket := endpoint.breaker.admit()) is None:
             raise BudgetExhausted("the cloud is not being asked at the moment")
         trial = endpoint.judge.begin(given_s=self._timeout_s, possible_s=self._possible_s)
-        body = self.request.body(messages, endpoint.model, format_fields(form, letters))
-        return await attempt(self._desk, endpoint, Call(body, form, (), 1, self._timeout_s, trial, ticket), read, purse=purse)
+        body = self.request.body(probe.messages, endpoint.model, format_fields(probe.form, probe.letters))
+        call = Call(body, probe.form, (), 1, self._timeout_s, trial, ticket)
+        return await attempt(self._desk, endpoint, call, probe.read, purse=purse)
 
     async def _next(self, failed: Mapping[str, AttemptFailed], number: int, deadline: Deadline) -> tuple[Endpoint, int] | None:
         """The endpoint of the next attempt with its breaker's ticket: one that was not asked yet, else, after a wait, one again."""

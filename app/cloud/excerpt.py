@@ -23,17 +23,18 @@ _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _PIECE, _WORD = re.compile(r"\s+|\w+|[^\w\s]+"), re.compile(r"\w+")
 _GAPS = re.compile(rf"{_HIDDEN}(?:[^\w{_HIDDEN}]*{_HIDDEN})+")
 # Words that errors are made of, and that say nothing of a question alone.
-_USUAL = frozenset(
-    """a access account active after all allowed an and api are argument at authentication authorization available back bad balance be billing
-    body by can cannot check choice choices client code completion completions connection content context could credits current currently
-    deployment details did do does due endpoint error exceeded exist exists expected expired failed field for format found free from has have
-    header http in incorrect input insufficient internal invalid is it json key key. later length limit limited limits many max maximum message
-    messages method min minute missing model models must name no not null object of on only or org organization out overloaded parameter path
-    payment per permission permitted plan please prompt property provided quota rate reached region request requested requests required
-    resource response retry schema seconds see server service should status string structured supported temperature than that the this time
-    timeout to token tokens tokens. too try type unauthorized unavailable unexpected unknown unrecognized unsupported upstream url usage use
-    user valid value was with you your""".split()
-)
+_USUAL_WORDS = """
+a access account active after all allowed an and api are argument at authentication authorization available back bad balance be been
+billing body by can cannot check choice choices client code completion completions connection content context could credits current
+currently deployment details did do does due endpoint error exceeded exist exists expected expired failed field for format found free
+from has have header http in incorrect input insufficient internal invalid is it json key later length limit limited limits many max
+maximum message messages method min minute missing model models must name no not null object of on one only or org organization out
+overloaded parameter path payment per permission permitted plan please prompt property provided quota rate reached region request
+requested requests required resource response retry schema seconds see server service should status string structured supported
+temperature than that the this time timeout to token tokens too try type unauthorized unavailable unexpected unknown unrecognized
+unsupported upstream url usage use user using valid value was what with you your
+"""
+_USUAL = frozenset(_USUAL_WORDS.split())
 
 
 def excerpt_of(body: bytes, *, secrets: Sequence[str], texts: Sequence[str]) -> str:

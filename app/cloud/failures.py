@@ -12,6 +12,7 @@ import httpx2
 
 from app.errors import CloudError, CloudMisconfigured, CloudRejected, CloudUnavailable, CloudUnparsable
 
+_MAX_CAUSES = 32
 _REFUSES_FORMAT = (httpx2.codes.BAD_REQUEST, httpx2.codes.UNPROCESSABLE_CONTENT)
 
 
@@ -89,7 +90,7 @@ def _causes(error: BaseException) -> list[BaseException]:
     """The exception and what it came from, innermost last; bounded, because chains may be circular."""
     found: list[BaseException] = []
     todo: list[BaseException | None] = [error]
-    while todo and len(found) < 32:
+    while todo and len(found) < _MAX_CAUSES:
         one = todo.pop(0)
         if one is None or one in found:
             continue

@@ -20,6 +20,8 @@ _CLAIM = re.compile(r"final\s+answer", re.IGNORECASE)
 # What stands before a letter that is named, and not a word of the reply: `Answer: B`, and not `Vitamin B`.
 _NAMES = re.compile(r"(?:\b(?:answer|option|choice|жауап|ответ)\b(?:\s+is\b)?(?:\s+option\b)?|\\boxed)[\s(\[{*\"'`:.=–—-]*$", re.IGNORECASE)
 _MAX_BEFORE = 64
+# An alternative and the token itself.
+_ALONE = 2
 
 
 def answer_probabilities(payload: Any, question: Question, answer: str) -> dict[str, float] | None:
@@ -51,7 +53,7 @@ def answer_probabilities(payload: Any, question: Question, answer: str) -> dict[
     listed_letters = {text.strip(_AROUND) for text in by_text}
     total = math.fsum(masses.values())
     # One letter alone, with probability 1, would be no more than the answer itself.
-    if total <= 0 or not isinstance(listed, list) or len(listed) < 2:
+    if total <= 0 or not isinstance(listed, list) or len(alternatives) <= _ALONE:
         return None
     return {letter: mass / total for letter, mass in masses.items() if letter in listed_letters}
 

@@ -9,8 +9,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from app.cloud.attempt import AttemptFailed, Purse
-from app.cloud.client import CloudClient
+from app.cloud.call import AttemptFailed, Purse
+from app.cloud.client import CloudClient, Probe
 from app.cloud.endpoint import Endpoint
 from app.cloud.formats import AnswerFormat, constrained_letter
 from app.errors import BudgetExhausted, CloudMisconfigured, CloudRejected
@@ -75,7 +75,7 @@ async def _taken(client: CloudClient, endpoint: Endpoint, purse: Purse) -> Answe
             return constrained_letter(payload, _LETTERS, form) is not None
 
         try:
-            if await client.probe(endpoint, _SAY, form, _LETTERS, keeps, purse):
+            if await client.probe(endpoint, Probe(_SAY, form, _LETTERS, keeps), purse):
                 return form
         except AttemptFailed as failed:
             if isinstance(failed.error, CloudMisconfigured):

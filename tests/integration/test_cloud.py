@@ -9,7 +9,7 @@ import pytest
 
 from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
 from app.cloud.demo import create_demo
-from app.cloud.attempt import retry_after
+from app.cloud.post import retry_after
 from app.deadline import Deadline
 from app.domain import Question
 from app.errors import CloudError, CloudMisconfigured, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
@@ -50,7 +50,10 @@ async def test_a_good_day():
     assert (reply.answer, reply.model, reply.attempts) == (ROWS[0]["answer"], "demo-cloud", 1)
     assert reply.usage["total_tokens"] == reply.usage["prompt_tokens"] + reply.usage["completion_tokens"]
     assert metrics.registry.get_sample_value("foggate_cloud_attempts_total", {"endpoint": "default", "outcome": "200"}) == 1
-    assert metrics.registry.get_sample_value("foggate_cloud_tokens_total", {"endpoint": "default", "type": "prompt"}) == reply.usage["prompt_tokens"]
+    assert (
+        metrics.registry.get_sample_value("foggate_cloud_tokens_total", {"endpoint": "default", "type": "prompt"})
+        == reply.usage["prompt_tokens"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,7 +153,6 @@ def http(status, body, *headers):
         (http("200 OK", "null"), CloudUnparsable),
         (http("200 OK", '{"choices": []}'), CloudUnparsable),
         (http("200 OK", '{"choices": [{"message": {"content": null}}]}'), CloudUnparsable),
-        (http("200 OK", '{"choices": [{"message": {"content": "A"}}], "usage": [1]}'), CloudUnparsable),
         (http("200 OK", "<html>"), CloudUnparsable),
         (b"SMTP ready\r\n\r\n", CloudUnavailable),
     ],

@@ -92,7 +92,10 @@ async def test_a_reply_without_a_letter_costs_what_it_reports(till, body, tokens
     async with scripted((200, body)) as server, till.paying(server.url, metrics=metrics) as cloud:
         assert await till.ask(cloud) is CloudUnparsable
     assert await till.spent() == (1, 1, tokens)
-    shown = [metrics.registry.get_sample_value("foggate_cloud_tokens_total", {"endpoint": "default", "type": kind}) or 0 for kind in ("prompt", "completion")]
+    shown = [
+        metrics.registry.get_sample_value("foggate_cloud_tokens_total", {"endpoint": "default", "type": kind}) or 0
+        for kind in ("prompt", "completion")
+    ]
     assert sum(shown) == tokens
 
 
