@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from app import __version__
+from app.cli.cloud_commands import cloud_cli
 from app.cli.eval_commands import calibrate, eval_cli
 from app.cli.keys_commands import keys_cli
 from app.cli.options import AsJson, ConfigFile, print_json
@@ -20,6 +21,7 @@ cli = typer.Typer(
 )
 config_cli = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 cli.add_typer(config_cli, name="config")
+cli.add_typer(cloud_cli, name="cloud")
 cli.add_typer(eval_cli, name="eval")
 cli.add_typer(bench_cli, name="bench")
 cli.add_typer(keys_cli, name="keys")

@@ -6,6 +6,7 @@ import logging
 import math
 import sys
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
@@ -75,9 +76,7 @@ def build_engine(settings: Settings, loaded: "LoadedModel") -> "VerdictEngine":
     return loaded.engine(max_prompt_tokens=settings.edge.max_prompt_tokens, share_prefix=settings.edge.share_prefix)
 
 
-def build_cloud(
-    settings: Settings, metrics: Metrics, *, offline: bool = False, on_attempt: Callable[[Attempt], None] = lambda _: None
-) -> CloudClient | None:
+def build_cloud(settings: Settings, metrics: Metrics, *, offline: bool = False) -> CloudClient | None:
     """The cloud client, or None where no endpoint is configured.
 
     Args:
@@ -85,7 +84,6 @@ def build_cloud(
         metrics: where attempts and breakers are shown.
         offline: for a run that nobody waits for: it retries as often as `cloud.max_attempts` says and never gives an
             endpoint up.
-        on_attempt: told of each attempt when it has ended.
 
     Raises:
         ConfigError: the proxies of the environment cannot be used.
@@ -93,10 +91,8 @@ def build_cloud(
     cloud = settings.cloud
     if cloud.base_url is None:
         return None
-    first = EndpointSettings(base_url=cloud.base_url, api_key=cloud.api_key, priority=0)
-    named = sorted({"default": first, **cloud.endpoints}.items(), key=lambda pair: pair[1].priority)
     return CloudClient(
-        [_endpoint(name, endpoint, cloud, metrics, offline=offline) for name, endpoint in named],
+        [_endpoint(name, endpoint, cloud, metrics, offline=offline) for name, endpoint in _named(cloud)],
         metrics,
         retry_budget=RetryBudget(math.inf if offline else cloud.retry_budget),
         timeout_s=cloud.timeout_s,
@@ -104,8 +100,35 @@ def build_cloud(
         max_in_flight=cloud.max_in_flight,
         longest_s=math.inf if offline else settings.deadline_ms / 1000,
         request=request_settings(cloud),
-        on_attempt=on_attempt,
     )
+
+
+def build_single_clients(settings: Settings) -> list[Callable[[Callable[[Attempt], None]], CloudClient]]:
+    """For each endpoint, in their order, what makes a client that asks it alone, without retries, given who is told of its attempts."""
+    cloud = settings.cloud
+
+    def client_of(name: str, endpoint: EndpointSettings, on_attempt: Callable[[Attempt], None]) -> CloudClient:
+        metrics = Metrics()
+        # Two attempts: one more without the form of answer that the endpoint refused.
+        return CloudClient(
+            [_endpoint(name, endpoint, cloud, metrics, offline=True)],
+            metrics,
+            retry_budget=RetryBudget(0),
+            timeout_s=cloud.timeout_s,
+            max_attempts=2,
+            request=request_settings(cloud),
+            on_attempt=on_attempt,
+        )
+
+    return [partial(client_of, name, endpoint) for name, endpoint in _named(cloud)]
+
+
+def _named(cloud: CloudSettings) -> list[tuple[str, EndpointSettings]]:
+    """Every endpoint with its name, in the order in which they are asked."""
+    if cloud.base_url is None:
+        return []
+    first = EndpointSettings(base_url=cloud.base_url, api_key=cloud.api_key, priority=0)
+    return sorted({"default": first, **cloud.endpoints}.items(), key=lambda pair: pair[1].priority)
 
 
 @contextlib.asynccontextmanager

@@ -185,6 +185,13 @@ class CloudSettings(_Addressed):
             raise PydanticCustomError("extra_body", "{sentence}", {"sentence": fault})
         return body
 
+    @field_validator("endpoints", mode="after")
+    @classmethod
+    def _check_names(cls, endpoints: dict[str, EndpointSettings]) -> dict[str, EndpointSettings]:
+        if "default" in endpoints:
+            raise PydanticCustomError("endpoints", "'default' is the name of cloud.base_url: give this endpoint another one")
+        return endpoints
+
     @model_validator(mode="after")
     def _one_format(self) -> Self:
         if self.answer_format in {"json_schema", "choice"} and (names := sorted(FORMAT_FIELDS & self.extra_body.keys())):

@@ -63,8 +63,9 @@ def _fields(payload: Any) -> tuple[str, str]:
     """Type (or code) and message, wherever they usually stand."""
     error = payload[0] if isinstance(payload, list) and payload else payload
     for name in ("error", "detail"):
-        if isinstance(error, Mapping) and isinstance(error.get(name), (Mapping, str)):
+        if isinstance(error, Mapping) and isinstance(error.get(name), (Mapping, str, list)):
             error = error[name]
+            error = error[0] if isinstance(error, list) and error else error
     if isinstance(error, str):
         return "", error
     if not isinstance(error, Mapping):
