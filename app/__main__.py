@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from app import __version__
+from app.cli.cloud_commands import cloud_cli
 from app.cli.eval_commands import calibrate, eval_cli
 from app.cli.exit_codes import EPILOG, FAILED, INTERRUPTED, exit_code
 from app.cli.keys_commands import keys_cli
@@ -23,7 +24,7 @@ from app.masking import mask_text
 # Without rich markup, help and errors are plain text: whole lines in a pipe, and no frame around a sentence.
 cli = typer.Typer(name="foggate", no_args_is_help=True, context_settings=CONTEXT, rich_markup_mode=None, pretty_exceptions_enable=False)
 config_cli = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
-for group, name in ((config_cli, "config"), (eval_cli, "eval"), (bench_cli, "bench"), (keys_cli, "keys")):
+for group, name in ((config_cli, "config"), (cloud_cli, "cloud"), (eval_cli, "eval"), (bench_cli, "bench"), (keys_cli, "keys")):
     cli.add_typer(group, name=name)
 console = Console(highlight=False)
 

@@ -17,9 +17,11 @@ from app.api.errors import install_handlers
 from app.api.middleware import BodyGuard, CancelOnDisconnect, RequestContext
 from app.api.routes import answers_router, operations_router
 from app.api.state import GatewayState, Limits
-from app.build import build_batcher, build_budget, build_shared_cloud, load_engine
+from app.build import build_batcher, build_budget, build_cloud, build_shared_cloud, formats_found, load_engine
 from app.calibration import Calibration
 from app.cascade import Cascade, OnCloudFailure
+from app.cloud.budget import Budget
+from app.cloud.client import CloudClient
 from app.counts import Counts
 from app.domain import Question
 from app.edge.batcher import Batcher
@@ -42,11 +44,13 @@ WARM_UP_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A warmed-up cascade, the queue of its edge, and the calibration that routes, if one does."""
+    """A warmed-up cascade, the queue of its edge, the calibration that routes, if one does, and the cloud's side, if there is one."""
 
     cascade: Cascade
     batcher: Batcher
     calibration: Calibration | None
+    client: CloudClient | None
+    budget: Budget
 
 
 @contextlib.asynccontextmanager
@@ -77,9 +81,16 @@ async def open_cascade(
         metrics.show_taus(policy.tau, policy.domains, at_most=at_most)
 
     counts = counts or Counts()
-    budget = build_budget(settings, counts, on_change=on_budget)
-    batcher = build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
-    cloud = build_shared_cloud(settings, metrics, budget, counts)
+    budget = build_budget(settings, counts, on_change=on_budget) or Budget((), counts)
+    # Before the model is loaded: a proxy that cannot be used is said at once.
+    client = build_cloud(settings, metrics)
+    cloud = build_shared_cloud(settings, client, metrics, budget) if client else None
+    try:
+        batcher = build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
+    except BaseException:
+        if cloud:
+            await cloud.close()
+        raise
     warm = False
     try:
         calibration = calibration_of(
@@ -95,7 +106,8 @@ async def open_cascade(
         warm = True
         on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
         policy = build_policy(settings, calibration)
-        yield Opened(Cascade(batcher, cloud, policy, on_failure, settings.deadline_ms / 1000, budget), batcher, calibration)
+        cascade = Cascade(batcher, cloud, policy, on_failure, settings.deadline_ms / 1000, budget)
+        yield Opened(cascade, batcher, calibration, client, budget)
     finally:
         # Nobody's question is in a warm-up that was given up.
         await batcher.close(wait=warm)
@@ -162,9 +174,7 @@ def create_app(
             async with open_cascade(settings, metrics, loader, named=named, counts=counts) as opened:
                 cascade, batcher = opened.cascade, opened.batcher
                 state.edge_model = batcher.model
-                if opened.calibration:
-                    state.calibration = opened.calibration.summary() | {"in_force": in_force(opened.calibration, cascade.policy)}
-                _watch(state, batcher, settings.server)
+                _watch(state, opened, settings.server)
                 state.cascade = cascade
                 metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
                 metrics.show_taus(cascade.policy.tau, cascade.policy.domains)
@@ -177,7 +187,8 @@ def create_app(
                     calibrated=state.calibration is not None,
                 )
                 on_ready(batcher.model)
-                await stop.wait()
+                async with formats_found(settings.cloud, opened.client, opened.budget):
+                    await stop.wait()
         except FogGateError as error:
             state.alive = lambda: False
             log.error("the edge model cannot be used", reason=error.message)  # noqa: TRY400  # a sentence, not a traceback
@@ -225,13 +236,26 @@ async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:
         await running
 
 
-def _watch(state: GatewayState, batcher: Batcher, server: ServerSettings) -> None:
-    """Let the probes see the edge worker."""
+def _watch(state: GatewayState, opened: Opened, server: ServerSettings) -> None:
+    """Let the probes see the edge worker, `/v1/models` and `/metrics` the cloud and the calibration."""
+    batcher, budget, client = opened.batcher, opened.budget, opened.client
+    if opened.calibration:
+        state.calibration = opened.calibration.summary() | {"in_force": in_force(opened.calibration, opened.cascade.policy)}
     state.alive = lambda: (
         batcher.alive and batcher.batch_age_s() <= server.live_stall_s and batcher.failed_in_a_row < server.live_failed_batches
     )
     state.failing = lambda: batcher.failed_in_a_row >= server.ready_failed_batches
     state.stalled = lambda: batcher.stalled_s() > server.ready_stall_s
+
+    async def show_budget() -> None:
+        state.metrics.show_budget((left.kind, left.per, left.left, left.amount) for left in await budget.remaining())
+
+    state.before_scrape = show_budget
+    if client is not None:
+        state.cloud_endpoints = lambda: [
+            {"name": one.name, "model": one.model, "answer_format": one.form.in_use.value, "answer_format_from": one.form.how}
+            for one in client.endpoints
+        ]
 
 
 def _telemetry(enabled: bool) -> TelemetryConfig:

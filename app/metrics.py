@@ -1,6 +1,6 @@
 """Every instrument of the gateway, each name written once, on a registry of its own. No unbounded label."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
@@ -37,11 +37,33 @@ class Metrics:
             registry=registry,
         )
         self.confidence = Histogram("foggate_confidence", "The signal that was compared with tau.", buckets=BUCKETS, registry=registry)
-        self.cloud_attempts = Counter("foggate_cloud_attempts_total", "Calls to the cloud endpoint.", ["outcome"], registry=registry)
+        self.cloud_attempts = Counter(
+            "foggate_cloud_attempts_total", "Calls to a cloud endpoint by how they ended.", ["endpoint", "outcome"], registry=registry
+        )
+        self.cloud_attempt_duration = Histogram(
+            "foggate_cloud_attempt_duration_seconds", "One call to a cloud endpoint.", ["endpoint"], buckets=_SECONDS, registry=registry
+        )
         self.cloud_request_duration = Histogram(
             "foggate_cloud_request_duration_seconds", "One cloud question, all attempts.", buckets=_SECONDS, registry=registry
         )
-        self.cloud_tokens = Counter("foggate_cloud_tokens_total", "Tokens the cloud endpoint counted.", ["type"], registry=registry)
+        self.cloud_tokens = Counter(
+            "foggate_cloud_tokens_total", "Tokens that a cloud endpoint counted.", ["endpoint", "type"], registry=registry
+        )
+        self.cloud_cost = Counter(
+            "foggate_cloud_cost_total",
+            "Price of the replies of a cloud endpoint, in the currency of `prices`.",
+            ["endpoint"],
+            registry=registry,
+        )
+        self.cloud_budget_limit = Gauge(
+            "foggate_cloud_budget_limit",
+            "What may be spent: calls, tokens, or cost in the currency of `prices`.",
+            ["kind", "per"],
+            registry=registry,
+        )
+        self.cloud_budget_remaining = Gauge(
+            "foggate_cloud_budget_remaining", "What is left of it in the present minute or day.", ["kind", "per"], registry=registry
+        )
         self.cloud_breaker_state = Gauge(
             "foggate_cloud_breaker_state",
             "0 closed, 1 half-open, 2 open.",
@@ -77,6 +99,12 @@ class Metrics:
         """Publish the cuts in force; the global one under the domain `default`."""
         for domain, cut in {"default": tau, **domains}.items():
             self.tau.labels(domain).set(cut if at_most is None else min(cut, at_most))
+
+    def show_budget(self, bounds: Iterable[tuple[str, str, float, float]]) -> None:
+        """Publish bounds on the cloud: kind, `minute` or `day`, what is left, and of how much."""
+        for kind, per, left, amount in bounds:
+            self.cloud_budget_remaining.labels(kind, per).set(left)
+            self.cloud_budget_limit.labels(kind, per).set(amount)
 
     def exposition(self) -> bytes:
         """The registry in Prometheus' text format."""

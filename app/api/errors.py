@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from app.errors import (
     BudgetExhausted,
     CircuitOpen,
+    CloudMisconfigured,
     CloudRejected,
     CloudTimeout,
     CloudUnavailable,
@@ -46,6 +47,7 @@ STATUS: dict[type[FogGateError], int] = {
     CloudTimeout: 504,
     CloudUnavailable: 502,
     CloudRejected: 502,
+    CloudMisconfigured: 502,
     CloudUnparsable: 502,
     CircuitOpen: 502,
     BudgetExhausted: 502,

@@ -98,6 +98,8 @@ def answers_router(state: GatewayState) -> APIRouter:
         ]
         if state.edge_model and state.calibration:
             models[0] = {**models[0], "calibration": state.calibration}
+        if state.cloud_model and (endpoints := state.cloud_endpoints()):
+            models[-1] = {**models[-1], "endpoints": endpoints}
         return {"object": "list", "data": models}
 
     return router
@@ -118,6 +120,7 @@ def operations_router(state: GatewayState) -> APIRouter:
 
     @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:
+        await state.before_scrape()
         return Response(state.metrics.exposition(), media_type=CONTENT_TYPE)
 
     return router

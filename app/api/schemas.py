@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, FailFast, Field, SkipValidation, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
-from app.domain import BUCKET_LABELS, Outcome, Question, Reason, RouteRequest
+from app.domain import BUCKET_LABELS, CloudReply, Outcome, Question, Reason, RouteRequest
 
 EXAMPLE: dict[str, Any] = {
     "id": "q-1",
@@ -76,6 +76,9 @@ class CloudPart(BaseModel):
     answer: str
     attempts: int
     usage: dict[str, int]
+    answer_probabilities: dict[str, float] | None = Field(
+        None, description="The cloud's own distribution, where `cloud.top_logprobs` asks for it and the endpoint gives it; else absent."
+    )
 
 
 class Timings(BaseModel):
@@ -138,7 +141,7 @@ def answer_body(outcome: Outcome) -> dict[str, Any]:
         }
         if edge
         else None,
-        "cloud": {"model": cloud.model, "answer": cloud.answer, "attempts": cloud.attempts, "usage": dict(cloud.usage)} if cloud else None,
+        "cloud": _cloud_part(cloud) if cloud else None,
         "timings_ms": {
             "queue": _ms(edge.queue_s if edge else None),
             "edge": _ms(edge.inference_s if edge else None),
@@ -146,6 +149,12 @@ def answer_body(outcome: Outcome) -> dict[str, Any]:
             "total": _ms(outcome.total_s),
         },
     }
+
+
+def _cloud_part(cloud: CloudReply) -> dict[str, Any]:
+    part: dict[str, Any] = {"model": cloud.model, "answer": cloud.answer, "attempts": cloud.attempts, "usage": dict(cloud.usage)}
+    # Absent, not null, where the endpoint gave none.
+    return part if cloud.answer_probabilities is None else {**part, "answer_probabilities": dict(cloud.answer_probabilities)}
 
 
 def _ms(seconds: float | None) -> float | None:

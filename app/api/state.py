@@ -1,6 +1,6 @@
 """What the routes see of the running gateway. Filled and changed by the composition root."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,10 @@ class Limits:
     body_timeout_s: float
 
 
+async def _nothing() -> None:
+    """Nothing is known yet."""
+
+
 @dataclass(slots=True)
 class GatewayState:
     """The gateway as it is at this moment.
@@ -33,6 +37,8 @@ class GatewayState:
         draining: a shutdown was asked for; new work is still taken.
         stopping: the listener is closed; what has not begun gets an error of its own.
         calibration: what `/v1/models` says of it; None without one.
+        cloud_endpoints: what `/v1/models` says of the cloud's endpoints.
+        before_scrape: brings metrics up to date that change by themselves.
     """
 
     metrics: Metrics
@@ -44,6 +50,8 @@ class GatewayState:
     alive: Callable[[], bool] = lambda: True
     failing: Callable[[], bool] = lambda: False
     stalled: Callable[[], bool] = lambda: False
+    cloud_endpoints: Callable[[], list[dict[str, Any]]] = list
+    before_scrape: Callable[[], Awaitable[None]] = _nothing
     edge_model: str | None = None
     draining: bool = False
     stopping: bool = False

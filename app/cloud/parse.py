@@ -1,4 +1,4 @@
-"""The cloud's side of the wire as text: the prompt that asks for a letter, and a strict reading of the reply.
+"""Which letter a reply's answer names, read strictly.
 
 Tolerant of form (`B`, `**B**`, `(b)`, `Final answer: B`, `\\boxed{B}`, the option's own text, Cyrillic look-alikes), strict
 in substance: two different claims, a letter that was not offered or prose without a claim is `CloudUnparsable`, never
@@ -7,24 +7,15 @@ a guess. Every pattern here takes time that grows with the length of the reply a
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
-from app.domain import Question, is_unicode, one_line
+from app.domain import Question, one_line
 from app.errors import CloudUnparsable
-from app.prompt import user_prompt
 
-SYSTEM = (
-    "You answer multiple-choice questions. Reply with the letter of the correct option and nothing else, "
-    "in the form 'Final answer: <letter>'."
-)
 # What is left of a reply without its thoughts: a letter, and reasons if they must be. A longer one is not read at all: in a part
 # of it another letter may be claimed than in the whole.
 MAX_ANSWER_CHARS = 16_384
 # A model thinks once before it answers, or a few times.
 _MAX_THOUGHTS = 100
-# Of an endpoint's own words in our answers, and of the counts that it may report.
-_MAX_NAME_CHARS, _MAX_COUNTS, _MAX_COUNT = 200, 16, 10**9
 
 # Cyrillic letters that a model writing Kazakh or Russian uses where a Latin letter is meant: those whose capital looks
 # the same. Б or Д names no option.
@@ -50,11 +41,6 @@ _CLAIMS = (
 )
 
 
-def cloud_messages(question: Question) -> list[dict[str, str]]:
-    """Chat messages that ask for one letter; the options are laid out as for the edge."""
-    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user_prompt(question)}]
-
-
 def parse_letter(reply: str, question: Question) -> str:
     """The offered letter that the reply names.
 
@@ -68,29 +54,6 @@ def parse_letter(reply: str, question: Question) -> str:
     if len(claimed) == 1 and (letter := claimed.pop()) in question.letters:
         return letter
     raise CloudUnparsable("the cloud's reply names no single offered option")
-
-
-def read_usage(payload: Mapping[str, Any]) -> dict[str, int]:
-    """The tokens that the endpoint counted, by its own names: whole numbers up to a thousand million, and no other.
-
-    They are shown to the caller, put on a span and charged to budgets, so nothing goes through that those could not hold.
-
-    Raises:
-        AttributeError: what stands there is no object.
-    """
-    usage = payload.get("usage") or {}
-    counts = {name: count for name, count in usage.items() if type(count) is int and 0 <= count <= _MAX_COUNT and _is_name(name)}
-    return dict(list(counts.items())[:_MAX_COUNTS])
-
-
-def read_model(payload: Mapping[str, Any], asked: str) -> str:
-    """How the model calls itself, or the name that was asked for where that is no name."""
-    model = payload.get("model")
-    return model if isinstance(model, str) and model and len(model) <= _MAX_NAME_CHARS and is_unicode(model) else asked
-
-
-def _is_name(text: str) -> bool:
-    return len(text) <= _MAX_NAME_CHARS and text.isascii() and text.isidentifier()
 
 
 def _without_thoughts(reply: str) -> str:

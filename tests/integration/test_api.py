@@ -509,7 +509,7 @@ async def test_the_metrics_count_what_happened():
         'foggate_requests_total{reason="confident",route="edge"} 2.0',
         'foggate_requests_total{reason="low_confidence",route="cloud"} 1.0',
         'foggate_rejected_total{reason="invalid_question"} 1.0',
-        'foggate_cloud_attempts_total{outcome="200"} 1.0',
+        'foggate_cloud_attempts_total{endpoint="default",outcome="200"} 1.0',
         'foggate_tau{domain="default"} 0.5',
         "foggate_confidence_count 3.0",
     ):
