@@ -1,0 +1,138 @@
+"""The parts of an answer that are marked as the answer: JSON, `<answer>` tags, `\\\\boxed{…}`.
+
+What they name is a claim; the rest of the text is prose, with a placeholder where a part was.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from app.cloud.claims import FINAL, Claim, claims
+from app.cloud.values import UNCLEAR, Values, letters_as_latin
+from app.strict_json import loads
+
+_PLACEHOLDER = "\N{WHITE SQUARE}"
+_MAX_VALUES = 2_000
+_KEYS = frozenset(
+    "answer finalanswer letter choice option selectedoption selectedanswer selectedchoice correctanswer correctoption correctchoice answerletter "
+    "finalchoice selected optionletter answeroption answerchoice finalletter".split()
+)
+_KEY = r"(?:final[_ ]?|correct[_ ]?|selected[_ ]?)?(?:answer|letter|choice|option)(?:[_ ]?(?:letter|option|choice))?"
+_PAIR = re.compile(rf"[\"']{_KEY}[\"']\s{{0,20}}:\s{{0,20}}(?:\"([^\"\\\n]{{0,2000}})\"|'([^'\\\n]{{0,2000}})'|([^\s,}}\"']{{1,40}}))", re.IGNORECASE)
+_FENCE = re.compile(r"```(?:json|JSON)?[ \t]*\n?([{\[][^`]*+)```")
+_TAG = re.compile(r"<(final[_-]?answer|answer|choice|letter|option)(?:\s[^<>]{0,100})?>([^<]{0,2000})(?:</\1\s?>|\Z)", re.IGNORECASE)
+_BOX = re.compile(r"\\f?boxed\s?\{|<\|begin_of_box\|>")
+_MAX_BOX = 600
+_LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|bf|rm|boldsymbol)\b|\\[,;:! ]")
+_WRAPS = re.compile(r"</?(?:response|output|solution|final|result|div|p|b|strong|em|i|u|span|br|code|root|reply)\s?/?>", re.IGNORECASE)
+
+
+def regions(text: str, values: Values) -> tuple[list[Claim], str]:
+    """The claims of the marked parts, and the text of the same length without them."""
+    stripped = _unfenced(text)
+    if stripped[:1] in {"{", "["} and (decoded := _json(stripped)) is not None:
+        return [Claim(0, len(text), letter, FINAL) for letter in _named(decoded, values)], ""
+    found: list[Claim] = []
+    for pattern in (_FENCE, _PAIR, _TAG):
+        for match in list(pattern.finditer(text)):
+            letters = list(_match_letters(pattern, match, values))
+            if letters or pattern is _TAG:
+                found.extend(Claim(match.start(), match.end(), letter, FINAL) for letter in letters)
+                text = _without(text, match.start(), match.end())
+    for start, end in list(_boxes(text)):
+        if letter := _boxed(text[start:end], values):
+            found.append(Claim(start, end, letter, FINAL))
+        text = _without(text, start, end)
+    return found, _WRAPS.sub(lambda tag: " " * len(tag[0]), text)
+
+
+def _match_letters(pattern: re.Pattern[str], match: re.Match[str], values: Values) -> Iterator[str]:
+    if pattern is _FENCE:
+        decoded = _json(match[1])
+        yield from () if decoded is None else _named(decoded, values)
+    elif pattern is _PAIR:
+        yield _value(match[1] or match[2] or match[3] or "", values)
+    elif inner := match[2].strip():
+        whole = values.whole(inner)
+        if whole is None:
+            found = {claim.letter for claim in claims(inner, letters_as_latin(inner), values)}
+            whole = found.pop() if len(found) == 1 else UNCLEAR
+        yield whole
+
+
+def _without(text: str, start: int, end: int) -> str:
+    return text[:start] + _PLACEHOLDER * (end - start) + text[end:]
+
+
+def _unfenced(text: str) -> str:
+    text = text.strip()
+    if text.startswith("```") and text.endswith("```"):
+        text = re.sub(r"\A```\w{0,10}\s*", "", text)[:-3].strip()
+    return text
+
+
+def _json(text: str) -> Any:
+    try:
+        return loads(text.encode(), max_values=_MAX_VALUES)
+    except ValueError:
+        return None
+
+
+def _named(decoded: Any, values: Values) -> Iterator[str]:
+    """What stands under the names of an answer, at any depth; a value that is none is unclear."""
+    if isinstance(decoded, list):
+        for item in decoded:
+            yield from _named(item, values)
+    elif isinstance(decoded, dict):
+        for key, value in decoded.items():
+            plain = re.sub(r"[^a-z]", "", key[:40].lower())
+            if plain in _KEYS:
+                yield from _under(value, values)
+            elif isinstance(value, dict | list):
+                yield from _named(value, values)
+
+
+def _under(value: Any, values: Values) -> Iterator[str]:
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, dict):
+        named = list(_named(value, values))
+        texts = [values.texts.equal(item) for key, item in value.items() if key.lower() in {"text", "value", "content"} and isinstance(item, str)]
+        yield from [*named, *(letter for letter in texts if letter)] or [UNCLEAR]
+    elif isinstance(value, str):
+        yield _value(value, values)
+    else:
+        yield (values.texts.equal(str(value)) if type(value) is int else None) or UNCLEAR
+
+
+def _value(text: str, values: Values) -> str:
+    return values.whole(text) or UNCLEAR
+
+
+def _boxes(text: str) -> Iterator[tuple[int, int]]:
+    at = 0
+    while match := _BOX.search(text, at):
+        if match[0].startswith("<"):
+            end = text.find("<|end_of_box|>", match.end(), match.end() + _MAX_BOX)
+            at = match.end() if end < 0 else end + len("<|end_of_box|>")
+            yield match.start(), at
+            continue
+        depth, end = 1, match.end()
+        for end in range(match.end(), min(len(text), match.end() + _MAX_BOX)):
+            depth += (text[end] == "{") - (text[end] == "}")
+            if not depth:
+                break
+        at = end + 1 if not depth else match.end()
+        yield match.start(), at
+
+
+def _boxed(box: str, values: Values) -> str | None:
+    """What a box names: an option, several (unclear), or a value of the calculation (None)."""
+    inner = box[box.find("{") + 1 : -1] if box.startswith("\\") else box[len("<|begin_of_box|>") : -len("<|end_of_box|>")]
+    if letter := values.whole(inner):
+        return letter
+    plain = _LATEX.sub(" ", inner).replace("{", " ").replace("}", " ")
+    if letter := values.whole(" ".join(plain.split())):
+        return letter
+    several = re.findall(r"(?<!\w)[A-Z](?!\w)", plain)
+    return UNCLEAR if len(set(several)) > 1 and re.search(r"\b(?:or|and)\b|,", plain) else None

@@ -1,0 +1,136 @@
+"""Which option a short piece of text names that stands where an answer stands: a letter, an option's text, or both.
+
+A value is an offered letter, `UNCLEAR` (it names something, and not one offered option), or None (it names nothing).
+"""
+
+import re
+
+from app.cloud.text import OptionTexts, normal, seen
+from app.domain import Question
+
+UNCLEAR = "?"
+
+# Cyrillic and Greek letters that a model uses where a Latin letter is meant: those whose capital looks the same. Б or Д
+# names no option.
+_LOOK_ALIKES = dict(zip("АВСЕНІЈКМОРЅТХУ" + "ΑΒΕ", "ABCEHIJKMOPSTXY" + "ABE", strict=True))
+_LOOK_ALIKES |= {cyrillic.lower(): latin.lower() for cyrillic, latin in list(_LOOK_ALIKES.items())[:15]}
+_ALONE = re.compile(rf"(?<!\w)[{''.join(_LOOK_ALIKES)}](?!\w)")
+# А Б В Г count the options in an alphabet in which В is the third.
+_CYRILLIC_LIST = re.compile(r"(?<!\w)[БГДбгд](?!\w)\s?[).:]")
+# Full-width, circled, squared and mathematical letters.
+_FORMS = str.maketrans(
+    {
+        **{chr(start + n): chr(65 + n) for start in (0xFF21, 0x24B6, 0x1F130, 0x1F150, 0x1F170, 0x1D400, 0x1D5D4) for n in range(26)},
+        **{chr(start + n): chr(97 + n) for start in (0xFF41, 0x24D0, 0x1D41A) for n in range(26)},
+        **{chr(0xFF08): "(", chr(0xFF09): ")", chr(0xFF1A): ":", chr(0xFF0E): ".", chr(0x3002): ".", chr(0xFF0C): ",", "、": ","},
+    }
+)
+
+OPEN = r"[\s*_`$(\[{<\"'“«‘「『【|]*+(?:\\(?:text|textbf|mathrm|mathbf|boxed)\{[\s*(]*+)?"
+CLOSE = r"[*_`$)\]}>\"'”»’」』】|]*+"
+WORDS = r"(?:(?:option|choice|answer|letter|вариант|нұсқа|буква|选项|選項|選択肢|opción|opção|alternativa|letra|lettre|buchstabe|đáp án)\s*+)?"
+_ONLY = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}[.,;:!]?{CLOSE}[\s✅✔✓☑👍🎯\ufe0f]*+\Z", re.IGNORECASE)
+_LABEL = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]]{CLOSE}|(?<=[)\]*])|\s?[-–—](?=\s)|,?(?=\s+because\b))\s*+(\S.*)\Z", re.DOTALL | re.IGNORECASE)
+_JUDGED = re.compile(
+    r"\b(?:wrong|incorrect|false|not|no|isn't|eliminated?|unlikely|ruled|or|неверно|неправильно|falsch|falso|incorrecta)\b|错|誤|[✗✘❌×]\s*$",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"\d[\d.,]*")
+_REMARK = re.compile(r"(?:because|since|as|the|this|that|it|its|correct|right|yes|true|final|most|see|i|explanation|reason\w*|we|by|in|for|so)\b", re.IGNORECASE)
+_MANY_WORDS = 3
+_SEPARATOR = re.compile(r"[*_`)\]}\"'”»]{0,6}\s*(?:[.:,;)\]]|[-–—](?=\s))?[*`]{0,4}\s*")
+_BRACKETED = re.compile(r"\(([^()]{1,500})\)[.*]{0,3}\Z")
+
+
+def letters_as_latin(text: str) -> str:
+    """The text, of the same length, with look-alikes that stand alone and special forms of letters as Latin letters."""
+    text = text.translate(_FORMS)
+    return text if _CYRILLIC_LIST.search(text) else _ALONE.sub(lambda letter: _LOOK_ALIKES[letter[0]], text)
+
+
+class Values:
+    """Reads values of one question."""
+
+    def __init__(self, question: Question) -> None:
+        self.letters = question.letters
+        self.texts = OptionTexts(question)
+        self._question = question
+
+    def texts_of(self, letter: str) -> str:
+        """The text of an offered letter's option."""
+        return self._question.text_of(letter)
+
+    def whole(self, text: str) -> str | None:
+        """What a text names that is nothing but an answer: `B`, `(b)`, `Option B`, `B. Paris`, `Paris`."""
+        text = seen(text).strip()
+        by_text = self.texts.equal(text)
+        latin = letters_as_latin(text)
+        if only := _ONLY.match(latin):
+            letter = only[1].upper()
+            offered = letter in self.letters
+            if by_text:
+                return by_text if by_text == letter or not offered else UNCLEAR
+            return letter if offered else UNCLEAR
+        return by_text or (None if "\n" in text else self.labelled(text))
+
+    def labelled(self, text: str) -> str | None:
+        """What `B. Paris` or `(B) Paris — because …` names: the letter, if what follows is the option's own text."""
+        label = _LABEL.match(letters_as_latin(text))
+        if not label or label[1].upper() not in self.letters:
+            return None
+        letter, rest = label[1].upper(), text[label.start(2) :]
+        if self._repeats(letter, rest):
+            return letter
+        if self.texts.equal(text):
+            return None
+        return UNCLEAR if self.texts.begins(rest) else None
+
+    def _repeats(self, letter: str, rest: str) -> bool:
+        """Whether this is the text of the letter's option, with nothing behind it in the sentence that judges it wrong."""
+        line = rest.split("\n", 1)[0].strip(" *`")
+        if self.texts.begins(line) != letter:
+            return False
+        behind = normal(line)[len(normal(self._question.text_of(letter))) :]
+        return behind.lstrip("\"')*")[:1] in {".", "!"} or not _JUDGED.search(behind[:200])
+
+    def introduces(self, letter: str, rest: str) -> bool:
+        """Whether this is a sentence about the letter's option that begins with its text and judges it not wrong."""
+        sentence = normal(re.split(r"(?<=[.!?])\s", rest, maxsplit=1)[0])
+        own = normal(self._question.text_of(letter))
+        return sentence.startswith(own + " ") and not _JUDGED.search(sentence, len(own))
+
+    def contradicted(self, letter: str, behind: str, *, label: bool) -> bool:
+        """Whether what follows a letter is another option's text, or no text of an option where there should be one.
+
+        Args:
+            letter: an offered letter.
+            behind: what follows it, to the end of the line.
+            label: whether the letter stands as in a list (`B) …`, `B: …`), so that its option's text is expected.
+        """
+        behind = behind[_SEPARATOR.match(behind).end() :].strip()  # type: ignore[union-attr]  # matches the empty text, too
+        behind = bracketed[1] if (bracketed := _BRACKETED.match(behind)) else behind
+        if self._repeats(letter, behind):
+            return False
+        other = self.texts.begins(behind) if behind else None
+        if other or not behind:
+            return other not in {None, letter}
+        if self._surname(letter, behind):
+            return True
+        form, own = normal(behind), normal(self._question.text_of(letter))
+        if form.startswith(own) or not label or self.texts.is_part(letter, behind):
+            return False
+        number = _NUMBER.match(form.lstrip("$€£¥₸₽+- "))
+        if number and (numbers := _NUMBER.findall(own)):
+            return number[0].rstrip(".,") not in {found.rstrip(".,") for found in numbers}
+        words = form.split()
+        return len(words) <= _MANY_WORDS and not _REMARK.match(form) and not set(words) & set(own.split())
+
+    def _surname(self, letter: str, behind: str) -> bool:
+        """Whether `A. Lincoln` is what another option writes as `Abraham Lincoln`."""
+        first = (re.match(r"\w+", behind) or [""])[0].casefold()
+        for other, option in zip(self.letters, self._question.options, strict=True):
+            words = re.findall(r"\w+", option.casefold())
+            named = any(one.startswith(letter.lower()) and two == first for one, two in zip(words, words[1:], strict=False))
+            if named and other != letter and len(first) > 2:  # noqa: PLR2004
+                return True
+        return False
