@@ -17,7 +17,7 @@ from rich.console import Console
 from app.build import build_cloud, build_engine, load_edge_model
 from app.cascade import Cloud
 from app.cli.bars import bars
-from app.cloud.parse import SYSTEM
+from app.cloud.messages import SYSTEM
 from app.domain import BUCKET_LABELS
 from app.edge.builtin import default_cache_dir
 from app.edge.threads import set_threads, set_wait_policy

@@ -23,10 +23,10 @@ _LEADS = {
     "en verb": r"(?:I|we)(?:\s+(?:would|will)|['’](?:d|ll))?\s+(?:choose|select|pick|go\s+with|answer|vote\s+for)\s*:?",
     "ru": rf"(?:ответ(?:ом)?|(?:правильн|верн)\w{{2,4}}\s+вариант)(?:\s+(?:является|будет|это))?{_MARKS}\s*(?:{_SIGN}|(?<=является)|(?<=будет)|(?<=это))",
     "uk": rf"відповідь(?:\s+є)?{_MARKS}\s*(?:{_SIGN}|(?<=є))",
-    "kk": rf"(?:жауа(?:п|бы|бым|птың)|дұрыс\s+нұсқа(?:сы)?){_MARKS}\s*{_SIGN}",
+    "kk": rf"(?:жауа(?:п|бы|бым|птың)|дұрыс\s+нұсқа(?:сы)?){_MARKS}(?:\s*{_SIGN}|\s(?=[A-Z]\b))",
     "ky uz": rf"(?:жооп|javob){_MARKS}\s*{_SIGN}",
-    "zh": rf"(?:答案|正[确確]选项|正確選項)(?:应该|應該|应|應)?{_MARKS}\s*(?:是|为|為|选|選|{_SIGN})\s*{_SIGN}?",
-    "zh verb": r"(?<![不没别勿误错])(?<!可能)(?:故|应|應|因此|所以|本题|最终|我)(?:选|選)(?:择|擇)?\s*[:：]?",
+    "zh": rf"(?:答案|正[确確]选项|正確選項)(?:应该|應該|应|應)?{_MARKS}\s*(?:是|为|為|选|選|{_SIGN})\s*{_SIGN}?|【(?:正确|正確|参考)?答案】",
+    "zh verb": r"(?:(?<![不没别勿误错])(?<!可能)(?:故|应|應|因此|所以|本题|最终|我)|(?m:^)[ \t*]{0,4})(?:选|選)(?:择|擇)?\s*[:：]?",
     "ja": rf"(?<!不)(?:正解|正答|答え|解答|回答){_MARKS}\s*(?:は|{_SIGN})\s*{_SIGN}?",
     "ko": rf"(?<!오)(?:정답|답변|답){_MARKS}\s*(?:은|는|이|{_SIGN})\s*{_SIGN}?",
     "de": rf"(?:Antwort|Lösung){_MARKS}\s*(?:(?:ist|lautet|wäre)\b(?:\s+(?:also|daher|somit))?\s*:?|{_SIGN})",
@@ -44,7 +44,10 @@ _LETTER_WORD = (
     r"(?:\s*+(?:option|choice|answer|letter|number|вариант|буква|нұсқа|选项|選項|la\s+opción|opción|a\s+opção|a\s+letra|letra|l['’]option|"
     r"la\s+lettre|Buchstabe|Option|lựa\s+chọn)\b\s?:?)?"
 )
-HEADS = re.compile(rf"(?<![\w\\])(?:{'|'.join(_LEADS.values())}){_LETTER_WORD}|(?:{_LEADS['zh']}|{_LEADS['zh verb']}|{_LEADS['ja']}|{_LEADS['ko']})", re.IGNORECASE)
+HEADS = re.compile(
+    rf"(?<![\w\\])(?:{'|'.join(_LEADS.values())}){_LETTER_WORD}|(?:{_LEADS['zh']}|{_LEADS['zh verb']}|{_LEADS['ja']}|{_LEADS['ko']})",
+    re.IGNORECASE,
+)
 
 # The word before the head: any other may turn its meaning (`wrong answer: A`, `your answer is A`).
 _BEFORE = re.compile(
@@ -57,13 +60,16 @@ _BEFORE = re.compile(
     re.IGNORECASE,
 )
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_CJK_DENIAL = re.compile("[不非误誤错錯没]|可能|如果|假[设設]|若|오답|아닌|만약|もし")
+_CJK_DENIAL = re.compile("[不非误誤错錯没]|可能|오답|아닌")
 
 _SENTENCE = re.compile(r"(?:[.!?](?=\s)|[。！？\n])")
-_RESET = re.compile(r"\b(?:so|therefore|thus|hence|consequently)\b|因此|所以|поэтому|значит|donc\b|daher\b|por\s+(?:lo\s+)?tanto", re.IGNORECASE)
+_RESET = re.compile(
+    r"\b(?:so|therefore|thus|hence|consequently)\b|因此|所以|поэтому|значит|donc\b|daher\b|por\s+(?:lo\s+)?tanto", re.IGNORECASE
+)
 _CLAUSE = re.compile(r"[,;:—–]")
 _SUPPOSED = re.compile(
-    r"\b(?:if|suppose|supposing|assum\w+|unless|whether|had|imagine|were|wenn|falls|si|se|если|егер)\b|如果|假[设設]|もし|만약", re.IGNORECASE
+    r"\b(?:examples?|e\.g|instance|format|template|if|suppose|supposing|assum\w+|unless|whether|had|imagine|were|wenn|falls|si|se|если|егер)\b|如果|假[设設]|若|もし|만약",
+    re.IGNORECASE,
 )
 _DENIED = re.compile(
     r"\b(?:not|\w+n['’]t|never|no|neither|nor|cannot|might|may|could|someone|somebody|some|people|students?|many|often|common\w*|usual\w*|wrong\w*|"
@@ -74,7 +80,8 @@ _DENIED = re.compile(
 )
 _CONTEXT = 240
 _FINAL = re.compile(
-    r"\b(?:final|итоговый|окончательный|финальный|соңғы|endgültige|definitiva|finale)\W{1,4}\w{0,4}\Z|(?:最终|最終|최종)\W{0,4}\w{0,4}\Z", re.IGNORECASE
+    r"\b(?:final|итоговый|окончательный|финальный|соңғы|endgültige|definitiva|finale)\W{1,4}\w{0,4}\Z|(?:最终|最終|최종)\W{0,4}\w{0,4}\Z",
+    re.IGNORECASE,
 )
 
 # What a model writes when it takes back what it wrote before.
@@ -99,9 +106,9 @@ def is_asserted(text: str, start: int) -> bool:
     before = text[max(0, start - _CONTEXT) : start]
     sentence = _SENTENCE.split(before)[-1]
     if _CJK.match(text, start):
-        clause = re.split("[，,、；：]", sentence)[-1]
-        return not _CJK_DENIAL.search(clause)
-    if not _BEFORE.search(text[max(0, start - 40) : start]) and not (start == 0 or text[start - 1 : start] in "\n"):
+        own = _RESET.split(sentence)[-1]
+        return not (_SUPPOSED.search(own) or _CJK_DENIAL.search(re.split("[，,、；：]", own)[-1]))
+    if not _BEFORE.search(text[max(0, start - 40) : start]) and not (start == 0 or text[start - 1 : start] == "\n"):
         return False
     own = _RESET.split(sentence)[-1]
     return not (_SUPPOSED.search(own) or _DENIED.search(_CLAUSE.split(own)[-1]) or is_quoted(text, start))

@@ -67,26 +67,18 @@ def _read(text: str, values: Values, question: Question, *, cut: bool) -> str | 
 
 def _settled(found: Sequence[Claim], latin: str) -> Claim | None:
     """The last claim, if no other one stands against it."""
-    # Behind the last claim stands nothing, so that it is the last word; before it, it was an announcement.
-    if found and found[-1].letter == NOTHING:
-        return None
-    found = [claim for claim in found if claim.letter != NOTHING]
-    if not found:
-        return None
-    firm = [claim for claim in found if claim.strength >= PROSE] or [claim for claim in found if claim.strength > DOUBTED]
-    if not firm or found[-1].strength == DOUBTED:
+    named = [claim for claim in found if claim.letter != NOTHING]
+    firm = [claim for claim in named if claim.strength >= PROSE] or [claim for claim in named if claim.strength > DOUBTED]
+    # A last word that names nothing, doubts, or names another letter than the firm claims do.
+    if not firm or found[-1].strength == DOUBTED or found[-1].letter != firm[-1].letter:
         return None
     last = firm[-1]
-    if found[-1].letter != last.letter:
-        return None
     others = [claim for claim in firm if claim.letter != last.letter]
-    if not others:
-        return last
-    if last.strength < FINAL or any(claim.strength >= FINAL for claim in others):
-        return None
+    letters = [claim for claim in others if claim.letter != UNCLEAR]
     # "The answer is A. Wait, … Final answer: B", and "The answer is A or C. … Final answer: B".
-    named = [claim for claim in others if claim.letter != UNCLEAR]
-    return last if not named or TAKEN_BACK.search(latin, named[-1].end, last.start) else None
+    overruled = last.strength == FINAL and all(claim.strength < FINAL for claim in others)
+    overruled = overruled and (not letters or TAKEN_BACK.search(latin, letters[-1].end, last.start) is not None)
+    return last if overruled or not others else None
 
 
 def _negated(latin: str) -> set[str]:

@@ -9,20 +9,20 @@ from typing import Any
 
 from app.cloud.claims import FINAL, Claim, claims
 from app.cloud.values import UNCLEAR, Values, letters_as_latin
+from app.errors import CloudUnparsable
 from app.strict_json import loads
 
 _PLACEHOLDER = "\N{WHITE SQUARE}"
 _MAX_VALUES = 2_000
-_KEYS = frozenset(
-    "answer finalanswer letter choice option selectedoption selectedanswer selectedchoice correctanswer correctoption correctchoice answerletter "
-    "finalchoice selected optionletter answeroption answerchoice finalletter".split()
-)
+_KEYS = re.compile(r"(?:(?:final|correct|selected)?(?:answer|option|choice|letter)|selected|(?:answer|option)(?:letter|option|choice))\Z")
 _KEY = r"(?:final[_ ]?|correct[_ ]?|selected[_ ]?)?(?:answer|letter|choice|option)(?:[_ ]?(?:letter|option|choice))?"
-_PAIR = re.compile(rf"[\"']{_KEY}[\"']\s{{0,20}}:\s{{0,20}}(?:\"([^\"\\\n]{{0,2000}})\"|'([^'\\\n]{{0,2000}})'|([^\s,}}\"']{{1,40}}))", re.IGNORECASE)
+_PAIR = re.compile(
+    rf"[\"']{_KEY}[\"']\s{{0,20}}:\s{{0,20}}(?:\"([^\"\\\n]{{0,2000}})\"|'([^'\\\n]{{0,2000}})'|([^\s,}}\"']{{1,40}}))", re.IGNORECASE
+)
 _FENCE = re.compile(r"```(?:json|JSON)?[ \t]*\n?([{\[][^`]*+)```")
 _TAG = re.compile(r"<(final[_-]?answer|answer|choice|letter|option)(?:\s[^<>]{0,100})?>([^<]{0,2000})(?:</\1\s?>|\Z)", re.IGNORECASE)
 _BOX = re.compile(r"\\f?boxed\s?\{|<\|begin_of_box\|>")
-_MAX_BOX = 600
+_MAX_BOX, _MAX_BOXES = 600, 40
 _LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|bf|rm|boldsymbol)\b|\\[,;:! ]")
 _WRAPS = re.compile(r"</?(?:response|output|solution|final|result|div|p|b|strong|em|i|u|span|br|code|root|reply)\s?/?>", re.IGNORECASE)
 
@@ -86,7 +86,7 @@ def _named(decoded: Any, values: Values) -> Iterator[str]:
     elif isinstance(decoded, dict):
         for key, value in decoded.items():
             plain = re.sub(r"[^a-z]", "", key[:40].lower())
-            if plain in _KEYS:
+            if _KEYS.match(plain):
                 yield from _under(value, values)
             elif isinstance(value, dict | list):
                 yield from _named(value, values)
@@ -97,7 +97,9 @@ def _under(value: Any, values: Values) -> Iterator[str]:
         value = value[0]
     if isinstance(value, dict):
         named = list(_named(value, values))
-        texts = [values.texts.equal(item) for key, item in value.items() if key.lower() in {"text", "value", "content"} and isinstance(item, str)]
+        texts = [
+            values.texts.equal(item) for key, item in value.items() if key.lower() in {"text", "value", "content"} and isinstance(item, str)
+        ]
         yield from [*named, *(letter for letter in texts if letter)] or [UNCLEAR]
     elif isinstance(value, str):
         yield _value(value, values)
@@ -110,8 +112,11 @@ def _value(text: str, values: Values) -> str:
 
 
 def _boxes(text: str) -> Iterator[tuple[int, int]]:
-    at = 0
+    at = number = 0
     while match := _BOX.search(text, at):
+        number += 1
+        if number > _MAX_BOXES:
+            raise CloudUnparsable("the cloud's reply claims too often to be an answer")
         if match[0].startswith("<"):
             end = text.find("<|end_of_box|>", match.end(), match.end() + _MAX_BOX)
             at = match.end() if end < 0 else end + len("<|end_of_box|>")

@@ -13,13 +13,16 @@ from app.domain import Question
 from app.errors import CloudUnparsable
 
 # What endpoints say when the model came to its end by itself.
-_ENDED = frozenset({"stop", "end_turn", "stop_sequence", "eos", "eos_token", "completed", "complete", "end", "finished", "done", "finish_reason_stop"})
+_ENDED = frozenset(
+    {"stop", "end_turn", "stop_sequence", "eos", "eos_token", "completed", "complete", "end", "finished", "done", "finish_reason_stop"}
+)
 # When the end was somebody else's doing, what was said until then is no answer.
-_BROKEN = frozenset(
+_BROKEN_WORDS = (
     "content_filter content_filtered tool_calls tool_call tool_use function_call error safety recitation blocklist prohibited_content spii "
     "malformed_function_call refusal cancelled canceled abort aborted insufficient_system_resource network_error sensitive other language "
-    "pause_turn".split()
+    "pause_turn"
 )
+_BROKEN = frozenset(_BROKEN_WORDS.split())
 _TEXT_PARTS = frozenset({"text", "output_text"})
 _THOUGHT_PARTS = frozenset({"thinking", "reasoning", "redacted_thinking", "thought", "reasoning_text", "summary_text"})
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "thoughts")

@@ -17,50 +17,55 @@ _ALIKE = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛′`´", "'"),
         **dict.fromkeys("“”„‟″«»", '"'),
-        **dict.fromkeys("‐‑‒–—―−", "-"),  # noqa: RUF001
+        **dict.fromkeys("‐‑‒–—―−", "-"),
         "…": "...",
         "⋅": "·",
         **{chr(0xFF01 + n): chr(0x21 + n) for n in range(94)},
         **{chr(0x2080 + n): str(n) for n in range(10)},
     }
 )
+# Composing a run of marks takes time that grows with the square of its length; no letter carries so many.
+_MARKS = re.compile(r"[^\w\s\x00-\x7f]{64}")
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _RAISED_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]++")
 
-# In this order. No pattern can begin again inside of what it has looked at in vain, or looks at a bounded piece only.
+# In this order, each where one of its characters is there (always without). No pattern can begin again inside of what it has
+# looked at in vain, or looks at a bounded piece only.
 _REWRITES = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"\\%", "%"),
-        (r"\\[()\[\]]", ""),
-        (r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|operatorname|boxed)\{([^{}]{0,300})\}", r"\1"),
-        (r"\\(?:left|right)(?![A-Za-z])", ""),
-        (r"\\[,;:! ]", " "),
-        (r"\\[dt]frac(?![A-Za-z])", r"\\frac"),
-        (r"\\frac\{([^{}]{1,40})\}\{([^{}]{1,40})\}", r"\1/\2"),
-        (r"\\times(?![A-Za-z])", "×"),
-        (r"\\cdot(?![A-Za-z])", "·"),
-        (r"\^\{\\circ\}|\^\\circ(?![A-Za-z])", "°"),
-        (r"\^\{([^{}]{1,40})\}", r"^\1"),
-        (r"(?<![\w*])\*\*(?=[^\s*])([^*]{1,2000})(?<!\s)\*\*(?![\w*])", r"\1"),
-        (r"(?<![\w*\\)])\*(?=[^\s*])([^*]{1,2000})(?<!\s)\*(?![\w*])", r"\1"),
-        (r"(?<![\w\\])_(?=[^\W_])([^_]{1,2000})(?<!\s)_(?!\w)", r"\1"),
-        (r"^#{1,6} ", ""),
-        (r"(?<=\d) ?([€£¥₹₸₽]|\$(?!\S))(?!\w)", r" \1"),
-        (r"(?<![\w.,])(\d[\d.,]{0,30}) ([$€£¥₹₸₽])", r"\2\1"),
-        (r"([$€£¥₹₸₽]) (?=\d)", r"\1"),
-        (r" ?([=+*/^<>≤≥≠≈×·÷]) ?", r"\1"),
-        (r"(?<=\d) ?- ?(?=\d)", "-"),
-        (r" (?=[%°)\]}])|(?<=[(\[{]) ", ""),
-        (r"(?<=[\d)\]]), (?=[\d(\[-])", ","),
-        (r"  +", " "),
+    (frozenset(needs), re.compile(pattern), replacement)
+    for needs, pattern, replacement in (
+        ("\\", r"\\%", "%"),
+        ("\\", r"\\[()\[\]]", ""),
+        ("\\", r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|operatorname|boxed)\{([^{}]{0,300})\}", r"\1"),
+        ("\\", r"\\(?:left|right)(?![A-Za-z])", ""),
+        ("\\", r"\\[,;:! ]", " "),
+        ("\\", r"\\[dt]frac(?![A-Za-z])", r"\\frac"),
+        ("\\", r"\\frac\{([^{}]{1,40})\}\{([^{}]{1,40})\}", r"\1/\2"),
+        ("\\", r"\\times(?![A-Za-z])", "×"),
+        ("\\", r"\\cdot(?![A-Za-z])", "·"),
+        ("\\", r"\^\{\\circ\}|\^\\circ(?![A-Za-z])", "°"),
+        ("^", r"\^\{([^{}]{1,40})\}", r"^\1"),
+        ("*", r"(?<![\w*])\*\*(?=[^\s*])([^*]{1,2000})(?<!\s)\*\*(?![\w*])", r"\1"),
+        ("*", r"(?<![\w*\\)])\*(?=[^\s*])([^*]{1,2000})(?<!\s)\*(?![\w*])", r"\1"),
+        ("_", r"(?<![\w\\])_(?=[^\W_])([^_]{1,2000})(?<!\s)_(?!\w)", r"\1"),
+        ("#", r"^#{1,6} ", ""),
+        ("$€£¥₹₸₽", r"(?<=\d) ?([€£¥₹₸₽]|\$(?!\S))(?!\w)", r" \1"),
+        ("$€£¥₹₸₽", r"(?<![\w.,])(\d[\d.,]{0,30}) ([$€£¥₹₸₽])", r"\2\1"),
+        ("$€£¥₹₸₽", r"([$€£¥₹₸₽]) (?=\d)", r"\1"),
+        ("=+*/^<>≤≥≠≈×·÷", r" ?([=+*/^<>≤≥≠≈×·÷]) ?", r"\1"),
+        ("-", r"(?<=\d) ?- ?(?=\d)", "-"),
+        ("%°)]}([{", r" (?=[%°)\]}])|(?<=[(\[{]) ", ""),
+        (",", r"(?<=[\d)\]]), (?=[\d(\[-])", ","),
+        ("", r"  +", " "),
     )
 )
 _MATHS = re.compile(r"\$([^$]{1,1000})\$(?!\d)")
+MAX_OPTION_CHARS = 2_000
 _WORD = re.compile(r"[^\W\d_]++")
 # Short words in which capitals mean nothing; in a unit or a symbol they do.
-_WORDS = frozenset("a an all am and any are as at be both but by for from he her his if in is it its me my nor not no of on or our out she so "
-                   "that the their they this to up us was we who with yes you not only none один да нет не и в на".split())  # fmt: skip
+_SMALL_WORDS = ("a an all am and any are as at be both but by for from he her his if in is it its me my nor not no of on or our out she so "
+                   "that the their they this to up us was we who with yes you not only none один да нет не и в на")  # fmt: skip
+_WORDS = frozenset(_SMALL_WORDS.split())
 _QUOTES = {'"': '"', "'": "'"}
 # What may follow an option's text: the end, or a sign or word after which something else begins.
 _BEHIND = re.compile(
@@ -72,7 +77,8 @@ _BEHIND = re.compile(
 
 def seen(text: str) -> str:
     """The text in composed form (NFC) without the characters that are not seen."""
-    return unicodedata.normalize("NFC", text).translate(_UNSEEN)
+    composed = text if _MARKS.search(text) else unicodedata.normalize("NFC", text)
+    return composed.translate(_UNSEEN)
 
 
 def normal(text: str) -> str:
@@ -80,8 +86,9 @@ def normal(text: str) -> str:
     plain = _RAISED_RUN.sub(lambda run: "^" + run[0].translate(_RAISED), seen(text)).translate(_ALIKE)
     plain = " ".join(plain.replace("''", '"').split())
     plain = _MATHS.sub(_formula, plain.replace("\\$", "\0").replace("$$", "$")).replace("\0", "$")
-    for pattern, replacement in _REWRITES:
-        plain = pattern.sub(replacement, plain)
+    for needs, pattern, replacement in _REWRITES:
+        if not needs or not needs.isdisjoint(plain):
+            plain = pattern.sub(replacement, plain)
     return _WORD.sub(_fold, _bare(plain))
 
 
@@ -114,27 +121,37 @@ def _fold(match: re.Match[str]) -> str:
 
 
 class OptionTexts:
-    """The options of one question by their texts."""
+    """The options of one question by their texts; one of over `MAX_OPTION_CHARS` characters by its exact text only.
+
+    Attributes:
+        most_chars: how long a text is looked at for an option at its beginning.
+    """
 
     def __init__(self, question: Question) -> None:
         self._exact = dict(zip(question.options, question.letters, strict=True))
+        self._forms = {letter: normal(option[:MAX_OPTION_CHARS]) for option, letter in self._exact.items()}
         forms: dict[str, list[str]] = {}
-        for option, letter in zip(question.options, question.letters, strict=True):
-            forms.setdefault(normal(option), []).append(letter)
+        for option, letter in self._exact.items():
+            if len(option) <= MAX_OPTION_CHARS:
+                forms.setdefault(self._forms[letter], []).append(letter)
         self._normal = {form: letters[0] for form, letters in forms.items() if form and len(letters) == 1}
         self._longest = sorted(self._normal, key=len, reverse=True)
-        self.longest = max(map(len, question.options))
+        self.most_chars = 2 * min(max(map(len, question.options)), MAX_OPTION_CHARS) + 200
+
+    def form(self, letter: str) -> str:
+        """The normal form of an offered letter's option, or of the beginning of a long one."""
+        return self._forms[letter]
 
     def equal(self, text: str) -> str | None:
         """The letter of the option that this text is, or None."""
         text = " ".join(text.split("\n")).strip()
-        return self._exact.get(text) or self._normal.get(normal(text))
+        return self._exact.get(text) or (self._normal.get(normal(text)) if len(text) <= self.most_chars else None)
 
     def begins(self, text: str) -> str | None:
         """The letter of the longest option with which this text begins and after which something else does, or None."""
         if exact := self.equal(text):
             return exact
-        form = normal(text)
+        form = normal(text[: self.most_chars])
         at = int(form[:1] in _QUOTES)
         for option in self._longest:
             if form.startswith(option, at):
@@ -147,5 +164,5 @@ class OptionTexts:
 
     def is_part(self, letter: str, text: str) -> bool:
         """Whether this text is the beginning of this option, as a model writes that shortens it."""
-        form = normal(text).removesuffix("...").rstrip()
+        form = normal(text[: self.most_chars]).removesuffix("...").rstrip()
         return any(own == letter and len(form) > 3 and option.startswith(form) for option, own in self._normal.items())  # noqa: PLR2004

@@ -3,6 +3,7 @@
 A value is an offered letter, `UNCLEAR` (it names something, and not one offered option), or None (it names nothing).
 """
 
+import itertools
 import re
 
 from app.cloud.text import OptionTexts, normal, seen
@@ -22,23 +23,32 @@ _FORMS = str.maketrans(
     {
         **{chr(start + n): chr(65 + n) for start in (0xFF21, 0x24B6, 0x1F130, 0x1F150, 0x1F170, 0x1D400, 0x1D5D4) for n in range(26)},
         **{chr(start + n): chr(97 + n) for start in (0xFF41, 0x24D0, 0x1D41A) for n in range(26)},
-        **{chr(0xFF08): "(", chr(0xFF09): ")", chr(0xFF1A): ":", chr(0xFF0E): ".", chr(0x3002): ".", chr(0xFF0C): ",", "、": ","},
+        **dict(zip(map(chr, (0xFF08, 0xFF09, 0xFF1A, 0xFF0E, 0x3002, 0xFF0C, 0x3001)), "():..,,", strict=True)),
     }
 )
 
 OPEN = r"[\s*_`$(\[{<\"'“«‘「『【|]*+(?:\\(?:text|textbf|mathrm|mathbf|boxed)\{[\s*(]*+)?"
 CLOSE = r"[*_`$)\]}>\"'”»’」』】|]*+"
-WORDS = r"(?:(?:option|choice|answer|letter|вариант|нұсқа|буква|选项|選項|選択肢|opción|opção|alternativa|letra|lettre|buchstabe|đáp án)\s*+)?"
+WORDS = (
+    r"(?:(?:option|choice|answer|letter|вариант|нұсқа|буква|选项|選項|選択肢|opción|opção|alternativa|letra|lettre|buchstabe|đáp án)\s*+)?"
+)
 _ONLY = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}[.,;:!]?{CLOSE}[\s✅✔✓☑👍🎯\ufe0f]*+\Z", re.IGNORECASE)
-_LABEL = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]]{CLOSE}|(?<=[)\]*])|\s?[-–—](?=\s)|,?(?=\s+because\b))\s*+(\S.*)\Z", re.DOTALL | re.IGNORECASE)
+_LABEL = re.compile(
+    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]]{CLOSE}|(?<=[)\]*])|\s?[-–—](?=\s)|,?(?=\s+because\b))\s*+(\S.*)\Z",
+    re.DOTALL | re.IGNORECASE,
+)
 _JUDGED = re.compile(
     r"\b(?:wrong|incorrect|false|not|no|isn't|eliminated?|unlikely|ruled|or|неверно|неправильно|falsch|falso|incorrecta)\b|错|誤|[✗✘❌×]\s*$",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d[\d.,]*")
-_REMARK = re.compile(r"(?:because|since|as|the|this|that|it|its|correct|right|yes|true|final|most|see|i|explanation|reason\w*|we|by|in|for|so)\b", re.IGNORECASE)
+_REMARK = re.compile(
+    r"(?:because|since|as|the|this|that|it|its|correct|right|yes|true|final|most|see|i|explanation|reason\w*|we|by|in|for|so)\b",
+    re.IGNORECASE,
+)
 _MANY_WORDS = 3
 _SEPARATOR = re.compile(r"[*_`)\]}\"'”»]{0,6}\s*(?:[.:,;)\]]|[-–—](?=\s))?[*`]{0,4}\s*")
+_THAT_IS = re.compile(r"(?:(?:i\.e\.,?|that is,?|which is|namely|=)\s+)?", re.IGNORECASE)
 _BRACKETED = re.compile(r"\(([^()]{1,500})\)[.*]{0,3}\Z")
 
 
@@ -87,16 +97,18 @@ class Values:
 
     def _repeats(self, letter: str, rest: str) -> bool:
         """Whether this is the text of the letter's option, with nothing behind it in the sentence that judges it wrong."""
-        line = rest.split("\n", 1)[0].strip(" *`")
+        line = rest.split("\n", 1)[0].strip(" *`")[: self.texts.most_chars]
+        if rest.strip() == self._question.text_of(letter):
+            return True
         if self.texts.begins(line) != letter:
             return False
-        behind = normal(line)[len(normal(self._question.text_of(letter))) :]
+        behind = normal(line)[len(self.texts.form(letter)) :]
         return behind.lstrip("\"')*")[:1] in {".", "!"} or not _JUDGED.search(behind[:200])
 
     def introduces(self, letter: str, rest: str) -> bool:
         """Whether this is a sentence about the letter's option that begins with its text and judges it not wrong."""
-        sentence = normal(re.split(r"(?<=[.!?])\s", rest, maxsplit=1)[0])
-        own = normal(self._question.text_of(letter))
+        sentence = normal(re.split(r"(?<=[.!?])\s", rest[: self.texts.most_chars], maxsplit=1)[0])
+        own = self.texts.form(letter)
         return sentence.startswith(own + " ") and not _JUDGED.search(sentence, len(own))
 
     def contradicted(self, letter: str, behind: str, *, label: bool) -> bool:
@@ -108,6 +120,7 @@ class Values:
             label: whether the letter stands as in a list (`B) …`, `B: …`), so that its option's text is expected.
         """
         behind = behind[_SEPARATOR.match(behind).end() :].strip()  # type: ignore[union-attr]  # matches the empty text, too
+        behind = behind[_THAT_IS.match(behind).end() :]  # type: ignore[union-attr]
         behind = bracketed[1] if (bracketed := _BRACKETED.match(behind)) else behind
         if self._repeats(letter, behind):
             return False
@@ -116,7 +129,7 @@ class Values:
             return other not in {None, letter}
         if self._surname(letter, behind):
             return True
-        form, own = normal(behind), normal(self._question.text_of(letter))
+        form, own = normal(behind[: self.texts.most_chars]), self.texts.form(letter)
         if form.startswith(own) or not label or self.texts.is_part(letter, behind):
             return False
         number = _NUMBER.match(form.lstrip("$€£¥₸₽+- "))
@@ -130,7 +143,7 @@ class Values:
         first = (re.match(r"\w+", behind) or [""])[0].casefold()
         for other, option in zip(self.letters, self._question.options, strict=True):
             words = re.findall(r"\w+", option.casefold())
-            named = any(one.startswith(letter.lower()) and two == first for one, two in zip(words, words[1:], strict=False))
+            named = any(one.startswith(letter.lower()) and two == first for one, two in itertools.pairwise(words))
             if named and other != letter and len(first) > 2:  # noqa: PLR2004
                 return True
         return False

@@ -150,7 +150,6 @@ def http(status, body, *headers):
         (http("200 OK", "null"), CloudUnparsable),
         (http("200 OK", '{"choices": []}'), CloudUnparsable),
         (http("200 OK", '{"choices": [{"message": {"content": null}}]}'), CloudUnparsable),
-        (http("200 OK", '{"choices": [{"message": {"content": "A"}}], "usage": [1]}'), CloudUnparsable),
         (http("200 OK", "<html>"), CloudUnparsable),
         (b"SMTP ready\r\n\r\n", CloudUnavailable),
     ],
