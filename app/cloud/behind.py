@@ -13,6 +13,7 @@ _LETTER = re.compile(
     rf"({OPEN}){WORDS}{OPEN}([A-Za-z])(?:['’]?[dt][ıi]r\b|{CLOSE}(?![A-Za-z0-9_+#*/])(?:{_ENDS}|(?<=[)\]])(?=\s)|(?<=\*\*)(?=\s)))",
     re.IGNORECASE,
 )
+_CAPITAL = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Z]){CLOSE}[ \t]++(?=\S)")
 # A second letter behind the first one, as in `A or B`, `A, C`, `A–D`, `A (B)`.
 _JOIN = (
     r"(?:[,/&+;|、，・~–—-]|\.\.\.?|…|\b(?:or|and|to|through|und|oder|bis|et|ou|y|o|e|и|или|або|және|немесе|мен|ve|veya|dan|atau|và|hoặc|i|lub|en|of|och|"
@@ -56,19 +57,33 @@ def value_behind(text: str, latin: str, at: int, values: Values) -> str | None:
     """
     begin = at + len(latin[at : at + 12]) - len(latin[at : at + 12].lstrip(" \t*_\n:："))
     segment = _line(text, begin, values)
-    by_text = values.texts.begins(segment.lstrip("* "))
+    by_text = values.texts.begins(segment.lstrip("* ")) or values.with_letter(segment)
     match = _LETTER.match(latin, at)
     letter = match and _meant(latin, match)
     if match is None or letter is None:
-        return UNCLEAR if by_text and _other_in_brackets(latin[begin : begin + len(segment)], by_text) else by_text
+        if by_text:
+            return UNCLEAR if _other_in_brackets(latin[begin : begin + len(segment)], by_text) else by_text
+        return None if match else _unmarked(text, latin, at, values)
+    if by_text == UNCLEAR:
+        return UNCLEAR
     if by_text and by_text != letter and values.labelled(segment) != letter:
         # `E. coli` is an option's text, whatever the letter's own option is; `B` as an option's text is not that clear.
-        return by_text if len(values.texts_of(by_text)) > 1 else UNCLEAR
+        return by_text if len(values.texts_of(by_text)) > 1 or letter not in values.letters else UNCLEAR
     unclear = (
         letter not in values.letters or _is_joined(latin, match, letter) or _is_a_word(latin, match, letter, values)
         or values.contradicted(letter, _line(text, match.end(2), values), label=_is_label(latin, match.end(2)))
     )  # fmt: skip
     return UNCLEAR if unclear else letter
+
+
+def _unmarked(text: str, latin: str, at: int, values: Values) -> str | None:
+    """The value of a capital with a word right behind it: `B Paris` names B, `B something` is unclear, `A vaccine` names none."""
+    match = _CAPITAL.match(latin, at)
+    if not match:
+        return None
+    if match[1] in values.letters and values.repeats(match[1], _line(text, match.end(), values)):
+        return match[1]
+    return None if match[1] in {"A", "I"} and latin[match.end()].islower() else UNCLEAR
 
 
 def _line(text: str, at: int, values: Values) -> str:

@@ -51,7 +51,7 @@ _PREFIX = re.compile(r"[\s>*_#`\"'“【\[(-]*(?:(?:so|thus|therefore|hence|the|
 _ALONE = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Z]){CLOSE}[.!]?{CLOSE}[ \t✅✔]*\Z")
 _LEADING = re.compile(rf"{OPEN}([A-Z]){CLOSE},? (?:because|since|(?:and )?not (?:option )?[(*]*[A-Z](?!\w))")
 _REASONED = re.compile(r"(?<!\w)([A-Z])[)*]{0,3},? (?:because|since)\b")
-_DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}\s+[-–—]\s+")
+_DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}\s+(?:[-–—]\s+|\()")
 
 
 def claims(text: str, latin: str, values: Values) -> Iterator[Claim]:

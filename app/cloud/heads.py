@@ -6,7 +6,7 @@ Every pattern is bounded: a repetition is possessive, or counts.
 import re
 
 _IS = r"\b(?:is|was|would\s+be|should\s+be|must\s+be|has\s+to\s+be|will\s+be|remains|would\s+therefore\s+be|must\s+therefore\s+be)\b\s*+:?"
-_SIGN = r"(?:[:：=]|→|->|=>|[-–—](?=\s))"
+_SIGN = r"(?:[:：=|]|→|->|=>|[-–—](?=\s))"
 _MARKS = r"[*_`\"'”»)\]】」]{0,6}\s?"
 _DEGREE = (
     r"(?:\s*+\b(?:therefore|thus|then|hence|clearly|definitely|indeed|(?:most\s+)?likely|most\s+probably|probably|simply|obviously|still|"
@@ -18,7 +18,10 @@ _BEST = (
     r"convincing|consistent|proper|true|only\s+correct|chosen|selected)"
 )
 _LEADS = {
-    "en": rf"answer{_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}){_DEGREE}",
+    "en": rf"answer{_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}|\([^()\n]{{0,40}}\)\s?[:：]){_DEGREE}|ans(?=\s?[:.=])\.?\s?[:=]?|"
+    rf"(?<=final )answer(?=\s+\W{{0,4}}[A-Z]\W{{0,4}}(?:\Z|\n))",
+    "en line": r"(?m:^)[*_>#-]{0,6}\s?(?:option|choice|letter|selection|selected|solution|pick)[*_]{0,3}\s?:",
+    "en end": r"(?:therefore|thus|hence|so),?\s+(?:it(?:['’]s|\s+is|\s+must\s+be)|this\s+(?:is|corresponds\s+to|matches)|we\s+(?:choose|select|pick))(?=\W{0,4}(?:option|choice|\(?[A-Z]\b))",
     "en option": rf"{_BEST}\s+(?:option|choice|response|letter|argument|conclusion|alternative|match|one){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}){_DEGREE}",
     "en verb": r"(?:I|we)(?:\s+(?:would|will)|['’](?:d|ll))?\s+(?:choose|select|pick|go\s+with|answer|vote\s+for)\s*:?",
     "ru": rf"(?:ответ(?:ом)?|(?:правильн|верн)\w{{2,4}}\s+вариант)(?:\s+(?:является|будет|это))?{_MARKS}\s*(?:{_SIGN}|(?<=является)|(?<=будет)|(?<=это))",
@@ -51,7 +54,7 @@ HEADS = re.compile(
 
 # The word before the head: any other may turn its meaning (`wrong answer: A`, `your answer is A`).
 _BEFORE = re.compile(
-    r"(?:^|[^\w\s]\s*|\n\s*|(?<![\w'’])(?:the|my|our|this|its?|a|so|thus|therefore|hence|and|then|that|is|final|finally|correct|right|best|"
+    r"(?:^|[^\w\s]\s*|\n\s*|(?<!\w)_{1,3}|(?:final|correct|my|best)_|(?<![\w'’])(?:the|my|our|this|its?|a|so|thus|therefore|hence|and|then|that|is|final|finally|correct|right|best|"
     r"only|true|actual|single|most|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|proper|official|expected|"
     r"overall|means|gives|"
     r"итоговый|окончательный|финальный|правильный|верный|правильным|верным|правильна|остаточна|мой|это|дұрыс|соңғы|ақырғы|туура|to['’‘]g['’‘]ri|"
@@ -85,15 +88,21 @@ _FINAL = re.compile(
 )
 
 # What a model writes when it takes back what it wrote before.
-TAKEN_BACK = re.compile(
-    r"(?:^|[.!?…—–\n,;:(*。，]\s{0,3}|\.\.\.\s?)(?:but\s+|oh,?\s+|hmm+,?\s+|ah,?\s+|no,?\s+)?(?:wait\b|hold on\b|hmm+\b|actually\b(?!\s+(?:is|are|was|were|the\s+capital))|no(?=[,.!]|\s+wait)|oops\b|"
-    r"scratch that|on (?:second thought|reflection|closer)|correction\b|edit:|sorry\b|apolog|i apologi[sz]e|my (?:mistake|bad)\b|i (?:made|was) (?:a mistake|an error|wrong|mistaken)|"
-    r"let me (?:re-?\w+|double|correct|fix|think again|look again)|let['’]s (?:re-?\w+|double)|never ?mind|i take (?:that|it) back|i need to (?:correct|revise)|"
-    r"that['’]?s? (?:is )?(?:wrong|not right|incorrect|a mistake)|strike that|rather,|instead,|"
-    r"нет,|подожд|погод|стоп\b|точнее|извин|等等|不对|不對|抱歉|更正|warte\b|moment\b|nein,|attend|espera|aguarde|잠깐|待って|いや)|"
-    r"change my answer|(?:could|may|might|can) also be\b|\balso (?:be )?(?:correct|right|acceptable|possible|valid)\b|equally (?:correct|valid|good)",
-    re.IGNORECASE,
+_START = r"(?:^|[.!?…—–\n,;:(*。，]\s{0,3}|\.\.\.\s?)(?:but\s+|oh,?\s+|hmm+,?\s+|ah,?\s+|no,?\s+)?"
+_REGRETS = (
+    r"wait\b|hold on\b|hmm+\b|actually\b(?!\s+(?:is|are|was|were))|no(?=[,.!]|\s+wait)|oops\b|scratch that|on (?:second thought|reflection|closer)|"
+    r"correction:|edit:|sorry\b|(?:i )?apologi[sz]|apologies|my (?:mistake|bad)\b|i (?:made|was) (?:a mistake|an error|wrong|mistaken)|"
+    r"let me (?:re-?\w+|double|correct|fix|think again|look again)|let['’]s (?:re-?\w+|double)|never ?mind|i take (?:that|it) back|"
+    r"i need to (?:correct|revise)|that['’]?s? (?:is )?(?:wrong|not right|incorrect|a mistake)|strike that|"
+    r"нет,|подожд|погод|стоп\b|точнее,|извин|等等|不对|不對|抱歉|更正|warte\b|moment(?: mal|,|\.\.)|nein,|attend(?:s|ez)\b|espera\b|aguarde|잠깐|待って|いや"
 )
+# Another option is said to be as good.
+_RIVAL = (
+    r"change my answer|(?:could|may|might|can) also be (?:correct|right|true|valid|acceptable|the answer|option|[(*]{0,3}[A-Z](?![\w'’]))|"
+    r"(?:[(*]{0,3}\b[A-Z]\b[)*]{0,3}|\bit|this one|that option) (?:is|could|may|might|can|would)(?: be)? also (?:be )?(?:correct|right|acceptable|valid|possible)|"
+    r"equally (?:correct|valid|good|right)"
+)
+TAKEN_BACK = re.compile(rf"{_START}(?:{_REGRETS})|{_RIVAL}", re.IGNORECASE)
 
 
 def is_final(text: str, start: int) -> bool:

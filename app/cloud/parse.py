@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from app.cloud.claims import DOUBTED, FINAL, LINE, NOTHING, PROSE, Claim, claims
 from app.cloud.heads import TAKEN_BACK
-from app.cloud.regions import regions
+from app.cloud.regions import regions, unfenced
 from app.cloud.text import seen
 from app.cloud.values import UNCLEAR, Values, letters_as_latin
 from app.domain import Question
@@ -50,9 +50,9 @@ def parse_letter(answer: str, question: Question, *, cut: bool = False) -> str:
 
 
 def _read(text: str, values: Values, question: Question, *, cut: bool) -> str | None:
-    if not cut and (whole := values.whole(text)):
+    if not cut and (whole := values.whole(text) or values.whole(unfenced(text))):
         return whole
-    found, prose = regions(text, values)
+    found, prose = regions(text, values, cut=cut)
     latin = letters_as_latin(prose)
     found = sorted([*found, *claims(prose, latin, values)], key=lambda claim: claim.start)
     last = _settled(found, latin)

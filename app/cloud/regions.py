@@ -14,7 +14,10 @@ from app.strict_json import loads
 
 _PLACEHOLDER = "\N{WHITE SQUARE}"
 _MAX_VALUES = 2_000
-_KEYS = re.compile(r"(?:(?:final|correct|selected)?(?:answer|option|choice|letter)|selected|(?:answer|option)(?:letter|option|choice))\Z")
+_KEYS = re.compile(
+    r"(?:(?:final|correct|selected|corrected|revised|updated|new|my|model|actual|true|chosen|predicted|best|the|your)?(?:answer|option|choice|letter)|selected|(?:answer|option)(?:letter|option|choice))\Z"
+)
+_TEXT_KEYS = re.compile(r"(?:answer|option|choice|selected)?(?:text|value|content|label)\Z")
 _KEY = r"(?:final[_ ]?|correct[_ ]?|selected[_ ]?)?(?:answer|letter|choice|option)(?:[_ ]?(?:letter|option|choice))?"
 _PAIR = re.compile(
     rf"[\"']{_KEY}[\"']\s{{0,20}}:\s{{0,20}}(?:\"([^\"\\\n]{{0,2000}})\"|'([^'\\\n]{{0,2000}})'|([^\s,}}\"']{{1,40}}))", re.IGNORECASE
@@ -27,15 +30,17 @@ _LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|bf|rm|
 _WRAPS = re.compile(r"</?(?:response|output|solution|final|result|div|p|b|strong|em|i|u|span|br|code|root|reply)\s?/?>", re.IGNORECASE)
 
 
-def regions(text: str, values: Values) -> tuple[list[Claim], str]:
-    """The claims of the marked parts, and the text of the same length without them."""
-    stripped = _unfenced(text)
+def regions(text: str, values: Values, *, cut: bool) -> tuple[list[Claim], str]:
+    """The claims of the marked parts, and the text of the same length without them. A part of a cut text must be whole."""
+    stripped = unfenced(text)
     if stripped[:1] in {"{", "["} and (decoded := _json(stripped)) is not None:
         return [Claim(0, len(text), letter, FINAL) for letter in _named(decoded, values)], ""
     found: list[Claim] = []
     for pattern in (_FENCE, _PAIR, _TAG):
         for match in list(pattern.finditer(text)):
             letters = list(_match_letters(pattern, match, values))
+            if cut and pattern is _TAG and not match[0].endswith(">"):
+                letters = [UNCLEAR]
             if letters or pattern is _TAG:
                 found.extend(Claim(match.start(), match.end(), letter, FINAL) for letter in letters)
                 text = _without(text, match.start(), match.end())
@@ -64,7 +69,8 @@ def _without(text: str, start: int, end: int) -> str:
     return text[:start] + _PLACEHOLDER * (end - start) + text[end:]
 
 
-def _unfenced(text: str) -> str:
+def unfenced(text: str) -> str:
+    """The text without a code fence around the whole."""
     text = text.strip()
     if text.startswith("```") and text.endswith("```"):
         text = re.sub(r"\A```\w{0,10}\s*", "", text)[:-3].strip()
@@ -90,6 +96,8 @@ def _named(decoded: Any, values: Values) -> Iterator[str]:
                 yield from _under(value, values)
             elif isinstance(value, dict | list):
                 yield from _named(value, values)
+            elif isinstance(value, str) and _TEXT_KEYS.match(plain) and (letter := values.texts.equal(value)):
+                yield letter
 
 
 def _under(value: Any, values: Values) -> Iterator[str]:

@@ -14,7 +14,7 @@ _NAMES = (
 _OPENING = (
     rf"<\s?(?:\w{{1,12}}:)?(?:{_NAMES})(?:\s[^<>]{{0,200}})?>|\[(?:THINK|THINKING|REASONING)\]|◁think▷|"
     r"<\|(?:begin_of_thoughts?|START_THINKING|think|thinking|inner_prefix)\|>|<\|channel>\s?(?:thought|analysis)|<unused94>|"
-    r"(?m:^Thinking\.\.\.[ \t]*$)|(?m:^Here is my thought process:)"
+    r"<\|im_start\|>\s?think(?:ing)?\b|(?m:^Thinking\.\.\.[ \t]*$)|(?m:^Here is my thought process:)"
 )
 _CLOSING = (
     rf"<\s?/\s?(?:\w{{1,12}}:)?(?:{_NAMES})\s?>|\[/\s?(?:THINK|THINKING|REASONING)\]|◁/think▷|"
@@ -24,7 +24,7 @@ _CLOSING = (
 _MARKS = re.compile(rf"(?P<opens>{_OPENING})|(?P<closes>{_CLOSING})|(?P<fence>```[ \t]*(?:{_NAMES})\b[^\n`]{{0,40}}\n)", re.IGNORECASE)
 
 # Harmony, the format of gpt-oss: with its marks, and as servers leave it that drop special tokens.
-_CHANNEL = re.compile(r"<\|channel\|>\s{0,3}(\w{0,20})[^<]{0,200}<\|message\|>|<\|channel\|>")
+_CHANNEL = re.compile(r"<\|channel\|>\s{0,3}(\w{0,20})[^<]{0,200}(?:<\|constrain\|>[^<]{0,40})?<\|message\|>|<\|channel\|>")
 _SPOKEN_CHANNEL = re.compile(r"\A\s*(?:assistant)?(?:analysis|commentary)(?=[^\sa-z:.,*-])")
 _SPOKEN_FINAL = "assistantfinal"
 

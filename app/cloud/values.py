@@ -27,14 +27,15 @@ _FORMS = str.maketrans(
     }
 )
 
-OPEN = r"[\s*_`$(\[{<\"'“«‘「『【|]*+(?:\\(?:text|textbf|mathrm|mathbf|boxed)\{[\s*(]*+)?"
-CLOSE = r"[*_`$)\]}>\"'”»’」』】|]*+"
+# What may stand before and behind a letter that is marked up.
+OPEN = r"[\s*_`$(\[{<>\"'“«‘「『【|#•→➡✅✔👉☞\ufe0f]*+(?:\\[(\[]\s*+)?(?:\\(?:text|textbf|mathrm|mathbf|boxed)\{[\s*(]*+)?"
+CLOSE = r"(?:[*_`$)\]}>\"'”»’」』】|]|\\[)\]])*+"
 WORDS = (
     r"(?:(?:option|choice|answer|letter|вариант|нұсқа|буква|选项|選項|選択肢|opción|opção|alternativa|letra|lettre|buchstabe|đáp án)\s*+)?"
 )
 _ONLY = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}[.,;:!]?{CLOSE}[\s✅✔✓☑👍🎯\ufe0f]*+\Z", re.IGNORECASE)
 _LABEL = re.compile(
-    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]]{CLOSE}|(?<=[)\]*])|\s?[-–—](?=\s)|,?(?=\s+because\b))\s*+(\S.*)\Z",
+    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]]{CLOSE}|(?<=[)\]*])|\s?[-–—](?=\s)|\s(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
     re.DOTALL | re.IGNORECASE,
 )
 _JUDGED = re.compile(
@@ -49,6 +50,10 @@ _REMARK = re.compile(
 _MANY_WORDS = 3
 _SEPARATOR = re.compile(r"[*_`)\]}\"'”»]{0,6}\s*(?:[.:,;)\]]|[-–—](?=\s))?[*`]{0,4}\s*")
 _THAT_IS = re.compile(r"(?:(?:i\.e\.,?|that is,?|which is|namely|=)\s+)?", re.IGNORECASE)
+_BULLET = re.compile(r"[-–*•]\s+")
+_TEXT_AND_LETTER = re.compile(
+    r"[\"'“*]*([^\n]{1,4200}?)[\"'”*]*,?\s*\((?:option |choice |answer )?([A-Za-z])\)[*.!]{0,3}\s*(?:\n|\Z)", re.IGNORECASE
+)
 _BRACKETED = re.compile(r"\(([^()]{1,500})\)[.*]{0,3}\Z")
 
 
@@ -74,6 +79,7 @@ class Values:
         """What a text names that is nothing but an answer: `B`, `(b)`, `Option B`, `B. Paris`, `Paris`."""
         text = seen(text).strip()
         by_text = self.texts.equal(text)
+        text = text if by_text or not (bullet := _BULLET.match(text)) else text[bullet.end() :]
         latin = letters_as_latin(text)
         if only := _ONLY.match(latin):
             letter = only[1].upper()
@@ -81,7 +87,15 @@ class Values:
             if by_text:
                 return by_text if by_text == letter or not offered else UNCLEAR
             return letter if offered else UNCLEAR
-        return by_text or (None if "\n" in text else self.labelled(text))
+        return by_text or (None if "\n" in text else self.labelled(text) or self.with_letter(text))
+
+    def with_letter(self, text: str) -> str | None:
+        """What `Paris (B)` names: the letter behind an option's text."""
+        both = _TEXT_AND_LETTER.match(text[: self.texts.most_chars])
+        by_text = both and self.texts.equal(both[1])
+        if not both or not by_text:
+            return None
+        return by_text if by_text == both[2].upper() else UNCLEAR
 
     def labelled(self, text: str) -> str | None:
         """What `B. Paris` or `(B) Paris — because …` names: the letter, if what follows is the option's own text."""
@@ -89,15 +103,16 @@ class Values:
         if not label or label[1].upper() not in self.letters:
             return None
         letter, rest = label[1].upper(), text[label.start(2) :]
-        if self._repeats(letter, rest):
+        if self.repeats(letter, rest):
             return letter
         if self.texts.equal(text):
             return None
         return UNCLEAR if self.texts.begins(rest) else None
 
-    def _repeats(self, letter: str, rest: str) -> bool:
+    def repeats(self, letter: str, rest: str) -> bool:
         """Whether this is the text of the letter's option, with nothing behind it in the sentence that judges it wrong."""
         line = rest.split("\n", 1)[0].strip(" *`")[: self.texts.most_chars]
+        line = bracketed[1] if (bracketed := _BRACKETED.match(line)) else line
         if rest.strip() == self._question.text_of(letter):
             return True
         if self.texts.begins(line) != letter:
@@ -122,7 +137,7 @@ class Values:
         behind = behind[_SEPARATOR.match(behind).end() :].strip()  # type: ignore[union-attr]  # matches the empty text, too
         behind = behind[_THAT_IS.match(behind).end() :]  # type: ignore[union-attr]
         behind = bracketed[1] if (bracketed := _BRACKETED.match(behind)) else behind
-        if self._repeats(letter, behind):
+        if self.repeats(letter, behind):
             return False
         other = self.texts.begins(behind) if behind else None
         if other or not behind:
