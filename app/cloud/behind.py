@@ -25,7 +25,7 @@ _SECOND = re.compile(
 )
 # What doubts the letter in the same sentence, or makes it the subject of another one (`A is wrong`).
 _TURNED = re.compile(
-    r"[\s*_`)\]]{0,6}(?:[,;:.–—-]\s*)?(?:but|however|though|although|if|unless|except|or|provided|assuming|maybe|perhaps|not sure|либо|но|aber|mais|pero|但)\b|[\s*_`)\]]{0,6}\b(?:is|was|isn|are|seems|looks|can|cannot|may|might)\b|[\s*_`)\]\"']{0,6}\?",
+    r"[ \t*_`)\]]{0,6}(?:[,;:.–—-][ \t]*)?(?:but|however|though|although|if|unless|except|or|provided|assuming|maybe|perhaps|not sure|либо|но|aber|mais|pero|但)\b|[ \t*_`)\]]{0,6}\b(?:is|was|isn|are|seems|looks|can|cannot|may|might)\b|[ \t*_`)\]\"']{0,6}\?",
     re.IGNORECASE,
 )
 LISTED = re.compile(r"^[ \t]*[-*•]?[ \t]*[*(\[]{0,3}([A-Z])[*)\]]{0,3}[.):](?=\s)", re.MULTILINE)
@@ -57,7 +57,7 @@ def value_behind(text: str, latin: str, at: int, values: Values) -> str | None:
     """
     begin = at + len(latin[at : at + 12]) - len(latin[at : at + 12].lstrip(" \t*_\n:："))
     segment = _line(text, begin, values)
-    by_text = values.texts.begins(segment.lstrip("* ")) or values.with_letter(segment)
+    by_text = values.texts.begins(segment.lstrip("* ")) or values.with_letter(segment) or values.bracketed(segment)
     match = _LETTER.match(latin, at)
     letter = match and _meant(latin, match)
     if match is None or letter is None:
@@ -69,6 +69,9 @@ def value_behind(text: str, latin: str, at: int, values: Values) -> str | None:
     if by_text and by_text != letter and values.labelled(segment) != letter:
         # `E. coli` is an option's text, whatever the letter's own option is; `B` as an option's text is not that clear.
         return by_text if len(values.texts_of(by_text)) > 1 or letter not in values.letters else UNCLEAR
+    own = letter in values.letters and (by_text == letter and len(values.texts_of(letter)) > 1)
+    if own or (letter in values.letters and values.confirmed(letter, _line(text, match.end(2), values))):
+        return letter
     unclear = (
         letter not in values.letters or _is_joined(latin, match, letter) or _is_a_word(latin, match, letter, values)
         or values.contradicted(letter, _line(text, match.end(2), values), label=_is_label(latin, match.end(2)))
@@ -137,7 +140,7 @@ def _is_a_word(latin: str, match: re.Match[str], letter: str, values: Values) ->
 def _is_label(latin: str, end: int) -> bool:
     """Whether the letter stands as in a list of options: `B) …`, `B: …`."""
     line = latin[end : end + 40].split("\n", 1)[0]
-    return bool(re.match(r"[*_`]{0,2}[).:]", line)) and not re.match(r"\)?[*_`]{0,2}[.!]?\s*\Z", line)
+    return bool(re.match(r"[*_`]{0,2}[).:]", line)) and any(map(str.isalnum, line))
 
 
 def _other_in_brackets(latin: str, letter: str) -> bool:

@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from app.cloud.behind import LISTED, is_doubted, value_behind, value_end
@@ -51,6 +52,11 @@ _PREFIX = re.compile(r"[\s>*_#`\"'“【\[(-]*(?:(?:so|thus|therefore|hence|the|
 _ALONE = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Z]){CLOSE}[.!]?{CLOSE}[ \t✅✔]*\Z")
 _LEADING = re.compile(rf"{OPEN}([A-Z]){CLOSE},? (?:because|since|(?:and )?not (?:option )?[(*]*[A-Z](?!\w))")
 _REASONED = re.compile(r"(?<!\w)([A-Z])[)*]{0,3},? (?:because|since)\b")
+# The line behind one that names an option, where it says that this is not the answer.
+_REFUTED = re.compile(
+    r"\W{0,4}(?:(?:this|that|it|(?:the|this) (?:option|answer|choice|statement)) (?:is|was|would be) )?(?:not|incorrect|wrong|false|no)\b|\W{0,4}(?:this|that|it) isn['’]t\b|[✗✘❌]",
+    re.IGNORECASE,
+)
 _DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}\s+(?:[-–—]\s+|\()")
 
 
@@ -122,18 +128,26 @@ def _lines(text: str, latin: str, values: Values) -> Iterator[Claim]:
     listed = {match[1] for match in LISTED.finditer(latin)}
     for place in dict.fromkeys((0, len(lines) - 1)):
         start, line = lines[place]
-        original = text[start : start + len(line)]
         follows = lines[place + 1][1].strip() if place + 1 < len(lines) else ""
-        if alone := _ALONE.match(line):
-            clear = alone[1] in values.letters and not follows[:1].islower()
-            yield Claim(start, start + len(line), alone[1] if clear else UNCLEAR, PROSE)
-        elif place == 0 and (lead := _LEADING.match(line)):
-            single = lead[1] in values.letters and {match[1] for match in _REASONED.finditer(latin)} <= {lead[1]}
-            yield Claim(start, start + lead.end(1), lead[1] if single else UNCLEAR, PROSE)
-        elif place == 0 and len(listed) <= 1 and (dash := _DASHED.match(line)) and values.introduces(dash[1], original[dash.end() :]):
-            yield Claim(start, start + dash.end(), dash[1], PROSE)
-        else:
-            label = values.labelled(original) if len(listed) <= 1 else None
-            asks = re.match(r"[^.]*\?", line)
-            if letter := label or (values.texts.begins(original) if place == 0 and not listed and not asks else None):
-                yield Claim(start, start + len(line), letter, PROSE)
+        if _REFUTED.match(follows):
+            continue
+        letter, end = _line(text[start : start + len(line)], line, values, first=place == 0, last=not follows, listed=listed)
+        if letter and (follows[:1].islower() or (_LEADING.match(line) and {match[1] for match in _REASONED.finditer(latin)} - {letter})):
+            letter = UNCLEAR
+        if letter:
+            yield Claim(start, start + end, letter, PROSE)
+
+
+def _line(original: str, latin: str, values: Values, *, first: bool, last: bool, listed: AbstractSet[str]) -> tuple[str | None, int]:
+    """What one line names by itself, and where that ends."""
+    if match := _ALONE.match(latin) or (_LEADING.match(latin) if first else None):
+        return (match[1] if match[1] in values.letters else UNCLEAR), match.end(1)
+    if len(listed) <= 1:
+        dash = _DASHED.match(latin) if first else None
+        if dash and values.introduces(dash[1], original[dash.end() :]):
+            return dash[1], dash.end(1)
+        if label := values.labelled(original):
+            return label, len(latin)
+    if first and not listed and not re.match(r"[^.]*\?", latin):
+        return values.begun(original), len(latin)
+    return (values.texts.equal(original) if last and not listed else None), len(latin)

@@ -19,7 +19,7 @@ _BEST = (
 )
 _LEADS = {
     "en": rf"answer{_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}|\([^()\n]{{0,40}}\)\s?[:：]){_DEGREE}|ans(?=\s?[:.=])\.?\s?[:=]?|"
-    rf"(?<=final )answer(?=\s+\W{{0,4}}[A-Z]\W{{0,4}}(?:\Z|\n))",
+    rf"(?<=final )answer(?=\s+\W{{0,4}}[A-Z](?:\W{{0,4}}(?:\Z|\n)|[).:]\s))",
     "en line": r"(?m:^)[*_>#-]{0,6}\s?(?:option|choice|letter|selection|selected|solution|pick)[*_]{0,3}\s?:",
     "en end": r"(?:therefore|thus|hence|so),?\s+(?:it(?:['’]s|\s+is|\s+must\s+be)|this\s+(?:is|corresponds\s+to|matches)|we\s+(?:choose|select|pick))(?=\W{0,4}(?:option|choice|\(?[A-Z]\b))",
     "en option": rf"{_BEST}\s+(?:option|choice|response|letter|argument|conclusion|alternative|match|one){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}){_DEGREE}",
@@ -29,7 +29,7 @@ _LEADS = {
     "kk": rf"(?:жауа(?:п|бы|бым|птың)|дұрыс\s+нұсқа(?:сы)?){_MARKS}(?:\s*{_SIGN}|\s(?=[A-Z]\b))",
     "ky uz": rf"(?:жооп|javob){_MARKS}\s*{_SIGN}",
     "zh": rf"(?:答案|正[确確]选项|正確選項)(?:应该|應該|应|應)?{_MARKS}\s*(?:是|为|為|选|選|{_SIGN})\s*{_SIGN}?|【(?:正确|正確|参考)?答案】",
-    "zh verb": r"(?:(?<![不没别勿误错])(?<!可能)(?:故|应|應|因此|所以|本题|最终|我)|(?m:^)[ \t*]{0,4})(?:选|選)(?:择|擇)?\s*[:：]?",
+    "zh verb": r"(?:(?<![不没别勿误错])(?<!可能)(?:故|应|應|因此|所以|本题|最终|我)|(?m:^)[ \t*]{0,4}|(?<=[，,。；;])\s?)(?:选|選)(?:择|擇)?\s*[:：]?",
     "ja": rf"(?<!不)(?:正解|正答|答え|解答|回答){_MARKS}\s*(?:は|{_SIGN})\s*{_SIGN}?",
     "ko": rf"(?<!오)(?:정답|답변|답){_MARKS}\s*(?:은|는|이|{_SIGN})\s*{_SIGN}?",
     "de": rf"(?:Antwort|Lösung){_MARKS}\s*(?:(?:ist|lautet|wäre)\b(?:\s+(?:also|daher|somit))?\s*:?|{_SIGN})",
@@ -57,13 +57,13 @@ _BEFORE = re.compile(
     r"(?:^|[^\w\s]\s*|\n\s*|(?<!\w)_{1,3}|(?:final|correct|my|best)_|(?<![\w'’])(?:the|my|our|this|its?|a|so|thus|therefore|hence|and|then|that|is|final|finally|correct|right|best|"
     r"only|true|actual|single|most|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|proper|official|expected|"
     r"overall|means|gives|"
-    r"итоговый|окончательный|финальный|правильный|верный|правильным|верным|правильна|остаточна|мой|это|дұрыс|соңғы|ақырғы|туура|to['’‘]g['’‘]ri|"
+    r"итоговый|окончательный|финальный|правильный|верный|правильным|верным|правильна|остаточна|мой|это|что|значит|итак|следовательно|поэтому|тогда|дұрыс|соңғы|ақырғы|туура|to['’‘]g['’‘]ri|"
     r"die|der|das|richtige|korrekte|endgültige|meine|also|la|le|bonne|ma|donc|mi|a|minha|correta|risposta|doğru|poprawna|prawidłowa|ostateczna|"
     r"správná|het|juiste|correcte|rätt|rätta|helyes|सही|अंतिम)\s+)\Z",
     re.IGNORECASE,
 )
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_CJK_DENIAL = re.compile("[不非误誤错錯没]|可能|오답|아닌")
+_CJK_DENIAL = re.compile("[不非误誤错錯没]|可能|오답|아닌|有人|有些|有的|学生|學生|同学|别人")
 
 _SENTENCE = re.compile(r"(?:[.!?](?=\s)|[。！？\n])")
 _RESET = re.compile(
@@ -71,7 +71,7 @@ _RESET = re.compile(
 )
 _CLAUSE = re.compile(r"[,;:—–]")
 _SUPPOSED = re.compile(
-    r"\b(?:examples?|e\.g|instance|format|template|if|suppose|supposing|assum\w+|unless|whether|had|imagine|were|wenn|falls|si|se|если|егер)\b|如果|假[设設]|若|もし|만약",
+    r"\bне\s+(?:думаю|считаю|уверен\w*)|\bвряд\s+ли|сомнева|\b(?:glaube|denke)\s+nicht|\b(?:don['’]t\s+(?:think|believe)|doubt)\b|\b(?:according\s+to\s+(?:some|many|most|others|critics|an?|one)|opinion|glance|naive\w*|intuition|examples?|e\.g|instance|format|template|if|suppose|supposing|assum\w+|unless|whether|had|imagine|were|wenn|falls|si|se|если|егер)\b|有人|有些人|如果|假[设設]|若|もし|만약",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
@@ -124,12 +124,13 @@ def is_asserted(text: str, start: int) -> bool:
 
 
 def is_quoted(text: str, start: int) -> bool:
-    """Whether a quotation that begins on the same line, after other words, is open here."""
-    line = text[text.rfind("\n", max(0, start - 1_000), start) + 1 : start]
-    for opening, closing in ('""', "“”", "«»", "„“"):
-        if opening == closing:
-            if line.count(opening) % 2 and line.split(opening, 1)[0].strip(" *_>"):
-                return True
-        elif line.count(opening) > line.count(closing) and line.split(opening, 1)[0].strip(" *_>"):
-            return True
+    """Whether a quotation is open here that is only a part of its line."""
+    begin = text.rfind("\n", max(0, start - 1_000), start) + 1
+    end = text.find("\n", start, start + 1_000)
+    before, behind = text[begin:start], text[start : start + 1_000 if end < 0 else end]
+    for opening, closing in ('""', "“”", "«»", "„“", "「」"):
+        is_open = before.count(opening) % 2 if opening == closing else before.count(opening) > before.count(closing)
+        if is_open:
+            words = before.split(opening, 1)[0] + behind.partition(closing)[2]
+            return any(character.isalnum() for character in words)
     return False

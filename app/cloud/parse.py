@@ -9,7 +9,7 @@ the text and no faster: quantifiers are possessive (`*+`) or bounded where they 
 import re
 from collections.abc import Sequence
 
-from app.cloud.claims import DOUBTED, FINAL, LINE, NOTHING, PROSE, Claim, claims
+from app.cloud.claims import CLOSEST, DOUBTED, FINAL, LINE, NOTHING, PROSE, Claim, claims
 from app.cloud.heads import TAKEN_BACK
 from app.cloud.regions import regions, unfenced
 from app.cloud.text import seen
@@ -25,6 +25,10 @@ _NEGATED = re.compile(
     r"(?<![\w'’-])(?:option |choice |answer )?[*(]{0,3}([A-Z])[)*]{0,3} (?:is|was|cannot|can['’]t|isn['’]t)(?: clearly| definitely| also)? ?"
     r"(?:not correct|not right|not the|wrong\b|incorrect\b|be right|be correct|be the|the wrong)|"
     r"\b(?:not|isn['’]t|can['’]t be|cannot be|rule out|ruling out|exclude|eliminate|reject)s? (?:option )?[*(]{0,3}([A-Z])(?![\w'’-])"
+)
+_NONE_FITS = re.compile(
+    r"\bnone\s+of\s+the\b|\bno\s+(?:correct|right)\s+(?:answer|option)|\bnot\s+(?:an|among\s+the|one\s+of\s+the)\s+(?:given\s+)?options?",
+    re.IGNORECASE,
 )
 # Such a question asks for what is wrong.
 _ASKS_FOR_WRONG = re.compile(r"\b(?:not|except|false|incorrect|wrong|least|never|untrue|cannot)\b", re.IGNORECASE)
@@ -78,6 +82,8 @@ def _settled(found: Sequence[Claim], latin: str) -> Claim | None:
     # "The answer is A. Wait, … Final answer: B", and "The answer is A or C. … Final answer: B".
     overruled = last.strength == FINAL and all(claim.strength < FINAL for claim in others)
     overruled = overruled and (not letters or TAKEN_BACK.search(latin, letters[-1].end, last.start) is not None)
+    if last.strength == CLOSEST and _NONE_FITS.search(latin):
+        return None
     return last if overruled or not others else None
 
 

@@ -27,15 +27,17 @@ _TAG = re.compile(r"<(final[_-]?answer|answer|choice|letter|option)(?:\s[^<>]{0,
 _BOX = re.compile(r"\\f?boxed\s?\{|<\|begin_of_box\|>")
 _MAX_BOX, _MAX_BOXES = 600, 40
 _LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|bf|rm|boldsymbol)\b|\\[,;:! ]")
-_WRAPS = re.compile(r"</?(?:response|output|solution|final|result|div|p|b|strong|em|i|u|span|br|code|root|reply)\s?/?>", re.IGNORECASE)
+_BLOCKS = re.compile(r"</?(?:response|output|solution|final|result|div|p|br|code|root|reply|html|body)\s?/?>", re.IGNORECASE)
+_INLINE = re.compile(r"</?(?:b|strong|em|i|u|span)\s?>", re.IGNORECASE)
 
 
 def regions(text: str, values: Values, *, cut: bool) -> tuple[list[Claim], str]:
-    """The claims of the marked parts, and the text of the same length without them. A part of a cut text must be whole."""
+    """The claims of the marked parts, and the text without them and without tags of HTML. A part of a cut text must be whole."""
     stripped = unfenced(text)
     if stripped[:1] in {"{", "["} and (decoded := _json(stripped)) is not None:
         return [Claim(0, len(text), letter, FINAL) for letter in _named(decoded, values)], ""
     found: list[Claim] = []
+    text = _INLINE.sub("", _BLOCKS.sub("\n", text)).strip()
     for pattern in (_FENCE, _PAIR, _TAG):
         for match in list(pattern.finditer(text)):
             letters = list(_match_letters(pattern, match, values))
@@ -48,7 +50,7 @@ def regions(text: str, values: Values, *, cut: bool) -> tuple[list[Claim], str]:
         if letter := _boxed(text[start:end], values):
             found.append(Claim(start, end, letter, FINAL))
         text = _without(text, start, end)
-    return found, _WRAPS.sub(lambda tag: " " * len(tag[0]), text)
+    return found, text
 
 
 def _match_letters(pattern: re.Pattern[str], match: re.Match[str], values: Values) -> Iterator[str]:

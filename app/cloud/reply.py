@@ -23,6 +23,7 @@ _BROKEN_WORDS = (
     "pause_turn"
 )
 _BROKEN = frozenset(_BROKEN_WORDS.split())
+_LENGTH = frozenset({"length", "max_tokens", "model_length", "max_length"})
 _TEXT_PARTS = frozenset({"text", "output_text"})
 _THOUGHT_PARTS = frozenset({"thinking", "reasoning", "redacted_thinking", "thought", "reasoning_text", "summary_text"})
 _REASONING_FIELDS = ("reasoning_content", "reasoning", "thinking", "thoughts")
@@ -78,10 +79,13 @@ def _choice(payload: Any) -> Mapping[str, Any]:
 
 def _is_cut(choice: Mapping[str, Any]) -> bool:
     """Whether the text ends where the model would have gone on; an unknown reason for the end counts as such."""
-    reason = choice.get("finish_reason")
-    if choice.get("error") or (isinstance(reason, str) and reason.lower() in _BROKEN):
+    # A router repeats the reason of the endpoint behind it in words of that one.
+    reason, native = choice.get("finish_reason"), choice.get("native_finish_reason")
+    words = [given.lower() for given in (reason, native) if isinstance(given, str)]
+    if choice.get("error") or not _BROKEN.isdisjoint(words):
         raise CloudUnparsable("the cloud's reply was broken off before its end")
-    return not (reason is None or reason == "" or (isinstance(reason, str) and reason.lower() in _ENDED))
+    ended = reason is None or (isinstance(reason, str) and reason.lower() in _ENDED | {""})
+    return not ended or not _LENGTH.isdisjoint(words)
 
 
 def _text(content: Any) -> str:

@@ -9,16 +9,17 @@ import re
 
 _NAMES = (
     r"think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion)?|analysis|scratch_?pad|rationale|cot|chain[_-]of[_-]thought|"
-    r"inner[_-]?(?:monologue|thoughts?)|monologue|antthinking|deliberation|plan(?:ning)?"
+    r"inner[_-]?(?:monologue|thoughts?)|internal(?:[_-]\w{1,20})?|monologue|antthinking|deliberation|plan(?:ning)?|(?:thinking|thought|reasoning)[_-]process|"
+    r"self[_-]?reflection|draft|critique|review|verif(?:y|ication)|steps?|notes|思考|推理|反思"
 )
 _OPENING = (
     rf"<\s?(?:\w{{1,12}}:)?(?:{_NAMES})(?:\s[^<>]{{0,200}})?>|\[(?:THINK|THINKING|REASONING)\]|◁think▷|"
-    r"<\|(?:begin_of_thoughts?|START_THINKING|think|thinking|inner_prefix)\|>|<\|channel>\s?(?:thought|analysis)|<unused94>|"
+    r"<\|(?:begin_of_thoughts?|START_THINKING|think|thinking|think(?:ing)?_start|thought_start|inner_prefix)\|>|<\|channel>\s?(?:thought|analysis)|<unused94>|"
     r"<\|im_start\|>\s?think(?:ing)?\b|(?m:^Thinking\.\.\.[ \t]*$)|(?m:^Here is my thought process:)"
 )
 _CLOSING = (
     rf"<\s?/\s?(?:\w{{1,12}}:)?(?:{_NAMES})\s?>|\[/\s?(?:THINK|THINKING|REASONING)\]|◁/think▷|"
-    r"<\|(?:end_of_thoughts?|END_THINKING|/think|/thinking|inner_suffix)\|>|<channel\|>|<unused95>|"
+    r"<\|(?:end_of_thoughts?|END_THINKING|/think|/thinking|think(?:ing)?_end|thought_end|inner_suffix)\|>|<channel\|>|<unused95>|"
     r"(?m:^\.\.\.done thinking\.)|(?m:^Here is my response:)"
 )
 _MARKS = re.compile(rf"(?P<opens>{_OPENING})|(?P<closes>{_CLOSING})|(?P<fence>```[ \t]*(?:{_NAMES})\b[^\n`]{{0,40}}\n)", re.IGNORECASE)
@@ -34,6 +35,16 @@ _TURN_ENDS = re.compile(
     r"start_header_id|user|assistant|system)\|>|</s>|<end_of_turn>|<start_of_turn>|<eos>|<EOS_TOKEN>|<\uff5cend\u2581of\u2581sentence\uff5c>|\[/?INST\]"
 )
 _LEADING = re.compile(r"(?:\s*(?:<\|(?!begin_of_box)[\w▁]{1,40}\|>|<s>|<bos>))*+\s*")
+
+
+# Tags that are no thoughts: of answers, and of the markup that models write.
+_PLAIN = (
+    r"answer|final[_-]?answer|final|output|response|reply|result|solution|choice|letter|option|root|xml|html|head|body|title|div|span|p|b|i|u|em|strong|"
+    r"br|hr|code|pre|h[1-6]|ul|ol|li|table|tr|td|th|sub|sup|math|details|summary|center|font|blockquote|a|s|bos|eos|EOS_TOKEN|[a-z]"
+)
+_UNKNOWN = re.compile(
+    rf"\A\s*(?:<(?!(?:{_PLAIN})\b)([^\W\d][\w:-]{{2,30}})(?:\s[^<>]{{0,200}})?>|\[(?!INST)([A-Z_]{{4,30}})\])", re.IGNORECASE
+)
 
 
 def without_thoughts(text: str) -> str | None:
@@ -72,4 +83,14 @@ def _behind_marks(text: str) -> str | None:
             if end < 0:
                 return None
             begins = end + 3
-    return None if depth else text[begins:]
+    return None if depth else _behind_unknown(text[begins:])
+
+
+def _behind_unknown(text: str) -> str | None:
+    """The text behind a block at its beginning in a tag that is not known: whatever that is, it is not the answer."""
+    opening = _UNKNOWN.match(text)
+    if not opening:
+        return text
+    closing = f"</{opening[1]}>" if opening[1] else f"[/{opening[2]}]"
+    end = text.lower().rfind(closing.lower())
+    return None if end < 0 else text[end + len(closing) :]

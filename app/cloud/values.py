@@ -35,13 +35,14 @@ WORDS = (
 )
 _ONLY = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}[.,;:!]?{CLOSE}[\s✅✔✓☑👍🎯\ufe0f]*+\Z", re.IGNORECASE)
 _LABEL = re.compile(
-    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]]{CLOSE}|(?<=[)\]*])|\s?[-–—](?=\s)|\s(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
+    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]]{CLOSE}|(?<=[)\]*])|,(?=[\u3400-\u9fff])|\s?[-–—](?=\s)|\s(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
     re.DOTALL | re.IGNORECASE,
 )
 _JUDGED = re.compile(
     r"\b(?:wrong|incorrect|false|not|no|isn't|eliminated?|unlikely|ruled|or|неверно|неправильно|falsch|falso|incorrecta)\b|错|誤|[✗✘❌×]\s*$",
     re.IGNORECASE,
 )
+_DESCRIBED = re.compile(r"[\"')*\]]{0,4}(?::|;| -| \()")
 _NUMBER = re.compile(r"\d[\d.,]*")
 _REMARK = re.compile(
     r"(?:because|since|as|the|this|that|it|its|correct|right|yes|true|final|most|see|i|explanation|reason\w*|we|by|in|for|so)\b",
@@ -120,11 +121,29 @@ class Values:
         behind = normal(line)[len(self.texts.form(letter)) :]
         return behind.lstrip("\"')*")[:1] in {".", "!"} or not _JUDGED.search(behind[:200])
 
+    def begun(self, line: str) -> str | None:
+        """What a line names that begins with an option's text, with nothing behind it that judges it wrong."""
+        letter = self.texts.begins(line)
+        if not letter or not self.repeats(letter, line):
+            return None
+        # Not `Berlin: the capital of Germany`, the first line of what is thought of each option.
+        behind = normal(line[: self.texts.most_chars]).lstrip("\"'")[len(self.texts.form(letter)) :]
+        return None if _DESCRIBED.match(behind) else letter
+
     def introduces(self, letter: str, rest: str) -> bool:
         """Whether this is a sentence about the letter's option that begins with its text and judges it not wrong."""
         sentence = normal(re.split(r"(?<=[.!?])\s", rest[: self.texts.most_chars], maxsplit=1)[0])
         own = self.texts.form(letter)
         return sentence.startswith(own + " ") and not _JUDGED.search(sentence, len(own))
+
+    def confirmed(self, letter: str, behind: str) -> bool:
+        """Whether what follows a letter is the text of its own option."""
+        return self.repeats(letter, _text_behind(behind))
+
+    def bracketed(self, text: str) -> str | None:
+        """What `(Paris)` names, alone in brackets."""
+        inner = _BRACKETED.match(text.strip())
+        return self.texts.equal(inner[1]) if inner else None
 
     def contradicted(self, letter: str, behind: str, *, label: bool) -> bool:
         """Whether what follows a letter is another option's text, or no text of an option where there should be one.
@@ -134,13 +153,11 @@ class Values:
             behind: what follows it, to the end of the line.
             label: whether the letter stands as in a list (`B) …`, `B: …`), so that its option's text is expected.
         """
-        behind = behind[_SEPARATOR.match(behind).end() :].strip()  # type: ignore[union-attr]  # matches the empty text, too
-        behind = behind[_THAT_IS.match(behind).end() :]  # type: ignore[union-attr]
-        behind = bracketed[1] if (bracketed := _BRACKETED.match(behind)) else behind
+        behind = _text_behind(behind)
         if self.repeats(letter, behind):
             return False
         other = self.texts.begins(behind) if behind else None
-        if other or not behind:
+        if other or not any(map(str.isalnum, behind)):
             return other not in {None, letter}
         if self._surname(letter, behind):
             return True
@@ -162,3 +179,10 @@ class Values:
             if named and other != letter and len(first) > 2:  # noqa: PLR2004
                 return True
         return False
+
+
+def _text_behind(behind: str) -> str:
+    """What follows a letter, without the signs between the two and the brackets around it."""
+    behind = behind[_SEPARATOR.match(behind).end() :].strip()  # type: ignore[union-attr]  # matches the empty text, too
+    behind = behind[_THAT_IS.match(behind).end() :]  # type: ignore[union-attr]
+    return bracketed[1] if (bracketed := _BRACKETED.match(behind)) else behind
