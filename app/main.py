@@ -141,7 +141,14 @@ def create_app(
     """
     metrics = Metrics()
     given = settings.limits
-    limits = Limits(given.max_body_bytes, given.max_text_chars, given.max_questions, given.batch_concurrency, given.body_timeout_s)
+    limits = Limits(
+        given.max_body_bytes,
+        given.max_text_chars,
+        given.max_questions,
+        given.batch_concurrency,
+        settings.batch_deadline_ms,
+        given.body_timeout_s,
+    )
     # Read before anything slow is done: a wrong path is said at once.
     named = load_calibration(settings)
     ring = KeyRing(settings.security.keys) if settings.security.keys else None
@@ -155,6 +162,7 @@ def create_app(
                 cascade, batcher = opened.cascade, opened.batcher
                 state.edge_model = batcher.model
                 state.calibration = opened.calibration.summary() if opened.calibration else None
+                state.turns = batcher.turns
                 _watch(state, batcher, settings.server)
                 state.cascade = cascade
                 metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)

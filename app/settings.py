@@ -181,6 +181,8 @@ class Settings(BaseSettings):
     tracing: TracingSettings = TracingSettings()
     log: LogSettings = LogSettings()
     deadline_ms: Positive = 10_000
+    # Of a whole /v1/answers: until then its questions wait for a place at the edge.
+    batch_deadline_ms: Positive = 120_000
 
     @classmethod
     def settings_customise_sources(

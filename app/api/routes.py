@@ -1,29 +1,25 @@
 """The REST interface: answers, health, metrics, models."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import math
 from typing import Any
 
-import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from pydantic import ValidationError
 
 from app.api.auth import Caller
+from app.api.batches import Batch, cancel, lines
 from app.api.body import json_route
-from app.api.errors import body_of, internal_error, type_name, validation_error
-from app.api.schemas import MAX_ID_CHARS, AnswerRequest, AnswerResponse, AnswersRequest, AnswersResponse, ErrorResponse, answer_body
+from app.api.schemas import AnswerRequest, AnswerResponse, AnswersRequest, AnswersResponse, ErrorResponse, answer_body
 from app.api.state import GatewayState
 from app.cascade import Cascade
-from app.domain import Outcome, RouteRequest, is_unicode
-from app.errors import Draining, FogGateError, InvalidQuestion, NotReady, Overloaded
+from app.deadline import Deadline
+from app.domain import Outcome, RouteRequest
+from app.errors import Draining, InvalidQuestion, NotReady, Overloaded
 from app.keys import Permission
 from app.metrics import CONTENT_TYPE
 from app.offload import SMALL, in_text_thread
-from app.strict_json import dumps
 from app.tracing import describe
-
-log = structlog.get_logger("foggate")
 
 NDJSON = "application/x-ndjson"
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -53,7 +49,11 @@ def answers_router(state: GatewayState) -> APIRouter:
     async def answer(asked: AnswerRequest, request: Request) -> JSONResponse:
         _running(state)
         await request.state.caller.count(1)
-        outcome = await _answer_one(state, asked, request.state.caller)
+        try:
+            outcome = await _answer_one(state, asked, request.state.caller)
+        except (Overloaded, Draining):
+            await request.state.caller.give_back()
+            raise
         request.state.log.update(_log_fields(outcome))
         return JSONResponse(answer_body(outcome), headers=_headers(outcome))
 
@@ -67,7 +67,9 @@ def answers_router(state: GatewayState) -> APIRouter:
         summary="Answer several questions",
         description=(
             "Results come in the order of the questions, each an answer or an error. With `Accept: application/x-ndjson` each comes "
-            "as a line of its own as soon as it is there, with its `index`. The deadline counts for each question from its own start."
+            "as a line of its own as soon as it is there, with its `index`. Questions of a batch wait for places at the edge model, behind "
+            "single questions and in turn with other batches, until the batch's own deadline; the deadline of each question counts from "
+            "its own start."
         ),
     )
     async def answers(asked: AnswersRequest, request: Request) -> Response:
@@ -75,19 +77,20 @@ def answers_router(state: GatewayState) -> APIRouter:
             raise InvalidQuestion(f"{len(asked.questions)} questions, the limit is {state.limits.max_questions}", param="questions")
         _running(state)
         await request.state.caller.count(len(asked.questions))
-        turn = asyncio.Semaphore(state.limits.batch_concurrency)
-        request.state.log.update(questions=len(asked.questions), errors=0)
-        lines = NDJSON in request.headers.get("accept", "")
-        tasks = [
-            asyncio.ensure_future(_one_of_many(state, turn, request, index, raw, numbered=lines))
-            for index, raw in enumerate(asked.questions)
-        ]
-        if lines:
-            return StreamingResponse(_lines(tasks), media_type=NDJSON)
+        request.state.log["questions"] = len(asked.questions)
+
+        async def ask(one: AnswerRequest, within_s: float) -> Outcome:
+            return await _answer_one(state, one, request.state.caller, within_s=within_s, yields=True)
+
+        deadline = Deadline.after(min(asked.deadline_ms or math.inf, state.limits.batch_deadline_ms) / 1000)
+        numbered = NDJSON in request.headers.get("accept", "")
+        tasks = Batch(state, request, ask, deadline).begin(asked.questions, numbered=numbered)
+        if numbered:
+            return StreamingResponse(lines(tasks), media_type=NDJSON)
         try:
             results = await asyncio.gather(*tasks)
         finally:
-            _cancel(tasks)
+            cancel(tasks)
         return Response(b'{"results":[' + b",".join(results) + b"]}", media_type="application/json")
 
     @router.get("/v1/models", summary="The models behind this gateway")
@@ -129,79 +132,24 @@ def _running(state: GatewayState) -> Cascade:
     return state.cascade
 
 
-async def _answer_one(state: GatewayState, asked: AnswerRequest, caller: Caller) -> Outcome:
+async def _answer_one(
+    state: GatewayState, asked: AnswerRequest, caller: Caller, *, within_s: float = math.inf, yields: bool = False
+) -> Outcome:
     cascade = _running(state)
     length = len(asked.question) + sum(map(len, asked.options))
     if length > state.limits.max_text_chars:
         raise InvalidQuestion(f"the text is {length} characters long, the limit is {state.limits.max_text_chars}", param="question")
-    deadline_s = None if asked.deadline_ms is None else asked.deadline_ms / 1000
+    deadline_s = min(within_s, math.inf if asked.deadline_ms is None else asked.deadline_ms / 1000)
     for field, chosen in (("tau", asked.tau is not None), ("route", asked.route_request is not RouteRequest.AUTO)):
         if chosen:
             caller.require(Permission.FORCE_ROUTE, param=field)
     question = asked.to_question() if length <= SMALL else await in_text_thread(asked.to_question)
-    try:
-        outcome = await cascade.answer(
-            question, tau=asked.tau, route=asked.route_request, deadline_s=deadline_s, allowance=caller.allowance
-        )
-    except (Overloaded, Draining):
-        await caller.give_back()
-        raise
+    outcome = await cascade.answer(
+        question, tau=asked.tau, route=asked.route_request, deadline_s=deadline_s, allowance=caller.allowance, yields=yields
+    )
     state.metrics.answered(outcome)
     describe(outcome, state.tracing)
     return outcome
-
-
-async def _may_begin(state: GatewayState, caller: Caller) -> None:
-    """Raise Draining once the listener is closed: a batch must not keep the process from ending."""
-    if state.stopping:
-        await caller.give_back()
-        raise Draining("the gateway is shutting down", retry_after_s=1)
-
-
-async def _one_of_many(state: GatewayState, turn: asyncio.Semaphore, request: Request, index: int, raw: Any, *, numbered: bool) -> bytes:
-    """One result of `/v1/answers` as JSON: an answer, or an error of its own, whatever went wrong."""
-    number = {"index": index} if numbered else {}
-    async with turn:
-        # Not all of a batch in one turn of the loop: two hundred questions that are refused at once would hold it for long.
-        await asyncio.sleep(0)
-        try:
-            await _may_begin(state, request.state.caller)
-            outcome = await _answer_one(state, AnswerRequest.model_validate(raw), request.state.caller)
-            return dumps({**number, **answer_body(outcome)})
-        except ValidationError as error:
-            kind, failed = _refused(validation_error([dict(item) for item in error.errors()]), request)
-        except FogGateError as error:
-            kind, failed = _refused(error, request)
-        except Exception:
-            log.exception("a bug: unhandled exception", path=request.url.path, index=index)
-            kind, failed = "internal_error", internal_error(request.state.request_id)
-    request.state.log["errors"] += 1
-    state.metrics.rejected.labels(kind).inc()
-    return dumps({**number, "id": _echoed(raw), **failed})
-
-
-def _refused(error: FogGateError, request: Request) -> tuple[str, dict[str, Any]]:
-    return type_name(error), body_of(error, request.state.request_id)
-
-
-def _echoed(raw: Any) -> str | None:
-    """The id of a question that may have been refused for it."""
-    given = raw.get("id") if isinstance(raw, dict) else None
-    return given if isinstance(given, str) and len(given) <= MAX_ID_CHARS and is_unicode(given) else None
-
-
-async def _lines(tasks: Sequence[asyncio.Future[bytes]]) -> AsyncIterator[bytes]:
-    try:
-        for done in asyncio.as_completed(tasks):
-            yield await done + b"\n"
-    finally:
-        # The reader may have left in the middle.
-        _cancel(tasks)
-
-
-def _cancel(tasks: Sequence[asyncio.Future[bytes]]) -> None:
-    for task in tasks:
-        task.cancel()
 
 
 def _headers(outcome: Outcome) -> dict[str, str]:

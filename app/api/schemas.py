@@ -62,6 +62,9 @@ class AnswerRequest(_Wire):
 class AnswersRequest(_Wire):
     # Each question is validated by itself: one bad question gets an error of its own, the others their answers.
     questions: list[SkipValidation[AnswerRequest]] = Field(min_length=1)
+    deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(
+        None, description="May shorten the configured deadline of a batch, never lengthen it."
+    )
 
 
 class EdgePart(BaseModel):

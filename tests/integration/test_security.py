@@ -158,7 +158,7 @@ async def test_a_question_that_the_queue_refuses_is_given_back(tmp_path):
             await asyncio.sleep(0.01)
         refused = await http.post("/v1/answer", json=ASK, headers=few)
         assert (refused.status_code, refused.json()["error"]["type"], refused.headers["ratelimit-remaining"]) == (429, "overloaded", "3")
-        batch = await http.post("/v1/answers", json={"questions": [ASK] * 3}, headers=few)
+        batch = await http.post("/v1/answers", json={"questions": [ASK] * 3, "deadline_ms": 200}, headers=few)
         assert {result["error"]["type"] for result in batch.json()["results"]} == {"overloaded"}
         engine.gate.set()
         assert [(await reply).status_code for reply in (running, waiting)] == [200, 200]
