@@ -14,8 +14,8 @@ from fastapi.telemetry import TelemetryConfig
 from app import __version__
 from app.api.auth import PROBES, QUIET, Authenticate, HostGuard
 from app.api.errors import install_handlers
-from app.api.middleware import BodyGuard, CancelOnDisconnect, RequestContext
-from app.api.routes import answers_router, operations_router
+from app.api.middleware import BodyGuard, CancelOnDisconnect, HeadAsGet, RequestContext
+from app.api.routes import ANSWER, ANSWERS, answers_router, operations_router
 from app.api.state import GatewayState, Limits
 from app.build import build_batcher, build_budget, build_shared_cloud, load_engine
 from app.calibration import Calibration
@@ -205,6 +205,8 @@ def create_app(
         version=__version__,
         summary="A self-aware edge-cloud gateway for multiple-choice questions.",
         lifespan=lifespan,
+        # A path is one path: who asks for another one is told so, instead of being sent from one to the other.
+        redirect_slashes=False,
         telemetry=_telemetry(settings.tracing.enabled),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
@@ -247,8 +249,12 @@ def _telemetry(enabled: bool) -> TelemetryConfig:
 
 def _guard(app: FastAPI, settings: Settings, state: GatewayState, counts: Counts, ring: KeyRing | None) -> None:
     """What every request goes through before a route sees it; the last one added runs first."""
-    app.add_middleware(CancelOnDisconnect)
-    app.add_middleware(BodyGuard, max_body_bytes=state.limits.max_body_bytes, timeout_s=state.limits.body_timeout_s, metrics=state.metrics)
+    asking = (ANSWER, ANSWERS)
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(CancelOnDisconnect, paths=asking)
+    app.add_middleware(
+        BodyGuard, paths=asking, max_body_bytes=state.limits.max_body_bytes, timeout_s=state.limits.body_timeout_s, metrics=state.metrics
+    )
     public = QUIET if settings.security.public_metrics else PROBES
     app.add_middleware(Authenticate, ring=ring, counts=counts, metrics=state.metrics, public=public)
     app.add_middleware(HostGuard, allowed=allowed_hosts(settings))

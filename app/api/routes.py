@@ -21,6 +21,7 @@ from app.metrics import CONTENT_TYPE
 from app.offload import SMALL, in_text_thread
 from app.tracing import describe
 
+ANSWER, ANSWERS = "/v1/answer", "/v1/answers"
 NDJSON = "application/x-ndjson"
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": text}
@@ -45,7 +46,7 @@ def answers_router(state: GatewayState) -> APIRouter:
     """The routes that answer questions."""
     router = APIRouter(tags=["answers"], route_class=json_route(state.limits.max_questions))
 
-    @router.post("/v1/answer", response_model=AnswerResponse, responses=_ERRORS, summary="Answer one question")
+    @router.post(ANSWER, response_model=AnswerResponse, responses=_ERRORS, summary="Answer one question")
     async def answer(asked: AnswerRequest, request: Request) -> JSONResponse:
         _running(state)
         await request.state.caller.count(1)
@@ -58,7 +59,7 @@ def answers_router(state: GatewayState) -> APIRouter:
         return JSONResponse(answer_body(outcome), headers=_headers(outcome))
 
     @router.post(
-        "/v1/answers",
+        ANSWERS,
         response_model=AnswersResponse,
         responses={
             **_ERRORS,

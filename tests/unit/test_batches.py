@@ -287,7 +287,9 @@ def test_the_running_totals_are_the_sums(steps):
     try:
         for step, number in steps:
             if step in {"add", "yield"}:
-                inside.append(Waiting(Prompt(tuple(range(number)), 4, shares_prefix=True), loop.create_future(), 0.0, yields=step == "yield"))
+                inside.append(
+                    Waiting(Prompt(tuple(range(number)), 4, shares_prefix=True), loop.create_future(), 0.0, yields=step == "yield")
+                )
                 waiting.add(inside[-1])
             elif step == "leave" and inside:
                 gone = inside.pop(number % len(inside))
