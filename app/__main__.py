@@ -1,5 +1,6 @@
 """The command line. Each command imports what it needs when it runs, so that `--help` is fast and torch-free."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,11 +13,17 @@ from app.cli.eval_commands import calibrate, eval_cli
 from app.cli.keys_commands import keys_cli
 from app.cli.options import AsJson, ConfigFile, print_json
 from app.cli.train_commands import adapter, bench_cli, evolve, label
-from app.configuration import CALLER_KEY
+from app.environment import CALLER_KEY, drop_blank
 from app.errors import ConfigError, FogGateError
+from app.masking import mask_text
 
 cli = typer.Typer(
-    name="foggate", help="A self-aware edge-cloud gateway for multiple-choice questions.", no_args_is_help=True, add_completion=False
+    name="foggate",
+    help="A self-aware edge-cloud gateway for multiple-choice questions.",
+    no_args_is_help=True,
+    add_completion=False,
+    # The values of local variables may be secrets.
+    pretty_exceptions_show_locals=False,
 )
 config_cli = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 cli.add_typer(config_cli, name="config")
@@ -166,10 +173,12 @@ def config_check(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 def main() -> None:
     """Entry point. What is wrong is said in one sentence on standard error: exit code 2 for configuration, 1 for the rest."""
+    # Before anything reads them: torch and its neighbours look at the environment when they are imported.
+    drop_blank(os.environ)
     try:
         cli()
     except FogGateError as error:
-        sys.stderr.write(f"foggate: {error.message}\n")
+        sys.stderr.write(f"foggate: {mask_text(error.message)}\n")
         sys.exit(2 if isinstance(error, ConfigError) else 1)
     except KeyboardInterrupt:
         sys.exit(130)

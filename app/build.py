@@ -20,6 +20,7 @@ from app.edge.builtin import default_cache_dir
 from app.edge.runner import Engine
 from app.edge.threads import set_threads, set_wait_policy
 from app.errors import ConfigError
+from app.logs import adopt_libraries
 from app.metrics import Metrics
 from app.prompt import PromptFamily
 from app.settings import CloudSettings, EndpointSettings, Settings
@@ -44,6 +45,8 @@ def load_edge_model(settings: Settings, *, device: str | None = None) -> "Loaded
     # just set when torch is imported.
     from app.edge.loader import load_model
 
+    # Their import gave some libraries handlers of their own.
+    adopt_libraries()
     return load_model(
         edge.model,
         cache_dir=edge.cache_dir or default_cache_dir(),

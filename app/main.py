@@ -12,10 +12,10 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from app import __version__
-from app.api.auth import PROBES, QUIET, Authenticate, HostGuard
+from app.api.auth import METRICS, PROBES, QUIET
 from app.api.errors import install_handlers
-from app.api.middleware import BodyGuard, CancelOnDisconnect, HeadAsGet, RequestContext
-from app.api.routes import ANSWER, ANSWERS, answers_router, operations_router
+from app.api.guard import guard
+from app.api.routes import answers_router, operations_router
 from app.api.state import GatewayState, Limits
 from app.build import build_batcher, build_budget, build_shared_cloud, load_engine
 from app.calibration import Calibration
@@ -28,7 +28,7 @@ from app.errors import FogGateError
 from app.exposure import allowed_hosts
 from app.keys import KeyRing
 from app.metrics import Metrics
-from app.policies import build_policy, calibration_of, load_calibration
+from app.policies import build_policy, calibration_of, in_force, load_calibration, routing_notes
 from app.prompt import PROMPT_VERSION
 from app.settings import ServerSettings, Settings
 
@@ -83,6 +83,8 @@ async def open_cascade(
     warm = False
     try:
         calibration = calibration_of(settings, named, edge_model=batcher.model, fingerprint=batcher.fingerprint)
+        for note in routing_notes(settings, calibration):
+            log.warning(note)
         await batcher.warm_up(WARM_UP, WARM_UP_S)
         warm = True
         on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
@@ -161,7 +163,8 @@ def create_app(
             async with open_cascade(settings, metrics, loader, named=named, counts=counts) as opened:
                 cascade, batcher = opened.cascade, opened.batcher
                 state.edge_model = batcher.model
-                state.calibration = opened.calibration.summary() if opened.calibration else None
+                if opened.calibration:
+                    state.calibration = opened.calibration.summary() | {"in_force": in_force(opened.calibration, cascade.policy)}
                 state.turns = batcher.turns
                 _watch(state, batcher, settings.server)
                 state.cascade = cascade
@@ -200,7 +203,18 @@ def create_app(
             await _ended(running, at_once=state.cascade is None)
             await counts.close()
 
-    app = FastAPI(
+    app = _application(settings, lifespan)
+    app.state.gateway = state
+    app.include_router(answers_router(state))
+    app.include_router(operations_router(state))
+    install_handlers(app, metrics)
+    public = {*PROBES, *([METRICS] if settings.security.public_metrics else [])}
+    guard(app, state, ring, counts, public=public, hosts=allowed_hosts(settings), origins=settings.server.cors_origins)
+    return app
+
+
+def _application(settings: Settings, lifespan: Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]) -> FastAPI:
+    return FastAPI(
         title="FogGate",
         version=__version__,
         summary="A self-aware edge-cloud gateway for multiple-choice questions.",
@@ -210,12 +224,6 @@ def create_app(
         telemetry=_telemetry(settings.tracing.enabled),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
-    app.state.gateway = state
-    app.include_router(answers_router(state))
-    app.include_router(operations_router(state))
-    install_handlers(app, metrics)
-    _guard(app, settings, state, counts, ring)
-    return app
 
 
 async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:
@@ -245,17 +253,3 @@ def _telemetry(enabled: bool) -> TelemetryConfig:
         "operation_spans": False,
         "exclude": lambda scope: scope.get("path") in QUIET,
     }
-
-
-def _guard(app: FastAPI, settings: Settings, state: GatewayState, counts: Counts, ring: KeyRing | None) -> None:
-    """What every request goes through before a route sees it; the last one added runs first."""
-    asking = (ANSWER, ANSWERS)
-    app.add_middleware(HeadAsGet)
-    app.add_middleware(CancelOnDisconnect, paths=asking)
-    app.add_middleware(
-        BodyGuard, paths=asking, max_body_bytes=state.limits.max_body_bytes, timeout_s=state.limits.body_timeout_s, metrics=state.metrics
-    )
-    public = QUIET if settings.security.public_metrics else PROBES
-    app.add_middleware(Authenticate, ring=ring, counts=counts, metrics=state.metrics, public=public)
-    app.add_middleware(HostGuard, allowed=allowed_hosts(settings))
-    app.add_middleware(RequestContext, draining=lambda: state.draining, metrics=state.metrics)

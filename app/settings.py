@@ -1,19 +1,41 @@
 """Everything that can be configured: frozen, typed, unknown keys refused. `app/configuration.py` reads it."""
 
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-PREFIX = "FOGGATE_"
+from app.environment import PREFIX, given, is_blank, is_of_orchestrator
+from app.masking import mask_model
+from app.origins import checked_origin
+
 Tau = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Origin = Annotated[str, AfterValidator(checked_origin)]
+
+
+def _without_blank(content: Any) -> Any:
+    """A mapping without texts that say nothing, so that `adapter: ""` means the same as no adapter."""
+    if not isinstance(content, Mapping):
+        return content
+    return {key: value for key, value in content.items() if not (isinstance(value, str) and is_blank(value))}
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_unset(cls, content: Any) -> Any:
+        return _without_blank(content)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Secrets masked: a traceback or a debugger shows these."""
+        return mask_model(self).items()
 
 
 class ServerSettings(_Section):
@@ -31,6 +53,8 @@ class ServerSettings(_Section):
     live_failed_batches: Positive = 10
     # While it is failing the gateway asks its warm-up question that often.
     failing_probe_s: Seconds = 2.0
+    # Web pages on other hosts whose scripts may read replies: https://example.org; "*" for all, which needs keys.
+    cors_origins: list[Origin] = []
 
 
 class SecuritySettings(_Section):
@@ -164,12 +188,26 @@ class TracingSettings(_Section):
 
 class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
+    # auto: text where standard error is a terminal, else JSON.
+    format: Literal["auto", "json", "text"] = "auto"
+
+
+class _Environment(EnvSettingsSource):
+    """The environment without variables that are empty or that Kubernetes or docker made for a service of a similar name."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        ours = {name.lower() for name, value in given(os.environ).items() if not is_of_orchestrator(name, value)}
+        # `null` has a type of its own, a kind of text.
+        loaded = super()._load_env_vars()
+        return {name: type(value)(value.strip()) for name, value in loaded.items() if name in ours and value is not None}
 
 
 class Settings(BaseSettings):
     """Everything a gateway can be told. Stops at the composition roots: deeper code takes plain arguments."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__")
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, env_prefix=PREFIX, env_nested_delimiter="__", env_parse_none_str="null"
+    )
 
     server: ServerSettings = ServerSettings()
     security: SecuritySettings = SecuritySettings()
@@ -187,11 +225,20 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003  # the hook's signature
+        settings_cls: type[BaseSettings],  # the hook's signature
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, whose content is given as init arguments."""
-        return env_settings, init_settings
+        return _Environment(settings_cls), init_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_unset(cls, content: Any) -> Any:
+        return _without_blank(content)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Secrets masked: a traceback or a debugger shows these."""
+        return mask_model(self).items()

@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from app.environment import CONFIG_FILE
 from app.errors import ConfigError
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="YAML file; without it defaults and FOGGATE_ variables make a working gateway.")
+    Path | None,
+    typer.Option("--config", envvar=CONFIG_FILE, help="YAML file; without it defaults and FOGGATE_ variables make a working gateway."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 

@@ -116,6 +116,7 @@ async def test_a_calibration_sets_signal_temperature_and_cuts_and_is_shown(tmp_p
         assert (await http.post("/v1/answer", json={**UNSURE, "tau": 0.6})).json()["tau"] == 0.6, "the request wins"
         edge, cloud = (await http.get("/v1/models")).json()["data"]
         assert (edge["calibration"]["tau"], edge["calibration"]["target"]["kind"]) == (0.2, "cloud_rate")
+        assert edge["calibration"]["in_force"] is False, "math has a threshold of its own"
         assert "calibration" not in cloud
         metrics = (await http.get("/metrics")).text
     for line in ('foggate_tau{domain="default"} 0.2', 'foggate_tau{domain="law"} 0.95', 'foggate_tau{domain="math"} 0.1'):
