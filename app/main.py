@@ -13,9 +13,10 @@ from fastapi.telemetry import TelemetryConfig
 
 from app import __version__
 from app.api.auth import METRICS, PROBES, QUIET
+from app.api.documents import DOCS_PATHS, DocumentedApp, documents_router
 from app.api.errors import install_handlers
 from app.api.guard import guard
-from app.api.routes import answers_router, operations_router
+from app.api.routes import REPLIES, answers_router, operations_router
 from app.api.state import GatewayState, Limits
 from app.build import build_batcher, build_budget, build_shared_cloud, load_engine
 from app.calibration import Calibration
@@ -142,58 +143,20 @@ def create_app(
         on_fatal: called with one sentence when the model cannot be loaded.
     """
     metrics = Metrics()
-    given = settings.limits
-    limits = Limits(
-        given.max_body_bytes,
-        given.max_text_chars,
-        given.max_questions,
-        given.batch_concurrency,
-        settings.batch_deadline_ms,
-        given.body_timeout_s,
-    )
     # Read before anything slow is done: a wrong path is said at once.
     named = load_calibration(settings)
     ring = KeyRing(settings.security.keys) if settings.security.keys else None
     counts = Counts(settings.limits.store)
     cloud_model = settings.cloud.model if settings.cloud.base_url else None
-    state = GatewayState(metrics, limits, cloud_model, settings.tracing)
-
-    async def run(stop: asyncio.Event) -> None:
-        try:
-            async with open_cascade(settings, metrics, loader, named=named, counts=counts) as opened:
-                cascade, batcher = opened.cascade, opened.batcher
-                state.edge_model = batcher.model
-                if opened.calibration:
-                    state.calibration = opened.calibration.summary() | {"in_force": in_force(opened.calibration, cascade.policy)}
-                state.turns = batcher.turns
-                _watch(state, batcher, settings.server)
-                state.cascade = cascade
-                metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
-                metrics.show_taus(cascade.policy.tau, cascade.policy.domains)
-                log.info(
-                    "ready",
-                    edge_model=batcher.model,
-                    cloud_model=state.cloud_model,
-                    tau=cascade.policy.tau,
-                    signal=cascade.policy.signal.value,
-                    calibrated=state.calibration is not None,
-                )
-                on_ready(batcher.model)
-                await stop.wait()
-        except FogGateError as error:
-            state.alive = lambda: False
-            log.error("the edge model cannot be used", reason=error.message)  # noqa: TRY400  # a sentence, not a traceback
-            on_fatal(error.message)
-        except Exception as error:
-            state.alive = lambda: False
-            log.exception("a bug: the gateway could not start")
-            on_fatal(f"unexpected {type(error).__name__} at start-up; the log has the details")
+    state = GatewayState(metrics, _limits(settings), cloud_model, settings.tracing)
+    metrics.batch_queue_depth.set_function(lambda: len(state.turns))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         on_startup()
         stop = asyncio.Event()
-        running = asyncio.create_task(run(stop))
+        opening = open_cascade(settings, metrics, loader, named=named, counts=counts)
+        running = asyncio.create_task(_run(stop, state, opening, settings.server, on_ready=on_ready, on_fatal=on_fatal))
         try:
             yield
         finally:
@@ -207,14 +170,35 @@ def create_app(
     app.state.gateway = state
     app.include_router(answers_router(state))
     app.include_router(operations_router(state))
+    app.include_router(documents_router())
     install_handlers(app, metrics)
-    public = {*PROBES, *([METRICS] if settings.security.public_metrics else [])}
-    guard(app, state, ring, counts, public=public, hosts=allowed_hosts(settings), origins=settings.server.cors_origins)
+    guard(app, state, ring, counts, public=_public(settings), hosts=allowed_hosts(settings), origins=settings.server.cors_origins)
     return app
 
 
+def _public(settings: Settings) -> set[str]:
+    """Paths that need no key."""
+    security = settings.security
+    return {*PROBES, *([METRICS] if security.public_metrics else []), *(DOCS_PATHS if security.public_docs else [])}
+
+
+def _limits(settings: Settings) -> Limits:
+    given = settings.limits
+    return Limits(
+        given.max_body_bytes,
+        given.max_text_chars,
+        given.max_questions,
+        given.batch_concurrency,
+        settings.batch_deadline_ms,
+        given.body_timeout_s,
+    )
+
+
 def _application(settings: Settings, lifespan: Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]) -> FastAPI:
-    return FastAPI(
+    return DocumentedApp(
+        with_keys=settings.security.keys is not None,
+        public=_public(settings),
+        replies=REPLIES,
         title="FogGate",
         version=__version__,
         summary="A self-aware edge-cloud gateway for multiple-choice questions.",
@@ -224,6 +208,47 @@ def _application(settings: Settings, lifespan: Callable[[FastAPI], contextlib.Ab
         telemetry=_telemetry(settings.tracing.enabled),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
+
+
+async def _run(
+    stop: asyncio.Event,
+    state: GatewayState,
+    opening: contextlib.AbstractAsyncContextManager[Opened],
+    server: ServerSettings,
+    *,
+    on_ready: Callable[[str], None],
+    on_fatal: Callable[[str], None],
+) -> None:
+    """Load, warm up and serve until told to stop; `on_fatal` gets a sentence where that cannot be."""
+    try:
+        async with opening as opened:
+            cascade, batcher = opened.cascade, opened.batcher
+            state.edge_model = batcher.model
+            if opened.calibration:
+                state.calibration = opened.calibration.summary() | {"in_force": in_force(opened.calibration, cascade.policy)}
+            state.turns = batcher.turns
+            _watch(state, batcher, server)
+            state.cascade = cascade
+            state.metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
+            state.metrics.show_taus(cascade.policy.tau, cascade.policy.domains)
+            log.info(
+                "ready",
+                edge_model=batcher.model,
+                cloud_model=state.cloud_model,
+                tau=cascade.policy.tau,
+                signal=cascade.policy.signal.value,
+                calibrated=state.calibration is not None,
+            )
+            on_ready(batcher.model)
+            await stop.wait()
+    except FogGateError as error:
+        state.alive = lambda: False
+        log.error("the edge model cannot be used", reason=error.message)  # noqa: TRY400  # a sentence, not a traceback
+        on_fatal(error.message)
+    except Exception as error:
+        state.alive = lambda: False
+        log.exception("a bug: the gateway could not start")
+        on_fatal(f"unexpected {type(error).__name__} at start-up; the log has the details")
 
 
 async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:

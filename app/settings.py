@@ -64,6 +64,8 @@ class SecuritySettings(_Section):
     insecure: bool = False
     # /metrics needs no key.
     public_metrics: bool = False
+    # /docs and /openapi.json need no key: a browser has none when it opens a page.
+    public_docs: bool = True
     # Host names of requests; null: loopback names where no keys are configured, else all.
     allowed_hosts: list[str] | None = None
     # Addresses or networks whose X-Forwarded-For is believed.

@@ -95,10 +95,15 @@ def response_of(error: FogGateError, request_id: str) -> JSONResponse:
     return JSONResponse(body_of(error, request_id), status, headers)
 
 
+def usual_message(status: int) -> str:
+    """What a plain HTTP condition says to the caller."""
+    return _HTTP_MESSAGES.get(status, f"HTTP {status}")
+
+
 def http_response(status: int, request_id: str, headers: Mapping[str, str] | None = None, *, message: str | None = None) -> JSONResponse:
     """The response of a plain HTTP condition (400, 404, 405, 415 …), with the usual message of that status or another one."""
     kind = _HTTP_TYPES.get(status, "http_error")
-    return JSONResponse(error_body(kind, message or _HTTP_MESSAGES.get(status, f"HTTP {status}"), request_id), status, headers)
+    return JSONResponse(error_body(kind, message or usual_message(status), request_id), status, headers)
 
 
 def internal_error(request_id: str) -> dict[str, Any]:

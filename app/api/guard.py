@@ -4,14 +4,18 @@ from collections.abc import Collection
 
 from fastapi import FastAPI
 
-from app.api.auth import Authenticate, HostGuard
+from app.api.auth import METRICS, PROBES, Authenticate, HostGuard
 from app.api.body_guard import BodyGuard
 from app.api.cors import Cors
+from app.api.documents import DOCS, OPENAPI
 from app.api.middleware import CancelOnDisconnect, HeadAsGet, InternalErrors, RequestContext
-from app.api.routes import ANSWER, ANSWERS
+from app.api.routes import ANSWER, ANSWERS, MODELS
 from app.api.state import GatewayState
 from app.counts import Counts
 from app.keys import KeyRing
+
+# Paths that metrics name.
+KNOWN = (*PROBES, METRICS, ANSWER, ANSWERS, MODELS, DOCS, OPENAPI)
 
 
 def guard(
@@ -45,4 +49,4 @@ def guard(
     if origins:
         # Outside of whatever refuses a request: a page is to read those replies too, and a preflight request carries no key.
         app.add_middleware(Cors, origins=origins)
-    app.add_middleware(RequestContext, draining=lambda: state.draining)
+    app.add_middleware(RequestContext, draining=lambda: state.draining, metrics=metrics, paths=KNOWN)

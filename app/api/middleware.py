@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.auth import QUIET
 from app.api.errors import internal_error
-from app.metrics import Metrics
+from app.metrics import OTHER, Metrics
 from app.tracing import trace_id
 
 log = structlog.get_logger("foggate.request")
@@ -33,9 +33,12 @@ class RequestContext:
     Handlers leave what the log line should say in `scope["state"]["log"]`: numbers and names, never question text.
     """
 
-    def __init__(self, app: ASGIApp, draining: Callable[[], bool]) -> None:
+    def __init__(self, app: ASGIApp, draining: Callable[[], bool], metrics: Metrics, paths: Collection[str]) -> None:
         self.app = app
         self.draining = draining
+        self.metrics = metrics
+        # Paths that metrics name; callers make up others.
+        self.paths = frozenset(paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,6 +72,7 @@ class RequestContext:
             fields["cancelled"] = True
             raise
         finally:
+            self.metrics.responded(scope["path"] if scope["path"] in self.paths else OTHER, status, fields.get("key"))
             if scope["path"] not in QUIET:
                 duration_ms = round((time.monotonic() - started) * 1000, 1)
                 if (trace := trace_id()) is not None:

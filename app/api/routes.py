@@ -7,10 +7,12 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
-from app.api.auth import Caller
+from app.api import responses
+from app.api.auth import METRICS, Caller
 from app.api.batches import Batch, cancel, lines
 from app.api.body import json_route
-from app.api.schemas import AnswerRequest, AnswerResponse, AnswersRequest, AnswersResponse, ErrorResponse, answer_body
+from app.api.responses import NDJSON
+from app.api.schemas import AnswerRequest, AnswerResponse, AnswersRequest, AnswersResponse, answer_body
 from app.api.state import GatewayState
 from app.cascade import Cascade
 from app.deadline import Deadline
@@ -21,24 +23,15 @@ from app.metrics import CONTENT_TYPE
 from app.offload import SMALL, in_text_thread
 from app.tracing import describe
 
-ANSWER, ANSWERS = "/v1/answer", "/v1/answers"
-NDJSON = "application/x-ndjson"
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorResponse, "description": text}
-    for status, text in {
-        400: "Not JSON, or not UTF-8",
-        401: "No key, or a wrong one",
-        403: "The key lacks the permission",
-        408: "The body did not come in time",
-        413: "Body too large",
-        415: "Not application/json",
-        421: "Not a host name of this gateway",
-        422: "Something inside the body is wrong",
-        429: "The edge queue is full, or the key is over its rate (`Retry-After`)",
-        502: "The cloud failed and `on_cloud_failure` is `error`",
-        503: "Loading or draining (`Retry-After`)",
-        504: "The deadline passed",
-    }.items()
+ANSWER, ANSWERS, MODELS = "/v1/answer", "/v1/answers", "/v1/models"
+
+REPLIES = {
+    ANSWER: responses.ANSWER,
+    ANSWERS: responses.ANSWERS,
+    MODELS: responses.MODELS,
+    METRICS: responses.METRICS,
+    "/health/live": responses.LIVE,
+    "/health/ready": responses.READY,
 }
 
 
@@ -46,7 +39,7 @@ def answers_router(state: GatewayState) -> APIRouter:
     """The routes that answer questions."""
     router = APIRouter(tags=["answers"], route_class=json_route(state.limits.max_questions))
 
-    @router.post(ANSWER, response_model=AnswerResponse, responses=_ERRORS, summary="Answer one question")
+    @router.post(ANSWER, response_model=AnswerResponse, responses=REPLIES[ANSWER], summary="Answer one question")
     async def answer(asked: AnswerRequest, request: Request) -> JSONResponse:
         _running(state)
         await request.state.caller.count(1)
@@ -61,10 +54,7 @@ def answers_router(state: GatewayState) -> APIRouter:
     @router.post(
         ANSWERS,
         response_model=AnswersResponse,
-        responses={
-            **_ERRORS,
-            200: {"content": {NDJSON: {"schema": {"type": "string"}}}, "description": "One result per question, in order"},
-        },
+        responses=REPLIES[ANSWERS],
         summary="Answer several questions",
         description=(
             "Results come in the order of the questions, each an answer or an error. With `Accept: application/x-ndjson` each comes "
@@ -94,7 +84,7 @@ def answers_router(state: GatewayState) -> APIRouter:
             cancel(tasks)
         return Response(b'{"results":[' + b",".join(results) + b"]}", media_type="application/json")
 
-    @router.get("/v1/models", summary="The models behind this gateway")
+    @router.get(MODELS, responses=REPLIES[MODELS], summary="The models behind this gateway")
     async def models() -> dict[str, Any]:
         known = {"edge": state.edge_model, "cloud": state.cloud_model}
         models: list[dict[str, Any]] = [
@@ -111,16 +101,16 @@ def operations_router(state: GatewayState) -> APIRouter:
     """The routes for those who run the gateway."""
     router = APIRouter(tags=["operations"])
 
-    @router.get("/health/live", summary="Is the process alive?")
+    @router.get("/health/live", responses=REPLIES["/health/live"], summary="Is the process alive?")
     async def live() -> JSONResponse:
         return JSONResponse({"status": "alive"}) if state.alive() else JSONResponse({"status": "dead"}, 503)
 
-    @router.get("/health/ready", summary="Should traffic come here?")
+    @router.get("/health/ready", responses=REPLIES["/health/ready"], summary="Should traffic come here?")
     async def ready() -> JSONResponse:
         headers = {"retry-after": "2"} if state.status != "ready" else None
         return JSONResponse({"status": state.status}, 200 if state.status == "ready" else 503, headers)
 
-    @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    @router.get(METRICS, responses=REPLIES[METRICS], summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:
         return Response(state.metrics.exposition(), media_type=CONTENT_TYPE)
 
