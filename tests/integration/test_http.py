@@ -1,11 +1,16 @@
 """HTTP itself: methods, paths and compressed bodies, over real HTTP."""
 
+import asyncio
 import gzip
 import json
 import zlib
 
 import pytest
 
+from app.api.guard import KNOWN
+from app.main import create_app
+from app.metrics import Metrics
+from app.settings import Settings
 from tests.integration.test_api import ASK, gateway
 from tests.integration.test_security import ALL, key_file
 from tests.unit.test_encoding import BOMB, raw_deflate
@@ -136,3 +141,61 @@ async def test_what_does_not_decompress_is_400_and_what_grows_too_large_413():
         assert (await http.post("/v1/answer", json=ASK)).status_code == 200
         refused = http.state.metrics.registry.get_sample_value
         assert refused("foggate_rejected_total", {"reason": "payload_too_large"}) == 2
+
+
+async def test_requests_are_counted_by_path_status_and_key_without_what_callers_make_up(tmp_path):
+    ada, bob = key_file(tmp_path / "k", ALL, {"questions_per_minute": 1})
+    async with gateway(cloud=False, security={"keys": tmp_path / "k"}) as (http, _):
+        for headers in (ada, ada, bob, bob):
+            await http.post("/v1/answer", json=ASK, headers=headers)
+        await http.post("/v1/answer", content=b"{", headers={**ada, **JSON})
+        await http.get("/v1/models", headers={"authorization": "Bearer fg_000000000000_guess"})
+        for path in ("/a", "/b?c=1", "/v1/answer/", "/docs/init.js", "/%00"):
+            await http.get(path, headers=ada)
+        text = (await http.get("/metrics", headers=ada)).text
+    lines = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line[0] != "#"}
+    counted = {name: value for name, value in lines.items() if name.startswith("foggate_http_requests_total") and "health" not in name}
+    assert counted == {
+        'foggate_http_requests_total{path="/v1/answer",status="200"}': 3,
+        'foggate_http_requests_total{path="/v1/answer",status="429"}': 1,
+        'foggate_http_requests_total{path="/v1/answer",status="400"}': 1,
+        'foggate_http_requests_total{path="/v1/models",status="401"}': 1,
+        'foggate_http_requests_total{path="other",status="404"}': 4,
+        'foggate_http_requests_total{path="other",status="200"}': 1,
+    }
+    ids = [headers["authorization"].split("_")[1] for headers in (ada, bob)]
+    by_key = {name: value for name, value in lines.items() if name.startswith("foggate_key_requests_total")}
+    assert by_key == {
+        f'foggate_key_requests_total{{key="{ids[0]}",status="200"}}': 2,
+        f'foggate_key_requests_total{{key="{ids[0]}",status="400"}}': 1,
+        f'foggate_key_requests_total{{key="{ids[0]}",status="404"}}': 4,
+        f'foggate_key_requests_total{{key="{ids[1]}",status="200"}}': 1,
+        f'foggate_key_requests_total{{key="{ids[1]}",status="429"}}': 1,
+    }
+    assert lines["process_resident_memory_bytes"] > 1e6
+    assert lines["process_open_fds"] > 0
+
+
+async def test_a_caller_who_leaves_is_counted_without_a_status():
+    async with gateway(cloud=False) as (http, engine):
+        engine.started.clear()
+        engine.gate.clear()
+        leaving = asyncio.ensure_future(http.post("/v1/answer", json=ASK))
+        await asyncio.to_thread(engine.started.wait)
+        leaving.cancel()
+        counted = {"path": "/v1/answer", "status": "none"}
+        while not http.state.metrics.registry.get_sample_value("foggate_http_requests_total", counted):
+            await asyncio.sleep(0.01)
+
+
+def test_keys_are_named_up_to_a_bound():
+    metrics = Metrics()
+    for number in range(1_100):
+        metrics.responded("/v1/answer", 200, f"key-{number}")
+    names = [sample.labels["key"] for family in metrics.registry.collect() for sample in family.samples if "key" in sample.labels]
+    assert len(names) == 1_001
+    assert metrics.registry.get_sample_value("foggate_key_requests_total", {"key": "other", "status": "200"}) == 100
+
+
+def test_the_paths_that_metrics_name_are_those_of_the_interface():
+    assert set(KNOWN) == {*create_app(Settings()).openapi()["paths"], "/docs", "/openapi.json"}
