@@ -180,7 +180,7 @@ def sentences(error: ValidationError, model: type[BaseModel]) -> str:
 def _sentence(error: dict[str, Any], paths: list[str]) -> str:
     path = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
-        return f"{path}: {error['msg']}"
+        return f"{path}: {str(error['msg']).removeprefix('Value error, ')}"
     # First among its siblings, then anywhere: `tau: 0.3` at the top was meant as policy.tau.
     parent, _, key = path.rpartition(".")
     siblings = [p for p in {".".join(full.split(".")[: path.count(".") + 1]) for full in paths} if p.rpartition(".")[0] == parent]

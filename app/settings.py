@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -13,11 +13,13 @@ from app.environment import PREFIX, given, is_blank, is_of_orchestrator
 from app.extra_body import FORMAT_FIELDS, fault_of_body
 from app.header_values import clean_headers, clean_key
 from app.masking import mask_model
+from app.origins import checked_origin
 
 Given = TypeVar("Given")
 Tau = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Origin = Annotated[str, AfterValidator(checked_origin)]
 
 
 def _without_blank(content: Any) -> Any:
@@ -55,6 +57,8 @@ class ServerSettings(_Section):
     live_failed_batches: Positive = 10
     # While it is failing the gateway asks its warm-up question that often.
     failing_probe_s: Seconds = 2.0
+    # Web pages on other hosts whose scripts may read replies: https://example.org; "*" for all, which needs keys.
+    cors_origins: list[Origin] = []
 
 
 class SecuritySettings(_Section):
@@ -64,6 +68,8 @@ class SecuritySettings(_Section):
     insecure: bool = False
     # /metrics needs no key.
     public_metrics: bool = False
+    # /docs and /openapi.json need no key: a browser has none when it opens a page.
+    public_docs: bool = True
     # Host names of requests; null: loopback names where no keys are configured, else all.
     allowed_hosts: list[str] | None = None
     # Addresses or networks whose X-Forwarded-For is believed.
@@ -280,6 +286,8 @@ class Settings(BaseSettings):
     tracing: TracingSettings = TracingSettings()
     log: LogSettings = LogSettings()
     deadline_ms: Positive = 10_000
+    # Of a whole /v1/answers: until then its questions wait for a place at the edge.
+    batch_deadline_ms: Positive = 120_000
 
     @classmethod
     def settings_customise_sources(
