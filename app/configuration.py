@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from app.errors import ConfigError
+from app.files import NotText, read_text
 from app.settings import PREFIX, DomainSettings, EndpointSettings, PriceSettings, Settings
 
 # Of `foggate ask --url`; no setting of the gateway.
@@ -89,9 +90,11 @@ def effective(settings: Settings) -> dict[str, Any]:
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping that a YAML file holds; an empty file is an empty mapping. Raises ConfigError."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        content = yaml.safe_load(read_text(path))
+    except (OSError, NotText) as error:
         raise ConfigError(f"the configuration file {path} cannot be read ({error})") from None
+    except RecursionError:
+        raise ConfigError(f"the configuration file {path} is nested too deeply") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"the configuration file {path} is not YAML ({' '.join(str(error).split())})") from None
     if content is None:
