@@ -142,12 +142,11 @@ def _is_question(row: Any) -> bool:
     if not isinstance(row, dict):
         return False
     question, options, answer, recorded = (row.get(name) for name in ("question", "options", "answer", "recorded"))
-    if not isinstance(question, str) or not question or not isinstance(options, list):
+    if not isinstance(question, str) or not question or not isinstance(options, list) or not isinstance(recorded, dict | None):
         return False
     # A list, since a letter is one member of it: `in` a text is true of "" and of "AB" too.
     letters = list(LETTERS[: len(options)])
-    said = list(recorded.values()) if isinstance(recorded, dict) else [] if recorded is None else [recorded]
-    return answer in letters and all(letter is None or letter in letters for letter in said)
+    return answer in letters and all(letter is None or letter in letters for letter in (recorded or {}).values())
 
 
 def _normal(text: str) -> str:

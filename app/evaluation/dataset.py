@@ -7,7 +7,7 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -126,25 +126,25 @@ class _Read:
     found: tuple[tuple[Given, dict[str, int]], ...]
 
 
-def _items(source: str, columns: ColumnMap, prefix: str, skipped: Skipped | None) -> list[tuple[str, Item]]:
+def _items(source: str, columns: ColumnMap, prefix: str, skipped: Skipped | None) -> Iterator[tuple[str, Item]]:
     """The questions of one source. Its rows are read twice, since one row's answer may tell what another's means."""
     headers = {*QUESTIONS, *(normal_name(path.split(".")[0]) for paths in columns.columns.values() for path in paths)}
-    rows = [(row, _read(row, columns, prefix)) for row in read_rows(source, headers, plain=not columns.columns)]
+    rows = [(row.place, _read(row, columns, prefix)) for row in read_rows(source, headers, plain=not columns.columns)]
     evidence: dict[str, Evidence] = {}
     defaults: dict[str, str | None] = {}
-    for row, one in rows:
+    for place, one in rows:
         for given, found in one.found if isinstance(one, _Read) else ():
-            evidence.setdefault(given.column, Evidence()).learn(row.place, given.value, found)
+            evidence.setdefault(given.column, Evidence()).learn(place, given.value, found)
             defaults[given.column] = given.default
     for column, default in defaults.items():
         check_counting(column, evidence[column], default)
-    items = []
-    for row, one in rows:
+    for place, one in rows:
         try:
-            items.append((row.place, _item(row.place, one, evidence)))
+            item = _item(place, one, evidence)
         except NoQuestion as error:
-            _refuse(row.place, str(error), skipped)
-    return items
+            _refuse(place, str(error), skipped)
+        else:
+            yield place, item
 
 
 def _read(row: Row, columns: ColumnMap, prefix: str) -> "_Read | NoQuestion":

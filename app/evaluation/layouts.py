@@ -6,7 +6,7 @@ from typing import Any
 
 from app.evaluation.answers import FROM_0, FROM_1, WAYS, Given
 from app.evaluation.mapping import ColumnMap, find
-from app.evaluation.options import Options, from_columns, labelled, read_options, scored, shuffled
+from app.evaluation.options import Options, from_columns, labelled, parsed, read_options, scored, shuffled
 from app.evaluation.rows import NoQuestion, as_text, is_missing, normal_name, shown
 
 # By normal names (`answerKey` is `answerkey`), in the order in which they count.
@@ -85,7 +85,7 @@ def _part(values: Mapping[str, Any], columns: Mapping[str, Any], given: ColumnMa
 
 
 def _question(values: Mapping[str, Any], columns: Mapping[str, Any], given: ColumnMap) -> str:
-    asked = _part(values, columns, given, "question", QUESTIONS)
+    asked = _nested(_part(values, columns, given, "question", QUESTIONS))
     if isinstance(asked, Mapping):
         asked = asked.get("stem")
     if is_missing(asked) and any(name in columns for name in QUESTIONS):
@@ -101,7 +101,7 @@ def _options(values: Mapping[str, Any], columns: Mapping[str, Any], given: Colum
         return _mapped_options(values, given)
     # MMLU-Pro fills its ten options up.
     pads = "answer_index" in columns or ("category" in columns and "question_id" in columns)
-    asked = columns.get("question")
+    asked = _nested(columns.get("question"))
     nested = asked.get("choices") if isinstance(asked, Mapping) else None
     for found in (columns.get("options"), columns.get("choices"), nested, columns.get("endings")):
         if not is_missing(found):
@@ -111,7 +111,7 @@ def _options(values: Mapping[str, Any], columns: Mapping[str, Any], given: Colum
             return scored(columns[name])
     if (distractors := _distractors(columns)) and not is_missing(columns.get("correct_answer")):
         return shuffled(columns["correct_answer"], distractors)
-    if isinstance(columns.get("answers"), list):
+    if _is_list(columns.get("answers")):
         return read_options(columns["answers"])
     if (found_columns := from_columns(columns)) is not None:
         return found_columns
@@ -165,12 +165,29 @@ def _given(name: str, columns: Mapping[str, Any], options: Options, values: Mapp
     counted = (
         name == "answer_index"
         or options.counts_from_0
-        or (name == "answer" and isinstance(value, int) and "choices" in columns and "subject" in columns)
-        or (name == "label" and ("endings" in columns or "goal" in columns or isinstance(columns.get("answers"), list)))
+        or (name == "answer" and "choices" in columns and "subject" in columns)
+        or (name == "label" and ("endings" in columns or "goal" in columns or _is_list(columns.get("answers"))))
     )
     if counted and not isinstance(value, bool) and _is_number(value):
-        return Given(spelt, value, frozenset({FROM_0, FROM_1}), FROM_0)
+        # The digits of a text may be an option's text.
+        return Given(spelt, value, frozenset(WAYS) if isinstance(value, str) else frozenset({FROM_0, FROM_1}), FROM_0)
     return Given(spelt, value)
+
+
+def _nested(asked: Any) -> Any:
+    """A question that is an object with `stem`, in tables as JSON."""
+    if not isinstance(asked, str) or not asked.lstrip().startswith("{") or "stem" not in asked:
+        return asked
+    try:
+        found = parsed(asked)
+    except NoQuestion:
+        return asked
+    return found if isinstance(found, Mapping) and "stem" in found else asked
+
+
+def _is_list(value: Any) -> bool:
+    """A list, or one in JSON as tables have it."""
+    return isinstance(value, list) or (isinstance(value, str) and value.lstrip().startswith("["))
 
 
 def _is_number(value: Any) -> bool:

@@ -48,7 +48,7 @@ def read_options(value: Any, *, pads: bool = False) -> Options:
         NoQuestion: it is none of these.
     """
     if isinstance(value, str):
-        value = _parsed(value)
+        value = parsed(value)
     if isinstance(value, list) and value and all(isinstance(one, tuple) for one in value):
         value = dict(value)
     if isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
@@ -94,7 +94,7 @@ def from_columns(columns: Mapping[str, Any]) -> Options | None:
 def scored(value: Any) -> Options:
     """TruthfulQA's `mc1_targets` and BIG-bench's `target_scores`: the correct one is marked with 1, and shuffled in. Raises NoQuestion."""
     if isinstance(value, str):
-        value = _parsed(value)
+        value = parsed(value)
     if isinstance(value, Mapping) and isinstance(value.get("choices"), list) and isinstance(value.get("labels"), list):
         texts, marks = value["choices"], value["labels"]
     elif isinstance(value, Mapping):
@@ -183,8 +183,8 @@ def _one_of(value: Mapping[Any, Any], names: Iterable[str]) -> str | None:
     return next((name for name in names if name in value), None)
 
 
-def _parsed(text: str) -> Any:
-    """A cell of a table that holds JSON, or what Python prints of a list."""
+def parsed(text: str) -> Any:
+    """A cell of a table that holds a list or an object: JSON, or what Python prints of it. Raises NoQuestion."""
     if text.strip()[:1] not in {"[", "{"}:
         raise NoQuestion(f"'options' must be a list of texts, not {shown(text)}")
     try:

@@ -145,7 +145,11 @@ def _folder_rows(path: Path) -> Iterator[dict[str, Any]]:
     """A data set in a folder; a folder with something else gets a sentence that names what to say instead."""
     files = []
     for pattern in ("*", "*/*"):
-        files += [file for _, file in zip(range(_MOST_FILES), sorted(path.glob(pattern)), strict=False) if _kind(file) in ENDINGS]
+        files += [
+            file
+            for _, file in zip(range(_MOST_FILES), sorted(path.glob(pattern)), strict=False)
+            if _kind(file) in ENDINGS and file.is_file()
+        ]
     if not any(_SPLIT.search(file.stem) for file in files):
         listed = ", ".join(str(file) for file in files[:5])
         advice = f"name a file in it ({listed}{', …' if len(files) > 5 else ''})" if files else "it holds no file of questions"  # noqa: PLR2004
