@@ -15,7 +15,7 @@ from app.domain import LETTERS, Question
 from app.errors import ConfigError, InvalidQuestion
 from app.evaluation.answers import Evidence, Given, check_counting, readings, settle
 from app.evaluation.layouts import QUESTIONS, Draft, draft
-from app.evaluation.mapping import PLAIN, ColumnMap
+from app.evaluation.mapping import PLAIN, ColumnMap, check_columns
 from app.evaluation.rows import NoQuestion, Row, normal_name
 from app.evaluation.sources import read_rows, stem_of
 
@@ -129,13 +129,15 @@ class _Read:
 def _items(source: str, columns: ColumnMap, prefix: str, skipped: Skipped | None) -> Iterator[tuple[str, Item]]:
     """The questions of one source. Its rows are read twice, since one row's answer may tell what another's means."""
     headers = {*QUESTIONS, *(normal_name(path.split(".")[0]) for paths in columns.columns.values() for path in paths)}
-    rows = [(row.place, _read(row, columns, prefix)) for row in read_rows(source, headers, plain=not columns.columns)]
+    given = read_rows(source, headers, plain=not columns.columns)
+    check_columns(given, columns)
+    rows = [(row.place, _read(row, columns, prefix)) for row in given]
     evidence: dict[str, Evidence] = {}
     defaults: dict[str, str | None] = {}
     for place, one in rows:
-        for given, found in one.found if isinstance(one, _Read) else ():
-            evidence.setdefault(given.column, Evidence()).learn(place, given.value, found)
-            defaults[given.column] = given.default
+        for said, found in one.found if isinstance(one, _Read) else ():
+            evidence.setdefault(said.column, Evidence()).learn(place, said.value, found)
+            defaults[said.column] = said.default
     for column, default in defaults.items():
         check_counting(column, evidence[column], default)
     for place, one in rows:

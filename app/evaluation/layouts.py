@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.evaluation.answers import FROM_0, FROM_1, WAYS, Given
-from app.evaluation.mapping import ColumnMap, find
+from app.evaluation.mapping import ColumnMap, find, find_some
 from app.evaluation.options import Options, from_columns, labelled, parsed, read_options, scored, shuffled
 from app.evaluation.rows import NoQuestion, as_text, is_missing, normal_name, shown
 
@@ -80,11 +80,13 @@ def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
 def _part(values: Mapping[str, Any], columns: Mapping[str, Any], given: ColumnMap, target: str, names: tuple[str, ...]) -> Any:
     """The mapped column, or the first of the known ones that holds something."""
     if target in given:
-        return find(values, given.columns[target][0])
+        return find_some(values, given.columns[target][0])
     return next((columns[name] for name in names if not is_missing(columns.get(name))), None)
 
 
 def _question(values: Mapping[str, Any], columns: Mapping[str, Any], given: ColumnMap) -> str:
+    if "question" in given:
+        find(values, given.columns["question"][0])
     asked = _nested(_part(values, columns, given, "question", QUESTIONS))
     if isinstance(asked, Mapping):
         asked = asked.get("stem")

@@ -1,13 +1,13 @@
 """`--map options=choices.text`: which column of a data file is what, for layouts that are not known."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import ConfigError
 from app.evaluation.answers import WAYS
-from app.evaluation.rows import NoQuestion, normal_name
+from app.evaluation.rows import NoQuestion, Row, normal_name
 
 TARGETS = ("question", "options", "labels", "answer", "domain", "id", "context", "license", "source")
 
@@ -87,6 +87,31 @@ def find(values: Mapping[str, Any], column: str) -> Any:
             listed = ", ".join(str(name)[:40] for name in list(values)[:12])
             raise NoQuestion(f"there is no '{column}' (columns: {listed})")
     return found
+
+
+def find_some(values: Mapping[str, Any], column: str) -> Any:
+    """`find` of a part that a row may lack; None where nothing stands there."""
+    try:
+        return find(values, column)
+    except NoQuestion:
+        return None
+
+
+def check_columns(rows: Sequence[Row], columns: ColumnMap) -> None:
+    """Refuse a map that names what no row has. Raises ConfigError."""
+    for target, names in columns.columns.items():
+        for name in names:
+            missing = None
+            for row in rows:
+                try:
+                    find(row.values, name)
+                except NoQuestion as error:
+                    missing = missing or f"{row.place}: {error}, as --map {target}={name} has it, nor is there in any other row"
+                else:
+                    break
+            else:
+                if missing:
+                    raise ConfigError(missing)
 
 
 _NOTHING = object()

@@ -229,7 +229,14 @@ def test_options_of_which_the_first_is_correct_are_shuffled_by_their_texts_alone
         (["options=a,,b"], "names no column"),
         (["id=a", "id=b"], "names 'id' twice"),
         (["answer=cop:2"], "behind the colon stands one of letter, label, text, 0, 1"),
-        (["options=choices.txt"], r"line 1: there is no 'choices.txt' \(columns: question, choices, key\)"),
+        (
+            ["options=choices.txt"],
+            r"line 1: there is no 'choices.txt' \(columns: question, choices, key\), as --map options=choices.txt has it",
+        ),
+        (
+            ["options=choices.text", "answer=key", "id=number"],
+            "there is no 'number' .*, as --map id=number has it, nor is there in any other",
+        ),
         (["options=choices.text", "answer=keys"], "there is no 'keys'"),
         (["options=choices.text.3", "answer=key"], "there is no 'choices.text.3'"),
     ],
@@ -237,3 +244,12 @@ def test_options_of_which_the_first_is_correct_are_shuffled_by_their_texts_alone
 def test_a_map_that_cannot_work_is_a_sentence(tmp_path, given, says):
     with pytest.raises(ConfigError, match=says):
         load(tmp_path, [{"choices": {"text": ["x", "y"]}, "key": "A"}], parse_map(given))
+
+
+def test_a_row_may_lack_a_mapped_id_or_domain(tmp_path):
+    rows = [{"options": CITIES, "answer": "A"}, {"options": CITIES, "answer": "B", "nr": 0, "field": "law"}]
+    items = load(tmp_path, rows, parse_map(["id=nr", "domain=field"]))
+    assert [(item.id, item.question.domain) for item in items] == [("q-1", "other"), ("0", "law")]
+    skipped = Skipped()
+    assert golds(tmp_path, [*rows, {"options": CITIES, "right": "C"}], parse_map(["answer=right"]), skipped) == "C"
+    assert skipped.total == 2

@@ -221,7 +221,7 @@ def test_bad_rows_are_passed_over_counted_and_listed(tmp_path):
 
 def test_the_commands_list_what_they_pass_over_on_standard_error(tmp_path, capsys):
     path = write(tmp_path, "\n".join(map(json.dumps, [ROWS[0], {**ROW, "options": ["x", "x"]}])), "q.jsonl")
-    assert len(Questions([str(path)], ["id=id"], skip_bad=True).load()) == 1
+    assert len(Questions([str(path)], ["question=Question"], skip_bad=True).load()) == 1
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", f"passed over 1 row that is no question:\n  {path}, line 2: options A and B are the same\n")
     Questions([str(write(tmp_path, json.dumps(ROW), "good.jsonl"))], (), skip_bad=True).load()
