@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.environment import CALLER_KEY, CONFIG_FILE, PREFIX, given, is_of_orchestrator
 from app.errors import ConfigError
+from app.files import NotText, read_text
 from app.masking import mask_model, mask_text
 from app.settings import DomainSettings, EndpointSettings, PriceSettings, Settings
 
@@ -88,9 +89,11 @@ def effective(settings: Settings) -> dict[str, Any]:
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping that a YAML file holds; an empty file is an empty mapping. Raises ConfigError."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        content = yaml.safe_load(read_text(path))
+    except (OSError, NotText) as error:
         raise ConfigError(f"the configuration file {path} cannot be read ({error})") from None
+    except RecursionError:
+        raise ConfigError(f"the configuration file {path} is nested too deeply") from None
     except yaml.YAMLError as error:
         # The error's own text quotes the file, which may hold a password in a URL.
         mark = getattr(error, "problem_mark", None)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.data import ENDINGS_HELP, Map, Questions, SkipBad
 from app.cli.options import AsJson, ConfigFile, check_choice
 from app.errors import ConfigError
 
@@ -17,9 +18,7 @@ Records = Annotated[Path, typer.Option(help="What `eval collect` wrote.")]
 def eval_collect(
     data: Annotated[
         list[str],
-        typer.Option(
-            help="Questions with gold answers: .jsonl, .csv, .parquet, or a hub data set (org/name:config@split); may be repeated."
-        ),
+        typer.Option(help=f"Questions with gold answers: {ENDINGS_HELP}; may be repeated."),
     ],
     out: Annotated[Path, typer.Option(help="The records file; a run that was killed goes on from it.")],
     config: ConfigFile = None,
@@ -32,6 +31,8 @@ def eval_collect(
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of --per-domain and --order-check.")] = 0,
     protocol: Annotated[str, typer.Option(help="one-pass, or generate: free greedy generation of 64 tokens beside it.")] = "one-pass",
+    columns: Map = None,
+    skip_bad: SkipBad = False,
     as_json: AsJson = False,
 ) -> None:
     """Record what edge and cloud say. Both are asked every question once; the records file has one line a question."""
@@ -42,7 +43,7 @@ def eval_collect(
     check_choice("--protocol", protocol, "one-pass", "generate")
     run_collect(
         load_settings(config),
-        data=data,
+        data=Questions(data, columns or (), skip_bad),
         out=out,
         use_cloud=cloud == "configured",
         cloud_records=cloud_records,

@@ -14,13 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.build import build_batcher, build_cloud, build_engine, cloud_models, load_edge_model
 from app.calibration import Target, write_calibration
+from app.cli.data import Questions
 from app.domain import Signal
 from app.errors import ConfigError
 from app.evaluation.calibrate import calibrate
 from app.evaluation.collect import Collected, EdgeIdentity, collect
 from app.evaluation.compare import OUTCOMES, compare, render_comparison
 from app.evaluation.costs import Price
-from app.evaluation.dataset import Item, load_items, sample_items
+from app.evaluation.dataset import Item, sample_items
 from app.evaluation.markdown import render, render_calibration
 from app.evaluation.records import Record, load_records, read_records
 from app.evaluation.report import build_report, outcomes
@@ -34,7 +35,7 @@ from app.settings import Settings
 def run_collect(
     settings: Settings,
     *,
-    data: list[str],
+    data: Questions,
     out: Path,
     use_cloud: bool,
     cloud_records: Path | None,
@@ -47,7 +48,7 @@ def run_collect(
 ) -> None:
     """Collect and say what was done. Raises ConfigError."""
     configure_logging("error")
-    items = load_items(data)
+    items = data.load()
     if per_domain is not None:
         items = sample_items(items, per_domain, seed)
     known = read_records(cloud_records) if cloud_records else {}

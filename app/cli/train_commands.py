@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from app.cli.data import Map, Questions, SkipBad
 from app.cli.options import AsJson, ConfigFile, check_choice, print_json
 
 bench_cli = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
@@ -22,6 +23,8 @@ def label(
     temperature: Annotated[float, typer.Option(min=0.01, help="The reference's T.")] = 0.7,
     method: Annotated[str, typer.Option(help="exact (no sampling noise) or sample")] = "exact",
     seed: Annotated[int, typer.Option(min=0, help="Of --method sample.")] = 0,
+    columns: Map = None,
+    skip_bad: SkipBad = False,
     as_json: AsJson = False,
 ) -> None:
     """Confidence targets for questions. How often would the edge model be correct on each? Read in one forward pass."""
@@ -34,7 +37,15 @@ def label(
     given = {key: value for key, value in (("model", model), ("adapter", adapter)) if value is not None}
     settings = settings.model_copy(update={"edge": settings.edge.model_copy(update=given)})
     run_label(
-        settings, data=data, out=out, source=labels, samples=samples, temperature=temperature, method=method, seed=seed, as_json=as_json
+        settings,
+        data=Questions(data, columns or (), skip_bad),
+        out=out,
+        source=labels,
+        samples=samples,
+        temperature=temperature,
+        method=method,
+        seed=seed,
+        as_json=as_json,
     )
 
 
@@ -123,6 +134,8 @@ def bench_injection(
     config: ConfigFile = None,
     data: Annotated[list[str] | None, typer.Option(help="Questions as for eval collect; by default the shipped bank.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Questions at most.")] = 40,
+    columns: Map = None,
+    skip_bad: SkipBad = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure what hostile text does. To the answer and the route of the configured edge model."""
@@ -131,7 +144,8 @@ def bench_injection(
     from app.cloud.bank import SHIPPED_BANK
     from app.configuration import load_settings
 
-    report = measure(load_settings(config), data=data or [str(SHIPPED_BANK)], limit=limit)
+    questions = Questions(data, columns or (), skip_bad) if data else Questions([str(SHIPPED_BANK)])
+    report = measure(load_settings(config), data=questions, limit=limit)
     if as_json:
         print_json(report)
     else:

@@ -11,6 +11,7 @@ from app.errors import ConfigError
 from app.evaluation import statistics as st
 from app.evaluation.markdown import number, percent, signed, table
 from app.evaluation.report import lift_of
+from app.files import read_text
 
 OUTCOMES = "outcomes.jsonl"
 _NEEDED = ("tau", "signal", "edge_model", "mean", "micro_mean")
@@ -92,10 +93,10 @@ def render_comparison(compared: Mapping[str, Any]) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = json.loads(read_text(path))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror})") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ConfigError(f"{path} is not JSON") from None
     if not isinstance(report, dict) or any(key not in report for key in _NEEDED):
         raise ConfigError(f"{path} is not a report of 'foggate eval report'")
@@ -108,9 +109,9 @@ def _outcomes(path: Path) -> dict[tuple[str, str | None], dict[str, Any]]:
     if not beside.exists():
         return {}
     try:
-        rows = [json.loads(line) for line in beside.read_text(encoding="utf-8").split("\n") if line.strip()]
+        rows = [json.loads(line) for line in read_text(beside).split("\n") if line.strip()]
         return {(row["id"], row["fingerprint"]): row for row in rows}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise ConfigError(f"{beside} is damaged; make the report again") from None
 
 
