@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from app import __version__
 from app.cli.eval_commands import calibrate, eval_cli
 from app.cli.keys_commands import keys_cli
 from app.cli.options import AsJson, ConfigFile, print_json
+from app.cli.output import stdout_console
 from app.cli.train_commands import adapter, bench_cli, evolve, label
 from app.configuration import CALLER_KEY
 from app.errors import ConfigError, FogGateError
@@ -23,7 +23,7 @@ cli.add_typer(config_cli, name="config")
 cli.add_typer(eval_cli, name="eval")
 cli.add_typer(bench_cli, name="bench")
 cli.add_typer(keys_cli, name="keys")
-console = Console(highlight=False)
+console = stdout_console()
 
 
 def _version(wanted: bool) -> None:

@@ -3,19 +3,20 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from app.api.errors import type_name
 from app.cascade import Cloud, Edge
 from app.deadline import Deadline
 from app.domain import EdgeReply, Question
-from app.errors import CloudError, ConfigError, EdgeError, InvalidQuestion
+from app.errors import CloudError, ConfigError, EdgeError, FogGateError, InvalidQuestion
 from app.evaluation.dataset import Item
+from app.evaluation.failures import Failures
 from app.evaluation.fields import CLOUD_KEYS, EdgeIdentity, cloud_fields, edge_fields, empty_record, generated_fields
 from app.evaluation.order import checked_ids, reversed_fields, reversed_question
 from app.evaluation.records import Record, append, compact, open_for_append, read_records
+from app.evaluation.table import UNPARSABLE
 from app.prompt import PROMPT_VERSION
 
 __all__ = ["Collected", "EdgeIdentity", "Generator", "collect", "edge_fields", "empty_record"]
@@ -31,10 +32,16 @@ class Generator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a run did: questions asked of each side in this run, and failures that a next run will try again.
+    """What a run did: questions asked of each side in this run, and what a next run will try again.
 
-    `edge_s` is the wall time from the first edge question to the last verdict; `reversed_asked` are the questions that the
-    edge was asked with their options reversed, beside `edge_asked`.
+    Attributes:
+        total: questions of the data.
+        failed: questions that were asked and lack an answer.
+        edge_s: wall time from the first edge question to the last verdict.
+        reversed_asked: questions that the edge was asked with their options reversed, beside `edge_asked`.
+        unasked: questions that were not asked, since the run was stopped.
+        failures: `kind`, `status`, `message` and `n` of what failed in this run, the most frequent first.
+        stopped: why the run was stopped, a sentence; None if it went through.
     """
 
     total: int
@@ -44,6 +51,14 @@ class Collected:
     failed: int
     edge_s: float
     reversed_asked: int = 0
+    unasked: int = 0
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    stopped: str | None = None
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a question lacks an answer. A reply in which no option could be read is one: it counts as wrong."""
+        return self.unasked > 0 or any(failure["kind"] != UNPARSABLE for failure in self.failures)
 
 
 async def collect(
@@ -65,6 +80,9 @@ async def collect(
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Collected:
     """Fill the records file; what it holds already is not asked again.
+
+    The run stops where the cloud fails in a row in a way that does not pass (`Failures`); what was recorded stays, and the same
+    call goes on from there.
 
     Args:
         items: the questions; ids are unique.
@@ -102,7 +120,8 @@ async def collect(
 
         async def one(item: Item) -> None:
             nonlocal finished
-            await job.answer(item, file)
+            if not await job.answer(item, file):
+                return
             if generator is None:
                 finished += 1
                 on_progress(finished)
@@ -113,14 +132,28 @@ async def collect(
         # After the verdicts, not beside them: two heavy things at once slow each other down.
         if generator is not None:
             for start in range(0, len(todo), generate_batch):
+                if job.failures.stopped:
+                    break
                 batch = todo[start : start + generate_batch]
                 await job.generate(batch, file)
                 finished += len(batch)
                 on_progress(finished)
     compact(out, [item.id for item in items])
-    failed = sum(not job.is_done(item) for item in items)
+    left = [item for item in items if not job.is_done(item)]
+    failed = sum(item.id in job.failed for item in left)
     edge_s = job.edge_ended - job.edge_started
-    return Collected(len(items), job.edge_asked, job.cloud_asked, job.generated, failed, edge_s, job.reversed_asked)
+    return Collected(
+        len(items),
+        job.edge_asked,
+        job.cloud_asked,
+        job.generated,
+        failed,
+        edge_s,
+        job.reversed_asked,
+        len(left) - failed,
+        job.failures.listed(),
+        job.failures.stopped,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +174,8 @@ class _Job:
     turns: _Turns
     cloud_timeout_s: float
     checked: frozenset[str]
+    failures: Failures = field(default_factory=Failures)
+    failed: set[str] = field(default_factory=set)
     edge_asked: int = 0
     reversed_asked: int = 0
     cloud_asked: int = 0
@@ -168,28 +203,35 @@ class _Job:
     def _record(self, item: Item) -> Record:
         return dict(self.records.get(item.id) or empty_record(item, self.identity))
 
-    async def answer(self, item: Item, file: IO[str]) -> None:
+    async def answer(self, item: Item, file: IO[str]) -> bool:
+        """Ask what is not known of one question; False where the run was stopped before everything was asked."""
         record = self._record(item)
         if record["edge_answer"] is None:
+            if (found := await self._ask_edge(item, item.question, "edge_error", edge_fields)) is None:
+                return False
             self.edge_asked += 1
-            record.update(await self._ask_edge(item.question, "edge_error", edge_fields))
+            record.update(found)
             # The edge's say is safe before the cloud, which costs money and may take long, is asked.
             self._keep(record, file)
         if item.id in self.checked and record["edge_answer"] is not None and record.get("reversed_answer") is None:
+            letters, turned = item.question.letters, reversed_question(item.question)
+            found = await self._ask_edge(item, turned, "reversed_error", lambda reply: reversed_fields(reply, letters))
+            if found is None:
+                return False
             self.reversed_asked += 1
-            letters = item.question.letters
-            record.update(
-                await self._ask_edge(reversed_question(item.question), "reversed_error", lambda reply: reversed_fields(reply, letters))
-            )
+            record.update(found)
             self._keep(record, file)
         if record["cloud_answer"] is None and (known := self._known(item)):
             record.update({key: known.get(key) for key in CLOUD_KEYS}, cloud_error=None)
             self._keep(record, file)
         elif record["cloud_answer"] is None and self.cloud is not None:
             async with self.turns.cloud:
+                if self.failures.stopped:
+                    return False
                 self.cloud_asked += 1
                 record.update(await self._ask_cloud(item))
             self._keep(record, file)
+        return True
 
     async def generate(self, batch: Sequence[Item], file: IO[str]) -> None:
         todo = [item for item in batch if self._record(item).get("generated_text") is None]
@@ -203,14 +245,18 @@ class _Job:
         for item, text in zip(todo, texts, strict=True):
             self._keep({**self._record(item), **generated_fields(text, item.question.letters, took_ms)}, file)
 
-    async def _ask_edge(self, question: Question, error_key: str, fields: Callable[[EdgeReply], dict[str, Any]]) -> Record:
-        """What the verdict adds to the record, or under `error_key` the type of the failure."""
+    async def _ask_edge(
+        self, item: Item, question: Question, error_key: str, fields: Callable[[EdgeReply], dict[str, Any]]
+    ) -> Record | None:
+        """What the verdict adds to the record, or under `error_key` the type of the failure; None where the run was stopped before."""
         async with self.turns.edge:
+            if self.failures.stopped:
+                return None
             self.edge_started = self.edge_started or time.monotonic()
             try:
                 return {**fields(await self.edge.verdict(question, _FOREVER)), error_key: None}
             except (EdgeError, InvalidQuestion) as error:
-                return {error_key: type_name(error)}
+                return {error_key: self._failed(item, error)}
             finally:
                 self.edge_ended = time.monotonic()
 
@@ -220,12 +266,19 @@ class _Job:
         try:
             reply = await self.cloud.answer(item.question, Deadline.after(self.cloud_timeout_s))
         except CloudError as error:
-            return {"cloud_error": type_name(error)}
+            return {"cloud_error": self._failed(item, error)}
+        self.failures.answered()
         return {**cloud_fields(reply, time.monotonic() - started), "cloud_asked": self.cloud_name}
 
+    def _failed(self, item: Item, error: FogGateError) -> str:
+        self.failed.add(item.id)
+        return self.failures.failed(error).kind
+
     def _keep(self, record: Record, file: IO[str]) -> None:
-        self.records[record["id"]] = dict(record)
-        append(file, record)
+        # A failure that is the same again adds nothing.
+        if self.records.get(record["id"]) != record:
+            self.records[record["id"]] = dict(record)
+            append(file, record)
 
 
 def _check(records: Mapping[str, Record], items: Iterable[Item], identity: EdgeIdentity) -> None:

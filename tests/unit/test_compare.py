@@ -6,7 +6,8 @@ import pytest
 
 from app.domain import Signal
 from app.errors import ConfigError
-from app.evaluation.compare import OUTCOMES, compare, render_comparison
+from app.evaluation.compare import OUTCOMES, compare
+from app.evaluation.comparison_markdown import render_comparison
 from app.evaluation.report import build_report, outcomes
 from app.evaluation.table import to_table
 from tests.records import simulated

@@ -11,8 +11,9 @@ from hypothesis import strategies as hs
 from app.domain import Signal
 from app.errors import ConfigError
 from app.evaluation.costs import Price
-from app.evaluation.markdown import PUBLISHED_GEMMA, render
+from app.evaluation.markdown import render
 from app.evaluation.pictures import draw_all
+from app.evaluation.published import PUBLISHED_GEMMA
 from app.evaluation.report import build_report, outcomes
 from app.evaluation.statistics import random_baseline
 from app.evaluation.table import to_table
