@@ -35,6 +35,11 @@ def number(value: float | None, ci: Interval = None) -> str:
     return f"{value:.3f}" + ("" if ci is None else f" [{ci[0]:.3f}, {ci[1]:.3f}]")
 
 
+def questions(n: int) -> str:
+    """As in `1 question` and `2 questions`."""
+    return f"{n:,} question{'' if n == 1 else 's'}"
+
+
 def plain(value: float | None, digits: int) -> str:
     """A large number with so many decimals."""
     return NONE if value is None else f"{value:,.{digits}f}"

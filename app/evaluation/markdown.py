@@ -68,7 +68,10 @@ def _about(report: Mapping[str, Any]) -> str:
     )
     own = ", and the thresholds of the table for their domains" if report.get("thresholds") else ""
     at = f", at temperature {report['temperature']:g}" if report["temperature"] != 1 else ""
-    n = f"n = {report['n']}" + (f" ({report['left_out']} of the records left out, see below)" if report["left_out"] else "")
+    if 0 < report["n_cloud"] < report["n_edge"]:
+        n = f"n = {report['n_edge']}, of which {report['n_cloud']} with a cloud answer"
+    else:
+        n = f"n = {report['n']}" + (f" ({report['left_out']} of the records left out, see below)" if report["left_out"] else "")
     unread = f" {report['cloud_unparsable']} cloud replies named no option and count as wrong." if report["cloud_unparsable"] else ""
     return (
         f"{served}tau = {report['tau']:g} on the {report['signal']} confidence{at}{own}; {n}; data {report['data_fingerprint']}, prompt "

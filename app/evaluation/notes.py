@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from app.evaluation import statistics as st
+from app.evaluation.cells import questions
 from app.evaluation.records import Record
 from app.evaluation.table import Table
 
@@ -57,13 +58,13 @@ def _all_or_none(table: Table, routed: st.Flags) -> list[str]:
     for names, everything, some in (
         (
             whole,
-            "Everything is routed: no confidence reaches tau, and the edge keeps none of the {n} questions.",
+            "Everything is routed: no confidence reaches tau, and of {n} the edge keeps none.",
             "Everything of {names} is routed.",
         ),
-        (none, "Nothing is routed: every confidence reaches tau, and the edge keeps all {n} questions.", "Nothing of {names} is routed."),
+        (none, "Nothing is routed: every confidence reaches tau, and of {n} the edge keeps all.", "Nothing of {names} is routed."),
     ):
         if len(names) == len(table.domains):
-            said += [everything.format(n=len(table))] if not table.cloud_known.any() else []
+            said += [everything.format(n=questions(len(table)))] if not table.cloud_known.any() else []
         elif names:
             said.append(some.format(names=", ".join(names)))
     return said

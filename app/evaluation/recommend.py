@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 
+from app.evaluation.cells import questions
+
 # Two-sided 95 % and a power of 80 %, as quantiles of the normal distribution.
 _Z_LEVEL, _Z_POWER = 1.959964, 0.841621
 # A lift of less than two points is not worth the trouble of routing: what is looked for is at least this.
@@ -26,21 +28,23 @@ def recommend(*, n: int, cloud_rate: float, lift: float, lift_ci: Sequence[float
     """
     if cloud_rate <= 0:
         return (
-            f"Nothing is routed: none of the {n} questions has a confidence below tau, so the system is the edge alone and there is no lift "
-            "to judge. A higher tau sends questions to the cloud."
+            f"Nothing is routed: of {questions(n)} none has a confidence below tau, so the system is the edge alone and there is no lift to "
+            "judge. A higher tau sends questions to the cloud."
         )
     if cloud_rate >= 1:
         return (
-            f"Everything is routed: all of the {n} questions have a confidence below tau, so the system is the cloud alone and there is no "
+            f"Everything is routed: of {questions(n)} none has a confidence that reaches tau, so the system is the cloud alone and there is no "
             "lift to judge. A lower tau keeps questions on the edge."
         )
-    spread = (lift_ci[1] - lift_ci[0]) / (2 * _Z_LEVEL) * math.sqrt(n) if lift_ci else _LARGEST_SPREAD
+    measured = lift_ci is not None and n >= _FEWEST
+    spread = (lift_ci[1] - lift_ci[0]) / (2 * _Z_LEVEL) * math.sqrt(n) if lift_ci and measured else _LARGEST_SPREAD
     effect = max(abs(lift), _SMALLEST_LIFT)
     needed = max(questions_needed(effect, spread), _FEWEST)
     too_few = (
         f"n = {n} is too small to say whether routing on this signal beats sending the same share to the cloud at random: to tell a lift of "
         f"{100 * effect:.1f} points from none, about {needed:,} questions are needed (n = ((1.96 + 0.84) · s / lift)², with s = {spread:.2f} "
-        f"for the spread of one question's part in the lift, 95 % level and 80 % power, Cohen 1988; {_FEWEST} at least)."
+        f"for the spread of one question's part in the lift{'' if measured else ' (the largest that is likely)'}, 95 % level and 80 % power, "
+        f"Cohen 1988; {_FEWEST} at least)."
     )
     if lift_ci is None or n < _FEWEST:
         return f"{too_few} Until then do not route on this signal here."

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.evaluation.cells import NONE, interval, number, percent, plain, share, signed, table
+from app.evaluation.cells import NONE, interval, number, percent, plain, questions, share, signed, table
 from app.evaluation.published import PUBLISHED_GEMMA, PUBLISHED_QWEN
 
 _COLUMNS = ("cloud_only", "edge_only", "random", "system", "cloud_rate")
@@ -43,7 +43,8 @@ def signals(report: Mapping[str, Any]) -> list[str]:
     """How good each signal is."""
     cloud = bool(report["n_cloud"])
     keys = ["ece_fixed", "ece_adaptive", "brier", "aurc", *(("apgr", "apgr_oracle") if cloud else ())]
-    head = ["ECE (10 bins)", "ECE (equal mass)", "Brier", "AURC", *(("APGR", "APGR of the oracle") if cloud else ())]
+    of = f" (n = {report['n_cloud']})" if report["n_cloud"] < report["n_edge"] else ""
+    head = ["ECE (10 bins)", "ECE (equal mass)", "Brier", "AURC", *((f"APGR{of}", f"APGR of the oracle{of}") if cloud else ())]
     cells = [
         [
             name,
@@ -61,8 +62,7 @@ def signals(report: Mapping[str, Any]) -> list[str]:
 def risks(report: Mapping[str, Any]) -> list[str]:
     """The risk–coverage curve of each signal at a few coverages."""
     cells = [[name, *(percent(row["risk_coverage"][at - 1]) for at in _COVERAGES)] for name, row in report["signals"].items()]
-    n = report["n_edge"]
-    about = f"Wrong among the most confident edge answers, if so many of the {n} questions are kept (percent):"
+    about = f"Wrong among the most confident edge answers, if so many of {questions(report['n_edge'])} are kept (percent):"
     return [about, table(("signal", *(f"{at} %" for at in _COVERAGES)), cells)]
 
 

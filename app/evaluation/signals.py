@@ -99,6 +99,9 @@ def expected_against_verbalized(table: Table, taus: st.Floats, *, resamples: int
 
 
 def _compared(rate: float, point: float, found: tuple[float, float] | None, n: int) -> str:
+    if rate in {0.0, 1.0}:
+        what = "nothing" if rate == 0 else "everything"
+        return f"At tau the verbalized confidence sends {what} to the cloud (n = {n}): there is no routing to compare with that by the expected one."
     at = f"At a cloud rate of {100 * rate:.1f} % (n = {n})"
     if found is None:
         return (
