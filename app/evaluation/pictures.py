@@ -5,6 +5,7 @@ which edge, which cloud, which data and how many questions it shows.
 """
 
 import textwrap
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ def draw_all(table: Table, report: Report, out: Path) -> list[Path]:
     }
     files = []
     # Text stays text in an SVG, and the same records draw the same file: no random ids, no date.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "foggate"}):
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "foggate"}), warnings.catch_warnings():
+        # A script that matplotlib's own font lacks is boxes in the PNG and text in the SVG.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         for name, draw in pictures.items():
             if draw is not None:
                 files += save(draw(), out / name)
