@@ -66,6 +66,7 @@ def eval_report(
         Path | None, typer.Option(help="Report what a gateway with this calibration serves: its signal, temperature and thresholds.")
     ] = None,
     reference: Annotated[bool, typer.Option("--reference", help="Show the published numbers of FogGen's models too.")] = False,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw them, which takes some seconds.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -82,6 +83,7 @@ def eval_report(
         signal=signal,
         calibration=calibration,
         reference=reference,
+        pictures=pictures,
         out=out,
         seed=seed,
         as_json=as_json,

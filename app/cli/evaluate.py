@@ -169,6 +169,7 @@ def run_report(
     signal: str | None = None,
     calibration: Path | None = None,
     reference: bool = False,
+    pictures: bool = True,
 ) -> None:
     """Write `report.json`, `report.md`, `outcomes.jsonl` and pictures into a folder.
 
@@ -182,13 +183,13 @@ def run_report(
         signal: verbalized unless a calibration says it.
         calibration: a calibration file: the report is of what a gateway with it serves.
         reference: show the published numbers of FogGen too.
+        pictures: draw them, which takes some seconds.
 
     Raises:
         ConfigError: records or calibration cannot be used, or are not of the same edge; a tau or signal beside a calibration.
     """
     rows = load_records(records)
-    served = _served(settings, rows, tau=tau, signal=signal, calibration=calibration)
-    policy, found = served
+    policy, found = _served(settings, rows, tau=tau, signal=signal, calibration=calibration)
     prices = {name: Price(**price.model_dump()) for name, price in settings.prices.items()}
     report = build_report(
         rows,
@@ -207,7 +208,7 @@ def run_report(
         out.mkdir(parents=True, exist_ok=True)
         (out / OUTCOMES).write_text("".join(lines), encoding="utf-8")
         (out / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-        drawn, said = _draw(columns, report, out)
+        drawn, said = _draw(columns, report, out) if pictures else ([], "no pictures")
         (out / "report.md").write_text(render(report, pictures=drawn, reference=reference), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror})") from None

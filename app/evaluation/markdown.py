@@ -4,10 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from app.evaluation import sections
-from app.evaluation.cells import number, percent, signed, table
 from app.evaluation.terms import terms
-
-__all__ = ["number", "percent", "render", "signed", "table"]
 
 _PICTURES = {
     "routing": "Accuracy against the share of questions sent to the cloud",
