@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
 from app import __version__
 from app.cli.cloud_commands import cloud_cli
@@ -16,6 +15,7 @@ from app.cli.eval_commands import calibrate, eval_cli
 from app.cli.exit_codes import EPILOG, FAILED, INTERRUPTED, exit_code
 from app.cli.keys_commands import keys_cli
 from app.cli.options import CONTEXT, AsJson, ConfigFile, print_json
+from app.cli.output import stdout_console
 from app.cli.train_commands import adapter, bench_cli, evolve, label
 from app.environment import CALLER_KEY, drop_blank
 from app.errors import FogGateError
@@ -26,7 +26,7 @@ cli = typer.Typer(name="foggate", no_args_is_help=True, context_settings=CONTEXT
 config_cli = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 for group, name in ((config_cli, "config"), (cloud_cli, "cloud"), (eval_cli, "eval"), (bench_cli, "bench"), (keys_cli, "keys")):
     cli.add_typer(group, name=name)
-console = Console(highlight=False)
+console = stdout_console()
 
 
 def _version(wanted: bool) -> None:

@@ -61,17 +61,34 @@ def eval_report(
     records: Records,
     out: Annotated[Path, typer.Option(help="A folder for report.json, report.md, outcomes.jsonl and pictures.")],
     config: ConfigFile = None,
-    tau: Annotated[float, typer.Option(min=0, max=1, help="The threshold that the report is for.")] = 0.5,
-    signal: Annotated[str, typer.Option(help="verbalized or expected")] = "verbalized",
+    tau: Annotated[float | None, typer.Option(min=0, max=1, help="0.5, unless --calibration says it.")] = None,
+    signal: Annotated[str | None, typer.Option(help="verbalized (by default) or expected, unless --calibration says it")] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Report what a gateway with this calibration serves: its signal, temperature and thresholds.")
+    ] = None,
+    reference: Annotated[bool, typer.Option("--reference", help="Show the published numbers of FogGen's models too.")] = False,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw them, which takes some seconds.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """What routing buys at a tau. With intervals, and how good each signal is; needs no model."""
+    """What routing buys at a tau, with intervals, and how good each signal is. Needs no model, and of the cloud what the records hold."""
     from app.cli.evaluate import run_report
     from app.configuration import load_settings
 
-    check_choice("--signal", signal, "verbalized", "expected")
-    run_report(load_settings(config), records=records, tau=tau, signal=signal, out=out, seed=seed, as_json=as_json)
+    if signal is not None:
+        check_choice("--signal", signal, "verbalized", "expected")
+    run_report(
+        load_settings(config),
+        records=records,
+        tau=tau,
+        signal=signal,
+        calibration=calibration,
+        reference=reference,
+        pictures=pictures,
+        out=out,
+        seed=seed,
+        as_json=as_json,
+    )
 
 
 @eval_cli.command("compare")

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from app.cli.data import Map, Questions, SkipBad
 from app.cli.options import AsJson, ConfigFile, check_choice, print_json
+from app.cli.output import stdout_console
 
 bench_cli = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 
@@ -100,7 +100,7 @@ def bench_edge(
     if as_json:
         print_json(report)
     else:
-        show(report, Console(highlight=False))
+        show(report, stdout_console())
 
 
 @bench_cli.command("label")
@@ -111,7 +111,8 @@ def bench_label(
     samples: Annotated[int, typer.Option(min=1, help="Generations per question.")] = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Measure labelling by one pass. Against real generations of the same questions, in one run."""
+    """Labelling by one forward pass against real generations of the same questions, in one run."""
+    from app.cli.bench import said
     from app.cli.bench_label import bench_label as measure
     from app.configuration import load_settings
 
@@ -119,13 +120,15 @@ def bench_label(
     if as_json:
         print_json(report)
         return
-    low, high = report["ratio_vs_generations_ci"]
-    Console(highlight=False).print(
+    console = stdout_console()
+    console.print(
         f"{report['questions']} questions, {samples} generations of {report['generated_tokens']} tokens each: "
         f"{report['median_ms']['generations']:.0f} ms; one forward pass: {report['median_ms']['verdicts']:.0f} ms"
     )
-    Console(highlight=False).print(
-        f"labelling by one forward pass is {report['ratio_vs_generations']:.1f} times faster [{low:.1f}, {high:.1f}]"
+    console.print(
+        f"labelling by one forward pass is {said(report, 'ratio_vs_generations', 1)} times as fast (n = {report['pairs']} pairs, "
+        f"{report['hardware']}, {report['elapsed_s']:g} s)",
+        markup=False,
     )
 
 
@@ -149,4 +152,4 @@ def bench_injection(
     if as_json:
         print_json(report)
     else:
-        show(report, Console(highlight=False))
+        show(report, stdout_console())
