@@ -3,9 +3,9 @@
 import pytest
 
 from app.cloud.address import completions_url, is_loopback, user_of
+from app.cloud.endpoint import Endpoint
 from app.settings import EndpointSettings
 from tests.clouds import breaker
-from app.cloud.endpoint import Endpoint
 
 AZURE = "https://n.openai.azure.com/openai/deployments/d"
 
