@@ -3,6 +3,7 @@
 What they name is a claim; the rest of the text is prose, with a placeholder where a part was.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,10 +11,8 @@ from typing import Any
 from app.cloud.claims import FINAL, Claim, claims
 from app.cloud.values import UNCLEAR, Values, letters_as_latin
 from app.errors import CloudUnparsable
-from app.strict_json import loads
 
 _PLACEHOLDER = "\N{WHITE SQUARE}"
-_MAX_VALUES = 2_000
 _KEYS = re.compile(
     r"(?:(?:final|correct|selected|corrected|revised|updated|new|my|model|actual|true|chosen|predicted|best|the|your)?(?:answer|option|choice|letter)|selected|(?:answer|option)(?:letter|option|choice))\Z"
 )
@@ -80,10 +79,18 @@ def unfenced(text: str) -> str:
 
 
 def _json(text: str) -> Any:
+    """The decoded JSON, or None; also where an object has one name twice, which decoders read as they please."""
     try:
-        return loads(text.encode(), max_values=_MAX_VALUES)
-    except ValueError:
+        return json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError):
         return None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    decoded = dict(pairs)
+    if len(decoded) < len(pairs):
+        raise ValueError("a name occurs twice")
+    return decoded
 
 
 def _named(decoded: Any, values: Values) -> Iterator[str]:
