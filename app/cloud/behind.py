@@ -25,7 +25,7 @@ _SECOND = re.compile(
 )
 # What doubts the letter in the same sentence, or makes it the subject of another one (`A is wrong`).
 _TURNED = re.compile(
-    r"[ \t*_`)\]]{0,6}(?:[,;:.–—-][ \t]*)?(?:but|however|though|although|if|unless|except|or|provided|assuming|maybe|perhaps|not sure|либо|но|aber|mais|pero|但)\b|[ \t*_`)\]]{0,6}\b(?:is|was|isn|are|seems|looks|can|cannot|may|might)\b|[ \t*_`)\]\"']{0,6}\?",
+    r"[ \t*_`)\]]{0,6}(?:(?:[,;:–—-]|\.{1,3}|…)[ \t]*)?(?:but|rather|well|hmm|however|though|although|if|unless|except|or|provided|assuming|maybe|perhaps|not sure|либо|но|aber|mais|pero|但)\b|[ \t*_`)\]]{0,6}\b(?:is|was|isn|are|seems|looks|can|cannot|may|might)\b|[ \t*_`)\]\"']{0,6}\?",
     re.IGNORECASE,
 )
 LISTED = re.compile(r"^[ \t]*[-*•]?[ \t]*[*(\[]{0,3}([A-Z])[*)\]]{0,3}[.):](?=\s)", re.MULTILINE)
@@ -41,10 +41,15 @@ def is_doubted(latin: str, at: int) -> bool:
     return bool(_TURNED.match(latin, match.end(2) if match else at))
 
 
-def value_end(latin: str, at: int) -> int:
-    """The end of the letter that stands here, if one does: what follows is looked at for second thoughts."""
+def value_end(text: str, latin: str, at: int, letter: str, values: Values) -> int:
+    """The end of the letter that stands here and of its option's text: what follows is looked at for second thoughts."""
     match = _LETTER.match(latin, at)
-    return match.end(2) if match else at
+    end = match.end(2) if match else at
+    if letter not in values.letters:
+        return end
+    option = values.texts_of(letter).lower()
+    begins = text[end : end + len(option) + 20].lower().find(option)
+    return end if begins < 0 else end + begins + len(option)
 
 
 def value_behind(text: str, latin: str, at: int, values: Values, *, numbered: bool = False) -> str | None:

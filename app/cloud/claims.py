@@ -53,6 +53,7 @@ _ALONE = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Z]){CLOSE}[.!]?{CLOSE}[ \t✅✔]*
 _LEADING = re.compile(rf"{OPEN}([A-Z]){CLOSE},? (?:because|since|(?:and )?not (?:option )?[(*]*[A-Z](?!\w))")
 _REASONED = re.compile(r"(?<!\w)([A-Z])[)*]{0,3},? (?:because|since)\b")
 # The line behind one that names an option, where it says that this is not the answer.
+_BELOW = re.compile(r"\s{0,20}[^\n]{0,2000}\n\s{0,20}")
 _REFUTED = re.compile(
     r"\W{0,4}(?:(?:this|that|it|(?:the|this) (?:option|answer|choice|statement)) (?:is|was|would be) (?:not|incorrect|wrong|false)\b|"
     r"(?:incorrect|wrong|false)\b|no[,.!:]|not (?:correct|right|quite|the)\b|(?:this|that|it) isn['’]t\b)|[✗✘❌]",
@@ -94,15 +95,16 @@ def _behind_heads(text: str, latin: str, values: Values) -> Iterator[Claim]:
         letter = value_behind(text, latin, head.end(), values, numbered=not heading and bool(head["word"]))
         if letter is None and (strength >= LINE or _NOTHING.match(latin, head.end())):
             letter = NOTHING
-        elif is_doubted(latin, head.end()) or _is_refuted(latin, value_end(latin, head.end())):
+        elif is_doubted(latin, head.end()) or _is_refuted(latin, head.end()):
             strength = DOUBTED
         if letter is not None:
-            yield Claim(head.start(), value_end(latin, head.end()), letter, strength)
+            yield Claim(head.start(), value_end(text, latin, head.end(), letter, values), letter, strength)
 
 
-def _is_refuted(latin: str, end: int) -> bool:
-    """Whether the line below says that what stands here is not the answer."""
-    below = re.compile(r"[^\n]{0,2000}\n\s{0,20}").match(latin, end)
+def _is_refuted(latin: str, at: int) -> bool:
+    """Whether the line below the value that stands here says that it is not the answer."""
+    # A text may itself stand below its head.
+    below = _BELOW.match(latin, at)
     return below is not None and _REFUTED.match(latin, below.end()) is not None
 
 
