@@ -11,7 +11,7 @@ from rich.console import Console
 from app import __version__
 from app.cli.eval_commands import calibrate, eval_cli
 from app.cli.keys_commands import keys_cli
-from app.cli.options import AsJson, ConfigFile, print_json
+from app.cli.options import AsJson, ConfigFile, overridden, print_json
 from app.cli.train_commands import adapter, bench_cli, evolve, label
 from app.environment import CALLER_KEY, drop_blank
 from app.errors import ConfigError, FogGateError
@@ -58,11 +58,7 @@ def serve(
     from app.cli.serve import run_gateway
     from app.configuration import load_settings
 
-    settings = load_settings(config)
-    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
-    settings = settings.model_copy(update={"server": settings.server.model_copy(update=given)})
-    if insecure:
-        settings = settings.model_copy(update={"security": settings.security.model_copy(update={"insecure": True})})
+    settings = overridden(load_settings(config), host=host, port=port, insecure=insecure)
     run_gateway(settings, console, demo=demo)
 
 
@@ -158,17 +154,33 @@ cli.command()(adapter)
 
 
 @config_cli.command("check")
-def config_check(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Print the effective configuration, secrets masked; exit 2 with a sentence if something is wrong."""
+def config_check(
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="As for serve.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="As for serve.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="As for serve.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the effective configuration, secrets masked, and try what a start needs; exit 2 with what serve would refuse."""
     import yaml
 
+    from app.cli.check import examine
     from app.configuration import effective, load_settings
+    from app.logs import configure_logging
 
-    shown = effective(load_settings(config))
+    configure_logging("error")
+    settings = overridden(load_settings(config), host=host, port=port, insecure=insecure)
+    shown = effective(settings)
     if as_json:
         print_json(shown)
     else:
         sys.stdout.write(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
+    sys.stdout.flush()
+    findings = examine(settings)
+    for note in findings.notes:
+        sys.stderr.write(f"foggate: note: {mask_text(note)}\n")
+    if findings.problems:
+        raise ConfigError("\n".join(findings.problems))
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import typer
 
 from app.environment import CONFIG_FILE
 from app.errors import ConfigError
+from app.settings import Settings
 
 ConfigFile = Annotated[
     Path | None,
@@ -21,6 +22,13 @@ def check_choice(option: str, value: str, *choices: str) -> None:
     """Raise ConfigError for a value that is none of the choices."""
     if value not in choices:
         raise ConfigError(f"{option} must be {' or '.join(repr(choice) for choice in choices)}")
+
+
+def overridden(settings: Settings, *, host: str | None, port: int | None, insecure: bool) -> Settings:
+    """The settings with what the command line says of the listener; None leaves a setting alone."""
+    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+    security = settings.security.model_copy(update={"insecure": True}) if insecure else settings.security
+    return settings.model_copy(update={"server": settings.server.model_copy(update=given), "security": security})
 
 
 def print_json(value: Any) -> None:
