@@ -1,5 +1,6 @@
 """The command line. Each command imports what it needs when it runs, so that `--help` is fast and torch-free."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -194,6 +195,12 @@ def main() -> None:
         sys.exit(2 if isinstance(error, ConfigError) else 1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception:
+        if not logging.getLogger().handlers:
+            raise
+        # One record in the form of all others, not a traceback of many lines among them.
+        logging.getLogger("foggate").exception("a bug: the command ended with an unexpected error")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ CLOUD_EXAMPLE = {
 
 def run_gateway(settings: Settings, console: Console, *, demo: bool) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises ConfigError."""
+    # Bars of downloads are no lines of a log; the hub's library reads this when it is imported.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     configure_logging(settings.log.level, settings.log.format, secrets_in(settings))
     for name in unknown_variables(os.environ):
         log.warning("this environment variable is no setting of the gateway", variable=name)
