@@ -23,7 +23,7 @@ SECRETS = ("api_key",)
 # How `setting_paths` shows a key that the user names, as it stands in a variable; what free-form settings are called there.
 _ANY_NAME, _FREE = "<NAME>", ("EXTRA_HEADERS", "EXTRA_BODY")
 # Similar enough for a misspelling.
-_NEARLY = 0.85
+_NEARLY = 0.8
 
 # Sections whose keys the user names.
 _BY_NAME: dict[Any, type[BaseModel]] = {

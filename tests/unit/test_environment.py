@@ -82,6 +82,7 @@ def test_variables_of_services_with_a_similar_name_are_left_alone(environment, m
         ("FOGGATE_CLOUD__EXTRA_HEADER__X", "2", "FOGGATE_CLOUD__EXTRA_HEADERS"),
         ("FOGGATE_EDGE__MODEL__NAME", "2", "FOGGATE_EDGE__MODEL"),
         ("FOGGATE_LOGLEVEL", "debug", "FOGGATE_LOG__LEVEL"),
+        ("FOGGATE_MODLE", "x", "FOGGATE_EDGE__MODEL"),
         ("FOGGATE_DEADLINE", "1", "FOGGATE_DEADLINE_MS"),
         ("FOGGATE_ENV__MODEL", "1", "FOGGATE_EDGE__MODEL"),
     ],
