@@ -191,7 +191,7 @@ def main() -> None:
     try:
         cli()
     except FogGateError as error:
-        sys.stderr.write(f"foggate: {mask_text(error.message)}\n")
+        sys.stderr.writelines(f"foggate: {line}\n" for line in mask_text(error.message).splitlines())
         sys.exit(2 if isinstance(error, ConfigError) else 1)
     except KeyboardInterrupt:
         sys.exit(130)

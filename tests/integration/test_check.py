@@ -181,7 +181,7 @@ def test_the_command_prints_everything_and_says_what_is_wrong(tmp_path):
     assert "canary" not in done.stdout + done.stderr
     first, second = done.stderr.splitlines()
     assert first.startswith(f"foggate: the key file {tmp_path}/no-keys.json cannot be read")
-    assert second.startswith(f"the calibration {tmp_path}/none.json cannot be read")
+    assert second.startswith(f"foggate: the calibration {tmp_path}/none.json cannot be read")
     good = foggate(
         "config", "check", FOGGATE_SERVER__PORT="0", FOGGATE_REDIS_SERVICE_HOST="10.0.0.1", FOGGATE_EDGE__ADAPTER="", FOGGATE_CONFIG=""
     )
