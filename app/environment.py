@@ -7,8 +7,9 @@ links make variables for every service whose name begins with `foggate`; those b
 import os
 import re
 from collections.abc import Mapping, MutableMapping, Sequence
-from typing import Any
+from typing import Any, get_args, get_origin
 
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 PREFIX = "FOGGATE_"
@@ -88,6 +89,19 @@ class EnvironmentSource(EnvSettingsSource):
         # `null` has a type of its own, a kind of text.
         loaded = super()._load_env_vars()
         return {name: type(value)(value.strip()) for name, value in loaded.items() if name in ours and value is not None}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """A list or a mapping: JSON; a list may also be written with commas (`a.example, b.example`). Raises ValueError."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            # Entries of a section whose keys the user names come without a field.
+            annotation = field.annotation if isinstance(field, FieldInfo) else None
+            kinds = {get_origin(kind) for kind in (annotation, *get_args(annotation))}
+            if list in kinds and not value.startswith(("[", "{")):
+                return [part.strip() for part in value.split(",") if part.strip()]
+            example = '["a", "b"]' if list in kinds else '{"name": "value"}'
+            raise ValueError(f"'{field_name}' is set in the environment and is not JSON such as {example}") from None
 
     def __call__(self) -> dict[str, Any]:
         """What the environment sets, nested."""
