@@ -138,8 +138,9 @@ def test_numbers_among_the_options_are_settled_by_the_rest_of_the_file(tmp_path)
 def test_a_number_is_no_place_where_the_answers_are_texts(tmp_path):
     """An answer of 0 that is none of the options must not become A."""
     rows = [{"options": ["10", "20", "30", "40"], "answer": "40"}, {"options": ["7", "8", "9", "5"], "answer": "0"}]
+    rows += [{"options": ["3", "2", "1", "5"], "answer": "2"}]
     skipped = Skipped()
-    assert golds(tmp_path, rows, skipped=skipped) == "D"
+    assert golds(tmp_path, rows, skipped=skipped) == "DB"
     assert "'answer' is '0', no option's text as in" in skipped.first[0]
 
 
@@ -253,3 +254,19 @@ def test_a_row_may_lack_a_mapped_id_or_domain(tmp_path):
     skipped = Skipped()
     assert golds(tmp_path, [*rows, {"options": CITIES, "right": "C"}], parse_map(["answer=right"]), skipped) == "C"
     assert skipped.total == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "letter"),
+    [
+        # AGIEval leaves one of the two empty.
+        ({"answer": None, "label": "C"}, "C"),
+        ({"answer": "", "gold": ["C"]}, "C"),
+        ({"answerKey": "C", "label": "easy"}, "C"),
+        ({"correct": "C"}, "C"),
+        ({"answer": "C", "answerKey": None, "answer_idx": ""}, "C"),
+        ({"cop": "c", "label": "A"}, "C"),
+    ],
+)
+def test_where_the_answer_stands(tmp_path, said, letter):
+    assert golds(tmp_path, [{"options": CITIES, **said}]) == letter
