@@ -10,7 +10,7 @@ import numpy as np
 
 from app.errors import ConfigError
 from app.evaluation import statistics as st
-from app.evaluation.rows import lift_of
+from app.evaluation.routing import lift_of
 
 OUTCOMES = "outcomes.jsonl"
 _Line = Mapping[str, Any]

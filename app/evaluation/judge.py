@@ -9,7 +9,7 @@ from app.calibration import Achieved, Target
 from app.domain import Signal
 from app.evaluation import statistics as st
 from app.evaluation.risk import share_interval
-from app.evaluation.rows import routing_row
+from app.evaluation.routing import routing_row
 from app.evaluation.table import Table
 
 
