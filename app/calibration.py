@@ -114,6 +114,8 @@ class Calibration(_Part):
     edge_adapter: str | None
     edge_fingerprint: str | None
     prompt_version: str
+    # Of the rendered prompts; files of earlier versions do not say.
+    prompt_fingerprint: str | None = None
     cloud_model: list[str]
     created: date
 
@@ -140,26 +142,35 @@ class Calibration(_Part):
         shown |= {"data_fingerprint", "created"}
         return self.model_dump(mode="json", include=shown)
 
-    def check(self, *, edge_model: str, fingerprint: str, prompt_version: str) -> None:
+    def check(self, *, edge_model: str, fingerprint: str, prompt_version: str, prompt_fingerprint: str | None = None) -> None:
         """Refuse another edge than the one that was calibrated.
 
         Args:
             edge_model: as answers name it, `base` or `base+adapter`.
             fingerprint: of the loaded weights.
             prompt_version: of the prompt that is served.
+            prompt_fingerprint: of the prompts as the model's chat template renders them; None where it is not known yet.
 
         Raises:
             ConfigError: what differs, both values.
         """
-        if found := self.difference(edge_model=edge_model, fingerprint=fingerprint, prompt_version=prompt_version):
+        found = self.difference(
+            edge_model=edge_model, fingerprint=fingerprint, prompt_version=prompt_version, prompt_fingerprint=prompt_fingerprint
+        )
+        if found:
             what, calibrated, served = found
             raise ConfigError(
                 f"policy.calibration is for another {what}: it was made with {calibrated}, "
                 f"the gateway serves {served}; calibrate again or take the file out of the configuration"
             )
 
-    def difference(self, *, edge_model: str, fingerprint: str, prompt_version: str) -> tuple[str, str, str] | None:
-        """What another edge than the calibrated one differs in first, with the calibrated and the other value; None if in nothing."""
+    def difference(
+        self, *, edge_model: str, fingerprint: str, prompt_version: str, prompt_fingerprint: str | None
+    ) -> tuple[str, str, str] | None:
+        """What another edge than the calibrated one differs in first, with the calibrated and the other value; None if in nothing.
+
+        The arguments are those of `check`.
+        """
         model, adapter = split_name(edge_model)
         pairs = [
             ("edge model", self.edge_model, model),
@@ -167,6 +178,10 @@ class Calibration(_Part):
             ("prompt version", self.prompt_version, prompt_version),
             ("weights fingerprint", self.edge_fingerprint or fingerprint, fingerprint),
         ]
+        if self.prompt_fingerprint and prompt_fingerprint:
+            pairs.append(
+                ("rendering of the prompt (chat template, tokenizer or prompt family)", self.prompt_fingerprint, prompt_fingerprint)
+            )
         return next(((what, mine or "none", other or "none") for what, mine, other in pairs if mine != other), None)
 
 

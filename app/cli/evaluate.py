@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.build import build_batcher, build_cloud, build_engine, cloud_models, load_edge_model
 from app.calibration import Calibration, Target, read_calibration, write_calibration
+from app.cli.data import Questions
 from app.cli.hardware import describe_hardware
 from app.cli.output import print_markdown, stdout_console
 from app.domain import Signal
@@ -26,7 +27,7 @@ from app.evaluation.collect import Collected, EdgeIdentity, collect
 from app.evaluation.compare import OUTCOMES, compare
 from app.evaluation.comparison_markdown import render_comparison
 from app.evaluation.costs import Price
-from app.evaluation.dataset import Item, load_items, sample_items
+from app.evaluation.dataset import Item, sample_items
 from app.evaluation.markdown import render
 from app.evaluation.records import Record, load_records, read_records
 from app.evaluation.report import build_report, outcomes
@@ -42,7 +43,7 @@ from app.settings import Settings
 def run_collect(
     settings: Settings,
     *,
-    data: list[str],
+    data: Questions,
     out: Path,
     use_cloud: bool,
     cloud_records: Path | None,
@@ -55,7 +56,7 @@ def run_collect(
 ) -> None:
     """Collect and say what was done. Raises ConfigError."""
     configure_logging("error")
-    items = load_items(data)
+    items = data.load()
     if per_domain is not None:
         items = sample_items(items, per_domain, seed)
     known = read_records(cloud_records) if cloud_records else {}
@@ -139,7 +140,7 @@ async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float, s
                 plan.items,
                 plan.out,
                 edge=batcher,
-                identity=EdgeIdentity(engine.name, engine.fingerprint, engine.parameters, hardware),
+                identity=EdgeIdentity(engine.name, engine.fingerprint, engine.parameters, engine.prompt_fingerprint, hardware),
                 cloud=cloud,
                 cloud_asked=cloud_models(settings),
                 known_cloud=plan.known,

@@ -121,6 +121,7 @@ def calibrate(
         edge_adapter=adapter,
         edge_fingerprint=table.records[0].get("edge_fingerprint"),
         prompt_version=str(table.records[0]["prompt_version"]),
+        prompt_fingerprint=next((found for record in table.records if (found := record.get("prompt_fingerprint"))), None),
         cloud_model=sorted({str(record.get("cloud_model")) for record in table.records if record["cloud_answer"] is not None}),
         created=today,
     )

@@ -23,7 +23,10 @@ def check_records(calibration: Calibration, records: Sequence[Record], path: str
     # Records that do not know their weights cannot tell them apart.
     fingerprint = first.get("edge_fingerprint") or calibration.edge_fingerprint or ""
     found = calibration.difference(
-        edge_model=str(first["edge_model"]), fingerprint=str(fingerprint), prompt_version=str(first["prompt_version"])
+        edge_model=str(first["edge_model"]),
+        fingerprint=str(fingerprint),
+        prompt_version=str(first["prompt_version"]),
+        prompt_fingerprint=next((str(rendered) for record in records if (rendered := record.get("prompt_fingerprint"))), None),
     )
     if found:
         what, calibrated, recorded = found

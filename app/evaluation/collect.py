@@ -151,6 +151,11 @@ def _check(records: Mapping[str, Record], items: Iterable[Item], identity: EdgeI
         made_by = (record.get("edge_model"), record.get("edge_fingerprint"), record.get("prompt_version"))
         if made_by != ours:
             raise ConfigError(f"the records were made with {_said(made_by)}, not with {_said(ours)}; choose another --out")
+        rendered = record.get("prompt_fingerprint")
+        if rendered and identity.prompt_fingerprint and rendered != identity.prompt_fingerprint:
+            raise ConfigError(
+                "the records were made with another rendering of the prompt (chat template or tokenizer); choose another --out"
+            )
     for item in items:
         record = records.get(item.id) or {}
         if record and record.get("fingerprint") != item.fingerprint:

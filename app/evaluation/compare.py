@@ -11,6 +11,7 @@ import numpy as np
 from app.errors import ConfigError
 from app.evaluation import statistics as st
 from app.evaluation.routing import lift_of
+from app.files import read_text
 
 OUTCOMES = "outcomes.jsonl"
 _Line = Mapping[str, Any]
@@ -58,10 +59,10 @@ def compare(paths: Sequence[Path], *, cloud_rate: float = 0.4, resamples: int = 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = json.loads(read_text(path))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror})") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ConfigError(f"{path} is not JSON") from None
     if not isinstance(report, dict) or any(key not in report for key in _NEEDED):
         raise ConfigError(f"{path} is not a report of 'foggate eval report'")
@@ -74,10 +75,10 @@ def _outcomes(path: Path) -> dict[tuple[str, str | None], dict[str, Any]]:
     if not beside.exists():
         return {}
     try:
-        rows = [json.loads(line) for line in beside.read_text(encoding="utf-8").split("\n") if line.strip()]
+        rows = [json.loads(line) for line in read_text(beside).split("\n") if line.strip()]
         found = {(row["id"], row["fingerprint"]): row for row in rows}
         whole = all(key in row for row in rows for key in _NEEDED_OF_A_LINE)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise ConfigError(f"{beside} is damaged; make the report again") from None
     if not whole:
         raise ConfigError(f"{beside} is damaged; make the report again")

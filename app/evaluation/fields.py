@@ -20,6 +20,7 @@ class EdgeIdentity:
     model: str
     fingerprint: str
     parameters: int | None = None
+    prompt_fingerprint: str | None = None
     hardware: str | None = None
 
 
@@ -45,6 +46,7 @@ def empty_record(item: Item, identity: EdgeIdentity) -> Record:
         "edge_parameters": identity.parameters,
         "edge_hardware": identity.hardware,
         "prompt_version": PROMPT_VERSION,
+        "prompt_fingerprint": identity.prompt_fingerprint,
         "fingerprint": item.fingerprint,
     }
 
