@@ -112,7 +112,12 @@ bench: setup ## Measure the one-pass verdict on this machine
 	$(BIN)/foggate bench edge
 
 image: ## Build the container image
-	docker build -t foggate:dev .
+	docker build -t foggate:dev \
+	  $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX)) \
+	  --build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' app/__init__.py) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) \
+	  --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) \
+	  --build-arg SOURCE=$$(git config --get remote.origin.url) .
 
 clean: ## Remove the environment and caches
 	rm -rf $(VENV) $(ASSETS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
