@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ASSETS := .assets
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test soak chaos fuzz load memory test-fast test-mcq test-nginx mechanism coverage mutation audit secrets check format bench assets image clean
+.PHONY: help setup serve test soak chaos fuzz load memory test-fast test-mcq readme test-nginx mechanism coverage mutation audit secrets check format bench assets image clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ test-fast: $(VENV)/.installed ## Unit tests only
 
 test-mcq: setup ## One at a time against sixteen at a time, on 100 benchmark questions beside this checkout
 	MCQ_QUESTIONS=100 $(BIN)/python -m pytest tests/e2e/test_builtin.py -k benchmark $(ARGS)
+
+readme: setup ## Follow README in a fresh clone and compare what it prints (ARGS="--slow", ARGS="--install")
+	$(BIN)/python -m tests.readme $(ARGS)
 
 test-nginx: setup ## Two gateways behind a real nginx (needs nginx)
 	$(BIN)/python -m pytest tests/nginx $(ARGS)

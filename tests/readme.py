@@ -15,6 +15,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -113,7 +114,7 @@ class Follower:
         self.port, self.demo_port = free_port(), free_port()
         self.cloud_url = ""
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("FOGGATE_")}
-        self.environment |= {"FOGGATE_SERVER__PORT": str(self.port), "COLUMNS": "200"}
+        self.environment |= {"FOGGATE_SERVER__PORT": str(self.port), "FOGGATE_SERVER__DRAIN_WAIT_S": "0", "COLUMNS": "200"}
         self.servers: list[subprocess.Popen[bytes]] = []
         self.skipped: list[str] = []
         self.number = 0
@@ -144,12 +145,16 @@ class Follower:
             command = command.replace("https://your-endpoint/v1", self.cloud_url)
         return command
 
+    def skips(self, step: Step) -> bool:
+        """Whether the step takes too long, which is noted."""
+        why = next((why for begins, why in SLOW.items() if step.command.startswith(begins)), None)
+        if why is None or self.slow:
+            return False
+        self.skipped.append(f"{step.command}   ({why})")
+        return True
+
     def follow(self, step: Step) -> str | None:
         """Run one step; None if it went as README says, else what went wrong."""
-        for begins, why in SLOW.items():
-            if step.command.startswith(begins) and not self.slow:
-                self.skipped.append(f"{step.command}   ({why})")
-                return None
         command = self.literal(step.command)
         if command.startswith("export "):
             self.environment |= dict(word.split("=", 1) for word in shlex.split(command)[1:])
@@ -179,7 +184,7 @@ class Follower:
         with self._log().open("wb") as out:
             # A process group of its own, since make and sh stand between.
             process = subprocess.Popen(
-                ["bash", "-c", f"exec {command}" if "=" not in command.split()[0] else command],
+                ["bash", "-c", command],
                 cwd=self.clone,
                 env=self.environment,
                 stdout=out,
@@ -206,6 +211,8 @@ class Follower:
                 os.killpg(process.pid, signal.SIGTERM)
                 process.wait(60)
             self.servers.remove(process)
+        while named and socket.socket().connect_ex(("127.0.0.1", self.port)) == 0:
+            time.sleep(0.1)
 
 
 def main() -> None:
@@ -220,6 +227,9 @@ def main() -> None:
         follower.prepare()
         try:
             for step in [step for step in steps((follower.clone / "README.md").read_text()) if given.only in step.command]:
+                if follower.skips(step):
+                    print(f"skipped           {step.command}")
+                    continue
                 begun = time.monotonic()
                 wrong = follower.follow(step)
                 failed += wrong is not None
