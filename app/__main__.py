@@ -8,23 +8,25 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
 from app import __version__
+from app.cli.cloud_commands import cloud_cli
 from app.cli.eval_commands import calibrate, eval_cli
 from app.cli.exit_codes import EPILOG, FAILED, INTERRUPTED, exit_code
 from app.cli.keys_commands import keys_cli
 from app.cli.options import CONTEXT, AsJson, ConfigFile, print_json
+from app.cli.output import stdout_console
 from app.cli.train_commands import adapter, bench_cli, evolve, label
-from app.configuration import CALLER_KEY
+from app.environment import CALLER_KEY, drop_blank
 from app.errors import FogGateError
+from app.masking import mask_text
 
 # Without rich markup, help and errors are plain text: whole lines in a pipe, and no frame around a sentence.
 cli = typer.Typer(name="foggate", no_args_is_help=True, context_settings=CONTEXT, rich_markup_mode=None, pretty_exceptions_enable=False)
 config_cli = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
-for group, name in ((config_cli, "config"), (eval_cli, "eval"), (bench_cli, "bench"), (keys_cli, "keys")):
+for group, name in ((config_cli, "config"), (cloud_cli, "cloud"), (eval_cli, "eval"), (bench_cli, "bench"), (keys_cli, "keys")):
     cli.add_typer(group, name=name)
-console = Console(highlight=False)
+console = stdout_console()
 
 
 def _version(wanted: bool) -> None:
@@ -180,6 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: what stands behind `foggate` on the command line; None takes those of this process.
     """
+    # Before anything reads them: torch and its neighbours look at the environment when they are imported.
+    drop_blank(os.environ)
     for stream in (sys.stdout, sys.stderr):
         # A terminal or a pipe that cannot show a character gets its escape.
         if isinstance(stream, io.TextIOWrapper):
@@ -190,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else FAILED
     except FogGateError as error:
-        sys.stderr.write(f"foggate: {error.message}\n")
+        sys.stderr.write(f"foggate: {mask_text(error.message)}\n")
         code = exit_code(error)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

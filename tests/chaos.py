@@ -98,6 +98,7 @@ class World:
             module="tests.dummy_gateway",
             FOGGATE_CLOUD__BASE_URL=f"http://127.0.0.1:{self.cloud_port}/v1",
             FOGGATE_POLICY__TAU="0.5",
+            FOGGATE_POLICY__SIGNAL="verbalized",
             FOGGATE_SERVER__DRAIN_WAIT_S="2",
         ).process
 

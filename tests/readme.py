@@ -57,7 +57,8 @@ def steps(markdown: str) -> list[Step]:
     for language, body in re.findall(r"^```(\w+)\n(.*?)^```$", markdown, re.MULTILINE | re.DOTALL):
         if language == "sh":
             first = len(found)
-            found += [Step(command) for line in body.splitlines() if (command := re.sub(r"\s+#\s.*$", "", line).strip())]
+            lines = body.replace("\\\n", " ").splitlines()
+            found += [Step(command) for line in lines if (command := re.sub(r"\s+#\s.*$", "", line).strip())]
         elif first is not None:
             found[first] = Step(found[first].command, body, language)
             first = None

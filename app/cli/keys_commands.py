@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from app.cli.options import AsJson, check_choice, print_json
+from app.cli.output import stdout_console
 from app.errors import ConfigError
 
 keys_cli = typer.Typer(help="API keys of the gateway.", no_args_is_help=True)
@@ -61,7 +62,7 @@ def list_keys(file: File = Path("keys.json"), as_json: AsJson = False) -> None:
     for row in rows:
         cells = (row["questions_per_minute"], row["cloud_calls_per_day"], row["created"], row["revoked"])
         table.add_row(row["id"], row["name"], ", ".join(row["permissions"]), *("–" if cell is None else str(cell) for cell in cells))
-    Console().print(table)
+    stdout_console().print(table)
 
 
 @keys_cli.command()

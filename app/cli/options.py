@@ -8,13 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
+from app.environment import CONFIG_FILE
 from app.errors import ConfigError
 
 # Of every group of commands: `-h` works everywhere.
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="YAML file; without it defaults and FOGGATE_ variables make a working gateway.")
+    Path | None,
+    typer.Option("--config", envvar=CONFIG_FILE, help="YAML file; without it defaults and FOGGATE_ variables make a working gateway."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 

@@ -21,6 +21,7 @@ from app.cloud.demo import MODEL, create_demo, parse_faults
 from app.errors import ConfigError
 from app.exposure import check_exposure
 from app.logs import configure_logging
+from app.masking import secrets_in
 from app.server import listen, serve
 from app.settings import CloudSettings, Settings
 
@@ -37,7 +38,7 @@ CLOUD_EXAMPLE = {
 
 def run_gateway(settings: Settings, console: Console, *, demo: bool) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises ConfigError."""
-    configure_logging(settings.log.level)
+    configure_logging(settings.log.level, settings.log.format, secrets_in(settings))
     check_exposure(settings)
     listener = listen(settings.server.host, settings.server.port)
     host, port = listener.getsockname()[:2]

@@ -10,6 +10,7 @@ from typing import Any
 
 from app.domain import LETTERS, MAX_OPTIONS, MIN_OPTIONS, one_line
 from app.errors import ConfigError
+from app.files import NotText, read_text
 
 SHIPPED_BANK = Path(__file__).with_name("bank.jsonl")
 # No word is longer; and Python's normalisation needs time that grows with the square of a run of combining marks.
@@ -144,21 +145,32 @@ def load_rows(paths: Iterable[Path]) -> list[dict[str, Any]]:
     for path in paths:
         try:
             # Not splitlines(): U+2028 may stand inside a JSON string.
-            lines = path.read_text(encoding="utf-8").split("\n")
-        except (OSError, UnicodeDecodeError) as error:
+            lines = read_text(path).split("\n")
+        except (OSError, NotText) as error:
             raise ConfigError(f"the question bank {path} cannot be read ({error})") from None
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             try:
                 row = json.loads(line)
-                valid = row["question"] and row["answer"] in LETTERS[: len(row["options"])]
-            except (ValueError, KeyError, TypeError):
-                valid = False
-            if not valid:
+            except (ValueError, RecursionError):
+                row = None
+            if not _is_question(row):
                 raise ConfigError(f"{path}, line {number}: not a question (needs question, options, answer)")
             rows.append(row)
     return rows
+
+
+def _is_question(row: Any) -> bool:
+    """Whether a row has a question, options, one of their letters, and under `recorded` letters of theirs or null."""
+    if not isinstance(row, dict):
+        return False
+    question, options, answer, recorded = (row.get(name) for name in ("question", "options", "answer", "recorded"))
+    if not isinstance(question, str) or not question or not isinstance(options, list) or not isinstance(recorded, dict | None):
+        return False
+    # A list, since a letter is one member of it: `in` a text is true of "" and of "AB" too.
+    letters = list(LETTERS[: len(options)])
+    return answer in letters and all(letter is None or letter in letters for letter in (recorded or {}).values())
 
 
 def _normal(text: str) -> str:

@@ -1,12 +1,12 @@
 """A client of a running gateway, for `foggate ask --url`."""
 
-import ipaddress
 import ssl
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import httpx2
 
+from app.cloud.address import is_loopback
 from app.errors import CloudTimeout, CloudUnavailable, ConfigError, FogGateError, InvalidQuestion
 
 _EXAMPLE = "http://127.0.0.1:8080"
@@ -33,13 +33,12 @@ def gateway_address(url: str) -> str:
         raise ConfigError(f"--url needs a scheme, http:// or https://; did you mean {shown}?")
     try:
         parts = urlsplit(url)
-        port = parts.port
-        host = parts.hostname
+        port, named = parts.port, parts.hostname
     except ValueError:
         raise ConfigError(f"--url is no URL; it looks like {_EXAMPLE}, with a port from 1 to 65535") from None
     if parts.scheme not in {"http", "https"}:
         raise ConfigError(f"--url must begin with http:// or https://, not with {parts.scheme}://")
-    if not host or any(character.isspace() for character in url):
+    if not named or any(character.isspace() for character in url):
         raise ConfigError(f"--url names no host; it looks like {_EXAMPLE}")
     if parts.username is not None or parts.password is not None:
         raise ConfigError("--url must hold no user name and no password; an API key goes into --key or FOGGATE_CALLER_KEY")
@@ -50,19 +49,6 @@ def gateway_address(url: str) -> str:
     path = parts.path.rstrip("/")
     path = next((path.removesuffix(own) for own in _OWN_PATHS if path.endswith(own)), path)
     return SplitResult(parts.scheme, parts.netloc, path, "", "").geturl()
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's loopback, which no proxy can reach."""
-    name = host.strip("[]").rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
 
 
 def ask_gateway(url: str, body: dict[str, Any], *, key: str | None = None, timeout_s: float = 60.0) -> dict[str, Any]:
@@ -78,7 +64,7 @@ def ask_gateway(url: str, body: dict[str, Any], *, key: str | None = None, timeo
     if key and not (key.isascii() and key.isprintable()):
         raise ConfigError("the key (--key or FOGGATE_CALLER_KEY) holds a character that no key has; was it copied whole?")
     headers = {"authorization": f"Bearer {key}"} if key else {}
-    direct = is_loopback(urlsplit(address).hostname or "")
+    direct = is_loopback(address)
     try:
         # Certificates come from the environment for either; proxies only where they can help.
         verify = httpx2.create_ssl_context(trust_env=True) if direct and address.startswith("https") else True

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.domain import Question
+from app.edge.rendering import Renderer
 from app.errors import ConfigError
-from app.prompt import chat_messages
 
 if TYPE_CHECKING:
     from app.edge.loader import LoadedModel
@@ -45,7 +45,7 @@ def export_model(out: Path, load: Callable[[], "LoadedModel"]) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
         loaded.model.save_pretrained(scratch)
         loaded.tokenizer.save_pretrained(scratch)
-        messages = chat_messages(EXAMPLE, loaded.family)
+        messages = Renderer(loaded.tokenizer, loaded.family).messages(EXAMPLE)
         (scratch / "quick_demo.py").write_text(_SCRIPT.format(messages=messages), encoding="utf-8")
         if out.exists():
             out.rmdir()

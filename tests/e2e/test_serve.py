@@ -85,7 +85,9 @@ async def test_the_stand_in_down_hanging_or_babbling_is_a_degraded_answer_inside
 
 async def test_many_clients_and_a_small_queue_every_request_gets_exactly_one_reply(start):
     """200 clients without pause against 8 places: 200 or 429 with Retry-After, nothing else, and the worker lives on."""
-    gateway = start("gateway", "serve", "--demo", "--port", "0", FOGGATE_EDGE__MAX_QUEUE_SIZE="8", FOGGATE_EDGE__MAX_BATCH_SIZE="4")
+    # A deadline that no machine is too slow for: a 504 would say something of the machine.
+    settings = {"FOGGATE_EDGE__MAX_QUEUE_SIZE": "8", "FOGGATE_EDGE__MAX_BATCH_SIZE": "4", "FOGGATE_DEADLINE_MS": "60000"}
+    gateway = start("gateway", "serve", "--demo", "--port", "0", **settings)
     url = await gateway.url()
     seen, latest = Counter(), asyncio.get_running_loop().time() + LOAD_SECONDS
     limits = httpx2.Limits(max_connections=LOAD_CLIENTS)

@@ -92,7 +92,10 @@ async def test_a_reply_without_a_letter_costs_what_it_reports(till, body, tokens
     async with scripted((200, body)) as server, till.paying(server.url, metrics=metrics) as cloud:
         assert await till.ask(cloud) is CloudUnparsable
     assert await till.spent() == (1, 1, tokens)
-    shown = [metrics.registry.get_sample_value("foggate_cloud_tokens_total", {"type": kind}) or 0 for kind in ("prompt", "completion")]
+    shown = [
+        metrics.registry.get_sample_value("foggate_cloud_tokens_total", {"endpoint": "default", "type": kind}) or 0
+        for kind in ("prompt", "completion")
+    ]
     assert sum(shown) == tokens
 
 
@@ -228,7 +231,7 @@ async def test_a_purse_that_others_emptied_in_the_meantime_ends_the_question_bef
                 await cloud.answer(QUESTIONS[0], Deadline.after(20), purse=Short(calls))
             assert server.calls == calls
         await cloud.close()
-    assert metrics.registry.get_sample_value("foggate_cloud_attempts_total", {"outcome": "budget"}) == 2
+    assert metrics.registry.get_sample_value("foggate_cloud_attempts_total", {"endpoint": "default", "outcome": "budget"}) == 2
 
 
 @pytest.mark.parametrize("which", ["calls", "key"])
