@@ -33,15 +33,14 @@ def parsed(words):
 
 
 def foggate_lines(page):
+    """What stands behind `foggate` in every command of a page; `…` stands for more of the same."""
     found = []
     for command in commands(page):
-        words = shlex.split(command.replace("…", "x"))
+        words = [word for word in shlex.split(command) if word != "…"]
+        if {"docker", "systemctl"} & set(words):
+            continue
         for number, word in enumerate(words):
-            if (
-                word.rpartition("/")[2] == "foggate"
-                and words[number - 1 : number] not in (["-t"], ["--now"], ["enable"])
-                and "docker" not in words
-            ):
+            if word == "foggate" or word.endswith("bin/foggate"):
                 rest = words[number + 1 :]
                 found.append(rest[: rest.index("&&")] if "&&" in rest else rest)
     return found
