@@ -33,7 +33,7 @@ $(VENV)/.builtin: $(VENV)/.installed app/edge/builtin.py
 
 setup: $(VENV)/.installed $(VENV)/.builtin ## Make the environment in .venv and the builtin model
 
-serve: setup ## Run the gateway with the stand-in cloud on http://127.0.0.1:8080
+serve: setup ## Run the gateway with the mock cloud on http://127.0.0.1:8080
 	@$(BIN)/foggate serve --demo $(ARGS)
 
 # The real tokenizers of the reference models, for tests only. Gemma's vocabulary is under the Gemma terms of use
