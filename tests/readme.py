@@ -220,14 +220,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--install", action="store_true", help="Install into the clone as a newcomer would (minutes).")
     parser.add_argument("--slow", action="store_true", help="Run what takes many minutes too.")
-    parser.add_argument("--only", default="", help="Only commands that hold this text.")
+    parser.add_argument("--only", default="", help="Only commands in which this regular expression is found.")
     given = parser.parse_args()
     failed = 0
     with tempfile.TemporaryDirectory() as name:
         follower = Follower(Path(name), install=given.install, slow=given.slow)
         follower.prepare()
         try:
-            for step in [step for step in steps((follower.clone / "README.md").read_text()) if given.only in step.command]:
+            for step in [step for step in steps((follower.clone / "README.md").read_text()) if re.search(given.only, step.command)]:
                 if follower.skips(step):
                     print(f"skipped           {step.command}")
                     continue
