@@ -5,7 +5,7 @@ What README shows as output (a `text` or `json` block behind a command) must be 
 command must end with exit code 0.
 
 What is not literal, and is said in the output: the environment of this checkout stands in for the installation (unless --install),
-the ports are free ones, README's placeholder of a cloud is the mock cloud, `questions.jsonl` is the mock cloud's bank, and
+the ports are free ones, the deadline is a minute (the machine may be busy), README's placeholder of a cloud is the mock cloud, `questions.jsonl` is the mock cloud's bank, and
 commands that take many minutes are skipped and counted (unless --slow).
 """
 
@@ -115,7 +115,8 @@ class Follower:
         self.port, self.demo_port = free_port(), free_port()
         self.cloud_url = ""
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("FOGGATE_")}
-        self.environment |= {"FOGGATE_SERVER__PORT": str(self.port), "FOGGATE_SERVER__DRAIN_WAIT_S": "0", "COLUMNS": "200"}
+        self.environment |= {"FOGGATE_SERVER__PORT": str(self.port), "FOGGATE_SERVER__DRAIN_WAIT_S": "0"}
+        self.environment |= {"FOGGATE_DEADLINE_MS": "60000", "COLUMNS": "200"}
         self.servers: list[subprocess.Popen[bytes]] = []
         self.skipped: list[str] = []
         self.number = 0
@@ -223,6 +224,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="Only commands in which this regular expression is found.")
     given = parser.parse_args()
     failed = 0
+    # Its servers must not outlive it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as name:
         follower = Follower(Path(name), install=given.install, slow=given.slow)
         follower.prepare()
