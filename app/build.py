@@ -238,7 +238,7 @@ def _endpoint(name: str, endpoint: EndpointSettings, cloud: CloudSettings, metri
     key = endpoint.api_key.get_secret_value() if endpoint.api_key else None
     headers = merged(cloud.extra_headers, endpoint.extra_headers)
     wanted = AnswerFormat(cloud.answer_format) if cloud.answer_format != "auto" else AnswerFormat.TEXT
-    form = FormatChoice(wanted, name=name, how="not probed" if cloud.answer_format == "auto" else "setting")
+    form = FormatChoice(wanted, name=name, how="not_probed" if cloud.answer_format == "auto" else "setting")
     return Endpoint(name, str(endpoint.base_url), endpoint.model or cloud.model, breaker, key, headers, form=form)
 
 
