@@ -1,6 +1,7 @@
 """The command line. Each command imports what it needs when it runs, so that `--help` is fast and torch-free."""
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -14,11 +15,11 @@ from app.cli.cloud_commands import cloud_cli
 from app.cli.eval_commands import calibrate, eval_cli
 from app.cli.exit_codes import EPILOG, FAILED, INTERRUPTED, exit_code
 from app.cli.keys_commands import keys_cli
-from app.cli.options import CONTEXT, AsJson, ConfigFile, print_json
+from app.cli.options import CONTEXT, AsJson, ConfigFile, overridden, print_json
 from app.cli.output import stdout_console
 from app.cli.train_commands import adapter, bench_cli, evolve, label
 from app.environment import CALLER_KEY, drop_blank
-from app.errors import FogGateError
+from app.errors import ConfigError, FogGateError
 from app.masking import mask_text
 
 # Without rich markup, help and errors are plain text: whole lines in a pipe, and no frame around a sentence.
@@ -54,11 +55,7 @@ def serve(
     from app.cli.serve import run_gateway
     from app.configuration import load_settings
 
-    settings = load_settings(config)
-    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
-    settings = settings.model_copy(update={"server": settings.server.model_copy(update=given)})
-    if insecure:
-        settings = settings.model_copy(update={"security": settings.security.model_copy(update={"insecure": True})})
+    settings = overridden(load_settings(config), host=host, port=port, insecure=insecure)
     run_gateway(settings, console, demo=demo)
 
 
@@ -161,17 +158,33 @@ cli.command()(adapter)
 
 
 @config_cli.command("check")
-def config_check(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Print the effective configuration, secrets masked. Exit code 2 with a sentence if something is wrong."""
+def config_check(
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="As for serve.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="As for serve.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="As for serve.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the effective configuration, secrets masked, and try what a start needs; exit 2 with what serve would refuse."""
     import yaml
 
+    from app.cli.check import examine
     from app.configuration import effective, load_settings
+    from app.logs import configure_logging
 
-    shown = effective(load_settings(config))
+    configure_logging("error")
+    settings = overridden(load_settings(config), host=host, port=port, insecure=insecure)
+    shown = effective(settings)
     if as_json:
         print_json(shown)
     else:
         sys.stdout.write(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
+    sys.stdout.flush()
+    findings = examine(settings)
+    for note in findings.notes:
+        sys.stderr.write(f"foggate: note: {mask_text(note)}\n")
+    if findings.problems:
+        raise ConfigError("\n".join(findings.problems))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -194,13 +207,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else FAILED
     except FogGateError as error:
-        sys.stderr.write(f"foggate: {mask_text(error.message)}\n")
+        sys.stderr.writelines(f"foggate: {line}\n" for line in mask_text(error.message).splitlines())
         code = exit_code(error)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"foggate: {where}{error.strerror or error}\n")
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except Exception:
+        if not logging.getLogger().handlers:
+            raise
+        # One record in the form of all others, not a traceback of many lines among them.
+        logging.getLogger("foggate").exception("a bug: the command ended with an unexpected error")
     try:
         sys.stdout.flush()
     except BrokenPipeError:

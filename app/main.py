@@ -34,6 +34,7 @@ from app.metrics import Metrics
 from app.policies import build_policy, calibration_of, in_force, load_calibration, routing_notes
 from app.prompt import PROMPT_VERSION
 from app.settings import ServerSettings, Settings
+from app.tracing import check_tracing
 
 log = structlog.get_logger("foggate")
 
@@ -299,7 +300,8 @@ def _watch(state: GatewayState, opened: Opened, server: ServerSettings) -> None:
 
 
 def _telemetry(enabled: bool) -> TelemetryConfig:
-    """FastAPI's own request span and exporter, and nothing else of it; probes and scrapes are not worth a trace."""
+    """FastAPI's own request span and exporter, and nothing else of it; probes and scrapes are not worth a trace. Raises ConfigError."""
+    check_tracing(enabled)
     return {
         "tracing": enabled,
         "auto_configure": enabled,

@@ -12,18 +12,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+import structlog
 import uvicorn
 from rich.console import Console
 from rich.markup import escape
 
 from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
 from app.cloud.demo import MODEL, create_demo, parse_faults
+from app.configuration import unknown_variables
 from app.errors import ConfigError
 from app.exposure import check_exposure
 from app.logs import configure_logging
 from app.masking import secrets_in
 from app.server import listen, serve
 from app.settings import CloudSettings, Settings
+
+log = structlog.get_logger("foggate")
 
 # Two questions of the shipped bank: by default the builtin model keeps the first and escalates the second.
 EDGE_EXAMPLE = {
@@ -38,7 +42,11 @@ CLOUD_EXAMPLE = {
 
 def run_gateway(settings: Settings, console: Console, *, demo: bool) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises ConfigError."""
+    # Bars of downloads are no lines of a log; the hub's library reads this when it is imported.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     configure_logging(settings.log.level, settings.log.format, secrets_in(settings))
+    for name in unknown_variables(os.environ):
+        log.warning("this environment variable is no setting of the gateway", variable=name)
     check_exposure(settings)
     listener = listen(settings.server.host, settings.server.port)
     host, port = listener.getsockname()[:2]
