@@ -99,15 +99,18 @@ class Metrics:
             registry=registry,
         )
         self.cloud_shared = Counter(
-            "foggate_cloud_shared_total", "Questions that another one's cloud call answered.", ["how"], registry=registry
+            "foggate_cloud_shared_total",
+            "Questions answered by a concurrent identical cloud call or by a cached answer.",
+            ["how"],
+            registry=registry,
         )
         self.rejected = Counter(
             "foggate_rejected_total", "Questions that got an error instead of an answer.", ["reason"], registry=registry
         )
         self.degraded = Counter(
-            "foggate_degraded_total", "Edge answers served because the cloud was not to be had.", ["reason"], registry=registry
+            "foggate_degraded_total", "Edge answers served because the cloud gave no answer.", ["reason"], registry=registry
         )
-        self.tau = Gauge("foggate_tau", "The configured cut.", ["domain"], registry=registry)
+        self.tau = Gauge("foggate_tau", "The threshold in force, by domain.", ["domain"], registry=registry)
         self.build_info = Gauge("foggate_build_info", "Always 1.", ["version", "model", "prompt_version"], registry=registry)
         ProcessCollector(registry=registry)
         PlatformCollector(registry=registry)

@@ -12,7 +12,8 @@ import httpx2
 import pytest
 
 from app.edge.builtin import default_cache_dir
-from tests.hostile import BODIES, REQUESTS, TEXTS, WIRE, HostileCloud, ask, completion, http
+from tests.hostile import BODIES, BODY, REQUESTS, TEXTS, WIRE, HostileCloud, ask, completion, http
+from tests.unit.test_encoding import HEAVY
 
 BOUND_S = 0.05
 UNSURE = {"question": "Who knows", "options": ["a", "b"]}
@@ -99,6 +100,13 @@ async def test_no_body_and_no_reply_holds_the_loop(start):
             took, reply = await gateway.pause(lambda path=path, body=body: gateway.http.post(path, content=body, headers=JSON))
             assert reply.status_code in {200, 400, 422}, (name, reply.text[:200])
             long["body", name] = took
+        for name, (coding, body) in HEAVY.items():
+            headers = {**JSON, "content-encoding": coding}
+            took, reply = await gateway.pause(
+                lambda body=body[:BODY], headers=headers: gateway.http.post("/v1/answer", content=body, headers=headers)
+            )
+            assert reply.status_code in {400, 413}, (name, reply.text[:200])
+            long["compressed", name] = took
         for name, request in REQUESTS.items():
             took, line = await gateway.pause(lambda request=request: gateway.raw(request))
             assert line.split()[1] in {b"200", b"404"}, name
