@@ -1,4 +1,13 @@
-"""The command line. Each command imports what it needs when it runs, so that `--help` is fast and torch-free."""
+"""The command line. Each command imports what it needs when it runs, so that `--help` is fast and torch-free.
+
+`python -m app`; the console script `foggate` begins in `app/entry.py`.
+"""
+
+from app.begin import begin
+
+if __name__ == "__main__":
+    # Before the imports below, which take a while and must not be taken from the current folder.
+    begin()
 
 import sys
 from pathlib import Path
@@ -7,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from app import __version__
+from app import __version__, interrupts
 from app.cli.eval_commands import calibrate, eval_cli
 from app.cli.keys_commands import keys_cli
 from app.cli.options import AsJson, ConfigFile, print_json
@@ -48,15 +57,37 @@ def serve(
     insecure: Annotated[bool, typer.Option("--insecure", help="Listen beyond loopback without keys: everybody may do everything.")] = False,
 ) -> None:
     """Run the gateway."""
+    # SIGTERM is its ordinary end; the import below takes a second.
+    interrupts.install(terminated=0)
+    from app.cli.given import Given
     from app.cli.serve import run_gateway
-    from app.configuration import load_settings
 
-    settings = load_settings(config)
-    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
-    settings = settings.model_copy(update={"server": settings.server.model_copy(update=given)})
-    if insecure:
-        settings = settings.model_copy(update={"security": settings.security.model_copy(update={"insecure": True})})
-    run_gateway(settings, console, demo=demo)
+    run_gateway(Given(config, host, port, insecure), console, demo=demo)
+
+
+@cli.command()
+def health(
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="Overrides server.host, as for serve.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Overrides server.port, as for serve.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Ask whether it is alive, which it is while the model loads too.")] = False,
+    pid: Annotated[
+        int | None, typer.Option(help="Take --config, --host and --port from the command line of this process (1 in a container).")
+    ] = None,
+) -> None:
+    """Ask the gateway on this machine whether it is ready; exit code 1 if it is not. For health checks: no proxy, no key."""
+    from app.cli.given import Given
+    from app.cli.health import health as probe
+    from app.cli.health import options_of
+
+    found = options_of(pid) if pid is not None else {}
+    given = Given(
+        config=config or (Path(found["config"]) if "config" in found else None),
+        host=host or found.get("host"),
+        port=int(found["port"]) if port is None and found.get("port", "").isdecimal() else port,
+    )
+    server = given.read().server
+    console.print(probe(server.host, server.port, path="/health/live" if live else "/health/ready"))
 
 
 @cli.command()
@@ -112,6 +143,7 @@ def demo_cloud(
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Run the stand-in cloud: a real OpenAI-compatible server that answers from a question bank."""
+    interrupts.install(terminated=0)
     from app.cli.serve import run_demo
 
     run_demo(
@@ -169,10 +201,15 @@ def main() -> None:
     try:
         cli()
     except FogGateError as error:
-        sys.stderr.write(f"foggate: {error.message}\n")
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
+        if interrupts.ending() is None:
+            sys.stderr.write(f"foggate: {error.message}\n")
+            sys.exit(2 if isinstance(error, ConfigError) else 1)
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(interrupts.INTERRUPTED)
+    finally:
+        # Whatever else went wrong on the way out was of no interest any more.
+        if (code := interrupts.ending()) is not None:
+            interrupts.finish(code)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,13 @@ def configure_logging(level: str) -> None:
             ],
         )
     )
+    logging.getLogger().handlers = [handler]
+    set_level(level)
+
+
+def set_level(level: str) -> None:
+    """Change what is logged: from this level on, of noisy libraries from `warning` on."""
     root = logging.getLogger()
-    root.handlers = [handler]
     root.setLevel(level.upper())
     # httpx2 logs a line per call with the URL, uvicorn its lifecycle: of interest when something is being looked for.
     for noisy in ("httpx2", "httpcore2", "urllib3", "filelock", "huggingface_hub", "asyncio"):

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
@@ -12,24 +11,23 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from app import __version__
-from app.api.auth import PROBES, QUIET, Authenticate, HostGuard
+from app.api.auth import QUIET, Authenticate, HostGuard
 from app.api.errors import install_handlers
 from app.api.middleware import BodyGuard, CancelOnDisconnect, RequestContext
 from app.api.routes import answers_router, operations_router
 from app.api.state import GatewayState, Limits
-from app.build import build_batcher, build_budget, build_shared_cloud, load_engine
+from app.build import build_batcher, load_engine
 from app.calibration import Calibration
-from app.cascade import Cascade, OnCloudFailure
 from app.counts import Counts
 from app.domain import Question
 from app.edge.batcher import Batcher
 from app.edge.runner import Engine
 from app.errors import FogGateError
-from app.exposure import allowed_hosts
-from app.keys import KeyRing
 from app.metrics import Metrics
-from app.policies import build_policy, calibration_of, load_calibration
+from app.policies import load_calibration
 from app.prompt import PROMPT_VERSION
+from app.reload import Reloader, access_of
+from app.routing import Opened, build_routing
 from app.settings import ServerSettings, Settings
 
 log = structlog.get_logger("foggate")
@@ -38,15 +36,6 @@ EngineLoader = Callable[[Settings], Engine]
 Loaded = TypeVar("Loaded")
 WARM_UP = Question("Which of these is a number?", ("Seven", "Blue", "Quickly", "Table"))
 WARM_UP_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A warmed-up cascade, the queue of its edge, and the calibration that routes, if one does."""
-
-    cascade: Cascade
-    batcher: Batcher
-    calibration: Calibration | None
 
 
 @contextlib.asynccontextmanager
@@ -70,29 +59,22 @@ async def open_cascade(
     Raises:
         ConfigError: the edge model cannot be loaded, or the calibration is not for it.
     """
-
-    def on_budget(spent: bool) -> None:
-        at_most = settings.cloud.budget.lowered_tau if spent else None
-        log.warning("the cloud budget is spent" if spent else "there is cloud budget again", tau_at_most=at_most)
-        metrics.show_taus(policy.tau, policy.domains, at_most=at_most)
-
     counts = counts or Counts()
-    budget = build_budget(settings, counts, on_change=on_budget)
     batcher = build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
-    cloud = build_shared_cloud(settings, metrics, budget, counts)
+    opened: Opened | None = None
     warm = False
     try:
-        calibration = calibration_of(settings, named, edge_model=batcher.model, fingerprint=batcher.fingerprint)
+        routing = build_routing(settings, named, batcher, metrics, counts)
+        opened = Opened(batcher, metrics, counts, routing)
         await batcher.warm_up(WARM_UP, WARM_UP_S)
         warm = True
-        on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
-        policy = build_policy(settings, calibration)
-        yield Opened(Cascade(batcher, cloud, policy, on_failure, settings.deadline_ms / 1000, budget), batcher, calibration)
+        opened.exchange(routing)
+        yield opened
     finally:
         # Nobody's question is in a warm-up that was given up.
         await batcher.close(wait=warm)
-        if cloud:
-            await cloud.close()
+        if opened is not None:
+            await opened.close()
 
 
 async def in_daemon_thread(load: Callable[[Settings], Loaded], settings: Settings) -> Loaded:
@@ -126,7 +108,6 @@ def create_app(
     settings: Settings,
     *,
     loader: EngineLoader = load_engine,
-    on_startup: Callable[[], None] = lambda: None,
     on_ready: Callable[[str], None] = lambda _: None,
     on_fatal: Callable[[str], None] = lambda _: None,
 ) -> FastAPI:
@@ -135,7 +116,6 @@ def create_app(
     Args:
         settings: what to build.
         loader: makes the engine; tests pass their own.
-        on_startup: called when the server starts, before anything is loaded.
         on_ready: called with the edge model's name when the warm-up batch has been answered.
         on_fatal: called with one sentence when the model cannot be loaded.
     """
@@ -144,30 +124,20 @@ def create_app(
     limits = Limits(given.max_body_bytes, given.max_text_chars, given.max_questions, given.batch_concurrency, given.body_timeout_s)
     # Read before anything slow is done: a wrong path is said at once.
     named = load_calibration(settings)
-    ring = KeyRing(settings.security.keys) if settings.security.keys else None
+    access = access_of(settings)
     counts = Counts(settings.limits.store)
     cloud_model = settings.cloud.model if settings.cloud.base_url else None
-    state = GatewayState(metrics, limits, cloud_model, settings.tracing)
+    state = GatewayState(metrics, limits, cloud_model, settings.tracing, access)
+    reloader = Reloader(settings, state)
 
     async def run(stop: asyncio.Event) -> None:
         try:
             async with open_cascade(settings, metrics, loader, named=named, counts=counts) as opened:
-                cascade, batcher = opened.cascade, opened.batcher
-                state.edge_model = batcher.model
-                state.calibration = opened.calibration.summary() if opened.calibration else None
-                _watch(state, batcher, settings.server)
-                state.cascade = cascade
-                metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
-                metrics.show_taus(cascade.policy.tau, cascade.policy.domains)
-                log.info(
-                    "ready",
-                    edge_model=batcher.model,
-                    cloud_model=state.cloud_model,
-                    tau=cascade.policy.tau,
-                    signal=cascade.policy.signal.value,
-                    calibrated=state.calibration is not None,
-                )
-                on_ready(batcher.model)
+                if state.draining:
+                    return
+                _open(state, opened, settings.server)
+                on_ready(opened.batcher.model)
+                reloader.is_open(opened)
                 await stop.wait()
         except FogGateError as error:
             state.alive = lambda: False
@@ -180,7 +150,6 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        on_startup()
         stop = asyncio.Event()
         running = asyncio.create_task(run(stop))
         try:
@@ -189,6 +158,7 @@ def create_app(
             # By now the server has finished what was in flight.
             state.draining = state.stopping = True
             stop.set()
+            reloader.close()
             await _ended(running, at_once=state.cascade is None)
             await counts.close()
 
@@ -201,10 +171,11 @@ def create_app(
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.gateway = state
+    app.state.reloader = reloader
     app.include_router(answers_router(state))
     app.include_router(operations_router(state))
     install_handlers(app, metrics)
-    _guard(app, settings, state, counts, ring)
+    _guard(app, state, counts)
     return app
 
 
@@ -214,6 +185,24 @@ async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:
         running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
+
+
+def _open(state: GatewayState, opened: Opened, server: ServerSettings) -> None:
+    """Let questions in."""
+    cascade, batcher = opened.cascade, opened.batcher
+    state.edge_model = batcher.model
+    state.calibration = opened.calibration.summary() if opened.calibration else None
+    _watch(state, batcher, server)
+    state.cascade = cascade
+    state.metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
+    log.info(
+        "the gateway answers questions",
+        edge_model=batcher.model,
+        cloud_model=state.cloud_model,
+        tau=cascade.policy.tau,
+        signal=cascade.policy.signal.value,
+        calibrated=state.calibration is not None,
+    )
 
 
 def _watch(state: GatewayState, batcher: Batcher, server: ServerSettings) -> None:
@@ -237,11 +226,10 @@ def _telemetry(enabled: bool) -> TelemetryConfig:
     }
 
 
-def _guard(app: FastAPI, settings: Settings, state: GatewayState, counts: Counts, ring: KeyRing | None) -> None:
+def _guard(app: FastAPI, state: GatewayState, counts: Counts) -> None:
     """What every request goes through before a route sees it; the last one added runs first."""
     app.add_middleware(CancelOnDisconnect)
     app.add_middleware(BodyGuard, max_body_bytes=state.limits.max_body_bytes, timeout_s=state.limits.body_timeout_s, metrics=state.metrics)
-    public = QUIET if settings.security.public_metrics else PROBES
-    app.add_middleware(Authenticate, ring=ring, counts=counts, metrics=state.metrics, public=public)
-    app.add_middleware(HostGuard, allowed=allowed_hosts(settings))
+    app.add_middleware(Authenticate, access=state.access, counts=counts, metrics=state.metrics)
+    app.add_middleware(HostGuard, access=state.access)
     app.add_middleware(RequestContext, draining=lambda: state.draining, metrics=state.metrics)

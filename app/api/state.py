@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.cascade import Cascade
+from app.keys import KeyRing
 from app.metrics import Metrics
 from app.settings import TracingSettings
 
@@ -18,6 +19,25 @@ class Limits:
     max_questions: int
     batch_concurrency: int
     body_timeout_s: float
+
+
+@dataclass(slots=True)
+class Access:
+    """Who may ask; changes when the configuration is reloaded.
+
+    Attributes:
+        ring: the accepted keys; None where none are configured.
+        public: paths that need no key.
+        hosts: host names that requests may name, without ports, in lower case; None allows all.
+    """
+
+    ring: KeyRing | None
+    public: frozenset[str]
+    hosts: frozenset[str] | None
+
+    def take(self, other: "Access") -> None:
+        """Become like another one, in one step."""
+        self.ring, self.public, self.hosts = other.ring, other.public, other.hosts
 
 
 @dataclass(slots=True)
@@ -39,6 +59,7 @@ class GatewayState:
     limits: Limits
     cloud_model: str | None
     tracing: TracingSettings
+    access: Access
     calibration: Mapping[str, Any] | None = None
     cascade: Cascade | None = None
     alive: Callable[[], bool] = lambda: True
