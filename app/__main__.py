@@ -168,11 +168,13 @@ def export(
 ) -> None:
     """Write the edge model (adapter merged), its tokenizer and a ten-line script that plain transformers runs."""
     from app.build import load_edge_model
+    from app.cli.bars import loading, working
     from app.configuration import load_settings
     from app.edge.export import export_model
 
     settings = load_settings(config)
-    export_model(out, lambda: load_edge_model(settings, device="cpu"))
+    with working(f"{loading(settings)} and writing it", at_once=True):
+        export_model(out, lambda: load_edge_model(settings, device="cpu"))
     console.print(f"wrote {out}; try: python {out / 'quick_demo.py'}")
 
 

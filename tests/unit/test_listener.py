@@ -95,7 +95,14 @@ def test_a_host_that_is_not_ours_is_one_sentence(listening, host, says):
 
 @pytest.mark.parametrize(
     ("given", "host"),
-    [("[::1]", "::1"), (" 127.0.0.1 ", "127.0.0.1"), ("LocalHost", "localhost"), ("[::]", "::"), ("::", "::"), ("fe80::1%eth0", "fe80::1%eth0")],
+    [
+        ("[::1]", "::1"),
+        (" 127.0.0.1 ", "127.0.0.1"),
+        ("LocalHost", "localhost"),
+        ("[::]", "::"),
+        ("::", "::"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+    ],
 )
 def test_spellings_of_a_host(given, host):
     assert Given(host=given).read().server.host == host
