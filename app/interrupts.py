@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 # Clean-up gets this long: a thread may be in the middle of a forward pass or a download.
-FORCE_AFTER_S = 1.3
+FORCE_AFTER_S = 1.0
 _LAST_WORDS_S = 0.3
 # As shells report a process that a signal ended: 128 and its number.
 INTERRUPTED, TERMINATED, HUNG_UP = 130, 143, 129

@@ -129,6 +129,7 @@ class Opened:
         routing.taus.policy = routing.policy
         routing.taus.show()
         if before.cloud is not None and before.cloud is not routing.cloud:
+            self._retired.add(before.cloud)
             task = asyncio.create_task(self._retire(before.cloud, before.settings.deadline_ms / 1000 + _RETIRE_S))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
@@ -142,7 +143,6 @@ class Opened:
             await cloud.close()
 
     async def _retire(self, cloud: SharedCloud, after_s: float) -> None:
-        self._retired.add(cloud)
         await asyncio.sleep(after_s)
         self._retired.discard(cloud)
         await cloud.close()

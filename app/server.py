@@ -31,7 +31,7 @@ log = structlog.get_logger("foggate")
 # Longer than nginx's default of 60 s, so that it is never the gateway that closes a connection nginx is about to use.
 KEEP_ALIVE_S = 75
 # After Ctrl-C what is in flight gets this long, inside the time after which the process ends anyway.
-_INTERRUPTED_GRACE_S = 0.8
+_INTERRUPTED_GRACE_S = 0.5
 # A terminal that is being closed sends SIGHUP a moment before it is gone.
 _TERMINAL_GOES_S = 0.3
 

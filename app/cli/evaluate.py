@@ -55,7 +55,7 @@ def run_collect(
         raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or say --cloud none")
     plan = _Plan(items, out, use_cloud and not known, known, cloud_concurrency, generate, order_check, seed)
     try:
-        with interrupts.resumable(f"what was recorded is in {out}, and the same command goes on from there"):
+        with interrupts.resumable(f"the same command goes on from what is recorded in {out}"):
             done, engine_s = interrupts.run(_collect(settings, plan))
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror}); what was recorded before is kept") from None

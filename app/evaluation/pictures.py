@@ -3,7 +3,8 @@
 Colours are those of Okabe and Ito, which colour-blind readers can tell apart; lines differ in style as well.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,20 @@ _BAND_RESAMPLES = 300
 _RATES = np.linspace(0, 1, 101)
 
 
+@contextlib.contextmanager
+def drawing() -> Iterator[None]:
+    """Draw with matplotlib's own defaults, whatever a `matplotlibrc` of the current folder or of the user says."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        # Text stays text in an SVG, and the same records draw the same file: no random ids, no date.
+        mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "foggate"})
+        yield
+
+
 def draw_all(table: Table, report: Mapping[str, Any], out: Path) -> list[Path]:
     """Draw every picture into a folder; returns the files."""
     files = []
-    # Text stays text in an SVG, and the same records draw the same file: no random ids, no date.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "foggate"}):
+    with drawing():
         pictures = {
             "routing": _routing(table, report),
             "reliability": _reliability(table),
