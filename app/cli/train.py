@@ -43,8 +43,8 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
         # What was trained stays, so what is done with a refused round does too.
         began = _config_of(out)
         chosen = began.model_copy(update={"gate": chosen.gate.model_copy(update={"on_failure": began.gate.on_failure})})
-    given = _prepare(settings, chosen)
-    with _training_installed():
+    with working(f"loading the base model {chosen.base}", at_once=True), _training_installed():
+        given = _prepare(settings, chosen)
         from app.training.chain import open_chain
         from app.training.chain_report import gate_verdict, warmup_sentence
         from app.training.evolve import run_rounds
@@ -53,7 +53,7 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
         from app.training.one_device import refuse_launchers
     refuse_launchers(os.environ)
     try:
-        with working(f"loading the base model {chosen.base}", at_once=True):
+        with working(f"loading the base model {chosen.base}"):
             chain = open_chain(chosen, out, resume=resume or judge, trains=not judge, **given)
         with interrupts.resumable("--resume goes on from the last finished step"), bars() as progress:
             chain.progress = progress
@@ -85,12 +85,12 @@ def run_adapter(
     """Compress a run's checkpoint into an adapter. Raises ConfigError."""
     configure_logging("error")
     chosen = _config_of(run)
-    given = _prepare(settings, chosen)
-    with _training_installed():
+    with working(f"loading the base model {chosen.base}", at_once=True), _training_installed():
+        given = _prepare(settings, chosen)
         from app.training.chain import open_chain
         from app.training.ship import ship
     try:
-        with working(f"loading the base model {chosen.base}", at_once=True):
+        with working(f"loading the base model {chosen.base}"):
             chain = open_chain(chosen, run, resume=True, trains=False, **given)
         with bars() as progress:
             chain.progress = progress
