@@ -73,7 +73,7 @@ def lines(*, at_once: bool = False, first_s: float = _FIRST_S, every_s: float = 
         first_s: the first line comes after so many seconds.
         every_s: and the next ones so many seconds apart.
     """
-    step = _Step()
+    step = Step()
     ended = threading.Event()
 
     def tell() -> None:
@@ -97,7 +97,7 @@ def lines(*, at_once: bool = False, first_s: float = _FIRST_S, every_s: float = 
 
 
 @dataclass(slots=True)
-class _Step:
+class Step:
     """What goes on. Written by the one who works, read by the thread that says it."""
 
     name: str = ""
@@ -117,6 +117,7 @@ class _Step:
         return is_new
 
     def say(self) -> None:
+        """One line about it."""
         if self.name:
             self.said = True
             _write(f"{self.name}{self._counts()}{self._time()}")
