@@ -177,8 +177,7 @@ def _application(
     settings: Settings, access: Access, lifespan: Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]
 ) -> FastAPI:
     return DocumentedApp(
-        with_keys=access.ring is not None,
-        public=access.public,
+        access=access,
         replies=REPLIES,
         title="FogGate",
         version=__version__,

@@ -1,6 +1,6 @@
 """The interface described: the OpenAPI document, and the page that shows it, with everything that the page needs."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,13 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from app.api.state import Access
+
 DOCS, OPENAPI = "/docs", "/openapi.json"
 _FOLDER = Path(__file__).parent / "swagger"
 _ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "init.js", "favicon-32x32.png")
 DOCS_PATHS = (DOCS, OPENAPI, *(f"{DOCS}/{name}" for name in _ASSETS))
+_KEY = {"type": "http", "scheme": "bearer", "description": "A key that `foggate keys create` printed, without `Bearer`."}
 _HEADERS = {
     # Scripts, styles and requests of this gateway only. Swagger UI sets style attributes and draws pictures from data.
     "content-security-policy": (
@@ -29,29 +32,25 @@ class DocumentedApp(FastAPI):
     """FastAPI whose OpenAPI document says how to send a key, and whose examples are whole.
 
     Args:
-        with_keys: whether keys are configured.
-        public: paths that need none.
+        access: whether keys are configured, and which paths need none; a reload changes it.
         replies: the responses of the routes, by path, with their examples.
         options: of FastAPI.
     """
 
-    def __init__(
-        self, *, with_keys: bool, public: Collection[str], replies: Mapping[str, Mapping[int | str, dict[str, Any]]], **options: Any
-    ) -> None:
-        self._with_keys = with_keys
+    def __init__(self, *, access: Access, replies: Mapping[str, Mapping[int | str, dict[str, Any]]], **options: Any) -> None:
+        self._access = access
         self._replies = replies
-        self._public = frozenset(public)
         # FastAPI's own pages load scripts from other hosts.
         super().__init__(openapi_url=OPENAPI, docs_url=None, redoc_url=None, **options)
 
     def openapi(self) -> dict[str, Any]:
-        """The document, made once."""
-        if self.openapi_schema is None:
-            document = super().openapi()
+        """The document, made once but for what it says of keys."""
+        is_new = self.openapi_schema is None
+        document = super().openapi()
+        if is_new:
             self._put_back_what_is_null(document)
-            if self._with_keys:
-                self._say_how_to_send_a_key(document)
-        return super().openapi()
+        self._say_how_to_send_a_key(document)
+        return document
 
     def _put_back_what_is_null(self, document: dict[str, Any]) -> None:
         """FastAPI leaves every null out of the document, those inside examples among them."""
@@ -63,12 +62,17 @@ class DocumentedApp(FastAPI):
                         operation["responses"][str(status)]["content"][kind].update(examples)
 
     def _say_how_to_send_a_key(self, document: dict[str, Any]) -> None:
-        document["components"]["securitySchemes"] = {
-            "key": {"type": "http", "scheme": "bearer", "description": "A key that `foggate keys create` printed, without `Bearer`."}
-        }
+        with_keys = self._access.ring is not None
+        if with_keys:
+            document["components"]["securitySchemes"] = {"key": _KEY}
+        else:
+            document["components"].pop("securitySchemes", None)
         for path, operations in document["paths"].items():
             for operation in operations.values():
-                operation["security"] = [] if path in self._public else [{"key": []}]
+                if with_keys:
+                    operation["security"] = [] if path in self._access.public else [{"key": []}]
+                else:
+                    operation.pop("security", None)
 
 
 def documents_router() -> APIRouter:

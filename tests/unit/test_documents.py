@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -107,6 +108,19 @@ def test_the_document_says_how_to_send_a_key_where_keys_are_configured(tmp_path)
     open_metrics = create_app(Settings(security={"keys": tmp_path / "k", "public_metrics": True})).openapi()
     assert open_metrics["paths"]["/metrics"]["get"]["security"] == []
     assert "securitySchemes" not in create_app(Settings()).openapi()["components"]
+
+
+def test_the_document_follows_a_reload(tmp_path):
+    (tmp_path / "k").write_text('{"keys": []}')
+    app = create_app(Settings())
+    before = json.dumps(app.openapi())
+    access = app.state.gateway.access
+    without, with_keys = replace(access), create_app(Settings(security={"keys": tmp_path / "k"})).state.gateway.access
+    access.take(with_keys)
+    assert app.openapi()["paths"]["/v1/answer"]["post"]["security"] == [{"key": []}]
+    assert app.openapi()["components"]["securitySchemes"]
+    access.take(without)
+    assert json.dumps(app.openapi()) == before
 
 
 def test_the_page_asks_nobody_but_the_gateway():
