@@ -56,7 +56,7 @@ _REASONED = re.compile(r"(?<!\w)([A-Z])[)*]{0,3},? (?:because|since)\b")
 _BELOW = re.compile(r"\s{0,20}[^\n]{0,2000}\n\s{0,20}")
 _REFUTED = re.compile(
     r"\W{0,4}(?:(?:this|that|it|(?:the|this) (?:option|answer|choice|statement)) (?:is|was|would be) (?:not|incorrect|wrong|false)\b|"
-    r"(?:incorrect|wrong|false)\b|no[,.!:]|not (?:correct|right|quite|the)\b|(?:this|that|it) isn['’]t\b)|[✗✘❌]",
+    r"(?:incorrect|wrong|false)\b|no[,.!:]|not (?:correct|right|quite|the)\b|(?:or|alternatively|perhaps|maybe)\b|(?:this|that|it) isn['’]t\b)|[✗✘❌]",
     re.IGNORECASE,
 )
 _DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}\s+(?:[-–—]\s+|\()")
