@@ -4,33 +4,35 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from app import __version__
-from app.api.auth import PROBES, QUIET, Authenticate, HostGuard
+from app.api.auth import QUIET
+from app.api.documents import DocumentedApp, documents_router
 from app.api.errors import install_handlers
-from app.api.middleware import BodyGuard, CancelOnDisconnect, RequestContext
-from app.api.routes import answers_router, operations_router
-from app.api.state import GatewayState, Limits
-from app.build import build_batcher, build_budget, build_shared_cloud, load_engine
+from app.api.guard import guard
+from app.api.routes import REPLIES, answers_router, operations_router
+from app.api.state import Access, GatewayState, Limits
+from app.build import build_batcher, load_engine
 from app.calibration import Calibration
-from app.cascade import Cascade, OnCloudFailure
 from app.counts import Counts
 from app.domain import Question
-from app.edge.batcher import Batcher
 from app.edge.runner import Engine
 from app.errors import FogGateError
-from app.exposure import allowed_hosts
-from app.keys import KeyRing
 from app.metrics import Metrics
-from app.policies import build_policy, calibration_of, load_calibration
+from app.policies import load_calibration
 from app.prompt import PROMPT_VERSION
+from app.reload import Reloader, access_of
+from app.routing import Opened, build_cloud_side, build_routing
 from app.settings import ServerSettings, Settings
+from app.tracing import check_tracing
+
+if TYPE_CHECKING:
+    from app.edge.batcher import Batcher
 
 log = structlog.get_logger("foggate")
 
@@ -38,15 +40,6 @@ EngineLoader = Callable[[Settings], Engine]
 Loaded = TypeVar("Loaded")
 WARM_UP = Question("Which of these is a number?", ("Seven", "Blue", "Quickly", "Table"))
 WARM_UP_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A warmed-up cascade, the queue of its edge, and the calibration that routes, if one does."""
-
-    cascade: Cascade
-    batcher: Batcher
-    calibration: Calibration | None
 
 
 @contextlib.asynccontextmanager
@@ -70,29 +63,24 @@ async def open_cascade(
     Raises:
         ConfigError: the edge model cannot be loaded, or the calibration is not for it.
     """
-
-    def on_budget(spent: bool) -> None:
-        at_most = settings.cloud.budget.lowered_tau if spent else None
-        log.warning("the cloud budget is spent" if spent else "there is cloud budget again", tau_at_most=at_most)
-        metrics.show_taus(policy.tau, policy.domains, at_most=at_most)
-
     counts = counts or Counts()
-    budget = build_budget(settings, counts, on_change=on_budget)
-    batcher = build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
-    cloud = build_shared_cloud(settings, metrics, budget, counts)
+    # Before the model is loaded: a proxy that cannot be used is said at once.
+    cloud = build_cloud_side(settings, metrics, counts)
+    batcher: Batcher | None = None
+    opened: Opened | None = None
     warm = False
     try:
-        calibration = calibration_of(settings, named, edge_model=batcher.model, fingerprint=batcher.fingerprint)
+        batcher = build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
+        opened = Opened(batcher, metrics, counts, build_routing(settings, named, batcher, cloud))
         await batcher.warm_up(WARM_UP, WARM_UP_S)
         warm = True
-        on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
-        policy = build_policy(settings, calibration)
-        yield Opened(Cascade(batcher, cloud, policy, on_failure, settings.deadline_ms / 1000, budget), batcher, calibration)
+        opened.start()
+        yield opened
     finally:
-        # Nobody's question is in a warm-up that was given up.
-        await batcher.close(wait=warm)
-        if cloud:
-            await cloud.close()
+        if batcher is not None:
+            # Nobody's question is in a warm-up that was given up.
+            await batcher.close(wait=warm)
+        await (opened.close() if opened is not None else cloud.close())
 
 
 async def in_daemon_thread(load: Callable[[Settings], Loaded], settings: Settings) -> Loaded:
@@ -126,7 +114,6 @@ def create_app(
     settings: Settings,
     *,
     loader: EngineLoader = load_engine,
-    on_startup: Callable[[], None] = lambda: None,
     on_ready: Callable[[str], None] = lambda _: None,
     on_fatal: Callable[[str], None] = lambda _: None,
 ) -> FastAPI:
@@ -135,77 +122,101 @@ def create_app(
     Args:
         settings: what to build.
         loader: makes the engine; tests pass their own.
-        on_startup: called when the server starts, before anything is loaded.
         on_ready: called with the edge model's name when the warm-up batch has been answered.
         on_fatal: called with one sentence when the model cannot be loaded.
     """
     metrics = Metrics()
-    given = settings.limits
-    limits = Limits(given.max_body_bytes, given.max_text_chars, given.max_questions, given.batch_concurrency, given.body_timeout_s)
     # Read before anything slow is done: a wrong path is said at once.
     named = load_calibration(settings)
-    ring = KeyRing(settings.security.keys) if settings.security.keys else None
+    access = access_of(settings)
     counts = Counts(settings.limits.store)
     cloud_model = settings.cloud.model if settings.cloud.base_url else None
-    state = GatewayState(metrics, limits, cloud_model, settings.tracing)
-
-    async def run(stop: asyncio.Event) -> None:
-        try:
-            async with open_cascade(settings, metrics, loader, named=named, counts=counts) as opened:
-                cascade, batcher = opened.cascade, opened.batcher
-                state.edge_model = batcher.model
-                state.calibration = opened.calibration.summary() if opened.calibration else None
-                _watch(state, batcher, settings.server)
-                state.cascade = cascade
-                metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
-                metrics.show_taus(cascade.policy.tau, cascade.policy.domains)
-                log.info(
-                    "ready",
-                    edge_model=batcher.model,
-                    cloud_model=state.cloud_model,
-                    tau=cascade.policy.tau,
-                    signal=cascade.policy.signal.value,
-                    calibrated=state.calibration is not None,
-                )
-                on_ready(batcher.model)
-                await stop.wait()
-        except FogGateError as error:
-            state.alive = lambda: False
-            log.error("the edge model cannot be used", reason=error.message)  # noqa: TRY400  # a sentence, not a traceback
-            on_fatal(error.message)
-        except Exception as error:
-            state.alive = lambda: False
-            log.exception("a bug: the gateway could not start")
-            on_fatal(f"unexpected {type(error).__name__} at start-up; the log has the details")
+    state = GatewayState(metrics, _limits(settings), cloud_model, settings.tracing, access)
+    reloader = Reloader(settings, state)
+    metrics.batch_queue_depth.set_function(lambda: len(state.turns))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        on_startup()
         stop = asyncio.Event()
-        running = asyncio.create_task(run(stop))
+        opening = open_cascade(settings, metrics, loader, named=named, counts=counts)
+        running = asyncio.create_task(_run(stop, state, opening, reloader, on_ready=on_ready, on_fatal=on_fatal))
         try:
             yield
         finally:
             # By now the server has finished what was in flight.
             state.draining = state.stopping = True
             stop.set()
+            reloader.close()
             await _ended(running, at_once=state.cascade is None)
             await counts.close()
 
-    app = FastAPI(
+    app = _application(settings, access, lifespan)
+    app.state.gateway = state
+    app.state.reloader = reloader
+    app.include_router(answers_router(state))
+    app.include_router(operations_router(state))
+    app.include_router(documents_router())
+    install_handlers(app, metrics)
+    guard(app, state, counts, origins=settings.server.cors_origins)
+    return app
+
+
+def _limits(settings: Settings) -> Limits:
+    given = settings.limits
+    return Limits(
+        given.max_body_bytes,
+        given.max_text_chars,
+        given.max_questions,
+        given.batch_concurrency,
+        settings.batch_deadline_ms,
+        given.body_timeout_s,
+    )
+
+
+def _application(
+    settings: Settings, access: Access, lifespan: Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]
+) -> FastAPI:
+    return DocumentedApp(
+        with_keys=access.ring is not None,
+        public=access.public,
+        replies=REPLIES,
         title="FogGate",
         version=__version__,
         summary="A self-aware edge-cloud gateway for multiple-choice questions.",
         lifespan=lifespan,
+        # A path is one path: who asks for another one is told so, instead of being sent from one to the other.
+        redirect_slashes=False,
         telemetry=_telemetry(settings.tracing.enabled),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
-    app.state.gateway = state
-    app.include_router(answers_router(state))
-    app.include_router(operations_router(state))
-    install_handlers(app, metrics)
-    _guard(app, settings, state, counts, ring)
-    return app
+
+
+async def _run(
+    stop: asyncio.Event,
+    state: GatewayState,
+    opening: contextlib.AbstractAsyncContextManager[Opened],
+    reloader: Reloader,
+    *,
+    on_ready: Callable[[str], None],
+    on_fatal: Callable[[str], None],
+) -> None:
+    """Load, warm up and serve until told to stop; `on_fatal` gets a sentence where that cannot be."""
+    try:
+        async with opening as opened:
+            if state.draining:
+                return
+            _open(state, opened, reloader.settings.server)
+            on_ready(opened.batcher.model)
+            reloader.is_open(opened)
+            await stop.wait()
+    except FogGateError as error:
+        state.alive = lambda: False
+        log.error("the edge model cannot be used", reason=error.message)  # noqa: TRY400  # a sentence, not a traceback
+        on_fatal(error.message)
+    except Exception as error:
+        state.alive = lambda: False
+        log.exception("a bug: the gateway could not start")
+        on_fatal(f"unexpected {type(error).__name__} at start-up; the log has the details")
 
 
 async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:
@@ -216,17 +227,47 @@ async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:
         await running
 
 
-def _watch(state: GatewayState, batcher: Batcher, server: ServerSettings) -> None:
-    """Let the probes see the edge worker."""
+def _open(state: GatewayState, opened: Opened, server: ServerSettings) -> None:
+    """Let questions in."""
+    cascade, batcher = opened.cascade, opened.batcher
+    state.edge_model = batcher.model
+    state.turns = batcher.turns
+    state.calibration = opened.routing.describe_calibration()
+    _watch(state, opened, server)
+    state.cascade = cascade
+    state.metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
+    log.info(
+        "the gateway answers questions",
+        edge_model=batcher.model,
+        cloud_model=state.cloud_model,
+        tau=cascade.policy.tau,
+        signal=cascade.policy.signal.value,
+        calibrated=state.calibration is not None,
+    )
+
+
+def _watch(state: GatewayState, opened: Opened, server: ServerSettings) -> None:
+    """Let the probes see the edge worker, `/v1/models` and `/metrics` the cloud that is in force."""
+    batcher = opened.batcher
     state.alive = lambda: (
         batcher.alive and batcher.batch_age_s() <= server.live_stall_s and batcher.failed_in_a_row < server.live_failed_batches
     )
     state.failing = lambda: batcher.failed_in_a_row >= server.ready_failed_batches
     state.stalled = lambda: batcher.stalled_s() > server.ready_stall_s
 
+    async def show_budget() -> None:
+        state.metrics.show_budget((left.kind, left.per, left.left, left.amount) for left in await opened.budget.remaining())
+
+    state.before_scrape = show_budget
+    state.cloud_endpoints = lambda: [
+        {"name": one.name, "model": one.model, "answer_format": one.form.in_use.value, "answer_format_from": one.form.how}
+        for one in (opened.client.endpoints if opened.client else ())
+    ]
+
 
 def _telemetry(enabled: bool) -> TelemetryConfig:
-    """FastAPI's own request span and exporter, and nothing else of it; probes and scrapes are not worth a trace."""
+    """FastAPI's own request span and exporter, and nothing else of it; probes and scrapes are not worth a trace. Raises ConfigError."""
+    check_tracing(enabled)
     return {
         "tracing": enabled,
         "auto_configure": enabled,
@@ -235,13 +276,3 @@ def _telemetry(enabled: bool) -> TelemetryConfig:
         "operation_spans": False,
         "exclude": lambda scope: scope.get("path") in QUIET,
     }
-
-
-def _guard(app: FastAPI, settings: Settings, state: GatewayState, counts: Counts, ring: KeyRing | None) -> None:
-    """What every request goes through before a route sees it; the last one added runs first."""
-    app.add_middleware(CancelOnDisconnect)
-    app.add_middleware(BodyGuard, max_body_bytes=state.limits.max_body_bytes, timeout_s=state.limits.body_timeout_s, metrics=state.metrics)
-    public = QUIET if settings.security.public_metrics else PROBES
-    app.add_middleware(Authenticate, ring=ring, counts=counts, metrics=state.metrics, public=public)
-    app.add_middleware(HostGuard, allowed=allowed_hosts(settings))
-    app.add_middleware(RequestContext, draining=lambda: state.draining, metrics=state.metrics)

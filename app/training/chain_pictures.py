@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.domain import BUCKET_LABELS
-from app.evaluation.pictures import SHADES, save
+from app.evaluation.pictures import SHADES, drawing, save
 
 _OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "osD^vPX"
@@ -20,7 +19,7 @@ def draw(rounds: Sequence[tuple[str, Mapping[str, Any]]], out: Path) -> list[Pat
     """Three panels beside each other: signals, domains, buckets; the x axis is the round."""
     names = [name for name, _ in rounds]
     at = np.arange(len(rounds))
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "foggate"}):
+    with drawing():
         figure = Figure(figsize=(16, 5), layout="constrained")
         axes: list[Axes] = [figure.add_subplot(1, 3, number + 1) for number in range(3)]
         for ax in axes:
@@ -39,16 +38,21 @@ def _signals(ax: Axes, at: Any, rounds: Sequence[tuple[str, Mapping[str, Any]]])
     for (name, style), colour in zip((("verbalized", "-"), ("expected", "--")), _OKABE_ITO, strict=False):
         rows = [metrics["signals"][name] for _, metrics in rounds]
         values = np.array([np.nan if row["auroc"] is None else row["auroc"] for row in rows])
-        low, high = np.array([row["auroc_ci"] for row in rows]).T
+        low, high = _ends([row["auroc_ci"] for row in rows])
         ax.fill_between(at, low, high, color=colour, alpha=0.12, linewidth=0)
         ax.plot(at, values, style, marker="o", color=colour, label=f"AUROC {name}")
     lift = np.array([metrics["mean"]["lift"] for _, metrics in rounds])
-    ends = np.array([metrics["mean"]["lift_ci"] for _, metrics in rounds]).T
+    ends = _ends([metrics["mean"]["lift_ci"] for _, metrics in rounds])
     ax.errorbar(at, lift, yerr=np.abs(ends - lift), fmt="s:", color=_OKABE_ITO[2], capsize=3, label="lift over random")
     ax.axhline(0.5, color="#8c8c8c", linewidth=1, linestyle="-.")
     ax.axhline(0.0, color="#8c8c8c", linewidth=1, linestyle="-.")
     ax.set(ylim=(-0.15, 1.15), title="Does the confidence know?")
     ax.legend(frameon=False, loc="upper left", ncols=1)
+
+
+def _ends(intervals: Sequence[Sequence[float] | None]) -> Any:
+    """Lower and upper ends, `[2, rounds]`; NaN, which is not drawn, where there is no interval."""
+    return np.array([[np.nan, np.nan] if interval is None else interval for interval in intervals], dtype=np.float64).T
 
 
 def _domains(ax: Axes, at: Any, rounds: Sequence[tuple[str, Mapping[str, Any]]]) -> None:

@@ -77,7 +77,7 @@ async def test_whatever_the_cloud_sends_the_caller_gets_an_answer(wire, shown):
         assert (body["degraded"], body["cloud"], body["reason"].split("_")[0]) == (True, None, "cloud")
     else:
         assert (body["answer"], body["cloud"]["usage"], body["cloud"]["model"]) == ("A", *shown)
-    tokens = [float(value) for value in re.findall(r'foggate_cloud_tokens_total{type="\w+"} (\S+)', counted)]
+    tokens = [float(value) for value in re.findall(r'foggate_cloud_tokens_total{endpoint="default",type="\w+"} (\S+)', counted)]
     assert all(value <= 10**9 for value in tokens)
 
 
@@ -98,7 +98,7 @@ async def test_an_attempts_unexpected_exception_is_a_cloud_error(error):
     with pytest.raises(CloudUnparsable, match="could not be read"):
         await cloud.answer(Question("q", ("a", "b")), Deadline.after(5))
     await cloud.close()
-    assert metrics.registry.get_sample_value("foggate_cloud_attempts_total", {"outcome": "internal"}) == 1
+    assert metrics.registry.get_sample_value("foggate_cloud_attempts_total", {"endpoint": "default", "outcome": "internal"}) == 1
 
 
 async def test_a_long_answer_is_not_read_in_part():
