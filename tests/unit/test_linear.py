@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from app.api.schemas import AnswerRequest
 from app.cloud.bank import AskedQuestion, read_prompt
-from app.cloud.endpoint import retry_after
 from app.cloud.parse import MAX_ANSWER_CHARS, parse_letter
+from app.cloud.post import retry_after
 from app.cloud.reply import read_letter
 from app.cloud.text import normal
 from app.cloud.thoughts import without_thoughts
