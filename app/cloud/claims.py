@@ -59,6 +59,8 @@ _REFUTED = re.compile(
     r"(?:incorrect|wrong|false)\b|no[,.!:]|not (?:correct|right|quite|the)\b|(?:or|alternatively|perhaps|maybe)\b|(?:this|that|it) isn['’]t\b)|[✗✘❌]",
     re.IGNORECASE,
 )
+# `The unit of force is the newton. **B**`
+_AT_END = re.compile(r"(?:[.!:]|→|⇒)\s{1,4}\*\*\(?([A-Z])\)?\*\*[.!]?\s{0,4}\Z")
 _DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}\s+(?:[-–—]\s+|\()")
 
 
@@ -157,6 +159,8 @@ def _line(original: str, latin: str, values: Values, *, first: bool, last: bool,
     if match := _ALONE.match(latin):
         return values.whole(original), match.end(1)
     if first and (match := _LEADING.match(latin)):
+        return (match[1] if match[1] in values.letters else UNCLEAR), match.end(1)
+    if last and not listed and (match := _AT_END.search(latin, max(0, len(latin) - 40))):
         return (match[1] if match[1] in values.letters else UNCLEAR), match.end(1)
     if len(listed) <= 1:
         dash = _DASHED.match(latin) if first else None
