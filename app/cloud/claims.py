@@ -56,9 +56,11 @@ _REASONED = re.compile(r"(?<!\w)([A-Z])[)*]{0,3},? (?:because|since)\b")
 _BELOW = re.compile(r"\s{0,20}[^\n]{0,2000}\n\s{0,20}")
 _REFUTED = re.compile(
     r"\W{0,4}(?:(?:this|that|it|(?:the|this) (?:option|answer|choice|statement)) (?:is|was|would be) (?:not|incorrect|wrong|false)\b|"
-    r"(?:incorrect|wrong|false)\b|no[,.!:]|not (?:correct|right|quite|the)\b|(?:this|that|it) isn['’]t\b)|[✗✘❌]",
+    r"(?:incorrect|wrong|false)\b|no[,.!:]|not (?:correct|right|quite|the)\b|(?:or|alternatively|perhaps|maybe)\b|(?:this|that|it) isn['’]t\b)|[✗✘❌]",
     re.IGNORECASE,
 )
+# `The unit of force is the newton. **B**`
+_AT_END = re.compile(r"(?:[.!:]|→|⇒)\s{1,4}\*\*\(?([A-Z])\)?\*\*[.!]?\s{0,4}\Z")
 _DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}\s+(?:[-–—]\s+|\()")
 
 
@@ -154,16 +156,24 @@ def _lines(text: str, latin: str, values: Values) -> Iterator[Claim]:
 
 def _line(original: str, latin: str, values: Values, *, first: bool, last: bool, listed: AbstractSet[str]) -> tuple[str | None, int]:
     """What one line names by itself, and where that ends."""
-    if match := _ALONE.match(latin):
-        return values.whole(original), match.end(1)
-    if first and (match := _LEADING.match(latin)):
-        return (match[1] if match[1] in values.letters else UNCLEAR), match.end(1)
-    if len(listed) <= 1:
-        dash = _DASHED.match(latin) if first else None
-        if dash and values.introduces(dash[1], original[dash.end() :]):
-            return dash[1], dash.end(1)
-        if label := values.labelled(original):
-            return label, len(latin)
+    marked, end = _marked(original, latin, values, first=first, last=last, listed=listed)
+    if marked:
+        return marked, end
     if first and not listed and not re.match(r"[^.]*\?", latin):
         return values.begun(original), len(latin)
     return (values.texts.equal(original) if last and not listed else None), len(latin)
+
+
+def _marked(original: str, latin: str, values: Values, *, first: bool, last: bool, listed: AbstractSet[str]) -> tuple[str | None, int]:
+    """What a line names with a letter, and where that ends."""
+    if match := _ALONE.match(latin):
+        return values.whole(original), match.end(1)
+    at_end = _AT_END.search(latin, max(0, len(latin) - 40)) if last and not listed else None
+    if match := at_end or (_LEADING.match(latin) if first else None):
+        return (match[1] if match[1] in values.letters else UNCLEAR), match.end(1)
+    if len(listed) > 1:
+        return None, 0
+    dash = _DASHED.match(latin) if first else None
+    if dash and values.introduces(dash[1], original[dash.end() :]):
+        return dash[1], dash.end(1)
+    return values.labelled(original), len(latin)

@@ -26,6 +26,7 @@ _NEGATED = re.compile(
     r"(?:not correct|not right|not the|wrong\b|incorrect\b|be right|be correct|be the|the wrong)|"
     r"\b(?:not|isn['’]t|can['’]t be|cannot be|rule out|ruling out|exclude|eliminate|reject)s? (?:option )?[*(]{0,3}([A-Z])(?![\w'’-])"
 )
+_STRUCK_OUT = re.compile(r"~~[^~\n]{1,500}~~")
 # A line of courtesy before and behind the answer.
 _COURTESY_FIRST = re.compile(
     r"\A(?:sure|certainly|of course|absolutely|great question|good question|okay|ok|alright|let me think|let['’]s think)\b[^.!:?\n]{0,60}[.!:]?[ \t]*\n",
@@ -66,6 +67,7 @@ def _read(text: str, values: Values, question: Question, *, cut: bool) -> str | 
     text = _COURTESY_LAST.sub("", _COURTESY_FIRST.sub("", text)).strip()
     if not cut and (whole := values.whole(text) or values.whole(unfenced(text))):
         return whole
+    text = _STRUCK_OUT.sub(" ", text)
     found, prose = regions(text, values, cut=cut)
     latin = letters_as_latin(prose)
     found = sorted([*found, *claims(prose, latin, values)], key=lambda claim: claim.start)

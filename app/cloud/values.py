@@ -52,9 +52,7 @@ _MANY_WORDS = 3
 _SEPARATOR = re.compile(r"[*_`)\]}\"'”»]{0,6}\s*(?:[.:,;)\]]|[-–—](?=\s))?[*`]{0,4}\s*")
 _THAT_IS = re.compile(r"(?:(?:i\.e\.,?|that is,?|which is|namely|=)\s+)?", re.IGNORECASE)
 _BULLET = re.compile(r"[-–*•]\s+")
-_TEXT_AND_LETTER = re.compile(
-    r"[\"'“*]*([^\n]{1,4200}?)[\"'”*]*,?\s*\((?:option |choice |answer )?([A-Za-z])\)[*.!]{0,3}\s*(?:\n|\Z)", re.IGNORECASE
-)
+_LETTER_AT_END = re.compile(r",?\s{0,4}\((?:option |choice |answer )?([A-Za-z])\)[*.!]{0,3}\s{0,4}\Z", re.IGNORECASE)
 _BRACKETED = re.compile(r"\(([^()]{1,500})\)[.*]{0,3}\Z")
 
 
@@ -92,11 +90,14 @@ class Values:
 
     def with_letter(self, text: str) -> str | None:
         """What `Paris (B)` names: the letter behind an option's text."""
-        both = _TEXT_AND_LETTER.match(text[: self.texts.most_chars])
-        by_text = both and self.texts.equal(both[1])
-        if not both or not by_text:
+        line = text[: self.texts.most_chars].split("\n", 1)[0]
+        # The pattern begins anew at every blank: it is shown the end of the line only.
+        start = max(0, len(line) - 40)
+        letter = _LETTER_AT_END.search(line, start)
+        by_text = letter and self.texts.equal(line[: letter.start()].strip(" *"))
+        if not letter or not by_text:
             return None
-        return by_text if by_text == both[2].upper() else UNCLEAR
+        return by_text if by_text == letter[1].upper() else UNCLEAR
 
     def labelled(self, text: str) -> str | None:
         """What `B. Paris` or `(B) Paris — because …` names: the letter, if what follows is the option's own text."""

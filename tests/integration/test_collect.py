@@ -12,7 +12,7 @@ from app.errors import CloudUnavailable, ConfigError, EdgeError
 from app.evaluation.collect import EdgeIdentity, collect
 from app.evaluation.dataset import load_items
 from app.evaluation.records import read_records
-from tests.clouds import cloud_client
+from tests.clouds import cloud_client, completion, scripted
 from tests.fakes import FakeEdge, make_verdict
 from tests.servers import serving
 
@@ -198,3 +198,14 @@ async def test_a_slow_cloud_does_not_hold_up_the_edge(tmp_path):
         await asyncio.sleep(0)
     gate.set()
     assert (await task).failed == 0
+
+
+async def test_a_thought_of_the_cloud_is_recorded_as_no_answer(tmp_path):
+    payload = completion("<think>\nThe answer is A.")
+    payload["choices"][0]["finish_reason"] = "length"
+    async with scripted((200, payload)) as server:
+        cloud = cloud_client(server.url)
+        await collect(ITEMS[:1], tmp_path / "r.jsonl", edge=CountingEdge(), identity=IDENTITY, cloud=cloud)
+        await cloud.close()
+    record = read_records(tmp_path / "r.jsonl")[ITEMS[0].id]
+    assert (record["cloud_answer"], record["cloud_error"]) == (None, "cloud_unparsable")

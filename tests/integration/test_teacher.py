@@ -14,7 +14,7 @@ from app.evaluation.dataset import load_items
 from app.evaluation.records import read_records
 from app.settings import Settings
 from app.training.teacher import Teacher, ask_teacher
-from tests.clouds import cloud_client
+from tests.clouds import cloud_client, completion, scripted
 from tests.servers import serving
 
 ITEMS = load_items([SHIPPED_BANK])[:30]
@@ -131,3 +131,22 @@ def test_the_configured_cloud_is_known_by_models_and_addresses_and_its_secrets_a
     assert "hunter" not in json.dumps(identity)
     other = settings.model_copy(update={"cloud": settings.cloud.model_copy(update={"extra_body": {"temperature": 1}})})
     assert connect_teacher(other).identity["extra_body"] != identity["extra_body"]
+
+
+THOUGHTS = [
+    ("<think>\nThe answer is A.", "length"),
+    ("The answer is A.\n</think>\n", "stop"),
+    ("[THINK]Final answer: A", None),
+    ("A", "length"),
+    ("Final answer: A", "content_filter"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), THOUGHTS)
+async def test_a_thought_or_a_cut_reply_labels_nothing(tmp_path, text, reason):
+    payload = completion(text)
+    payload["choices"][0]["finish_reason"] = reason
+    async with scripted((200, payload)) as server:
+        assert await ask_teacher(ITEMS[:2], tmp_path / "teacher.jsonl", connect(server.url), max_unlabelled=1.0) == {}
+    kept = read_records(tmp_path / "teacher.jsonl")
+    assert [record["letter"] for record in kept.values()] == [None, None]

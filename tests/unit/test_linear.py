@@ -12,13 +12,14 @@ from pydantic import ValidationError
 
 from app.api.schemas import AnswerRequest
 from app.cloud.bank import AskedQuestion, read_prompt
-from app.cloud.endpoint import retry_after
 from app.cloud.parse import MAX_ANSWER_CHARS, parse_letter
+from app.cloud.post import retry_after
 from app.cloud.reply import read_letter
 from app.cloud.text import normal
 from app.cloud.thoughts import without_thoughts
 from app.domain import Question, one_line
 from app.errors import CloudUnparsable
+from app.offload import SMALL
 from app.prompt import neutralise
 from app.strict_json import loads
 from tests.hostile import BODIES, BODY, REPLIES, TEXTS
@@ -52,6 +53,18 @@ def test_lines_are_folded_in_linear_time(text):
 def test_a_reply_is_read_in_linear_time(reply):
     with bounded(), contextlib.suppress(CloudUnparsable):
         read_letter({"choices": [{"message": {"content": reply}}]}, OPTIONS)
+
+
+@pytest.mark.parametrize("reply", REPLIES.values(), ids=REPLIES)
+def test_a_short_reply_costs_the_event_loop_little(reply):
+    short = (reply * (SMALL // len(reply) + 1))[:SMALL]
+    costs = []
+    for _ in range(3):
+        started = time.process_time()
+        with contextlib.suppress(CloudUnparsable):
+            parse_letter(short, OPTIONS)
+        costs.append(time.process_time() - started)
+    assert min(costs) < 0.1
 
 
 LONG_OPTIONS = Question("q", tuple("word " * 398 + f"{n}" for n in range(26)))

@@ -56,3 +56,22 @@ def test_the_prompt_asks_for_a_letter_and_lists_the_options():
     system, user = cloud_messages(CITIES)
     assert "letter" in system["content"]
     assert user["content"].endswith("E. Oslo")
+
+
+@pytest.mark.parametrize(
+    "reply", ["Final answer: B", "**Answer: B**\n\nParis is", "\\boxed{B}", "<answer>B</answer>", '{"answer": "B", "reason": "Pa']
+)
+def test_an_explicit_line_is_read_in_a_cut_answer(reply):
+    assert parse_letter(reply, CITIES, cut=True) == "B"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "B", "B. Paris", "Paris", "The answer is B.", "The answer is B", "So it's B", "Final answer: B or", "Final answer: B\n\nWait, let me", "<answer>B", '{"answer": "B',
+        "Final answer:", "Answer: A would be", "B is the correct answer.",
+    ],
+)  # fmt: skip
+def test_nothing_else_is(reply):
+    with pytest.raises(CloudUnparsable, match="before it was cut"):
+        parse_letter(reply, CITIES, cut=True)
