@@ -11,7 +11,7 @@ MEANINGS = {
     OK: "The command did what it was asked to do. A gateway that SIGTERM ended after it had drained ends with 0 too.",
     FAILED: "The command was understood and tried, and failed: nothing answers at an address, a model fails, a disk is full.",
     USAGE: "Something given is wrong: a command, an option, an argument, a setting or a file. Nothing was done.",
-    HUNG_UP: "SIGHUP: the terminal of a command is gone. A gateway reloads instead.",
+    HUNG_UP: "The terminal of the command is gone (SIGHUP). A gateway that has no terminal reloads instead.",
     INTERRUPTED: "Ctrl-C (SIGINT).",
     TERMINATED: "SIGTERM ended a command that was not done.",
 }
