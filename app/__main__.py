@@ -22,7 +22,7 @@ import typer
 from app import __version__, interrupts
 from app.cli.cloud_commands import cloud_cli
 from app.cli.eval_commands import calibrate, eval_cli
-from app.cli.exit_codes import EPILOG, FAILED, INTERRUPTED, exit_code
+from app.cli.exit_codes import EPILOG, FAILED, exit_code
 from app.cli.keys_commands import keys_cli
 from app.cli.options import CONTEXT, AsJson, Commands, ConfigFile, print_json
 from app.cli.output import stdout_console
@@ -272,7 +272,7 @@ def _code_of(arguments: Sequence[str] | None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"foggate: {where}{error.strerror or error}\n")
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return interrupts.INTERRUPTED
     except Exception:
         if not logging.getLogger().handlers:
             raise
