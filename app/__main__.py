@@ -22,9 +22,9 @@ import typer
 from app import __version__, interrupts
 from app.cli.cloud_commands import cloud_cli
 from app.cli.eval_commands import calibrate, eval_cli
-from app.cli.exit_codes import EPILOG, FAILED, INTERRUPTED, exit_code
+from app.cli.exit_codes import EPILOG, FAILED, exit_code
 from app.cli.keys_commands import keys_cli
-from app.cli.options import CONTEXT, AsJson, ConfigFile, print_json
+from app.cli.options import CONTEXT, AsJson, Commands, ConfigFile, print_json
 from app.cli.output import stdout_console
 from app.cli.train_commands import adapter, bench_cli, evolve, label
 from app.environment import CALLER_KEY, drop_blank
@@ -32,7 +32,9 @@ from app.errors import ConfigError, FogGateError
 from app.masking import mask_text
 
 # Without rich markup, help and errors are plain text: whole lines in a pipe, and no frame around a sentence.
-cli = typer.Typer(name="foggate", no_args_is_help=True, context_settings=CONTEXT, rich_markup_mode=None, pretty_exceptions_enable=False)
+cli = typer.Typer(
+    name="foggate", cls=Commands, no_args_is_help=True, context_settings=CONTEXT, rich_markup_mode=None, pretty_exceptions_enable=False
+)
 config_cli = typer.Typer(help="Look at the configuration.", no_args_is_help=True)
 for group, name in ((config_cli, "config"), (cloud_cli, "cloud"), (eval_cli, "eval"), (bench_cli, "bench"), (keys_cli, "keys")):
     cli.add_typer(group, name=name)
@@ -270,7 +272,7 @@ def _code_of(arguments: Sequence[str] | None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         sys.stderr.write(f"foggate: {where}{error.strerror or error}\n")
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return interrupts.INTERRUPTED
     except Exception:
         if not logging.getLogger().handlers:
             raise

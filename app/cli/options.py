@@ -7,12 +7,29 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 from app.environment import CONFIG_FILE
 from app.errors import ConfigError
 
 # Of every group of commands: `-h` works everywhere.
 CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+class Commands(TyperGroup):
+    """The commands of `foggate`: a command that is one of a group's gets the whole name, as in `foggate eval report` for `report`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the arguments name. Raises what typer raises, with the whole name in its message."""
+        try:
+            return super().resolve_command(ctx, args)
+        except TyperException as error:
+            whole = [f"{name} {args[0]}" for name, group in self.commands.items() if args[0] in getattr(group, "commands", {})]
+            if whole:
+                error.message = f"No such command '{args[0]}'. Did you mean '{ctx.command_path} {whole[0]}'?"
+            raise
+
 
 ConfigFile = Annotated[
     Path | None,

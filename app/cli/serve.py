@@ -29,8 +29,6 @@ from app.server import serve
 from app.settings import CloudSettings, Settings, host_name
 from app.terminal import Terminal
 
-# Share of its bank's questions that the mock cloud answers correctly, where nobody says another.
-DEMO_ACCURACY = 0.739
 _MOCK_CLOUD, _MOCK_CLOUD_ENDS_S = "foggate-mock-cloud", 0.5
 
 log = structlog.get_logger("foggate")
@@ -109,7 +107,7 @@ def say_ready(console: Console, settings: Settings, edge_model: str, url: str) -
 def mock_cloud() -> Iterator[str]:
     """The mock cloud in a thread of this process, so that it ends with it, however that ends. Yields its base URL."""
     (listener,) = listen_on("127.0.0.1", 0)
-    app = create_demo(Bank(load_rows([SHIPPED_BANK]), accuracy=DEMO_ACCURACY))
+    app = create_demo(Bank(load_rows([SHIPPED_BANK])))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), name=_MOCK_CLOUD, daemon=True)
     # Two servers that start and end in one log would be taken for one that does it twice.
