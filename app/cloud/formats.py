@@ -11,7 +11,6 @@ from typing import Any
 
 from app.cloud.messages import cloud_messages
 from app.domain import Question
-from app.errors import CloudUnparsable
 
 logger = logging.getLogger("foggate.cloud")
 
@@ -118,27 +117,10 @@ def content_of(payload: Any) -> str | None:
     return content if isinstance(content, str) else None
 
 
-def constrained_letter(payload: Any, letters: str, form: AnswerFormat) -> str | None:
-    """The letter of a reply that keeps to the form; None if it does not."""
-    text = content_of(payload) or ""
+def constrained_letter(answer: str, letters: str, form: AnswerFormat) -> str | None:
+    """The letter of an answer that keeps to the form; None if it does not."""
     if form is AnswerFormat.JSON_SCHEMA:
-        found = _ANSWER.fullmatch(text)
-        text = found[1] if found else ""
-    letter = text.strip()
+        found = _ANSWER.fullmatch(answer)
+        answer = found[1] if found else ""
+    letter = answer.strip()
     return letter if len(letter) == 1 and letter in letters else None
-
-
-def read_strictly(payload: Any, question: Question, form: AnswerFormat) -> str | None:
-    """The letter of a reply in a constrained form.
-
-    Returns:
-        None where the reply is to be read as text: a `choice` that is more than a letter comes from an endpoint that took no
-        notice of the field.
-
-    Raises:
-        CloudUnparsable: no JSON object with an offered letter, where that was asked for.
-    """
-    letter = constrained_letter(payload, question.letters, form)
-    if letter is None and form is AnswerFormat.JSON_SCHEMA:
-        raise CloudUnparsable("the cloud's reply is not the JSON object that was asked for")
-    return letter
