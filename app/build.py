@@ -28,13 +28,14 @@ from app.edge.runner import Engine
 from app.edge.threads import set_threads, set_wait_policy
 from app.errors import ConfigError
 from app.header_values import merged
+from app.logs import adopt_libraries
 from app.metrics import Metrics
 from app.prompt import PromptFamily
 from app.settings import CloudSettings, EndpointSettings, Settings
 
 if TYPE_CHECKING:
     from app.edge.engine import VerdictEngine
-    from app.edge.loader import LoadedModel
+    from app.edge.loader import FoundModel, LoadedModel
 
 logger = logging.getLogger("foggate.cloud")
 
@@ -52,6 +53,8 @@ def load_edge_model(settings: Settings, *, device: str | None = None) -> "Loaded
     # just set when torch is imported.
     from app.edge.loader import load_model
 
+    # Their import gave some libraries handlers of their own.
+    adopt_libraries()
     return load_model(
         edge.model,
         cache_dir=edge.cache_dir or default_cache_dir(),
@@ -59,6 +62,27 @@ def load_edge_model(settings: Settings, *, device: str | None = None) -> "Loaded
         family=None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family),
         device=device or edge.device,
         dtype=edge.dtype,
+    )
+
+
+def find_edge_model(settings: Settings) -> "FoundModel":
+    """The configured edge model as far as it can be known without reading its weights; the configured device is tried.
+
+    Raises:
+        ConfigError: the model cannot be loaded; one sentence for a person.
+    """
+    edge = settings.edge
+    set_wait_policy(edge.wait_policy)
+    from app.edge.devices import resolve_device  # torch, as above
+    from app.edge.loader import find_model
+
+    adopt_libraries()
+    resolve_device(edge.device)
+    return find_model(
+        edge.model,
+        cache_dir=edge.cache_dir or default_cache_dir(),
+        adapter=edge.adapter,
+        family=None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family),
     )
 
 

@@ -1,25 +1,47 @@
 """Everything that can be configured: frozen, typed, unknown keys refused. `app/configuration.py` reads it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from app.environment import PREFIX, EnvironmentSource, is_blank
 from app.extra_body import FORMAT_FIELDS, fault_of_body
 from app.header_values import clean_headers, clean_key
+from app.masking import mask_model
+from app.origins import checked_origin
 
-PREFIX = "FOGGATE_"
 Given = TypeVar("Given")
+# Sections whose keys the user names.
+_NAMED_BY_USERS = (("policy", "domains"), ("prices",), ("cloud", "endpoints"), ("cloud", "extra_headers"))
+
 Tau = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Origin = Annotated[str, AfterValidator(checked_origin)]
+
+
+def _without_blank(content: Any) -> Any:
+    """A mapping without texts that say nothing, so that `adapter: ""` means the same as no adapter."""
+    if not isinstance(content, Mapping):
+        return content
+    return {key: value for key, value in content.items() if not (isinstance(value, str) and is_blank(value))}
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_unset(cls, content: Any) -> Any:
+        return _without_blank(content)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Secrets masked: a traceback or a debugger shows these."""
+        return mask_model(self).items()
 
 
 class ServerSettings(_Section):
@@ -37,6 +59,8 @@ class ServerSettings(_Section):
     live_failed_batches: Positive = 10
     # While it is failing the gateway asks its warm-up question that often.
     failing_probe_s: Seconds = 2.0
+    # Web pages on other hosts whose scripts may read replies: https://example.org; "*" for all, which needs keys.
+    cors_origins: list[Origin] = []
 
 
 class SecuritySettings(_Section):
@@ -46,6 +70,8 @@ class SecuritySettings(_Section):
     insecure: bool = False
     # /metrics needs no key.
     public_metrics: bool = False
+    # /docs and /openapi.json need no key: a browser has none when it opens a page.
+    public_docs: bool = True
     # Host names of requests; null: loopback names where no keys are configured, else all.
     allowed_hosts: list[str] | None = None
     # Addresses or networks whose X-Forwarded-For is believed.
@@ -231,12 +257,16 @@ class TracingSettings(_Section):
 
 class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
+    # auto: text where standard error is a terminal, else JSON.
+    format: Literal["auto", "json", "text"] = "auto"
 
 
 class Settings(BaseSettings):
     """Everything a gateway can be told. Stops at the composition roots: deeper code takes plain arguments."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__")
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, env_prefix=PREFIX, env_nested_delimiter="__", env_parse_none_str="null"
+    )
 
     server: ServerSettings = ServerSettings()
     security: SecuritySettings = SecuritySettings()
@@ -248,15 +278,26 @@ class Settings(BaseSettings):
     tracing: TracingSettings = TracingSettings()
     log: LogSettings = LogSettings()
     deadline_ms: Positive = 10_000
+    # Of a whole /v1/answers: until then its questions wait for a place at the edge.
+    batch_deadline_ms: Positive = 120_000
 
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003  # the hook's signature
+        settings_cls: type[BaseSettings],  # the hook's signature
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, whose content is given as init arguments."""
-        return env_settings, init_settings
+        return EnvironmentSource(settings_cls, named=_NAMED_BY_USERS, beneath=init_settings()), init_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_unset(cls, content: Any) -> Any:
+        return _without_blank(content)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Secrets masked: a traceback or a debugger shows these."""
+        return mask_model(self).items()

@@ -13,7 +13,17 @@ EXAMPLE: dict[str, Any] = {
     "options": ["Oxygen", "Carbon dioxide", "Nitrogen", "Helium"],
     "domain": "science",
 }
-
+EXAMPLE_BATCH: dict[str, Any] = {
+    "questions": [
+        EXAMPLE,
+        {
+            "id": "q-2",
+            "question": "A train covers 150 km in 2 hours. What is its average speed?",
+            "options": ["75 km/h", "300 km/h", "70 km/h", "50 km/h"],
+        },
+        {"id": "q-3", "question": "Which is a colour?", "options": ["Blue"]},
+    ]
+}
 
 MAX_ID_CHARS = 128
 # 24 days; what fits into 32 bits.
@@ -60,8 +70,13 @@ class AnswerRequest(_Wire):
 
 
 class AnswersRequest(_Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_BATCH]})
+
     # Each question is validated by itself: one bad question gets an error of its own, the others their answers.
     questions: list[SkipValidation[AnswerRequest]] = Field(min_length=1)
+    deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(
+        None, description="May shorten the configured deadline of a batch, never lengthen it."
+    )
 
 
 class EdgePart(BaseModel):
@@ -117,6 +132,25 @@ class ErrorResponse(BaseModel):
 
 class AnswersResponse(BaseModel):
     results: list[AnswerResponse | ErrorResponse]
+
+
+class ModelEntry(BaseModel):
+    # What else is known of a model: its calibration, its endpoints.
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    object: Literal["model"]
+    owned_by: str
+    role: Literal["edge", "cloud"]
+
+
+class ModelsResponse(BaseModel):
+    object: Literal["list"]
+    data: list[ModelEntry]
+
+
+class HealthResponse(BaseModel):
+    status: str
 
 
 def answer_body(outcome: Outcome) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """What the routes see of the running gateway. Filled and changed by the composition root."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.cascade import Cascade
 from app.metrics import Metrics
+from app.round_robin import RoundRobin
 from app.settings import TracingSettings
 
 
@@ -17,6 +18,7 @@ class Limits:
     max_text_chars: int
     max_questions: int
     batch_concurrency: int
+    batch_deadline_ms: int
     body_timeout_s: float
 
 
@@ -36,6 +38,7 @@ class GatewayState:
         edge_model: name of the edge model, once loaded.
         draining: a shutdown was asked for; new work is still taken.
         stopping: the listener is closed; what has not begun gets an error of its own.
+        turns: where questions of batches wait for a place at the edge.
         calibration: what `/v1/models` says of it; None without one.
         cloud_endpoints: what `/v1/models` says of the cloud's endpoints.
         before_scrape: brings metrics up to date that change by themselves.
@@ -45,6 +48,7 @@ class GatewayState:
     limits: Limits
     cloud_model: str | None
     tracing: TracingSettings
+    turns: RoundRobin = field(default_factory=RoundRobin)
     calibration: Mapping[str, Any] | None = None
     cascade: Cascade | None = None
     alive: Callable[[], bool] = lambda: True

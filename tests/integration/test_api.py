@@ -30,10 +30,14 @@ UNSURE = {"question": "Who knows", "options": ["a", "b", "c"]}
 
 @contextlib.asynccontextmanager
 async def gateway(engine=None, *, ready=True, faults=None, cloud=True, latency_ms=0.0, **settings):
-    """A gateway with a stand-in cloud (`cloud`: its settings, or False for none); yields an HTTP client and the engine."""
+    """A gateway with a mock cloud (`cloud`: its settings, or False for none); yields an HTTP client and the engine."""
     engine = engine or FakeEngine()
     async with contextlib.AsyncExitStack() as stack:
-        url = await stack.enter_async_context(serving(create_demo(Bank([]), faults=faults or {}, latency_ms=latency_ms))) if cloud else None
+        url = (
+            await stack.enter_async_context(serving(create_demo(Bank([], guess=True), faults=faults or {}, latency_ms=latency_ms)))
+            if cloud
+            else None
+        )
         configured = Settings(
             **{
                 **settings,
@@ -116,6 +120,7 @@ async def test_a_calibration_sets_signal_temperature_and_cuts_and_is_shown(tmp_p
         assert (await http.post("/v1/answer", json={**UNSURE, "tau": 0.6})).json()["tau"] == 0.6, "the request wins"
         edge, cloud = (await http.get("/v1/models")).json()["data"]
         assert (edge["calibration"]["tau"], edge["calibration"]["target"]["kind"]) == (0.2, "cloud_rate")
+        assert edge["calibration"]["in_force"] is False, "math has a threshold of its own"
         assert "calibration" not in cloud
         metrics = (await http.get("/metrics")).text
     for line in ('foggate_tau{domain="default"} 0.2', 'foggate_tau{domain="law"} 0.95', 'foggate_tau{domain="math"} 0.1'):

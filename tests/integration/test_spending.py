@@ -116,7 +116,7 @@ async def test_each_attempt_that_was_refused_is_a_call(till, status, attempts):
 
 
 async def test_a_reply_that_is_cut_and_one_that_never_comes_cost_their_calls(till):
-    async with serving(create_demo(Bank([]), faults={"cut": 1.0})) as url, till.paying(url, max_attempts=2) as cloud:
+    async with serving(create_demo(Bank([], guess=True), faults={"cut": 1.0})) as url, till.paying(url, max_attempts=2) as cloud:
         assert await till.ask(cloud) is CloudUnavailable
         assert await till.spent() == (2, 2, 0)
     async with scripted() as server, till.paying(server.url, timeout_s=0.2) as cloud:
