@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from app.cloud.messages import cloud_messages
+from app.cloud.messages import SYSTEM, cloud_messages
 from app.domain import Question
 
 logger = logging.getLogger("foggate.cloud")
@@ -27,6 +27,7 @@ class AnswerFormat(StrEnum):
 
 
 _SYSTEM = {
+    AnswerFormat.TEXT: SYSTEM,
     AnswerFormat.JSON_SCHEMA: (
         "You answer multiple-choice questions. Reply with the letter of the correct option as a JSON object and nothing else, "
         'in the form {"answer": "<letter>"}.'
@@ -84,10 +85,14 @@ class FormatChoice:
         logger.info("the cloud endpoint '%s' is asked for its answers as text (%s)", self._name, how)
 
 
+def instruction(form: str) -> str:
+    """The system message of a form, which decides on an answer as the question does."""
+    return _SYSTEM[AnswerFormat(form)]
+
+
 def messages_for(question: Question, form: AnswerFormat) -> list[dict[str, str]]:
     """Chat messages that ask for one letter in this form."""
-    messages = cloud_messages(question)
-    return messages if form is AnswerFormat.TEXT else [{"role": "system", "content": _SYSTEM[form]}, *messages[1:]]
+    return [{"role": "system", "content": _SYSTEM[form]}, *cloud_messages(question)[1:]]
 
 
 def format_fields(form: AnswerFormat, letters: str) -> dict[str, Any]:
