@@ -25,7 +25,7 @@ RUN /opt/foggate/bin/pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"
 RUN mkdir app && echo '__version__ = "0"' > app/__init__.py && /opt/foggate/bin/pip install --constraint constraints.txt .
 COPY app app
 RUN /opt/foggate/bin/pip install --no-deps --force-reinstall .
-RUN mkdir -p /models && if [ -n "$BUILTIN" ]; then /opt/foggate/bin/python -m app.edge.builtin /models; fi
+RUN mkdir -p /models && if [ -n "$BUILTIN" ]; then /opt/foggate/bin/python -P -m app.edge.builtin /models; fi
 
 FROM ${PYTHON_IMAGE}
 # `make image` fills them in.
@@ -53,7 +53,7 @@ ENV PATH=/opt/foggate/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOM
 USER 10001
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:%s/health/ready' % os.environ.get('FOGGATE_SERVER__PORT', '8080'), timeout=2)"]
+# Asks where process 1 listens, whatever its options, environment and configuration file say.
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s --retries=3 CMD ["foggate", "health", "--pid", "1"]
 ENTRYPOINT ["foggate"]
 CMD ["serve", "--config", "/etc/foggate/gateway.yaml"]

