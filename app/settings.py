@@ -139,13 +139,6 @@ class _Addressed(_Section):
     def _clean_headers(cls, headers: dict[str, str]) -> dict[str, str]:
         return _sentence(clean_headers, headers)
 
-    @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
-        url, key = getattr(self, "base_url", None), getattr(self, "api_key", None)
-        if url is not None and key and key.get_secret_value() and (url.username or url.password):
-            raise PydanticCustomError("address", "base_url holds a user name and there is an api_key too: only one of them can be sent")
-        return self
-
 
 def _sentence(check: Callable[[Given], Given], given: Given) -> Given:
     """What a check makes of a value; its ValueError as a sentence that pydantic does not lengthen."""

@@ -18,7 +18,7 @@ from app.build import build_cloud, build_engine, load_edge_model
 from app.cascade import Cloud
 from app.cli.bars import bars, loading, working
 from app.cli.data import Questions
-from app.cloud.messages import SYSTEM
+from app.cloud.formats import instruction
 from app.domain import BUCKET_LABELS
 from app.edge.builtin import default_cache_dir
 from app.edge.threads import set_threads, set_wait_policy
@@ -208,14 +208,18 @@ def connect_teacher(settings: Settings) -> "Teacher":
 def _teacher_identity(cloud: CloudSettings) -> dict[str, Any]:
     """Which models are asked, where, and with what: all that decides on an answer, and no secret."""
     spare = sorted(cloud.endpoints.items(), key=lambda pair: pair[1].priority)
+    fields = cloud.extra_body if cloud.max_tokens is None else {"max_tokens": cloud.max_tokens, **cloud.extra_body}
     asked = [(cloud.model, cloud.base_url), *((endpoint.model or cloud.model, endpoint.base_url) for _, endpoint in spare)]
     return {
         "model": [model for model, _ in asked],
         "endpoint": [_without_credentials(url) for _, url in asked],
         "prompt_version": PROMPT_VERSION,
-        "instruction": hashlib.sha256(SYSTEM.encode()).hexdigest()[:12],
+        # `auto` asks nobody here: it is text.
+        "instruction": hashlib.sha256(instruction(cloud.answer_format if cloud.answer_format != "auto" else "text").encode()).hexdigest()[
+            :12
+        ],
         # Not as it is: what a provider wants there may be secret.
-        "extra_body": hashlib.sha256(json.dumps(cloud.extra_body, sort_keys=True).encode()).hexdigest()[:12],
+        "extra_body": hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12],
     }
 
 

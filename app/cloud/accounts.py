@@ -39,6 +39,6 @@ class Accounts:
         self._metrics.cloud_attempt_duration.labels(endpoint.name).observe(seen.seconds)
         if seen.error is not None:
             status = "no status" if seen.status is None else f"status {seen.status}"
-            said = f" (it says: {seen.said})" if seen.said else ""
+            said = f" ({seen.said})" if seen.said else ""
             logger.warning("a call to the cloud endpoint '%s' failed, %s: %s%s", endpoint.name, status, seen.error.message, said)
         self._on_attempt(seen)

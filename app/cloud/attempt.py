@@ -110,7 +110,8 @@ async def _decode(endpoint: Endpoint, call: Call, content: bytes, seen: Attempt)
 async def _judge(endpoint: Endpoint, call: Call, read: Callable[[Any], Awaitable[Reply]], seen: Attempt) -> Reply:
     """What is read in a decoded 200. One without a completion is the endpoint's failure, one without a letter is not."""
     if (fault := fault_of(seen.payload)) is not None:
-        seen.said = excerpt_of_payload(seen.payload, secrets=endpoint.secrets, texts=call.texts)
+        work = partial(excerpt_of_payload, seen.payload, secrets=endpoint.secrets, texts=call.texts)
+        seen.said = work() if sum(map(len, call.texts)) <= SMALL else await in_text_thread(work)
         raise seen.failed(Failure(CloudUnparsable(f"the cloud's reply holds no answer: {fault}"), "unusable", False))
     endpoint.form.taken(call.form)
     try:

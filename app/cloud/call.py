@@ -61,7 +61,7 @@ class Attempt:
         status: of the reply, if one began.
         seconds: from the beginning of the call to its end.
         error: what the caller is told if nothing else succeeds; None after a success, and where nobody waits any more.
-        said: a bounded piece of the endpoint's words about its error.
+        said: a bounded piece of the endpoint's words about its error, or what is wrong with its certificate.
         payload: the decoded reply.
         healthy: None while no answer came; `silence` then says what that means.
     """
@@ -83,6 +83,7 @@ class Attempt:
     def failed(self, failure: Failure, *, at_once: bool = False) -> AttemptFailed:
         """Note how it ended; returns what to raise."""
         self.outcome, self.healthy, self.error = failure.outcome, failure.healthy, failure.error
+        self.said = failure.detail or self.said
         return AttemptFailed(failure, status=self.status, retry_after_s=self.retry_after_s, at_once=at_once)
 
 

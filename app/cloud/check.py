@@ -113,6 +113,8 @@ def problem_of(endpoint: Endpoint, seen: Sequence[Attempt], error: CloudError, t
     """What is wrong and where to look, in one sentence; what the endpoint says of it stands behind."""
     last = seen[-1] if seen else Attempt(endpoint.name, 1, endpoint.form.in_use)
     sentence = _sentence(endpoint, last, error, timeout_s)
+    if last.outcome == "certificate":
+        return f"{sentence} ({last.said}): SSL_CERT_FILE names a file with one's own authorities" if last.said else sentence
     return f"{sentence}. The endpoint says: {last.said}" if last.said else sentence
 
 
@@ -131,10 +133,6 @@ def _sentence(endpoint: Endpoint, last: Attempt, error: CloudError, timeout_s: f
     }
     if last.status in by_status:
         return by_status[last.status]
-    if last.outcome == "certificate":
-        return (
-            f"{error.message}. SSL_CERT_FILE names a file with one's own authorities" if "certificate" in error.message else error.message
-        )
     if last.outcome == "timeout":
         return f"no answer within {timeout_s:g} s (cloud.timeout_s)"
     if last.outcome == "unreadable" and _was_cut(last.payload):

@@ -32,6 +32,7 @@ from app.deadline import Deadline
 from app.domain import CloudReply, Question
 from app.errors import BudgetExhausted, CircuitOpen, CloudError, CloudTimeout, CloudUnavailable
 from app.metrics import Metrics
+from app.offload import in_text_thread
 
 Reply = TypeVar("Reply")
 _BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.1, 2.0
@@ -188,7 +189,8 @@ class CloudClient:
 
         async def read(payload: Any) -> CloudReply:
             letter = await letter_of(payload, question, form)
-            distribution = answer_probabilities(payload, question, letter) if self.request.top_logprobs else None
+            wanted = self.request.top_logprobs > 0
+            distribution = await in_text_thread(answer_probabilities, payload, question, letter) if wanted else None
             return CloudReply(letter, read_model(payload, endpoint.model), number, shown_usage(payload), distribution)
 
         limit_s = min(self._timeout_s, asked.deadline.remaining())

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-# A reply that ends so may be empty because of the question, which says nothing of the endpoint.
-_MAY_BE_EMPTY = frozenset({"length", "content_filter", "tool_calls", "function_call"})
+# A reply that ends otherwise (cut, filtered) may be empty because of the question, which says nothing of the endpoint.
+_ENDED = frozenset({"", "stop", "end_turn", "stop_sequence", "eos", "eos_token", "completed", "complete"})
 
 
 def fault_of(payload: Any) -> str | None:
@@ -24,7 +24,9 @@ def fault_of(payload: Any) -> str | None:
         if payload.get("error"):
             return "it is an error in place of an answer"
         return "its list of choices is empty" if choices == [] else "it is no chat completion"
-    empty = message.get("content") in (None, "", []) or (isinstance(message.get("content"), str) and not message["content"].strip())
-    if empty and not message.get("refusal") and choice is not None and choice.get("finish_reason") not in _MAY_BE_EMPTY:
+    content, reason = message.get("content"), (choice or {}).get("finish_reason")
+    empty = not content.strip() if isinstance(content, str) else not content
+    excused = any(message.get(name) for name in ("refusal", "tool_calls", "function_call"))
+    if empty and not excused and (reason is None or (isinstance(reason, str) and reason.lower() in _ENDED)):
         return "it has no text"
     return None

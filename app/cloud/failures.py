@@ -25,12 +25,14 @@ class Failure:
         outcome: the metric's word for it.
         healthy: what the breaker is told: the endpoint answered, failed, or (None) nothing, because the fault is ours.
         same_endpoint: whether the same endpoint may be asked again; otherwise only another one.
+        detail: for the log only; it may name hosts.
     """
 
     error: CloudError
     outcome: str
     healthy: bool | None
     same_endpoint: bool = False
+    detail: str = ""
 
 
 def failure_of(error: httpx2.HTTPError | httpx2.InvalidURL | httpx2.StreamError) -> Failure:
@@ -66,8 +68,8 @@ def _fault_of_ours(error: Exception) -> Failure | None:
     """A certificate that is not trusted, an address or a header that cannot be used: no attempt will do better."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            said = cause.verify_message or "unknown reason"
-            return Failure(CloudMisconfigured(f"the certificate of the cloud is not accepted ({said})"), "certificate", None)
+            refusal = CloudMisconfigured("the certificate of the cloud is not accepted")
+            return Failure(refusal, "certificate", None, detail=cause.verify_message or "")
         if isinstance(cause, ssl.SSLError) and cause.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL"}:
             return Failure(CloudMisconfigured("the cloud's address is https, and nothing there speaks TLS"), "certificate", None)
     if isinstance(error, (httpx2.UnsupportedProtocol, httpx2.InvalidURL)):

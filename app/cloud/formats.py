@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from app.cloud.messages import cloud_messages
+from app.cloud.messages import SYSTEM, cloud_messages
 from app.domain import Question
-from app.errors import CloudUnparsable
 
 logger = logging.getLogger("foggate.cloud")
 
@@ -28,6 +27,7 @@ class AnswerFormat(StrEnum):
 
 
 _SYSTEM = {
+    AnswerFormat.TEXT: SYSTEM,
     AnswerFormat.JSON_SCHEMA: (
         "You answer multiple-choice questions. Reply with the letter of the correct option as a JSON object and nothing else, "
         'in the form {"answer": "<letter>"}.'
@@ -85,10 +85,14 @@ class FormatChoice:
         logger.info("the cloud endpoint '%s' is asked for its answers as text (%s)", self._name, how)
 
 
+def instruction(form: str) -> str:
+    """The system message of a form, which decides on an answer as the question does."""
+    return _SYSTEM[AnswerFormat(form)]
+
+
 def messages_for(question: Question, form: AnswerFormat) -> list[dict[str, str]]:
     """Chat messages that ask for one letter in this form."""
-    messages = cloud_messages(question)
-    return messages if form is AnswerFormat.TEXT else [{"role": "system", "content": _SYSTEM[form]}, *messages[1:]]
+    return [{"role": "system", "content": _SYSTEM[form]}, *cloud_messages(question)[1:]]
 
 
 def format_fields(form: AnswerFormat, letters: str) -> dict[str, Any]:
@@ -118,27 +122,10 @@ def content_of(payload: Any) -> str | None:
     return content if isinstance(content, str) else None
 
 
-def constrained_letter(payload: Any, letters: str, form: AnswerFormat) -> str | None:
-    """The letter of a reply that keeps to the form; None if it does not."""
-    text = content_of(payload) or ""
+def constrained_letter(answer: str, letters: str, form: AnswerFormat) -> str | None:
+    """The letter of an answer that keeps to the form; None if it does not."""
     if form is AnswerFormat.JSON_SCHEMA:
-        found = _ANSWER.fullmatch(text)
-        text = found[1] if found else ""
-    letter = text.strip()
+        found = _ANSWER.fullmatch(answer)
+        answer = found[1] if found else ""
+    letter = answer.strip()
     return letter if len(letter) == 1 and letter in letters else None
-
-
-def read_strictly(payload: Any, question: Question, form: AnswerFormat) -> str | None:
-    """The letter of a reply in a constrained form.
-
-    Returns:
-        None where the reply is to be read as text: a `choice` that is more than a letter comes from an endpoint that took no
-        notice of the field.
-
-    Raises:
-        CloudUnparsable: no JSON object with an offered letter, where that was asked for.
-    """
-    letter = constrained_letter(payload, question.letters, form)
-    if letter is None and form is AnswerFormat.JSON_SCHEMA:
-        raise CloudUnparsable("the cloud's reply is not the JSON object that was asked for")
-    return letter

@@ -14,7 +14,8 @@ from app.cloud.client import CloudClient, Probe
 from app.cloud.endpoint import Endpoint
 from app.cloud.failures import may_be_about_the_format
 from app.cloud.formats import AnswerFormat, constrained_letter
-from app.errors import BudgetExhausted, CloudMisconfigured, CloudRejected
+from app.cloud.reply import answer_of
+from app.errors import BudgetExhausted, CloudMisconfigured, CloudRejected, CloudUnparsable
 
 logger = logging.getLogger("foggate.cloud")
 
@@ -72,7 +73,10 @@ async def _taken(client: CloudClient, endpoint: Endpoint, purse: Purse) -> Answe
     for form in (AnswerFormat.CHOICE, AnswerFormat.JSON_SCHEMA):
 
         async def keeps(payload: Any, form: AnswerFormat = form) -> bool:
-            return constrained_letter(payload, _LETTERS, form) is not None
+            try:
+                return constrained_letter(answer_of(payload)[0], _LETTERS, form) is not None
+            except CloudUnparsable:
+                return False
 
         try:
             if await client.probe(endpoint, Probe(_SAY, form, _LETTERS, keeps), purse):

@@ -39,6 +39,16 @@ def read_letter(payload: Any, question: Question) -> str:
     Raises:
         CloudUnparsable: the reply is no chat completion, was cut or refused, or names no single offered option.
     """
+    answer, cut = answer_of(payload)
+    return parse_letter(answer, question, cut=cut)
+
+
+def answer_of(payload: Any) -> tuple[str, bool]:
+    """The part of a chat completion that is the model's answer, and whether it was cut before the model had come to its end.
+
+    Raises:
+        CloudUnparsable: the reply is no chat completion, was broken off or refused, or holds no answer.
+    """
     choice = _choice(payload)
     message = choice["message"]
     cut = _is_cut(choice)
@@ -56,7 +66,7 @@ def read_letter(payload: Any, question: Question) -> str:
         raise CloudUnparsable("the cloud's model did not come to the end of its thoughts")
     if not answer:
         raise CloudUnparsable("the cloud's reply has no answer behind its thoughts")
-    return parse_letter(answer, question, cut=cut)
+    return answer, cut
 
 
 def text_chars(payload: Any, question: Question) -> int:

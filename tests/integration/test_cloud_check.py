@@ -75,7 +75,7 @@ async def test_a_certificate_that_nobody_signed(tmp_path):
     pair = {"ssl_certfile": str(tmp_path / "cert.pem"), "ssl_keyfile": str(tmp_path / "key.pem")}
     async with serving(create_demo(Bank([])), **pair) as url:
         (found,) = await checked(url.replace("http:", "https:") + "/v1")
-    assert "certificate of the cloud is not accepted (self-signed" in found.problems[0]
+    assert "the certificate of the cloud is not accepted (self-signed" in found.problems[0]
     assert "SSL_CERT_FILE" in found.problems[0]
 
 

@@ -169,11 +169,11 @@ ECHO = f"Incorrect key {KEY}, prompt was: {QUESTION.question} A. {QUESTION.optio
         (500, ECHO.encode(), "status 500"),
         (503, HTML, "Maintenance We are back soon."),
         (429, {"error": {"message": "Rate limit reached"}}, "Rate limit reached"),
-        (200, HTML, "status 200: the cloud's reply is not JSON (it says: Maintenance"),
+        (200, HTML, "status 200: the cloud's reply is not JSON (Maintenance"),
         (
             200,
             {"error": {"message": "overloaded", "type": "server_error"}},
-            "an error in place of an answer (it says: server_error: overloaded)",
+            "an error in place of an answer (server_error: overloaded)",
         ),
         (200, completion(f"{KEY} {QUESTION.question}"), "names no"),
         (302, b"", "status 302"),

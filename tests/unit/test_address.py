@@ -51,7 +51,8 @@ def test_a_user_name_is_sent_as_basic_and_stands_in_no_url():
         assert "canary" not in shown
 
 
-def test_a_key_wins_over_an_authorization_of_any_spelling():
+def test_a_key_wins_over_a_user_name_and_over_an_authorization_of_any_spelling():
+    assert Endpoint("e", "http://ada:p@h/v1", "m", breaker(), "k").headers == {"authorization": "Bearer k"}
     place = Endpoint("e", "http://h/v1", "m", breaker(), "k", {"Authorization": "Basic x", "X-A": "1"})
     assert place.headers == {"authorization": "Bearer k", "x-a": "1"}
 

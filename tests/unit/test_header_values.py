@@ -79,7 +79,6 @@ BACKUP = "cloud: {base_url: 'http://a/v1', endpoints: {b: {base_url: 'http://b/v
         (BACKUP % "", {"FOGGATE_CLOUD__ENDPOINTS__B__API_KEY": "canaryé"}, "cloud.endpoints.b.api_key: the key cannot be sent"),
         ("cloud: {extra_headers: {x-token: 'canaryй'}}", {}, "cloud.extra_headers: the value of the header x-token"),
         (BACKUP % ", extra_headers: {'x y': canary}", {}, "cloud.endpoints.b.extra_headers: 'x y'"),
-        ("cloud: {base_url: 'https://u:canary@a/v1'}", {"FOGGATE_CLOUD__API_KEY": "x"}, "only one of them can be sent"),
         ("cloud: {extra_body: {messages: []}}", {}, "take the place of the question"),
         ("cloud: {extra_body: {stream: true}}", {}, "reads whole replies"),
         ("cloud: {extra_body: {n: 3}}", {}, "reads one reply"),

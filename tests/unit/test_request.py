@@ -3,7 +3,8 @@
 import pytest
 
 from app.cloud.completion import fault_of
-from app.cloud.formats import AnswerFormat, FormatChoice, content_of, format_fields, read_strictly
+from app.cloud.formats import AnswerFormat, FormatChoice, content_of, format_fields
+from app.cloud.reading import read_strictly
 from app.cloud.request import PLAIN_TOKENS, THINKING_TOKENS, RequestSettings
 from app.cloud.thinking import thinks
 from app.domain import Question
@@ -180,11 +181,22 @@ def test_with_a_schema_nothing_else_is_an_answer(text):
         read_strictly(completion(text), QUESTION, SCHEMA)
 
 
-@pytest.mark.parametrize(
-    ("text", "letter"), [("B", "B"), (" C\n", "C"), ("D", None), ("b", None), ("B.", None), ("Final answer: B", None), ("", None)]
-)
+@pytest.mark.parametrize(("text", "letter"), [("B", "B"), (" C\n", "C"), ("D", None), ("b", None), ("B.", None), ("Final answer: B", None)])
 def test_a_choice_is_a_letter_and_anything_else_is_text(text, letter):
     assert read_strictly(completion(text), QUESTION, CHOICE) == letter
+
+
+def ended(text, finish, **message):
+    return {"choices": [{"message": {"content": text, **message}, "finish_reason": finish}]}
+
+
+def test_a_form_is_kept_behind_thoughts_and_not_by_what_was_cut_or_broken_off():
+    assert read_strictly(completion('<think>A?</think>{"answer": "B"}'), QUESTION, SCHEMA) == "B"
+    assert read_strictly(ended('{"answer": "B"}', "length"), QUESTION, SCHEMA) == "B", "it is whole"
+    assert read_strictly(ended("A", "length"), QUESTION, CHOICE) is None, "of 'A lot of …', say"
+    for payload in (ended("B", "content_filter"), ended("B", "stop", refusal="I cannot"), ended("B", "error"), ended("<think>B", "stop")):
+        with pytest.raises(CloudUnparsable):
+            read_strictly(payload, QUESTION, CHOICE)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +259,8 @@ def test_what_holds_no_completion(payload):
     "payload",
     [
         completion(), completion("prose"), completion([{"type": "text", "text": "A"}]), {**completion(), "error": None}, {**completion(), "error": {}},
-        empty("length", content=None), empty("content_filter", content=""), empty("tool_calls", content=None), empty(content=None, refusal="I cannot"),
+        empty("length", content=None), empty("content_filter", content=""), empty("SAFETY", content=None), empty("max_tokens", content=""),
+        empty(content=None, tool_calls=[{"id": "1"}]), empty("tool_calls", content=None), empty(content=None, refusal="I cannot"),
     ],
 )  # fmt: skip
 def test_what_a_question_may_be_to_blame_for_is_a_completion(payload):
