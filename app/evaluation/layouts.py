@@ -7,7 +7,7 @@ from typing import Any
 from app.evaluation.answers import FROM_0, FROM_1, WAYS, Given
 from app.evaluation.mapping import ColumnMap, find, find_some
 from app.evaluation.options import Options, from_columns, labelled, parsed, read_options, scored, shuffled
-from app.evaluation.rows import NoQuestion, as_text, is_missing, normal_name, shown
+from app.evaluation.rows import NoQuestion, as_text, is_missing, listed, normal_name, shown
 
 # By normal names (`answerKey` is `answerkey`), in the order in which they count.
 QUESTIONS = ("question", "question_stem", "stem", "query", "ctx", "goal", "sentence", "prompt", "input")
@@ -93,7 +93,7 @@ def _question(values: Mapping[str, Any], columns: Mapping[str, Any], given: Colu
     if is_missing(asked) and any(name in columns for name in QUESTIONS):
         raise NoQuestion("'question' is missing or empty")
     if not isinstance(asked, str):
-        raise NoQuestion(f"'question' is missing or no text (columns: {', '.join(str(name)[:40] for name in list(values)[:12])})")
+        raise NoQuestion(f"'question' is missing or no text (columns: {listed(values)})")
     context = _part(values, columns, given, "context", _CONTEXTS)
     return asked if is_missing(context) or not isinstance(context, str) else f"{context.strip()}\n\n{asked}"
 

@@ -1,9 +1,10 @@
 """A row of a data file as the file gives it, before anybody asks what it means."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 
@@ -52,6 +53,12 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, bool | int | float | Decimal):
         return str(value)
     return None
+
+
+def listed(names: Iterable[object], most: int = 12) -> str:
+    """The first few names of columns in a message: on one line, without what a terminal would obey."""
+    plain = (" ".join(str(name).split())[:40] for name in islice(names, most))
+    return ", ".join("".join(character if character.isprintable() else "?" for character in name) for name in plain)
 
 
 def shown(value: Any, most: int = 60) -> str:

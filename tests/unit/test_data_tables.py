@@ -144,6 +144,7 @@ def test_a_row_behind_line_breaks_is_named_by_its_line(tmp_path):
         ("\ufeff\n \n", "q.csv holds no questions"),
         ("what,A,B,right\nQ?,x,y,A\n", r"no column of the header is the question \(what, A, B, right\); name the columns with --map"),
         ("just a text\n", "no column of the header is the question"),
+        ('"what\nis",\x1b[2J,A\n', r"no column of the header is the question \(what is, \?\[2J, A\)"),
         ("question\nQ?\n", "line 2: 'options' is missing"),
         ("question,A,B\nQ?,x,y\n", "line 2: 'answer' is missing"),
         ('"question,A,B,answer\nQ?,x,y,A\n', "line 1: a quoted cell of this row does not end"),
