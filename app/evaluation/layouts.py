@@ -111,7 +111,7 @@ def _options(values: Mapping[str, Any], columns: Mapping[str, Any], given: Colum
     for name in ("mc1_targets", "target_scores"):
         if not is_missing(columns.get(name)):
             return scored(columns[name])
-    if (distractors := _distractors(columns)) and not is_missing(columns.get("correct_answer")):
+    if not is_missing(columns.get("correct_answer")) and (distractors := _distractors(columns)):
         return shuffled(columns["correct_answer"], distractors)
     if _is_list(columns.get("answers")):
         return read_options(columns["answers"])

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -29,9 +30,11 @@ class Row:
     problem: str | None = None
 
 
-def normal_name(name: object) -> str:
+# The rows of a file have the same few names.
+@lru_cache(maxsize=1024)
+def normal_name(name: str) -> str:
     """Names of columns are the same whatever their case, and whether words are joined by blanks, hyphens or underscores."""
-    return "_".join(str(name).strip().lower().replace("-", " ").replace("_", " ").split())
+    return "_".join(name.strip().lower().replace("-", " ").replace("_", " ").split())
 
 
 def is_missing(value: Any) -> bool:
