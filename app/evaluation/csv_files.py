@@ -70,8 +70,8 @@ class _Table:
     def __init__(self, path: Path, lines: Sequence[str], delimiter: str) -> None:
         self.delimiter = delimiter
         self._path = path
-        # Some write a blank behind the delimiter, which would make the quotes a part of the text.
-        blank = any(f'{delimiter} "' in line for line in lines)
+        # Some write a blank behind each delimiter, which would make the quotes a part of the text.
+        blank = f"{delimiter} " in next((line for line in lines if line.strip()), "")
         self._reader = csv.reader(iter(lines), delimiter=delimiter, strict=True, skipinitialspace=blank)
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
