@@ -43,10 +43,15 @@ class Given:
     ways: frozenset[str] = frozenset(WAYS)
     default: str | None = None
 
+    @property
+    def kind(self) -> tuple[str, bool]:
+        """What one answer can tell about another: of the same column, and both texts or both numbers."""
+        return self.column, isinstance(self.value, str)
+
 
 @dataclass(slots=True)
 class Evidence:
-    """Of one column of one file: by way, the place of the first row that can be read in this way only, and its value."""
+    """Of the answers of one kind in one file: by way, the place of the first row that can be read in this way only, and its value."""
 
     proven: dict[str, tuple[str, Any]] = field(default_factory=dict)
 
@@ -73,7 +78,7 @@ def readings(given: Given, options: Sequence[str], labels: Sequence[str] | None)
         found[LETTER] = _by_letter(text, token, options)
     # Numbers that stand as labels beside the options are not counted anew.
     if labels is None or not all(label.strip().isdecimal() for label in labels):
-        number = _number(value)
+        number = number_of(value)
         found[FROM_0] = number if number is not None and 0 <= number < len(options) else None
         found[FROM_1] = number - 1 if number is not None and 1 <= number <= len(options) else None
     return {way: place for way, place in found.items() if place is not None and way in given.ways}
@@ -105,7 +110,8 @@ def settle(place: str, given: Given, found: Mapping[str, int], evidence: Evidenc
         NoQuestion: the answer is missing, none of the options, or means two of them.
         ConfigError: it is a number, and nothing in the file tells from where the options are counted.
     """
-    if is_missing(given.value) or given.value == [] or _number(given.value) == -1:
+    # Test splits without answers have -1, where it is no option's text.
+    if is_missing(given.value) or given.value == [] or (not found and number_of(given.value) == -1):
         raise NoQuestion(f"'{given.column}' is empty: the row has no answer")
     ways = dict(found)
     if TEXT in evidence.proven and TEXT not in ways and ways and ways.keys() <= _NUMBERS:
@@ -176,7 +182,8 @@ def _normal(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", one_line(text)).casefold().split())
 
 
-def _number(value: Any) -> int | None:
+def number_of(value: Any) -> int | None:
+    """The whole number that an answer is or spells, None for any other."""
     if isinstance(value, bool):
         return None
     if isinstance(value, float | Decimal):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.domain import LETTERS, MIN_OPTIONS
 from app.errors import ConfigError
-from app.evaluation.rows import Row, normal_name
+from app.evaluation.rows import Row, listed, normal_name
 
 _DELIMITERS = ",;\t|"
 # A header line of Excel's that names the delimiter.
@@ -70,8 +70,8 @@ class _Table:
     def __init__(self, path: Path, lines: Sequence[str], delimiter: str) -> None:
         self.delimiter = delimiter
         self._path = path
-        # Some write a blank behind the delimiter, which would make the quotes a part of the text.
-        blank = any(f'{delimiter} "' in line for line in lines)
+        # Some write a blank behind each delimiter, which would make the quotes a part of the text.
+        blank = f"{delimiter} " in next((line for line in lines if line.strip()), "")
         self._reader = csv.reader(iter(lines), delimiter=delimiter, strict=True, skipinitialspace=blank)
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
@@ -112,7 +112,7 @@ def _header(
         next(iter(_Table(path, lines, delimiters[0])), None)
     columns = max(found.values(), key=len, default=[])
     raise ConfigError(
-        f"{path}, line 1: no column of the header is the question ({', '.join(cell.strip()[:40] for cell in columns[:12])}); "
+        f"{path}, line 1: no column of the header is the question ({listed(columns)}); "
         "name the columns with --map question=COLUMN and so on"
     )
 
@@ -122,7 +122,7 @@ def _refuse_twins(path: Path, header: Sequence[str]) -> None:
     for name in header:
         plain = normal_name(name)
         if plain and plain in seen:
-            raise ConfigError(f"{path}, line 1: the column '{name.strip()}' occurs twice in the header")
+            raise ConfigError(f"{path}, line 1: the column '{listed([name])}' occurs twice in the header")
         seen.add(plain)
 
 

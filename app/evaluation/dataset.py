@@ -132,14 +132,14 @@ def _items(source: str, columns: ColumnMap, prefix: str, skipped: Skipped | None
     given = read_rows(source, headers, plain=not columns.columns)
     check_columns(given, columns)
     rows = [(row.place, _read(row, columns, prefix)) for row in given]
-    evidence: dict[str, Evidence] = {}
-    defaults: dict[str, str | None] = {}
+    evidence: dict[tuple[str, bool], Evidence] = {}
+    defaults: dict[tuple[str, bool], str | None] = {}
     for place, one in rows:
         for said, found in one.found if isinstance(one, _Read) else ():
-            evidence.setdefault(said.column, Evidence()).learn(place, said.value, found)
-            defaults[said.column] = said.default
-    for column, default in defaults.items():
-        check_counting(column, evidence[column], default)
+            evidence.setdefault(said.kind, Evidence()).learn(place, said.value, found)
+            defaults[said.kind] = said.default
+    for kind, default in defaults.items():
+        check_counting(kind[0], evidence[kind], default)
     for place, one in rows:
         try:
             item = _item(place, one, evidence)
@@ -163,12 +163,12 @@ def _read(row: Row, columns: ColumnMap, prefix: str) -> "_Read | NoQuestion":
     return _Read(found, question, tuple((given, readings(given, question.options, found.options.labels)) for given in found.answers))
 
 
-def _item(place: str, one: "_Read | NoQuestion", evidence: Mapping[str, Evidence]) -> Item:
+def _item(place: str, one: "_Read | NoQuestion", evidence: Mapping[tuple[str, bool], Evidence]) -> Item:
     """The question with its answer settled. Raises NoQuestion and ConfigError."""
     if isinstance(one, NoQuestion):
         raise one
     options, correct = one.question.options, one.draft.options.correct
-    places = {given.column: settle(place, given, found, evidence[given.column], options) for given, found in one.found}
+    places = {given.column: settle(place, given, found, evidence[given.kind], options) for given, found in one.found}
     if len(set(places.values())) > 1:
         raise NoQuestion("the row contradicts itself: " + ", ".join(f"'{column}' means {LETTERS[at]}" for column, at in places.items()))
     if places:

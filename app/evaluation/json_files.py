@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ConfigError
-from app.evaluation.rows import Row, normal_name
+from app.evaluation.rows import Row, listed, normal_name
 
 # What the list of questions is called inside an object, where it is not the only list there.
 _LISTS = ("data", "questions", "examples", "rows", "items")
@@ -107,7 +107,7 @@ def _listed(path: Path, content: Any, questions: Collection[str]) -> list[tuple[
         # The viewer of the Hugging Face hub wraps each row.
         return [(None, row["row"] if isinstance(row, dict) and isinstance(row.get("row"), dict) else row) for row in lists[chosen]]
     if lists:
-        raise ConfigError(f"{path} holds several lists ({', '.join(list(lists)[:8])}); write the one that is meant into a file of its own")
+        raise ConfigError(f"{path} holds several lists ({listed(lists)}); write the one that is meant into a file of its own")
     if content and all(isinstance(value, dict) for value in content.values()):
         return list(content.items())
     raise ConfigError(f"{path} holds neither a list of questions nor an object with one")
@@ -121,7 +121,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise _KeyTwice(f"the key '{twice[:40]}' occurs twice in one object ({json.dumps(dict(pairs[:1]), ensure_ascii=False)[:60]} …)")
+        raise _KeyTwice(
+            f"the key '{listed([twice])}' occurs twice in one object ({json.dumps(dict(pairs[:1]), ensure_ascii=False)[:60]} …)"
+        )
     return content
 
 

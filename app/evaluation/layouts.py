@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.evaluation.answers import FROM_0, FROM_1, WAYS, Given
+from app.evaluation.answers import FROM_0, FROM_1, WAYS, Given, number_of
 from app.evaluation.mapping import ColumnMap, find, find_some
 from app.evaluation.options import Options, from_columns, labelled, parsed, read_options, scored, shuffled
-from app.evaluation.rows import NoQuestion, as_text, is_missing, normal_name, shown
+from app.evaluation.rows import NoQuestion, as_text, is_missing, listed, normal_name, shown
 
 # By normal names (`answerKey` is `answerkey`), in the order in which they count.
 QUESTIONS = ("question", "question_stem", "stem", "query", "ctx", "goal", "sentence", "prompt", "input")
@@ -93,7 +93,7 @@ def _question(values: Mapping[str, Any], columns: Mapping[str, Any], given: Colu
     if is_missing(asked) and any(name in columns for name in QUESTIONS):
         raise NoQuestion("'question' is missing or empty")
     if not isinstance(asked, str):
-        raise NoQuestion(f"'question' is missing or no text (columns: {', '.join(str(name)[:40] for name in list(values)[:12])})")
+        raise NoQuestion(f"'question' is missing or no text (columns: {listed(values)})")
     context = _part(values, columns, given, "context", _CONTEXTS)
     return asked if is_missing(context) or not isinstance(context, str) else f"{context.strip()}\n\n{asked}"
 
@@ -111,7 +111,7 @@ def _options(values: Mapping[str, Any], columns: Mapping[str, Any], given: Colum
     for name in ("mc1_targets", "target_scores"):
         if not is_missing(columns.get(name)):
             return scored(columns[name])
-    if (distractors := _distractors(columns)) and not is_missing(columns.get("correct_answer")):
+    if not is_missing(columns.get("correct_answer")) and (distractors := _distractors(columns)):
         return shuffled(columns["correct_answer"], distractors)
     if _is_list(columns.get("answers")):
         return read_options(columns["answers"])
@@ -148,14 +148,22 @@ def _distractors(columns: Mapping[str, Any]) -> list[Any]:
 def _answers(values: Mapping[str, Any], columns: Mapping[str, Any], given: ColumnMap, options: Options) -> tuple[Given, ...]:
     if "answer" in given:
         column = given.columns["answer"][0]
-        ways = frozenset(WAYS) if given.answer_way is None else frozenset({given.answer_way})
-        return (Given(column, find(values, column), ways),)
+        value = find(values, column)
+        return (Given(column, value, _ways(value, given.answer_way)),)
     filled = [name for name in _ANSWERS if not is_missing(columns.get(name))]
     filled = filled or [name for name in _OTHER_ANSWERS if not is_missing(columns.get(name))][:1]
     chosen = filled or [name for name in (*_ANSWERS, *_OTHER_ANSWERS) if name in columns][:1]
     if not chosen:
         raise NoQuestion("'answer' is missing: there must be a letter, a number or the text of an option")
     return tuple(_given(name, columns, options, values) for name in chosen)
+
+
+def _ways(value: Any, way: str | None) -> frozenset[str]:
+    """How an answer may be meant where `--map` says how numbers are, or how all are."""
+    if way is None:
+        return frozenset(WAYS)
+    # What is no number is a letter or a text beside numbers too.
+    return frozenset(WAYS) - {FROM_0, FROM_1} if way in {FROM_0, FROM_1} and number_of(value) is None else frozenset({way})
 
 
 def _given(name: str, columns: Mapping[str, Any], options: Options, values: Mapping[str, Any]) -> Given:
@@ -168,7 +176,7 @@ def _given(name: str, columns: Mapping[str, Any], options: Options, values: Mapp
         or (name == "answer" and "choices" in columns and "subject" in columns)
         or (name == "label" and ("endings" in columns or "goal" in columns or _is_list(columns.get("answers"))))
     )
-    if counted and not isinstance(value, bool) and _is_number(value):
+    if counted and number_of(value) is not None:
         # The digits of a text may be an option's text.
         return Given(spelt, value, frozenset(WAYS) if isinstance(value, str) else frozenset({FROM_0, FROM_1}), FROM_0)
     return Given(spelt, value)
@@ -188,10 +196,6 @@ def _nested(asked: Any) -> Any:
 def _is_list(value: Any) -> bool:
     """A list, or one in JSON as tables have it."""
     return isinstance(value, list) or (isinstance(value, str) and value.lstrip().startswith("["))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) or (isinstance(value, str) and value.strip().isdecimal())
 
 
 def _name(value: Any, target: str) -> str | None:

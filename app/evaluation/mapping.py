@@ -7,7 +7,7 @@ from typing import Any
 
 from app.errors import ConfigError
 from app.evaluation.answers import WAYS
-from app.evaluation.rows import NoQuestion, Row, normal_name
+from app.evaluation.rows import NoQuestion, Row, listed, normal_name
 
 TARGETS = ("question", "options", "labels", "answer", "domain", "id", "context", "license", "source")
 
@@ -84,8 +84,7 @@ def find(values: Mapping[str, Any], column: str) -> Any:
     for part in column.split("."):
         found = _step(found, part)
         if found is _NOTHING:
-            listed = ", ".join(str(name)[:40] for name in list(values)[:12])
-            raise NoQuestion(f"there is no '{column}' (columns: {listed})")
+            raise NoQuestion(f"there is no '{column}' (columns: {listed(values)})")
     return found
 
 

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.domain import LETTERS, MAX_OPTIONS
-from app.evaluation.rows import NoQuestion, as_text, is_missing, shown
+from app.evaluation.rows import NoQuestion, as_text, is_missing, listed, shown
 
 # `{}` is a letter, or a number.
 _LETTERED = ("{}", "option_{}", "option{}", "op{}", "opt_{}", "opt{}", "choice_{}", "choice{}", "answer_{}", "answer{}")
 _NUMBERED = ("option_{}", "option{}", "opt_{}", "opt{}", "choice_{}", "choice{}", "answer_{}", "answer{}", "ending_{}", "ending{}", "sol{}")
+_LETTERED_COLUMNS = tuple(tuple(form.format(letter.lower()) for letter in LETTERS) for form in _LETTERED)
+_NUMBERED_COLUMNS = tuple(
+    (first, tuple(form.format(number) for number in range(first, first + MAX_OPTIONS))) for form in _NUMBERED for first in (0, 1)
+)
 _TEXTS = ("text", "texts", "value", "content", "choice", "choices")
 _LABELS = ("label", "labels", "key", "letter")
 _NOT_THERE = "n/a"
@@ -54,7 +58,7 @@ def read_options(value: Any, *, pads: bool = False) -> Options:
     if isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
         keys = [_one_of(one, _TEXTS) for one in value], [_one_of(one, _LABELS) for one in value]
         if None in keys[0]:
-            raise NoQuestion(f"'options' must be a list of texts; its objects hold {', '.join(map(str, list(value[0])[:8]))}")
+            raise NoQuestion(f"'options' must be a list of texts; its objects hold {listed(value[0])}")
         texts = [one[key] for one, key in zip(value, keys[0], strict=True)]
         labels = None if None in keys[1] else [one[key] for one, key in zip(value, keys[1], strict=True)]
         return _options(texts, labels, pads=pads)
@@ -78,16 +82,13 @@ def from_columns(columns: Mapping[str, Any]) -> Options | None:
     Args:
         columns: the row, by normal names.
     """
-    for form in _LETTERED:
-        names = [form.format(letter.lower()) for letter in LETTERS]
+    for names in _LETTERED_COLUMNS:
         if names[0] in columns and names[1] in columns:
             return _options(_through_last(columns, names), None)
-    for form in _NUMBERED:
-        for first in (0, 1):
-            names = [form.format(number) for number in range(first, first + MAX_OPTIONS)]
-            if names[0] in columns and names[1] in columns:
-                found = _options(_through_last(columns, names), None)
-                return Options(found.texts, counts_from_0=first == 0)
+    for first, names in _NUMBERED_COLUMNS:
+        if names[0] in columns and names[1] in columns:
+            found = _options(_through_last(columns, names), None)
+            return Options(found.texts, counts_from_0=first == 0)
     return None
 
 

@@ -1,9 +1,11 @@
 """A row of a data file as the file gives it, before anybody asks what it means."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 
@@ -28,9 +30,11 @@ class Row:
     problem: str | None = None
 
 
-def normal_name(name: object) -> str:
+# The rows of a file have the same few names.
+@lru_cache(maxsize=1024)
+def normal_name(name: str) -> str:
     """Names of columns are the same whatever their case, and whether words are joined by blanks, hyphens or underscores."""
-    return "_".join(str(name).strip().lower().replace("-", " ").replace("_", " ").split())
+    return "_".join(name.strip().lower().replace("-", " ").replace("_", " ").split())
 
 
 def is_missing(value: Any) -> bool:
@@ -52,6 +56,12 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, bool | int | float | Decimal):
         return str(value)
     return None
+
+
+def listed(names: Iterable[object], most: int = 12) -> str:
+    """The first few names of columns in a message: on one line, without what a terminal would obey."""
+    plain = (" ".join(str(name).split())[:40] for name in islice(names, most))
+    return ", ".join("".join(character if character.isprintable() else "?" for character in name) for name in plain)
 
 
 def shown(value: Any, most: int = 60) -> str:

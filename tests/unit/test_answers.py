@@ -146,6 +146,23 @@ def test_a_number_is_no_place_where_the_answers_are_texts(tmp_path):
     assert "'answer' is '0', no option's text as in" in skipped.first[0]
 
 
+def test_numbers_beside_letters_and_texts(tmp_path):
+    rows = with_options("B.", "(C)", 1, "Rome", "d")
+    with pytest.raises(ConfigError, match="line 3: 'answer' is 1, and nothing in the file tells"):
+        load(tmp_path, rows)
+    assert golds(tmp_path, rows, parse_map(["answer=answer:0"])) == "BCBCD"
+    assert golds(tmp_path, rows, parse_map(["answer=answer:1"])) == "BCACD"
+    assert golds(tmp_path, [*rows, *with_options(0)]) == "BCBCDA"
+    assert golds(tmp_path, [*rows, *with_options(4)]) == "BCACDD"
+    numbers = [{"options": [10, 20, 30, 40], "answer": 40}, {"options": [3, 2, 1, 5], "answer": 2}]
+    assert golds(tmp_path, numbers) == "DB"
+
+
+def test_minus_one_may_be_the_text_of_an_option(tmp_path):
+    for value in ("-1", -1):
+        assert golds(tmp_path, [{"options": ["0", "1", "-1"], "answer": value}]) == "C"
+
+
 def test_labels_beside_the_options_name_them(tmp_path):
     labelled = {"choices": {"text": CITIES, "label": ["1", "2", "3", "4"]}}
     assert golds(tmp_path, [{**labelled, "answerKey": key} for key in ("1", 2, "(3)", "4", "D", "Paris")]) == "ABCDDB"

@@ -99,11 +99,12 @@ def test_types_of_parquet(tmp_path):
     ],
 )
 def test_sources_that_are_none(tmp_path, monkeypatch, source, says):
+    here = tmp_path / "a" / "b"
     for name in ("empty", "sub", "folder.jsonl"):
-        (tmp_path / name).mkdir()
+        (here / name).mkdir(parents=True)
     for name in ("here.jsonl", "sub/there.csv", "sheet.xlsx", "note.txt", "here.jsonl.zip"):
-        (tmp_path / name).write_text("x")
-    monkeypatch.chdir(tmp_path)
+        (here / name).write_text("x")
+    monkeypatch.chdir(here)
     with pytest.raises(ConfigError, match=says) as raised:
         load_items([source])
     assert len(raised.value.message) < 600

@@ -5,9 +5,11 @@ import gzip
 import io
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from app.errors import ConfigError
-from app.evaluation.dataset import load_items
+from app.evaluation.dataset import Skipped, load_items
 
 HEADER = ["question", "A", "B", "answer"]
 
@@ -144,6 +146,7 @@ def test_a_row_behind_line_breaks_is_named_by_its_line(tmp_path):
         ("\ufeff\n \n", "q.csv holds no questions"),
         ("what,A,B,right\nQ?,x,y,A\n", r"no column of the header is the question \(what, A, B, right\); name the columns with --map"),
         ("just a text\n", "no column of the header is the question"),
+        ('"what\nis",\x1b[2J,A\n', r"no column of the header is the question \(what is, \?\[2J, A\)"),
         ("question\nQ?\n", "line 2: 'options' is missing"),
         ("question,A,B\nQ?,x,y\n", "line 2: 'answer' is missing"),
         ('"question,A,B,answer\nQ?,x,y,A\n', "line 1: a quoted cell of this row does not end"),
@@ -188,3 +191,51 @@ def test_a_cell_that_is_no_list_of_options(tmp_path, cell):
     out = io.StringIO(newline="")
     csv.writer(out).writerows([["question", "choices", "answerKey"], ["Q?", cell, "B"]])
     refused(tmp_path, out.getvalue(), "line 2: ('options' must be|options must be 2 to 26)")
+
+
+NASTY = st.lists(st.sampled_from([*"ab,;\"'\t|\n\r \u2028\x0c\ufeff=éA", "\r\n", ',A\n"']), min_size=1, max_size=12).map("".join)
+
+
+@given(rows=st.lists(st.tuples(NASTY, st.sampled_from("AB")), min_size=1, max_size=5), delimiter=st.sampled_from(",;\t|"))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_a_csv_writer_wrote_is_read_as_it_was_or_refused(tmp_path, rows, delimiter):
+    out = io.StringIO(newline="")
+    asked = [f"Q{number}{text}?" for number, (text, _) in enumerate(rows)]
+    table = csv.writer(out, delimiter=delimiter)
+    table.writerow(HEADER)
+    table.writerows([question, "x", "y", answer] for question, (_, answer) in zip(asked, rows, strict=True))
+    path = tmp_path / "q.csv"
+    path.write_text(out.getvalue(), encoding="utf-8", newline="")
+    try:
+        items = load_items([path])
+    except ConfigError as error:
+        # Two lines that are whole rows by themselves may be text, but look as if a quote was lost.
+        assert "a quote seems to be lost" in error.message  # noqa: PT017
+        return
+    assert [(item.question.question, item.gold) for item in items] == [
+        (text, answer) for text, (_, answer) in zip(asked, rows, strict=True)
+    ]
+
+
+@given(
+    content=st.one_of(
+        st.binary(max_size=60),
+        st.lists(
+            st.sampled_from(['"', "{", "}", "[", "]", ":", ",", "\n", "question", "A", "B", "answer", "1", "NaN", "\\", "\x00", " "]),
+            max_size=40,
+        ).map(lambda parts: "".join(parts).encode()),
+        st.lists(st.sampled_from(["Q", ",", '"', "A", "\n", "\r", ";"]), max_size=30).map(
+            lambda parts: ("question,A,B,answer\n" + "".join(parts)).encode()
+        ),
+    ),
+    ending=st.sampled_from(["csv", "tsv", "json", "jsonl", "csv.gz"]),
+)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_file_holds_is_rows_or_a_sentence(tmp_path, content, ending):
+    path = tmp_path / f"q.{ending}"
+    path.write_bytes(content)
+    for skipped in (None, Skipped()):
+        try:
+            load_items([path], skipped=skipped)
+        except ConfigError as error:
+            assert str(path) in error.message  # noqa: PT017
