@@ -1,6 +1,16 @@
-"""The command line. Each command imports what it needs when it runs, so that `--help` is fast and torch-free."""
+"""The command line. Each command imports what it needs when it runs, so that `--help` is fast and torch-free.
+
+`python -m app`; the console script `foggate` begins in `app/entry.py`.
+"""
+
+from app.begin import begin
+
+if __name__ == "__main__":
+    # Before the imports below, which take a while and must not be taken from the current folder.
+    begin()
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -9,7 +19,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from app import __version__
+from app import __version__, interrupts
 from app.cli.cloud_commands import cloud_cli
 from app.cli.eval_commands import calibrate, eval_cli
 from app.cli.exit_codes import EPILOG, FAILED, INTERRUPTED, exit_code
@@ -18,7 +28,7 @@ from app.cli.options import CONTEXT, AsJson, ConfigFile, print_json
 from app.cli.output import stdout_console
 from app.cli.train_commands import adapter, bench_cli, evolve, label
 from app.environment import CALLER_KEY, drop_blank
-from app.errors import FogGateError
+from app.errors import ConfigError, FogGateError
 from app.masking import mask_text
 
 # Without rich markup, help and errors are plain text: whole lines in a pipe, and no frame around a sentence.
@@ -51,15 +61,37 @@ def serve(
     insecure: Annotated[bool, typer.Option("--insecure", help="Listen beyond loopback without keys: everybody may do everything.")] = False,
 ) -> None:
     """Run the gateway."""
+    # SIGTERM is its ordinary end; the import below takes a second.
+    interrupts.install(terminated=0)
+    from app.cli.given import Given
     from app.cli.serve import run_gateway
-    from app.configuration import load_settings
 
-    settings = load_settings(config)
-    given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
-    settings = settings.model_copy(update={"server": settings.server.model_copy(update=given)})
-    if insecure:
-        settings = settings.model_copy(update={"security": settings.security.model_copy(update={"insecure": True})})
-    run_gateway(settings, console, demo=demo)
+    run_gateway(Given(config, host, port, insecure), console, demo=demo)
+
+
+@cli.command()
+def health(
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="Overrides server.host, as for serve.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Overrides server.port, as for serve.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Ask whether it is alive, which it is while the model loads too.")] = False,
+    pid: Annotated[
+        int | None, typer.Option(help="Take --config, --host and --port from the command line of this process (1 in a container).")
+    ] = None,
+) -> None:
+    """Ask the gateway on this machine whether it is ready; exit code 1 if it is not. For health checks: no proxy, no key."""
+    from app.cli.given import Given
+    from app.cli.health import health as probe
+    from app.cli.health import options_of
+
+    found = options_of(pid) if pid is not None else {}
+    given = Given(
+        config=config or (Path(found["config"]) if "config" in found else None),
+        host=host or found.get("host"),
+        port=int(found["port"]) if port is None and found.get("port", "").isdecimal() else port,
+    )
+    server = given.read().server
+    console.print(probe(server.host, server.port, path="/health/live" if live else "/health/ready"))
 
 
 @cli.command()
@@ -121,6 +153,7 @@ def demo_cloud(
     seed: Annotated[int, typer.Option(help="Decides which answers are wrong, and when faults happen.")] = 0,
 ) -> None:
     """Run the mock cloud. It is a real OpenAI-compatible server that answers from a question bank."""
+    interrupts.install(terminated=0)
     from app.cli.serve import run_demo
 
     run_demo(
@@ -146,11 +179,13 @@ def export(
 ) -> None:
     """Write the edge model for transformers. An adapter is merged; the tokenizer and a script of ten lines come with it."""
     from app.build import load_edge_model
+    from app.cli.bars import loading, working
     from app.configuration import load_settings
     from app.edge.export import export_model
 
     settings = load_settings(config)
-    export_model(out, lambda: load_edge_model(settings, device="cpu"))
+    with working(f"{loading(settings)} and writing it", at_once=True):
+        export_model(out, lambda: load_edge_model(settings, device="cpu"))
     console.print(f"wrote {out}; try: python {out / 'quick_demo.py'}")
 
 
@@ -161,17 +196,34 @@ cli.command()(adapter)
 
 
 @config_cli.command("check")
-def config_check(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Print the effective configuration, secrets masked. Exit code 2 with a sentence if something is wrong."""
+def config_check(
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="As for serve.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="As for serve.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="As for serve.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the effective configuration, secrets masked, and try what a start needs; exit 2 with what serve would refuse."""
     import yaml
 
-    from app.configuration import effective, load_settings
+    from app.cli.check import examine
+    from app.cli.given import Given
+    from app.configuration import effective
+    from app.logs import configure_logging
 
-    shown = effective(load_settings(config))
+    configure_logging("error")
+    settings = Given(config, host, port, insecure).read()
+    shown = effective(settings)
     if as_json:
         print_json(shown)
     else:
         sys.stdout.write(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
+    sys.stdout.flush()
+    findings = examine(settings)
+    for note in findings.notes:
+        sys.stderr.write(f"foggate: note: {mask_text(note)}\n")
+    if findings.problems:
+        raise ConfigError("\n".join(findings.problems))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -190,17 +242,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     code = FAILED
     try:
-        cli(arguments, prog_name="foggate")
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else FAILED
-    except FogGateError as error:
-        sys.stderr.write(f"foggate: {mask_text(error.message)}\n")
-        code = exit_code(error)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"foggate: {where}{error.strerror or error}\n")
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+        code = _code_of(arguments)
+    finally:
+        # Whatever else went wrong on the way out was of no interest any more.
+        if (ended_by := interrupts.ending()) is not None:
+            interrupts.finish(ended_by)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -208,6 +254,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = code or FAILED
     sys.exit(code)
+
+
+def _code_of(arguments: Sequence[str] | None) -> int:
+    """Run a command, and say in one sentence what went wrong."""
+    try:
+        cli(arguments, prog_name="foggate")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else FAILED
+    except FogGateError as error:
+        if interrupts.ending() is None:
+            sys.stderr.writelines(f"foggate: {line}\n" for line in mask_text(error.message).splitlines())
+        return exit_code(error)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"foggate: {where}{error.strerror or error}\n")
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception:
+        if not logging.getLogger().handlers:
+            raise
+        # One record in the form of all others, not a traceback of many lines among them.
+        logging.getLogger("foggate").exception("a bug: the command ended with an unexpected error")
+    return FAILED
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """Settings → the parts of a gateway, one function each. `Settings` stops here and in `main.py`."""
 
 import asyncio
-import contextlib
 import logging
 import math
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -35,7 +34,7 @@ from app.settings import CloudSettings, EndpointSettings, Settings
 
 if TYPE_CHECKING:
     from app.edge.engine import VerdictEngine
-    from app.edge.loader import LoadedModel
+    from app.edge.loader import FoundModel, LoadedModel
 
 logger = logging.getLogger("foggate.cloud")
 
@@ -62,6 +61,27 @@ def load_edge_model(settings: Settings, *, device: str | None = None) -> "Loaded
         family=None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family),
         device=device or edge.device,
         dtype=edge.dtype,
+    )
+
+
+def find_edge_model(settings: Settings) -> "FoundModel":
+    """The configured edge model as far as it can be known without reading its weights; the configured device is tried.
+
+    Raises:
+        ConfigError: the model cannot be loaded; one sentence for a person.
+    """
+    edge = settings.edge
+    set_wait_policy(edge.wait_policy)
+    from app.edge.devices import resolve_device  # torch, as above
+    from app.edge.loader import find_model
+
+    adopt_libraries()
+    resolve_device(edge.device)
+    return find_model(
+        edge.model,
+        cache_dir=edge.cache_dir or default_cache_dir(),
+        adapter=edge.adapter,
+        family=None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family),
     )
 
 
@@ -134,17 +154,10 @@ def _named(cloud: CloudSettings) -> list[tuple[str, EndpointSettings]]:
     return sorted({"default": first, **cloud.endpoints}.items(), key=lambda pair: pair[1].priority)
 
 
-@contextlib.asynccontextmanager
-async def formats_found(cloud: CloudSettings, client: CloudClient | None, budget: Budget) -> AsyncIterator[None]:
-    """While this is open, the endpoints are asked which answer format they take, where that is configured; nobody waits for it."""
+def ask_formats(cloud: CloudSettings, client: CloudClient | None, budget: Budget) -> asyncio.Task[None] | None:
+    """Begin to ask the endpoints which answer format they take, where that is configured; nobody has to wait for it."""
     wanted = client is not None and cloud.answer_format == "auto" and cloud.answer_format_probe
-    asking = asyncio.create_task(find_formats(client, CallPurse(budget, ()))) if client is not None and wanted else None
-    try:
-        yield
-    finally:
-        if asking is not None:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
+    return asyncio.create_task(find_formats(client, CallPurse(budget, ()))) if client is not None and wanted else None
 
 
 def request_settings(cloud: CloudSettings) -> RequestSettings:
@@ -217,7 +230,7 @@ def _endpoint(name: str, endpoint: EndpointSettings, cloud: CloudSettings, metri
     key = endpoint.api_key.get_secret_value() if endpoint.api_key else None
     headers = merged(cloud.extra_headers, endpoint.extra_headers)
     wanted = AnswerFormat(cloud.answer_format) if cloud.answer_format != "auto" else AnswerFormat.TEXT
-    form = FormatChoice(wanted, name=name, how="not probed" if cloud.answer_format == "auto" else "setting")
+    form = FormatChoice(wanted, name=name, how="not_probed" if cloud.answer_format == "auto" else "setting")
     return Endpoint(name, str(endpoint.base_url), endpoint.model or cloud.model, breaker, key, headers, form=form)
 
 

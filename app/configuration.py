@@ -24,7 +24,7 @@ SECRETS = ("api_key",)
 # How `setting_paths` shows a key that the user names, as it stands in a variable; what free-form settings are called there.
 _ANY_NAME, _FREE = "<NAME>", ("EXTRA_HEADERS", "EXTRA_BODY")
 # Similar enough for a misspelling.
-_NEARLY = 0.85
+_NEARLY = 0.8
 
 # Sections whose keys the user names.
 _BY_NAME: dict[Any, type[BaseModel]] = {
@@ -44,12 +44,16 @@ def load_settings(path: Path | None = None) -> Settings:
     for secret in _secrets_in(from_file):
         raise ConfigError(f"{secret} is a secret and is read from the environment only ({env_name(secret)})")
     unknown_variables(os.environ)
+    # These are arguments of pydantic-settings, or none at all.
+    for key in from_file:
+        if not isinstance(key, str) or key.startswith("_"):
+            raise ConfigError(mask_text(f"unknown setting '{key}'"))
     try:
         return Settings(**from_file)
     except ValidationError as error:
         raise ConfigError(sentences(error, Settings)) from None
     except ValueError as error:  # a nested environment value that is not JSON
-        raise ConfigError(mask_text(str(error))) from None
+        raise ConfigError(mask_text(str(error.__cause__ or error))) from None
 
 
 def _secrets_in(content: Any, path: str = "") -> list[str]:
@@ -86,10 +90,24 @@ def effective(settings: Settings) -> dict[str, Any]:
     return mask_model(settings)
 
 
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which refuses a key that stands twice: of two sections `policy` the first would be lost without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Raises ConstructorError for a key that stands twice."""
+        seen = set[str]()
+        for key, _ in node.value:
+            if key.tag != "tag:yaml.org,2002:merge" and isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"the key '{key.value}' stands twice", key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping that a YAML file holds; an empty file is an empty mapping. Raises ConfigError."""
     try:
-        content = yaml.safe_load(read_text(path))
+        content = yaml.load(read_text(path), _Loader)  # noqa: S506  # a safe loader
     except (OSError, NotText) as error:
         raise ConfigError(f"the configuration file {path} cannot be read ({error})") from None
     except RecursionError:

@@ -4,8 +4,13 @@ Docker Compose passes `${NAME:-}` on as an empty variable, so an empty or blank 
 links make variables for every service whose name begins with `foggate`; those belong to nobody here.
 """
 
+import os
 import re
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource
 
 PREFIX = "FOGGATE_"
 # Of `foggate ask --url` and of `--config`; they are no settings of the gateway.
@@ -62,3 +67,60 @@ def drop_blank(environment: MutableMapping[str, str]) -> None:
 def given(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables with the gateway's prefix that say something, without blanks around their values."""
     return {name: value.strip() for name, value in environment.items() if name.upper().startswith(PREFIX) and not is_blank(value)}
+
+
+class EnvironmentSource(EnvSettingsSource):
+    """The environment for pydantic-settings, without variables that are empty or an orchestrator's.
+
+    Args:
+        settings_cls: what is read.
+        named: paths of the sections whose keys the user names: a variable's name has neither small letters nor hyphens, so entries are
+            known by the names that `beneath` gives them.
+        beneath: what the environment wins over, nested.
+    """
+
+    def __init__(self, settings_cls: type[BaseSettings], *, named: Sequence[tuple[str, ...]], beneath: Mapping[str, Any]) -> None:
+        super().__init__(settings_cls)
+        self._named = named
+        self._beneath = beneath
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        ours = {name.lower() for name, value in given(os.environ).items() if not is_of_orchestrator(name, value)}
+        # `null` has a type of its own, a kind of text.
+        loaded = super()._load_env_vars()
+        return {name: type(value)(value.strip()) for name, value in loaded.items() if name in ours and value is not None}
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """A list or a mapping: JSON; a list may also be written with commas (`a.example, b.example`). Raises ValueError."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            # Entries of a section whose keys the user names come without a field.
+            annotation = field.annotation if isinstance(field, FieldInfo) else None
+            kinds = {get_origin(kind) for kind in (annotation, *get_args(annotation))}
+            if list in kinds and not value.startswith(("[", "{")):
+                return [part.strip() for part in value.split(",") if part.strip()]
+            example = '["a", "b"]' if list in kinds else '{"name": "value"}'
+            raise ValueError(f"'{field_name}' is set in the environment and is not JSON such as {example}") from None
+
+    def __call__(self) -> dict[str, Any]:
+        """What the environment sets, nested."""
+        found = super().__call__()
+        for path in self._named:
+            inner, beneath = _inner(found, path[:-1]), _inner(self._beneath, path)
+            entries = inner.get(path[-1])
+            if isinstance(entries, dict):
+                known = {_as_variable(name): name for name in beneath if isinstance(name, str)}
+                inner[path[-1]] = {known.get(_as_variable(name), name): entry for name, entry in entries.items()}
+        return found
+
+
+def _as_variable(name: str) -> str:
+    return "".join(character if character.isalnum() else "_" for character in name.lower())
+
+
+def _inner(content: Any, path: tuple[str, ...]) -> dict[str, Any]:
+    """The mapping at a path; an empty one where there is none."""
+    for part in path:
+        content = content.get(part) if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else {}

@@ -123,3 +123,8 @@ class CircuitOpen(CloudError):
 
 class BudgetExhausted(CloudError):
     """The configured cloud budget is spent."""
+
+
+def first_line(error: Exception) -> str:
+    """The beginning of any error's text, or what it is called."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr
 
@@ -158,13 +159,15 @@ def _secrets_of_leaf(name: str, value: Any) -> Iterable[str]:
 def _secrets_of_url(url: str) -> Iterable[str]:
     user, at, rest = url.partition("://")[2].rpartition("@")
     if at:
-        yield user
-        yield user.partition(":")[2]
+        yield from (user, user.partition(":")[2])
+        # Libraries show what they have decoded.
+        yield unquote(user.partition(":")[2])
     rest, _, fragment = rest.partition("#")
     yield fragment
     for part in rest.partition("?")[2].split("&"):
         if _query_part(part).endswith(MASK):
             yield part.partition("=")[2]
+            yield unquote(part.partition("=")[2])
 
 
 def _query_part(part: str) -> str:

@@ -142,6 +142,7 @@ class Metrics:
 
     def show_taus(self, tau: float, domains: Mapping[str, float], *, at_most: float | None = None) -> None:
         """Publish the cuts in force; the global one under the domain `default`."""
+        self.tau.clear()
         for domain, cut in {"default": tau, **domains}.items():
             self.tau.labels(domain).set(cut if at_most is None else min(cut, at_most))
 

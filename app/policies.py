@@ -50,11 +50,16 @@ def calibration_of(
                 "calibrate again with that signal, or take one of the two out of the configuration"
             )
         return named
+    shipped = shipped_calibration(settings)
+    return shipped if shipped is not None and shipped.edge_fingerprint == fingerprint else None
+
+
+def shipped_calibration(settings: Settings) -> Calibration | None:
+    """The builtin model's own calibration, where the settings leave room for it; whether that model answers is not looked at."""
     if not _may_use_shipped(settings):
         return None
     shipped = read_calibration(SHIPPED_CALIBRATION)
-    fits = shipped.edge_fingerprint == fingerprint and shipped.prompt_version == PROMPT_VERSION
-    return shipped if fits and policy.signal in {None, shipped.signal} else None
+    return shipped if shipped.prompt_version == PROMPT_VERSION and settings.policy.signal in {None, shipped.signal} else None
 
 
 def _may_use_shipped(settings: Settings) -> bool:

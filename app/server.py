@@ -1,79 +1,157 @@
-"""The gateway as a process: its listener, its signals, its end."""
+"""The gateway as a process: its signals, its reload, its end."""
 
 import asyncio
+import contextlib
 import gc
 import math
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
+from app import interrupts
 from app.api.connections import guarded_protocol
 from app.build import load_engine
 from app.errors import ConfigError
+from app.listener import listen_on
 from app.main import EngineLoader, create_app
 from app.settings import Settings
+from app.terminal import Terminal
 
 if TYPE_CHECKING:
     from app.api.state import GatewayState
+    from app.reload import Reloader
 
 log = structlog.get_logger("foggate")
 
 # Longer than nginx's default of 60 s, so that it is never the gateway that closes a connection nginx is about to use.
 KEEP_ALIVE_S = 75
+# After Ctrl-C what is in flight gets this long, inside the time after which the process ends anyway.
+_INTERRUPTED_GRACE_S = 0.5
+# A terminal that is being closed sends SIGHUP a moment before it is gone.
+_TERMINAL_GOES_S = 0.3
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind before anything slow is done. Port 0 takes a free one.
-
-    Raises:
-        ConfigError: the address is taken, or not ours.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        made = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise ConfigError(f"cannot listen on {host}:{port} ({error.strerror or error})") from None
-    # `create_server` leaves the protocol at 0, and asyncio sets TCP_NODELAY only on sockets that say they are TCP, as those do that a
-    # TCP listener accepts. Without it a reply's body waits 40 ms for the acknowledgement of its head.
-    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=made.detach())
+    """The first socket of `listen_on`. Raises ConfigError."""
+    first, *others = listen_on(host, port)
+    for other in others:
+        other.close()
+    return first
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it stops taking requests."""
+    """uvicorn's server, which says when it stops taking requests and leaves signals to us."""
 
-    def __init__(self, config: uvicorn.Config, on_stop: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
-        self._on_stop = on_stop
+        self._state: GatewayState = app.state.gateway
+        self._reloader: Reloader = app.state.reloader
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are handled by `serve`."""
+        yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Tell, then close the listener and wait for what is in flight."""
-        self._on_stop()
+        self._state.draining = self._state.stopping = True
+        settings = self._reloader.settings
+        # The longest that an accepted request can take: its body, then its questions, of which a batch begins none any more.
+        self.config.timeout_graceful_shutdown = math.ceil(settings.limits.body_timeout_s + settings.deadline_ms / 1000) + 5
         await super().shutdown(sockets)
 
 
+class _Signals:
+    """What signals do to a server that runs.
+
+    Args:
+        server: what is ended.
+        app: what it serves.
+        terminal: what this process was started from.
+        read_settings: reads the configuration again; None where it cannot be.
+
+    Attributes:
+        code: the exit code of the process.
+    """
+
+    def __init__(self, server: uvicorn.Server, app: FastAPI, terminal: Terminal, read_settings: Callable[[], Settings] | None) -> None:
+        self.code = 0
+        self._server = server
+        self._state: GatewayState = app.state.gateway
+        self._reloader: Reloader = app.state.reloader
+        self._terminal = terminal
+        self._read_settings = read_settings
+        self._loop = asyncio.get_running_loop()
+
+    def drain(self) -> None:
+        """SIGTERM: new work is still taken for a while, then the server ends."""
+        if self._state.draining:
+            return
+        self._state.draining = True
+        # While the model loads no load balancer sends anything here.
+        wait_s = 0.0 if self._state.cascade is None else self._reloader.settings.server.drain_wait_s
+        log.info("draining", wait_s=wait_s)
+        self._loop.call_later(wait_s, setattr, self._server, "should_exit", True)
+
+    def interrupt(self) -> None:
+        """SIGINT: a person waits for the end."""
+        self._end_soon(interrupts.INTERRUPTED)
+
+    def hang_up(self) -> None:
+        """SIGHUP: reload, or end where the terminal was closed."""
+        if self._terminal.may_go():
+            self._loop.call_later(_TERMINAL_GOES_S, self._hung_up_or_reload)
+        else:
+            self._hung_up_or_reload()
+
+    def _hung_up_or_reload(self) -> None:
+        if self._terminal.is_gone():
+            interrupts.force_after(interrupts.FORCE_AFTER_S, interrupts.HUNG_UP)
+            self._end_soon(interrupts.HUNG_UP)
+        elif self._read_settings is not None and not self._state.draining:
+            self._reloader.request(self._read_settings)
+
+    def _end_soon(self, code: int) -> None:
+        self.code = code
+        self._state.draining = self._state.stopping = self._server.should_exit = True
+        self._loop.call_later(_INTERRUPTED_GRACE_S, setattr, self._server, "force_exit", True)
+
+
 async def serve(
-    settings: Settings, listener: socket.socket, *, on_ready: Callable[[str], None], loader: EngineLoader = load_engine
-) -> None:
+    settings: Settings,
+    *listeners: socket.socket,
+    on_ready: Callable[[str], None],
+    loader: EngineLoader = load_engine,
+    read_settings: Callable[[], Settings] | None = None,
+    terminal: Terminal | None = None,
+) -> int:
     """Run the gateway until a signal ends it.
 
     SIGTERM drains: ready turns 503 and every reply carries `Connection: close` for `server.drain_wait_s`, then the
     listener closes, what is in flight finishes, and the process ends. What a batch has not begun by then gets errors of
-    its own. SIGINT (a person at a terminal) skips the wait, and so does a gateway whose model is still being loaded: the load
-    is given up, though its thread may run on.
+    its own. SIGINT (a person at a terminal) skips the wait and gives what is in flight less than a second. A gateway whose model is
+    still being loaded ends at once on either: the load is given up, though its thread may run on. SIGHUP reloads the configuration,
+    or, where it means that the terminal was closed, ends the gateway as SIGINT does.
+
+    Args:
+        settings: what to serve.
+        listeners: sockets that listen already.
+        on_ready: called with the edge model's name when the warm-up batch has been answered.
+        loader: makes the engine.
+        read_settings: reads the configuration again; without it SIGHUP changes nothing.
+        terminal: what this process was started from; by default looked at now.
+
+    Returns the exit code: 0, 130 after SIGINT, 129 after the terminal was closed.
 
     Raises:
         ConfigError: the edge model cannot be used.
     """
     fatal: list[str] = []
-    loop = asyncio.get_running_loop()
-
-    def on_startup() -> None:
-        # uvicorn has installed a handler of its own by now, which would close the listener at once.
-        loop.add_signal_handler(signal.SIGTERM, drain)
 
     def on_fatal(sentence: str) -> None:
         fatal.append(sentence)
@@ -85,20 +163,19 @@ async def serve(
         gc.freeze()
         on_ready(model)
 
-    def drain() -> None:
-        state.draining = True
-        # While the model loads no load balancer sends anything here.
-        wait_s = 0.0 if state.cascade is None else settings.server.drain_wait_s
-        log.info("draining", wait_s=wait_s)
-        loop.call_later(wait_s, setattr, server, "should_exit", True)
+    app = create_app(settings, loader=loader, on_ready=on_warm, on_fatal=on_fatal)
+    server = _Server(_config(app, settings), app)
+    signals = _Signals(server, app, terminal or Terminal(), read_settings)
+    with interrupts.handled_by({signal.SIGTERM: signals.drain, signal.SIGINT: signals.interrupt, signal.SIGHUP: signals.hang_up}):
+        await server.serve(sockets=list(listeners))
+    if fatal:
+        raise ConfigError(fatal[0])
+    return signals.code
 
-    def on_stop() -> None:
-        state.draining = state.stopping = True
 
-    app = create_app(settings, loader=loader, on_startup=on_startup, on_ready=on_warm, on_fatal=on_fatal)
-    state: GatewayState = app.state.gateway
+def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
     limits = settings.limits
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         http=guarded_protocol(max_per_client=limits.max_connections_per_client, header_timeout_s=limits.header_timeout_s),
         h11_max_incomplete_event_size=limits.max_header_bytes,
@@ -109,10 +186,4 @@ async def serve(
         proxy_headers=bool(settings.security.trusted_proxies),
         forwarded_allow_ips=settings.security.trusted_proxies,
         timeout_keep_alive=KEEP_ALIVE_S,
-        # The longest that an accepted request can take: its body, then its questions, of which a batch begins none any more.
-        timeout_graceful_shutdown=math.ceil(limits.body_timeout_s + settings.deadline_ms / 1000) + 5,
     )
-    server = _Server(config, on_stop)
-    await server.serve(sockets=[listener])
-    if fatal:
-        raise ConfigError(fatal[0])

@@ -1,21 +1,23 @@
 """Everything that can be configured: frozen, typed, unknown keys refused. `app/configuration.py` reads it."""
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.environment import PREFIX, given, is_blank, is_of_orchestrator
+from app.environment import PREFIX, EnvironmentSource, is_blank
 from app.extra_body import FORMAT_FIELDS, fault_of_body
 from app.header_values import clean_headers, clean_key
 from app.masking import mask_model
 from app.origins import checked_origin
 
 Given = TypeVar("Given")
+# Sections whose keys the user names.
+_NAMED_BY_USERS = (("policy", "domains"), ("prices",), ("cloud", "endpoints"), ("cloud", "extra_headers"))
+
 Tau = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -27,6 +29,21 @@ def _without_blank(content: Any) -> Any:
     if not isinstance(content, Mapping):
         return content
     return {key: value for key, value in content.items() if not (isinstance(value, str) and is_blank(value))}
+
+
+def host_name(given: str) -> str:
+    """A host to listen on: an address or a name, without brackets and without a port. Raises ValueError."""
+    name = given.strip()
+    if name.startswith("[") and name.endswith("]"):
+        name = name[1:-1]
+    if not name or name == "*":
+        raise ValueError("name a host: an address, a name, :: for every address, or localhost")
+    if "/" in name or any(character.isspace() or not character.isprintable() for character in name):
+        raise ValueError(f"'{given}' is not a host: an address or a name stands there, without a scheme or a path")
+    if name.count(":") == 1 or "]" in name:
+        raise ValueError(f"'{given}' holds a port: set it as server.port (--port)")
+    # Names of hosts are the same in upper and lower case.
+    return name.lower()
 
 
 class _Section(BaseModel):
@@ -43,7 +60,7 @@ class _Section(BaseModel):
 
 
 class ServerSettings(_Section):
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(host_name)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     # After SIGTERM new work is still taken for this long, with `Connection: close`, while load balancers look away.
     drain_wait_s: Annotated[float, Field(ge=0)] = 2.0
@@ -259,16 +276,6 @@ class LogSettings(_Section):
     format: Literal["auto", "json", "text"] = "auto"
 
 
-class _Environment(EnvSettingsSource):
-    """The environment without variables that are empty or that Kubernetes or docker made for a service of a similar name."""
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        ours = {name.lower() for name, value in given(os.environ).items() if not is_of_orchestrator(name, value)}
-        # `null` has a type of its own, a kind of text.
-        loaded = super()._load_env_vars()
-        return {name: type(value)(value.strip()) for name, value in loaded.items() if name in ours and value is not None}
-
-
 class Settings(BaseSettings):
     """Everything a gateway can be told. Stops at the composition roots: deeper code takes plain arguments."""
 
@@ -299,7 +306,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, whose content is given as init arguments."""
-        return _Environment(settings_cls), init_settings
+        return EnvironmentSource(settings_cls, named=_NAMED_BY_USERS, beneath=init_settings()), init_settings
 
     @model_validator(mode="before")
     @classmethod

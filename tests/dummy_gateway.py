@@ -8,8 +8,9 @@ import asyncio
 import json
 import sys
 import time
+from pathlib import Path
 
-from app.cli.serve import leaving_loads_behind
+from app import interrupts
 from app.configuration import load_settings
 from app.domain import BUCKETS
 from app.logs import configure_logging
@@ -31,8 +32,8 @@ class WaitingEngine(FakeEngine):
         return [make_verdict(BUCKETS[prompt.ids[0]], 1, prompt.options) for prompt in prompts]
 
 
-async def run(port, batch_ms, load_s, *, at_once):
-    settings = load_settings(None)
+async def run(port, batch_ms, load_s, *, at_once, config):
+    settings = load_settings(config)
     listener = listen("127.0.0.1", port)
 
     def say(**what):
@@ -59,8 +60,9 @@ async def run(port, batch_ms, load_s, *, at_once):
         READY.append(True)
         address()
 
-    await serve(settings, listener, on_ready=ready, loader=load)
+    code = await serve(settings, listener, on_ready=ready, loader=load, read_settings=lambda: load_settings(config))
     counting.cancel()
+    return code
 
 
 if __name__ == "__main__":
@@ -69,7 +71,9 @@ if __name__ == "__main__":
     parser.add_argument("--batch-ms", type=float, default=5.0)
     parser.add_argument("--load-s", type=float, default=0.0)
     parser.add_argument("--at-once", action="store_true", help="Print the address before anything is loaded.")
+    parser.add_argument("--config", type=Path)
     given = parser.parse_args()
-    configure_logging("error")
-    with leaving_loads_behind(lambda: bool(READY)):
-        asyncio.run(run(given.port, given.batch_ms, given.load_s, at_once=given.at_once))
+    configure_logging("info" if given.config else "error")
+    code = asyncio.run(run(given.port, given.batch_ms, given.load_s, at_once=given.at_once, config=given.config))
+    if code or not READY:
+        interrupts.finish(code)

@@ -4,7 +4,6 @@ Without keys every caller has every permission: the gateway then listens on loop
 """
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -13,9 +12,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import http_response, response_of, type_name
+from app.api.state import Access
 from app.counts import Bound, Counts
 from app.errors import FogGateError, Forbidden, InvalidQuestion, RateLimited, Unauthorized
-from app.keys import Key, KeyRing, Permission
+from app.keys import Key, Permission
 from app.metrics import Metrics
 
 PROBES = ("/health/live", "/health/ready")
@@ -122,30 +122,29 @@ class Authenticate:
 
     Args:
         app: what comes behind.
-        ring: the accepted keys; None where none are configured.
+        access: the accepted keys, and the paths that need none.
         counts: where rates are counted.
         metrics: where refusals are counted.
-        public: paths that need no key.
     """
 
-    def __init__(self, app: ASGIApp, ring: KeyRing | None, counts: Counts, metrics: Metrics, public: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, access: Access, counts: Counts, metrics: Metrics) -> None:
         self.app = app
-        self.ring = ring
+        self.access = access
         self.counts = counts
         self.metrics = metrics
-        self.public = frozenset(public)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         state = scope["state"]
-        if self.ring is None or scope["path"] in self.public:
+        ring = self.access.ring
+        if ring is None or scope["path"] in self.access.public:
             state["caller"] = Caller(self.counts)
             await self.app(scope, receive, send)
             return
         try:
-            key = self.ring.find(_presented(Headers(scope=scope)))
+            key = ring.find(_presented(Headers(scope=scope)))
             if key is None:
                 raise Unauthorized("a valid API key is needed: authorization: Bearer …")
             caller = state["caller"] = Caller(self.counts, key)
@@ -179,20 +178,16 @@ class HostGuard:
 
     Args:
         app: what comes behind.
-        allowed: host names, without ports, in lower case; None allows all.
+        access: the allowed host names.
     """
 
-    def __init__(self, app: ASGIApp, allowed: Collection[str] | None) -> None:
+    def __init__(self, app: ASGIApp, access: Access) -> None:
         self.app = app
-        self.allowed = None if allowed is None else frozenset(allowed)
+        self.access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if (
-            scope["type"] != "http"
-            or self.allowed is None
-            or scope["path"] in PROBES
-            or _host(Headers(scope=scope).get("host", "")) in self.allowed
-        ):
+        hosts = self.access.hosts
+        if scope["type"] != "http" or hosts is None or scope["path"] in PROBES or _host(Headers(scope=scope).get("host", "")) in hosts:
             await self.app(scope, receive, send)
             return
         await http_response(421, scope["state"]["request_id"], {"connection": "close"})(scope, receive, send)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.cascade import Cascade
+from app.keys import KeyRing
 from app.metrics import Metrics
 from app.round_robin import RoundRobin
 from app.settings import TracingSettings
@@ -24,6 +25,25 @@ class Limits:
 
 async def _nothing() -> None:
     """Nothing is known yet."""
+
+
+@dataclass(slots=True)
+class Access:
+    """Who may ask; changes when the configuration is reloaded.
+
+    Attributes:
+        ring: the accepted keys; None where none are configured.
+        public: paths that need no key.
+        hosts: host names that requests may name, without ports, in lower case; None allows all.
+    """
+
+    ring: KeyRing | None
+    public: frozenset[str]
+    hosts: frozenset[str] | None
+
+    def take(self, other: "Access") -> None:
+        """Become like another one, in one step."""
+        self.ring, self.public, self.hosts = other.ring, other.public, other.hosts
 
 
 @dataclass(slots=True)
@@ -48,6 +68,7 @@ class GatewayState:
     limits: Limits
     cloud_model: str | None
     tracing: TracingSettings
+    access: Access
     turns: RoundRobin = field(default_factory=RoundRobin)
     calibration: Mapping[str, Any] | None = None
     cascade: Cascade | None = None

@@ -1,6 +1,6 @@
 """`foggate ask`: one question at the terminal, with the distributions as bars."""
 
-import asyncio
+import contextlib
 from typing import Any
 
 from pydantic import ValidationError
@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app import interrupts
 from app.api.schemas import AnswerRequest, AnswerResponse, answer_body
+from app.cli.bars import loading, working
 from app.cloud.gateway import ask_gateway
 from app.domain import Reason, Signal
 from app.errors import CloudUnavailable
@@ -24,6 +26,7 @@ _WHY_NOT = {
     Reason.CLOUD_TIMEOUT: "the cloud did not answer in time",
     Reason.CLOUD_UNAVAILABLE: "the cloud cannot be reached or fails",
     Reason.CLOUD_REJECTED: "the cloud refused the request",
+    Reason.CLOUD_MISCONFIGURED: "our side of the cloud's configuration is wrong, such as its key or a certificate (foggate cloud check)",
     Reason.CLOUD_UNPARSABLE: "the cloud's reply names no option",
     Reason.CIRCUIT_OPEN: "the cloud failed too often and is left alone for a moment",
     Reason.BUDGET_EXHAUSTED: "the budget for the cloud is spent",
@@ -39,12 +42,14 @@ def ask(asked: AnswerRequest, *, settings: Settings, url: str | None, key: str |
         except ValidationError:
             raise CloudUnavailable(f"what answers at {url} is no gateway: its reply has another form") from None
         return reply
-    return asyncio.run(_in_process(asked, settings))
+    return interrupts.run(_in_process(asked, settings))
 
 
 async def _in_process(asked: AnswerRequest, settings: Settings) -> dict[str, Any]:
     question = asked.to_question()
-    async with open_cascade(settings, Metrics(), named=load_calibration(settings)) as opened:
+    async with contextlib.AsyncExitStack() as stack:
+        with working(loading(settings), at_once=True):
+            opened = await stack.enter_async_context(open_cascade(settings, Metrics(), named=load_calibration(settings)))
         return answer_body(await opened.cascade.answer(question, tau=asked.tau, route=asked.route_request))
 
 

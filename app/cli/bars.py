@@ -1,17 +1,35 @@
-"""Progress bars on standard error."""
+"""Progress on standard error, never on standard output: bars at a terminal, a line now and then elsewhere."""
 
 import contextlib
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from app.settings import Settings
+
+# Whatever takes less than this says nothing in a pipe.
+_FIRST_S = 5.0
+_EVERY_S = 15.0
+_MINUTE_S = 60
+
+Report = Callable[[str, int, int], None]
 
 
 @contextlib.contextmanager
-def bars() -> Iterator[Callable[[str, int, int], None]]:
+def bars() -> Iterator[Report]:
     """A bar for each step as it comes; called with the step, what is done, and of how much."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        with lines() as report:
+            yield report
+        return
     columns = (TextColumn("{task.description:<22}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as shown:
+    with Progress(*columns, console=console) as shown:
         tasks = {}
 
         def progress(step: str, done: int, of: int) -> None:
@@ -20,3 +38,111 @@ def bars() -> Iterator[Callable[[str, int, int], None]]:
             shown.update(tasks[step], completed=done, total=of)
 
         yield progress
+
+
+@contextlib.contextmanager
+def working(what: str, *, at_once: bool = False) -> Iterator[None]:
+    """While something whose length nobody knows goes on.
+
+    Args:
+        what: what goes on, as in "loading the edge model".
+        at_once: say it in a pipe too before it has taken long.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        with lines(at_once=at_once) as report:
+            report(what, 0, 0)
+            yield
+        return
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True) as shown:
+        shown.add_task(what, total=None)
+        yield
+
+
+def loading(settings: Settings) -> str:
+    """What to say while the configured edge model is being loaded."""
+    return f"loading the edge model {settings.edge.model}"
+
+
+@contextlib.contextmanager
+def lines(*, at_once: bool = False, first_s: float = _FIRST_S, every_s: float = _EVERY_S) -> Iterator[Report]:
+    """A line on standard error when something takes longer than a moment, and one now and then from there on.
+
+    Args:
+        at_once: say what begins when it begins.
+        first_s: the first line comes after so many seconds.
+        every_s: and the next ones so many seconds apart.
+    """
+    step = Step()
+    ended = threading.Event()
+
+    def tell() -> None:
+        wait_s = first_s
+        while not ended.wait(wait_s):
+            step.say()
+            wait_s = every_s
+
+    def report(name: str, done: int, of: int) -> None:
+        if step.moves_to(name, done, of) and at_once:
+            step.say()
+
+    thread = threading.Thread(target=tell, name="foggate-progress", daemon=True)
+    thread.start()
+    try:
+        yield report
+    finally:
+        ended.set()
+        thread.join()
+        step.end()
+
+
+@dataclass(slots=True)
+class Step:
+    """What goes on. Written by the one who works, read by the thread that says it."""
+
+    name: str = ""
+    done: int = 0
+    of: int = 0
+    began: float = 0.0
+    began_with: int = 0
+    said: bool = False
+
+    def moves_to(self, name: str, done: int, of: int) -> bool:
+        """Take the news; whether it is another step."""
+        is_new = name != self.name
+        if is_new:
+            self.end()
+            self.began, self.began_with, self.said = time.monotonic(), done, False
+        self.name, self.done, self.of = name, done, of
+        return is_new
+
+    def say(self) -> None:
+        """One line about it."""
+        if self.name:
+            self.said = True
+            _write(f"{self.name}{self._counts()}{self._time()}")
+
+    def end(self) -> None:
+        """One more line for a step of which there were lines, so that the last one is not an old one."""
+        if self.said and self.of:
+            _write(f"{self.name}{self._counts()}")
+        self.name = ""
+
+    def _counts(self) -> str:
+        return f": {self.done} of {self.of}" if self.of else ""
+
+    def _time(self) -> str:
+        seconds = time.monotonic() - self.began
+        if not self.of:
+            return f" ({seconds:.0f} s)" if seconds >= 1 else " …"
+        if self.done <= self.began_with:
+            return ""
+        left_s = seconds * (self.of - self.done) / (self.done - self.began_with)
+        return f", about {left_s / _MINUTE_S:.0f} min left" if left_s >= _MINUTE_S else f", about {left_s:.0f} s left"
+
+
+def _write(line: str) -> None:
+    # A reader who has gone must not end the work.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()

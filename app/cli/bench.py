@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.build import load_edge_model
+from app.cli.bars import bars, loading, working
 from app.cloud.bank import SHIPPED_BANK, load_rows
 from app.domain import Question
 from app.errors import ConfigError
@@ -43,7 +44,8 @@ def bench_edge(settings: Settings, *, pairs: int, tokens: int, max_seconds: floa
         ConfigError: the model cannot be loaded, or no prompt of that length can be made.
     """
     started = time.monotonic()
-    loaded = load_edge_model(settings)
+    with working(loading(settings), at_once=True):
+        loaded = load_edge_model(settings)
     # After the wait policy is set, which torch reads at its import.
     import torch
     import transformers
@@ -63,8 +65,9 @@ def bench_edge(settings: Settings, *, pairs: int, tokens: int, max_seconds: floa
         model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=count, min_new_tokens=count)
 
     seconds: dict[str, list[float]] = {"verdict": [], "verdict_whole": [], "prefill": [], "generate": []}
-    with torch.inference_mode():
+    with torch.inference_mode(), bars() as progress:
         for repetition in range(-1, pairs):
+            progress("measuring", max(0, repetition), pairs)
             if repetition > 0 and time.monotonic() - started > max_seconds:
                 break
             prompt, count = prompts[repetition % len(prompts)], answer_tokens[repetition % len(prompts)]

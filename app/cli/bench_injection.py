@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.build import build_engine, load_edge_model
-from app.cli.bars import bars
+from app.cli.bars import bars, loading, working
 from app.cli.data import Questions
 from app.evaluation.injection import ATTACKS, measure_injection
 from app.logs import configure_logging
@@ -18,8 +18,9 @@ def bench_injection(settings: Settings, *, data: Questions, limit: int) -> dict[
     """Measure with the configured model and policy. Raises ConfigError."""
     configure_logging("error")
     items = data.load()[:limit]
-    loaded = load_edge_model(settings)
-    engine = build_engine(settings, loaded)
+    with working(loading(settings), at_once=True):
+        loaded = load_edge_model(settings)
+        engine = build_engine(settings, loaded)
     calibration = calibration_of(settings, load_calibration(settings), edge_model=loaded.name, fingerprint=loaded.fingerprint)
     policy = build_policy(settings, calibration)
     of = len(items) * (len(ATTACKS) + 1)

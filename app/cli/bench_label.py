@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from app.build import build_engine, load_edge_model
+from app.cli.bars import bars, loading, working
 from app.cli.bench import ratio
 from app.cli.hardware import describe_hardware
 from app.cloud.bank import SHIPPED_BANK, load_rows
@@ -22,7 +23,8 @@ def bench_label(settings: Settings, *, pairs: int, questions: int, samples: int,
         ConfigError: the model cannot be loaded.
     """
     began = time.monotonic()
-    loaded = load_edge_model(settings)
+    with working(loading(settings), at_once=True):
+        loaded = load_edge_model(settings)
     import torch  # after the wait policy is set, which it reads at its import
 
     engine = build_engine(settings, loaded)
@@ -49,8 +51,9 @@ def bench_label(settings: Settings, *, pairs: int, questions: int, samples: int,
 
     ways = {"verdicts": lambda: engine.verdicts(prompts, temperature=temperature), "generations": generations}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    with torch.inference_mode():
+    with torch.inference_mode(), bars() as progress:
         for repetition in range(-1, pairs):
+            progress("measuring", max(0, repetition), pairs)
             for name in sorted(ways, reverse=bool(repetition % 2)):
                 started = time.perf_counter()
                 ways[name]()

@@ -1,6 +1,5 @@
 """`foggate eval collect | report | compare` and `foggate calibrate`: what routing buys, and which cut to set."""
 
-import asyncio
 import dataclasses
 import datetime as dt
 import json
@@ -10,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from app import interrupts
 from app.build import build_batcher, build_cloud, build_engine, cloud_models, load_edge_model
 from app.calibration import Calibration, Target, read_calibration, write_calibration
+from app.cli.bars import bars, loading, working
 from app.cli.data import Questions
 from app.cli.exit_codes import FAILED
 from app.cli.hardware import describe_hardware
@@ -34,7 +33,7 @@ from app.evaluation.records import Record, load_records, read_records
 from app.evaluation.report import build_report, outcomes
 from app.evaluation.table import Table, to_table
 from app.logs import configure_logging
-from app.main import WARM_UP, WARM_UP_S
+from app.main import WARM_UP, WARM_UP_S, in_daemon_thread
 from app.metrics import Metrics
 from app.policies import DEFAULT_TAU, build_policy
 from app.policy import Policy
@@ -65,7 +64,8 @@ def run_collect(
         raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or say --cloud none")
     plan = _Plan(items, out, use_cloud and not known, known, cloud_concurrency, generate, order_check, seed)
     try:
-        done, engine_s, hardware = asyncio.run(_collect(settings, plan))
+        with interrupts.resumable(f"the same command goes on from what is recorded in {out}"):
+            done, engine_s, hardware = interrupts.run(_collect(settings, plan))
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror}); what was recorded before is kept") from None
     pace = {
@@ -121,8 +121,9 @@ async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float, s
     # Enough under way that the next batch is waiting when one ends.
     in_flight = 4 * settings.edge.max_batch_size
     queue = settings.edge.model_copy(update={"max_queue_size": max(in_flight, settings.edge.max_queue_size)})
-    loaded = await asyncio.to_thread(load_edge_model, settings)
-    engine = build_engine(settings, loaded)
+    with working(loading(settings), at_once=True):
+        loaded = await in_daemon_thread(load_edge_model, settings)
+        engine = build_engine(settings, loaded)
     hardware = describe_hardware(str(loaded.model.device))
     generator = None
     if plan.generate:
@@ -131,12 +132,10 @@ async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float, s
         generator = FreeGenerator(loaded.model, engine.renderer)
     batcher = build_batcher(settings.model_copy(update={"edge": queue}), engine, metrics)
     cloud = build_cloud(settings, metrics, offline=True) if plan.use_cloud else None
-    columns = (TextColumn("collecting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         await batcher.warm_up(WARM_UP, WARM_UP_S)
         warm = metrics.edge_seconds()
-        with Progress(*columns, console=Console(stderr=True)) as progress:
-            task = progress.add_task("", total=len(plan.items))
+        with bars() as progress:
             done = await collect(
                 plan.items,
                 plan.out,
@@ -151,11 +150,11 @@ async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float, s
                 cloud_concurrency=plan.cloud_concurrency,
                 order_check=plan.order_check,
                 seed=plan.seed,
-                on_progress=lambda finished: progress.update(task, completed=finished),
+                on_progress=lambda finished: progress("collecting", finished, len(plan.items)),
             )
             return done, metrics.edge_seconds() - warm, hardware
     finally:
-        await batcher.close()
+        await batcher.close(wait=interrupts.ending() is None)
         if cloud:
             await cloud.close()
 
@@ -193,16 +192,17 @@ def run_report(
     rows = load_records(records)
     policy, found = _served(settings, rows, tau=tau, signal=signal, calibration=calibration)
     prices = {name: Price(**price.model_dump()) for name, price in settings.prices.items()}
-    report = build_report(
-        rows,
-        tau=policy.tau,
-        signal=policy.signal,
-        temperature=policy.temperature,
-        thresholds=policy.domains,
-        calibration=found,
-        prices=prices,
-        seed=seed,
-    )
+    with working("computing the report"):
+        report = build_report(
+            rows,
+            tau=policy.tau,
+            signal=policy.signal,
+            temperature=policy.temperature,
+            thresholds=policy.domains,
+            calibration=found,
+            prices=prices,
+            seed=seed,
+        )
     columns = to_table(rows, temperature=policy.temperature, cloud_needed=False)
     told = outcomes(columns, tau=policy.tau, signal=policy.signal, thresholds=policy.domains)
     lines = (json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in told)
@@ -210,7 +210,8 @@ def run_report(
         out.mkdir(parents=True, exist_ok=True)
         (out / OUTCOMES).write_text("".join(lines), encoding="utf-8")
         (out / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-        drawn, said = _draw(columns, report, out) if pictures else ([], "no pictures")
+        with working("drawing the pictures"):
+            drawn, said = _draw(columns, report, out) if pictures else ([], "no pictures")
         (out / "report.md").write_text(render(report, pictures=drawn, reference=reference), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
@@ -246,7 +247,8 @@ def _draw(columns: Table, report: dict[str, Any], out: Path) -> tuple[list[str],
 
 def run_compare(*, reports: list[Path], cloud_rate: float, out: Path | None, seed: int, as_json: bool) -> None:
     """Print reports side by side. Raises ConfigError."""
-    compared = compare(reports, cloud_rate=cloud_rate, seed=seed)
+    with working("comparing"):
+        compared = compare(reports, cloud_rate=cloud_rate, seed=seed)
     text = render_comparison(compared)
     if out is not None:
         try:
@@ -265,15 +267,16 @@ def run_calibrate(
 ) -> None:
     """Write `calibration.json` and say what was promised and what was found. Raises ConfigError."""
     today = dt.datetime.now(tz=dt.UTC).date()
-    fit = calibrate(
-        load_records(records),
-        target=target,
-        signal=Signal(signal),
-        with_temperature=with_temperature,
-        min_domain=min_domain,
-        seed=seed,
-        today=today,
-    )
+    with working("calibrating"):
+        fit = calibrate(
+            load_records(records),
+            target=target,
+            signal=Signal(signal),
+            with_temperature=with_temperature,
+            min_domain=min_domain,
+            seed=seed,
+            today=today,
+        )
     write_calibration(out, fit.calibration)
     if as_json:
         shown = {**fit.calibration.model_dump(mode="json"), "notes": fit.notes, "temperature_report": fit.temperature_report}

@@ -1,6 +1,5 @@
 """`foggate label`, `foggate evolve` and `foggate bench label`."""
 
-import asyncio
 import contextlib
 import hashlib
 import json
@@ -14,9 +13,10 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from app import interrupts
 from app.build import build_cloud, build_engine, load_edge_model
 from app.cascade import Cloud
-from app.cli.bars import bars
+from app.cli.bars import bars, loading, working
 from app.cli.data import Questions
 from app.cloud.messages import SYSTEM
 from app.domain import BUCKET_LABELS
@@ -43,8 +43,8 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
         # What was trained stays, so what is done with a refused round does too.
         began = _config_of(out)
         chosen = began.model_copy(update={"gate": chosen.gate.model_copy(update={"on_failure": began.gate.on_failure})})
-    given = _prepare(settings, chosen)
-    with _training_installed():
+    with working(f"loading the base model {chosen.base}", at_once=True), _training_installed():
+        given = _prepare(settings, chosen)
         from app.training.chain import open_chain
         from app.training.chain_report import gate_verdict, warmup_sentence
         from app.training.evolve import run_rounds
@@ -53,10 +53,12 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
         from app.training.one_device import refuse_launchers
     refuse_launchers(os.environ)
     try:
-        with bars() as progress:
-            chain = open_chain(chosen, out, resume=resume or judge, progress=progress, trains=not judge, **given)
-            for sentence in chain.pools.skipped:
-                sys.stderr.write(sentence + "\n")
+        with working(f"loading the base model {chosen.base}"):
+            chain = open_chain(chosen, out, resume=resume or judge, trains=not judge, **given)
+        for sentence in chain.pools.skipped:
+            sys.stderr.write(sentence + "\n")
+        with interrupts.resumable("--resume goes on from the last finished step"), bars() as progress:
+            chain.progress = progress
             if judge:
                 judge_again(chain)
             else:
@@ -85,13 +87,15 @@ def run_adapter(
     """Compress a run's checkpoint into an adapter. Raises ConfigError."""
     configure_logging("error")
     chosen = _config_of(run)
-    given = _prepare(settings, chosen)
-    with _training_installed():
+    with working(f"loading the base model {chosen.base}", at_once=True), _training_installed():
+        given = _prepare(settings, chosen)
         from app.training.chain import open_chain
         from app.training.ship import ship
     try:
+        with working(f"loading the base model {chosen.base}"):
+            chain = open_chain(chosen, run, resume=True, trains=False, **given)
         with bars() as progress:
-            chain = open_chain(chosen, run, resume=True, progress=progress, trains=False, **given)
+            chain.progress = progress
             said = ship(chain, out, round_number=round_number, agreement=agreement, max_mb=max_mb, license_name=license_name)
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
@@ -139,8 +143,9 @@ def run_label(
         raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or say --labels gold")
     if out.exists():
         raise ConfigError(f"{out} is there already; choose another --out")
-    loaded = load_edge_model(settings)
-    engine = build_engine(settings, loaded)
+    with working(loading(settings), at_once=True):
+        loaded = load_edge_model(settings)
+        engine = build_engine(settings, loaded)
     from app.training.label import label_rows, parameters_of, partial_of
     from app.training.origin import check
     from app.training.teacher import ask_teacher
@@ -150,12 +155,14 @@ def run_label(
     # Before the teacher is asked, who may cost money.
     check(out, parameters_of(engine, **given), what="labels", partial=partial_of(out), some=True)
     try:
-        with bars() as progress:
+        with interrupts.resumable("the same command goes on from what was done"), bars() as progress:
             letters = {item.id: item.gold for item in items}
             if source == "teacher":
                 asked = out.with_name(out.name + ".teacher.jsonl")
                 counted = _counted(progress, "asking the teacher", len(items))
-                letters = dict(asyncio.run(ask_teacher(items, asked, connect_teacher(settings), max_unlabelled=1.0, on_progress=counted)))
+                letters = dict(
+                    interrupts.run(ask_teacher(items, asked, connect_teacher(settings), max_unlabelled=1.0, on_progress=counted))
+                )
             out.parent.mkdir(parents=True, exist_ok=True)
             started = time.monotonic()
             rows = label_rows(

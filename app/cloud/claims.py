@@ -53,8 +53,10 @@ _ALONE = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Z]){CLOSE}[.!]?{CLOSE}[ \t✅✔]*
 _LEADING = re.compile(rf"{OPEN}([A-Z]){CLOSE},? (?:because|since|(?:and )?not (?:option )?[(*]*[A-Z](?!\w))")
 _REASONED = re.compile(r"(?<!\w)([A-Z])[)*]{0,3},? (?:because|since)\b")
 # The line behind one that names an option, where it says that this is not the answer.
+_BELOW = re.compile(r"\s{0,20}[^\n]{0,2000}\n\s{0,20}")
 _REFUTED = re.compile(
-    r"\W{0,4}(?:(?:this|that|it|(?:the|this) (?:option|answer|choice|statement)) (?:is|was|would be) )?(?:not|incorrect|wrong|false|no)\b|\W{0,4}(?:this|that|it) isn['’]t\b|[✗✘❌]",
+    r"\W{0,4}(?:(?:this|that|it|(?:the|this) (?:option|answer|choice|statement)) (?:is|was|would be) (?:not|incorrect|wrong|false)\b|"
+    r"(?:incorrect|wrong|false)\b|no[,.!:]|not (?:correct|right|quite|the)\b|(?:this|that|it) isn['’]t\b)|[✗✘❌]",
     re.IGNORECASE,
 )
 _DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}\s+(?:[-–—]\s+|\()")
@@ -90,13 +92,20 @@ def _behind_heads(text: str, latin: str, values: Values) -> Iterator[Claim]:
         if not heading and (_is_block_quoted(latin, head.start()) or not is_asserted(latin, head.start())):
             continue
         strength = LINE if heading else _strength(latin, head)
-        letter = value_behind(text, latin, head.end(), values)
+        letter = value_behind(text, latin, head.end(), values, numbered=not heading and bool(head["word"]))
         if letter is None and (strength >= LINE or _NOTHING.match(latin, head.end())):
             letter = NOTHING
-        elif is_doubted(latin, head.end()):
+        elif is_doubted(latin, head.end()) or _is_refuted(latin, head.end()):
             strength = DOUBTED
         if letter is not None:
-            yield Claim(head.start(), value_end(latin, head.end()), letter, strength)
+            yield Claim(head.start(), value_end(text, latin, head.end(), letter, values), letter, strength)
+
+
+def _is_refuted(latin: str, at: int) -> bool:
+    """Whether the line below the value that stands here says that it is not the answer."""
+    # A text may itself stand below its head.
+    below = _BELOW.match(latin, at)
+    return below is not None and _REFUTED.match(latin, below.end()) is not None
 
 
 def _is_asserted_line(latin: str, start: int) -> bool:
@@ -126,13 +135,18 @@ def _lines(text: str, latin: str, values: Values) -> Iterator[Claim]:
     if not lines:
         return
     listed = {match[1] for match in LISTED.finditer(latin)}
+    alone = {match[1] for _, line in lines if (match := _ALONE.match(line))}
     for place in dict.fromkeys((0, len(lines) - 1)):
         start, line = lines[place]
         follows = lines[place + 1][1].strip() if place + 1 < len(lines) else ""
         if _REFUTED.match(follows):
             continue
         letter, end = _line(text[start : start + len(line)], line, values, first=place == 0, last=not follows, listed=listed)
-        if letter and (follows[:1].islower() or (_LEADING.match(line) and {match[1] for match in _REASONED.finditer(latin)} - {letter})):
+        if letter and (
+            len(alone) > 1
+            or follows[:1].islower()
+            or (_LEADING.match(line) and {match[1] for match in _REASONED.finditer(latin)} - {letter})
+        ):
             letter = UNCLEAR
         if letter:
             yield Claim(start, start + end, letter, PROSE)
@@ -140,7 +154,9 @@ def _lines(text: str, latin: str, values: Values) -> Iterator[Claim]:
 
 def _line(original: str, latin: str, values: Values, *, first: bool, last: bool, listed: AbstractSet[str]) -> tuple[str | None, int]:
     """What one line names by itself, and where that ends."""
-    if match := _ALONE.match(latin) or (_LEADING.match(latin) if first else None):
+    if match := _ALONE.match(latin):
+        return values.whole(original), match.end(1)
+    if first and (match := _LEADING.match(latin)):
         return (match[1] if match[1] in values.letters else UNCLEAR), match.end(1)
     if len(listed) <= 1:
         dash = _DASHED.match(latin) if first else None

@@ -44,7 +44,7 @@ _LEADS = {
 }
 # Between the words and the answer there may be a word for "option".
 _LETTER_WORD = (
-    r"(?:\s*+(?:option|choice|answer|letter|number|вариант|буква|нұсқа|选项|選項|la\s+opción|opción|a\s+opção|a\s+letra|letra|l['’]option|"
+    r"(?P<word>\s*+(?:option|choice|answer|letter|number|вариант|буква|нұсқа|选项|選項|la\s+opción|opción|a\s+opção|a\s+letra|letra|l['’]option|"
     r"la\s+lettre|Buchstabe|Option|lựa\s+chọn)\b\s?:?)?"
 )
 HEADS = re.compile(
@@ -131,6 +131,6 @@ def is_quoted(text: str, start: int) -> bool:
     for opening, closing in ('""', "“”", "«»", "„“", "「」"):
         is_open = before.count(opening) % 2 if opening == closing else before.count(opening) > before.count(closing)
         if is_open:
-            words = before.split(opening, 1)[0] + behind.partition(closing)[2]
+            words = before.rpartition(opening)[0] + behind.partition(closing)[2]
             return any(character.isalnum() for character in words)
     return False

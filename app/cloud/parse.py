@@ -26,6 +26,15 @@ _NEGATED = re.compile(
     r"(?:not correct|not right|not the|wrong\b|incorrect\b|be right|be correct|be the|the wrong)|"
     r"\b(?:not|isn['’]t|can['’]t be|cannot be|rule out|ruling out|exclude|eliminate|reject)s? (?:option )?[*(]{0,3}([A-Z])(?![\w'’-])"
 )
+# A line of courtesy before and behind the answer.
+_COURTESY_FIRST = re.compile(
+    r"\A(?:sure|certainly|of course|absolutely|great question|good question|okay|ok|alright|let me think|let['’]s think)\b[^.!:?\n]{0,60}[.!:]?[ \t]*\n",
+    re.IGNORECASE,
+)
+_COURTESY_LAST = re.compile(
+    r"\n\s{0,4}(?:(?:let me know|i hope|hope (?:this|that)|feel free|if you (?:have|need|want|would)|is there anything|thank)\b[^\n]{0,200}|[-*_]{3,})\s{0,8}\Z",
+    re.IGNORECASE,
+)
 _NONE_FITS = re.compile(
     r"\bnone\s+of\s+the\b|\bno\s+(?:correct|right)\s+(?:answer|option)|\bnot\s+(?:an|among\s+the|one\s+of\s+the)\s+(?:given\s+)?options?",
     re.IGNORECASE,
@@ -54,6 +63,7 @@ def parse_letter(answer: str, question: Question, *, cut: bool = False) -> str:
 
 
 def _read(text: str, values: Values, question: Question, *, cut: bool) -> str | None:
+    text = _COURTESY_LAST.sub("", _COURTESY_FIRST.sub("", text)).strip()
     if not cut and (whole := values.whole(text) or values.whole(unfenced(text))):
         return whole
     found, prose = regions(text, values, cut=cut)

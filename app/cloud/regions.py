@@ -3,6 +3,8 @@
 What they name is a claim; the rest of the text is prose, with a placeholder where a part was.
 """
 
+import contextlib
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,10 +12,8 @@ from typing import Any
 from app.cloud.claims import FINAL, Claim, claims
 from app.cloud.values import UNCLEAR, Values, letters_as_latin
 from app.errors import CloudUnparsable
-from app.strict_json import loads
 
 _PLACEHOLDER = "\N{WHITE SQUARE}"
-_MAX_VALUES = 2_000
 _KEYS = re.compile(
     r"(?:(?:final|correct|selected|corrected|revised|updated|new|my|model|actual|true|chosen|predicted|best|the|your)?(?:answer|option|choice|letter)|selected|(?:answer|option)(?:letter|option|choice))\Z"
 )
@@ -22,7 +22,8 @@ _KEY = r"(?:final[_ ]?|correct[_ ]?|selected[_ ]?)?(?:answer|letter|choice|optio
 _PAIR = re.compile(
     rf"[\"']{_KEY}[\"']\s{{0,20}}:\s{{0,20}}(?:\"([^\"\\\n]{{0,2000}})\"|'([^'\\\n]{{0,2000}})'|([^\s,}}\"']{{1,40}}))", re.IGNORECASE
 )
-_FENCE = re.compile(r"```(?:json|JSON)?[ \t]*\n?([{\[][^`]*+)```")
+_OBJECT = re.compile(r"\{\s{0,40}\"")
+_MAX_OBJECTS = 20
 _TAG = re.compile(r"<(final[_-]?answer|answer|choice|letter|option)(?:\s[^<>]{0,100})?>([^<]{0,2000})(?:</\1\s?>|\Z)", re.IGNORECASE)
 _BOX = re.compile(r"\\f?boxed\s?\{|<\|begin_of_box\|>")
 _MAX_BOX, _MAX_BOXES = 600, 40
@@ -38,7 +39,10 @@ def regions(text: str, values: Values, *, cut: bool) -> tuple[list[Claim], str]:
         return [Claim(0, len(text), letter, FINAL) for letter in _named(decoded, values)], ""
     found: list[Claim] = []
     text = _INLINE.sub("", _BLOCKS.sub("\n", text)).strip()
-    for pattern in (_FENCE, _PAIR, _TAG):
+    for start, end, decoded in list(_objects(text)):
+        found.extend(Claim(start, end, letter, FINAL) for letter in _named(decoded, values))
+        text = _without(text, start, end)
+    for pattern in (_PAIR, _TAG):
         for match in list(pattern.finditer(text)):
             letters = list(_match_letters(pattern, match, values))
             if cut and pattern is _TAG and not match[0].endswith(">"):
@@ -54,10 +58,7 @@ def regions(text: str, values: Values, *, cut: bool) -> tuple[list[Claim], str]:
 
 
 def _match_letters(pattern: re.Pattern[str], match: re.Match[str], values: Values) -> Iterator[str]:
-    if pattern is _FENCE:
-        decoded = _json(match[1])
-        yield from () if decoded is None else _named(decoded, values)
-    elif pattern is _PAIR:
+    if pattern is _PAIR:
         yield _value(match[1] or match[2] or match[3] or "", values)
     elif inner := match[2].strip():
         whole = values.whole(inner)
@@ -80,10 +81,31 @@ def unfenced(text: str) -> str:
 
 
 def _json(text: str) -> Any:
+    """The decoded JSON, or None; also where an object has one name twice, which decoders read as they please."""
     try:
-        return loads(text.encode(), max_values=_MAX_VALUES)
-    except ValueError:
+        return json.loads(text, object_pairs_hook=_object)
+    except (ValueError, RecursionError):
         return None
+
+
+def _objects(text: str) -> Iterator[tuple[int, int, Any]]:
+    """The JSON objects in a text: where each begins and ends, and what it is."""
+    decoder = json.JSONDecoder(object_pairs_hook=_object)
+    at = 0
+    for _ in range(_MAX_OBJECTS):
+        if not (begins := _OBJECT.search(text, at)):
+            return
+        at = begins.end()
+        with contextlib.suppress(ValueError, RecursionError):
+            decoded, at = decoder.raw_decode(text, begins.start())
+            yield begins.start(), at, decoded
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    decoded = dict(pairs)
+    if len(decoded) < len(pairs):
+        raise ValueError("a name occurs twice")
+    return decoded
 
 
 def _named(decoded: Any, values: Values) -> Iterator[str]:

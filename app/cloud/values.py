@@ -35,7 +35,7 @@ WORDS = (
 )
 _ONLY = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}[.,;:!]?{CLOSE}[\s✅✔✓☑👍🎯\ufe0f]*+\Z", re.IGNORECASE)
 _LABEL = re.compile(
-    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]]{CLOSE}|(?<=[)\]*])|,(?=[\u3400-\u9fff])|\s?[-–—](?=\s)|\s(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
+    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]]{CLOSE}|\s?[-–—](?=\s)|(?<=[)\]*])|,(?=[\u3400-\u9fff])|\s(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
     re.DOTALL | re.IGNORECASE,
 )
 _JUDGED = re.compile(
@@ -121,14 +121,19 @@ class Values:
         behind = normal(line)[len(self.texts.form(letter)) :]
         return behind.lstrip("\"')*")[:1] in {".", "!"} or not _JUDGED.search(behind[:200])
 
-    def begun(self, line: str) -> str | None:
-        """What a line names that begins with an option's text, with nothing behind it that judges it wrong."""
+    def begun(self, line: str, *, described: bool = False) -> str | None:
+        """What a line names that begins with an option's text, with nothing behind it that judges it wrong.
+
+        Args:
+            line: the text to its end, or to the end of a line.
+            described: whether the option may be described behind a colon or a dash; not where the line may be the first of what
+                is thought of each option (`Berlin: the capital of Germany`).
+        """
         letter = self.texts.begins(line)
         if not letter or not self.repeats(letter, line):
             return None
-        # Not `Berlin: the capital of Germany`, the first line of what is thought of each option.
         behind = normal(line[: self.texts.most_chars]).lstrip("\"'")[len(self.texts.form(letter)) :]
-        return None if _DESCRIBED.match(behind) else letter
+        return letter if described or not _DESCRIBED.match(behind) else None
 
     def introduces(self, letter: str, rest: str) -> bool:
         """Whether this is a sentence about the letter's option that begins with its text and judges it not wrong."""

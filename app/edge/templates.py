@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from app.domain import Question
-from app.edge.devices import first_line
-from app.errors import ConfigError
+from app.errors import ConfigError, first_line
 from app.prompt import PromptFamily, chat_messages, system_prompt, user_prompt
 
 _PROBE = Question("What is 2 + 2?", ("3", "4"))

@@ -114,11 +114,10 @@ def settle(place: str, given: Given, found: Mapping[str, int], evidence: Evidenc
         ways = {way: at for way, at in ways.items() if way not in _NUMBERS}
     if not ways:
         raise NoQuestion(_outside(given, options))
-    if LABEL in ways and not (ways.keys() - {LABEL}) & evidence.proven.keys():
-        return ways[LABEL]
     if len(set(ways.values())) == 1:
         return next(iter(ways.values()))
-    chosen = {at for way, at in ways.items() if way in evidence.proven}
+    # A label needs no proof: it stands there to be named.
+    chosen = {at for way, at in ways.items() if way in evidence.proven or way == LABEL}
     if not chosen and given.default in ways and not ways.keys() - _NUMBERS:
         return ways[given.default or FROM_0]
     if len(chosen) == 1:

@@ -56,7 +56,7 @@ def csv_rows(path: Path, text: str, questions: Collection[str], *, plain: bool =
     for line, cells in records:
         place = f"{path}, line {line + skipped}"
         if any(cell.strip() for cell in cells):
-            _check(place, cells, names, lines[line - 1], table.delimiter)
+            _check(place, cells, names, lines[line - 1 : line + 1], table.delimiter)
             rows.append(Row(place, number, {name: cell for name, cell in zip(header, cells, strict=False) if name.strip()}))
             number += 1
         elif cells:
@@ -126,14 +126,15 @@ def _refuse_twins(path: Path, header: Sequence[str]) -> None:
         seen.add(plain)
 
 
-def _check(place: str, cells: Sequence[str], names: Sequence[str], line: str, delimiter: str) -> None:
+def _check(place: str, cells: Sequence[str], names: Sequence[str], lines: Sequence[str], delimiter: str) -> None:
     """Refuse a row that is not as wide as the header, or that swallowed a line because a quote is lost."""
     if len(cells) != len(names) and (len(cells) < len(names) or any(cell.strip() for cell in cells[len(names) :])):
         raise ConfigError(f"{place}: the row has {len(cells)} cells, the header has {len(names)} (a lost quote or delimiter?)")
     if any("\n" in cell or "\r" in cell for cell in cells):
-        # The line in which the row begins is a whole row by itself, if quotes mean nothing.
-        pieces = line.rstrip("\r\n").split(delimiter)
+        # The line in which the row begins and the next one are whole rows by themselves, if quotes mean nothing.
         at = next((place for place, name in enumerate(names) if name.startswith("answer")), len(names) - 1)
-        whole = len(pieces) == len(names) and _SHORT_ANSWER.fullmatch(pieces[at].strip(' "'))
-        if whole and not any(piece.startswith(" ") for piece in pieces):
-            raise ConfigError(f"{place}: a quote seems to be lost: the line is a row by itself, but a quoted cell goes on behind its end")
+        pieces = [line.rstrip("\r\n").split(delimiter) for line in lines]
+        if all(len(some) == len(names) and _SHORT_ANSWER.fullmatch(some[at].strip(' "')) for some in pieces):
+            raise ConfigError(
+                f"{place}: a quote seems to be lost: this line and the next one are rows by themselves, but a quoted cell spans them"
+            )

@@ -150,11 +150,9 @@ def _answers(values: Mapping[str, Any], columns: Mapping[str, Any], given: Colum
         column = given.columns["answer"][0]
         ways = frozenset(WAYS) if given.answer_way is None else frozenset({given.answer_way})
         return (Given(column, find(values, column), ways),)
-    names = [name for name in _ANSWERS if name in columns]
-    chosen = [name for name in names if not is_missing(columns[name])] or names[:1]
-    if not chosen:
-        other = [name for name in _OTHER_ANSWERS if name in columns]
-        chosen = [name for name in other if not is_missing(columns[name])][:1] or other[:1]
+    filled = [name for name in _ANSWERS if not is_missing(columns.get(name))]
+    filled = filled or [name for name in _OTHER_ANSWERS if not is_missing(columns.get(name))][:1]
+    chosen = filled or [name for name in (*_ANSWERS, *_OTHER_ANSWERS) if name in columns][:1]
     if not chosen:
         raise NoQuestion("'answer' is missing: there must be a letter, a number or the text of an option")
     return tuple(_given(name, columns, options, values) for name in chosen)

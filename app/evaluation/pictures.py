@@ -4,9 +4,10 @@ Colours are those of Okabe and Ito, which colour-blind readers can tell apart; l
 which edge, which cloud, which data and how many questions it shows.
 """
 
+import contextlib
 import textwrap
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,18 @@ _NEAREST = 12
 Report = Mapping[str, Any]
 
 
+@contextlib.contextmanager
+def drawing() -> Iterator[None]:
+    """Draw with matplotlib's own defaults, whatever a `matplotlibrc` of the current folder or of the user says."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        # A script that matplotlib's own font lacks is boxes in the PNG and text in the SVG.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        mpl.rcdefaults()
+        # Text stays text in an SVG, and the same records draw the same file: no random ids, no date.
+        mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "foggate"})
+        yield
+
+
 def draw_all(table: Table, report: Report, out: Path) -> list[Path]:
     """Draw every picture that there are numbers for into a folder.
 
@@ -53,10 +66,7 @@ def draw_all(table: Table, report: Report, out: Path) -> list[Path]:
         "buckets": lambda: _buckets(report),
     }
     files = []
-    # Text stays text in an SVG, and the same records draw the same file: no random ids, no date.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "foggate"}), warnings.catch_warnings():
-        # A script that matplotlib's own font lacks is boxes in the PNG and text in the SVG.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    with drawing():
         for name, draw in pictures.items():
             if draw is not None:
                 files += save(draw(), out / name)

@@ -42,7 +42,7 @@ def read_rows(source: str, questions: Collection[str], *, plain: bool = True) ->
     path = Path(source).expanduser()
     kind = _kind(path)
     if kind == ".parquet":
-        return _numbered(path, _parquet_rows(path))
+        return _numbered(path, _unwrapped(_parquet_rows(path)))
     if path.is_dir():
         return _numbered(source, _folder_rows(path))
     if kind in _TEXTS:
@@ -95,6 +95,11 @@ def _expanded(rows: list[Row]) -> list[Row]:
                 values["id"] = f"{row.values['id']}-{number}"
             expanded.append(Row(f"{row.place}, question {number}", f"{row.number}-{number}", values))
     return expanded
+
+
+def _unwrapped(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The training rows of MMLU stand in a single column, `train`."""
+    return [row["train"] if list(row) == ["train"] and isinstance(row["train"], dict) else row for row in rows]
 
 
 def _text(path: Path) -> str:

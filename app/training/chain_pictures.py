@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.domain import BUCKET_LABELS
-from app.evaluation.pictures import SHADES, save
+from app.evaluation.pictures import SHADES, drawing, save
 
 _OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "osD^vPX"
@@ -20,7 +19,7 @@ def draw(rounds: Sequence[tuple[str, Mapping[str, Any]]], out: Path) -> list[Pat
     """Three panels beside each other: signals, domains, buckets; the x axis is the round."""
     names = [name for name, _ in rounds]
     at = np.arange(len(rounds))
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "foggate"}):
+    with drawing():
         figure = Figure(figsize=(16, 5), layout="constrained")
         axes: list[Axes] = [figure.add_subplot(1, 3, number + 1) for number in range(3)]
         for ax in axes:

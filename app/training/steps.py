@@ -1,11 +1,11 @@
 """The steps that rounds and the warm-up share: fine-tune, measure, and who says what is right."""
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from app import interrupts
 from app.edge.engine import VerdictEngine
 from app.evaluation.collect import EdgeIdentity
 from app.evaluation.dataset import Item
@@ -103,7 +103,7 @@ def letters_of(chain: Chain, items: Sequence[Item]) -> Mapping[str, str]:
     if chain.config.labels.source == "gold":
         return {item.id: item.gold for item in items}
     assert chain.teacher is not None  # noqa: S101  # open_chain refuses a teacher without a cloud
-    return asyncio.run(
+    return interrupts.run(
         ask_teacher(
             items,
             chain.out / TEACHER,

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from app.errors import ConfigError
 from app.evaluation.dataset import Skipped, load_items
@@ -138,8 +140,9 @@ def test_numbers_among_the_options_are_settled_by_the_rest_of_the_file(tmp_path)
 def test_a_number_is_no_place_where_the_answers_are_texts(tmp_path):
     """An answer of 0 that is none of the options must not become A."""
     rows = [{"options": ["10", "20", "30", "40"], "answer": "40"}, {"options": ["7", "8", "9", "5"], "answer": "0"}]
+    rows += [{"options": ["3", "2", "1", "5"], "answer": "2"}]
     skipped = Skipped()
-    assert golds(tmp_path, rows, skipped=skipped) == "D"
+    assert golds(tmp_path, rows, skipped=skipped) == "DB"
     assert "'answer' is '0', no option's text as in" in skipped.first[0]
 
 
@@ -149,6 +152,12 @@ def test_labels_beside_the_options_name_them(tmp_path):
     with pytest.raises(ConfigError, match="must be one of"):
         load(tmp_path, [{**labelled, "answerKey": "0"}])
     assert golds(tmp_path, [{"choices": {"text": CITIES, "label": ["D", "C", "B", "A"]}, "answerKey": "A"}]) == "D"
+    turned = {"choices": {"text": CITIES, "label": ["D", "C", "B", "A"]}, "answer": "A"}
+    assert golds(tmp_path, [turned, *with_options("B")]) == "DB"
+    crossed = {"choices": {"text": ["y", "x"], "label": ["x", "y"]}, "answer": "x"}
+    assert golds(tmp_path, [crossed]) == "A"
+    with pytest.raises(ConfigError, match=r"which can mean option B .as its text.* or option A .as its label"):
+        load(tmp_path, [crossed, *with_options("Paris")])
     assert golds(tmp_path, [{"options": {"D": "Oslo", "A": "London", "B": "Paris", "C": "Rome"}, "answer": "C"}]) == "C"
     assert golds(tmp_path, [{"options": [{"key": "A", "value": "x"}, {"key": "B", "value": "y"}], "answer": "y", "answer_idx": "B"}]) == "B"
 
@@ -253,3 +262,60 @@ def test_a_row_may_lack_a_mapped_id_or_domain(tmp_path):
     skipped = Skipped()
     assert golds(tmp_path, [*rows, {"options": CITIES, "right": "C"}], parse_map(["answer=right"]), skipped) == "C"
     assert skipped.total == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "letter"),
+    [
+        # AGIEval leaves one of the two empty.
+        ({"answer": None, "label": "C"}, "C"),
+        ({"answer": "", "gold": ["C"]}, "C"),
+        ({"answerKey": "C", "label": "easy"}, "C"),
+        ({"correct": "C"}, "C"),
+        ({"answer": "C", "answerKey": None, "answer_idx": ""}, "C"),
+        ({"cop": "c", "label": "A"}, "C"),
+    ],
+)
+def test_where_the_answer_stands(tmp_path, said, letter):
+    assert golds(tmp_path, [{"options": CITIES, **said}]) == letter
+
+
+@given(
+    drawn=st.lists(
+        st.tuples(
+            st.lists(st.sampled_from([*"ABCDabc01234", "x", "Paris", "A.", "(B)", "1.0"]), min_size=2, max_size=5, unique=True),
+            st.integers(0, 4),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    way=st.sampled_from(["letter", "small letter", "bracket", "text", "0", "1", "digits 0", "digits 1", "label", "number label"]),
+)
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_file_that_means_one_thing_is_read_so_or_refused(tmp_path, drawn, way):
+    """Whatever the options are, letters and numbers too: no answer is ever read as another option."""
+    rows, truth = [], {}
+    for number, (options, place) in enumerate(drawn):
+        at = place % len(options)
+        said = {
+            "letter": "ABCDE"[at],
+            "small letter": "abcde"[at],
+            "bracket": f"({'ABCDE'[at]})",
+            "text": options[at],
+            "0": at,
+            "1": at + 1,
+            "digits 0": str(at),
+            "digits 1": str(at + 1),
+            "label": "ABCDE"[at],
+            "number label": str(at + 1),
+        }[way]
+        labels = {"label": list("ABCDE"), "number label": list("12345")}.get(way)
+        given_options = {"text": options, "label": labels[: len(options)]} if labels else options
+        rows.append({"id": str(number), "options": given_options, "answer": said})
+        truth[str(number)] = "ABCDE"[at]
+    try:
+        items = load(tmp_path, rows, skipped=Skipped())
+    except ConfigError:
+        return
+    for item in items:
+        assert item.gold == truth[item.id], (way, rows)

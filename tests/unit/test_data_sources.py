@@ -16,6 +16,7 @@ from app.evaluation.dataset import Skipped, load_items
 from app.evaluation.records import load_records, read_records
 from app.files import decode
 from app.keys import Key, KeyFile, KeyRing, new_secret
+from app.training.begun import read_run
 from app.training.config import load_config
 from app.training.label import read_labels
 from app.training.pools import make_pools
@@ -48,6 +49,8 @@ def test_class_labels_of_parquet_say_outright_what_a_number_means(tmp_path):
     with pytest.raises(ConfigError, match=r"row 1: 'cop' is empty"):
         load_items([parquet(tmp_path / "a.parquet", [{**row, "cop": -1}], metadata=labels_of(cop=["a", "b", "c", "d"]))])
     mmlu = {"question": "Q?", "subject": "law", "choices": ["x", "y", "z", "w"], "answer": 3}
+    (item,) = load_items([parquet(tmp_path / "auxiliary.parquet", [{"train": mmlu}])])
+    assert (item.gold, item.id) == ("D", "auxiliary-1")
     for metadata in (None, labels_of(answer=["A", "B", "C", "D"]), {"huggingface": "{broken"}, {"huggingface": "[]"}):
         (item,) = load_items([parquet(tmp_path / "m.parquet", [mmlu], metadata=metadata)])
         assert (item.gold, item.question.domain) == ("D", "law")
@@ -236,3 +239,10 @@ def test_real_questions_say_the_same_in_every_layout(tmp_path, form):
         assert item.gold == golds[item.id]
     # Rows whose text could be a letter or a number of another option may be passed over, never read otherwise.
     assert skipped.total < 10, skipped.first
+
+
+def test_a_run_that_was_begun_before_maps_were_known_goes_on(tmp_path):
+    config = load_config(chain_config(tmp_path)).model_dump(mode="json")
+    del config["data"]["map"], config["data"]["skip_bad"]
+    (tmp_path / "chain.json").write_text(json.dumps({"version": 2, "config": config}))
+    assert read_run(tmp_path)["config"] == load_config(tmp_path / "evolve.yaml").model_dump(mode="json")

@@ -108,7 +108,16 @@ def test_a_lost_quote_is_named_by_the_line_in_which_its_row_begins(tmp_path, tex
 
 @pytest.mark.parametrize(
     "question",
-    ["First line\nsecond line", "Given:\na, b, c\nd, e", "f(a,b,c)\nreturns?", '"quoted"\n, and more', "A\r\nB", "if x,\n  y,\n  z"],
+    [
+        "First line\nsecond line",
+        "What does f(x,y) do,\nand g,h,A?",
+        "f(x,y,A\n",
+        "Given:\na, b, c\nd, e",
+        "f(a,b,c)\nreturns?",
+        '"quoted"\n, and more',
+        "A\r\nB",
+        "if x,\n  y,\n  z",
+    ],
 )
 def test_line_breaks_and_delimiters_inside_quotes_are_text(tmp_path, question):
     out = io.StringIO(newline="")

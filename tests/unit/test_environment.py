@@ -82,6 +82,7 @@ def test_variables_of_services_with_a_similar_name_are_left_alone(environment, m
         ("FOGGATE_CLOUD__EXTRA_HEADER__X", "2", "FOGGATE_CLOUD__EXTRA_HEADERS"),
         ("FOGGATE_EDGE__MODEL__NAME", "2", "FOGGATE_EDGE__MODEL"),
         ("FOGGATE_LOGLEVEL", "debug", "FOGGATE_LOG__LEVEL"),
+        ("FOGGATE_MODLE", "x", "FOGGATE_EDGE__MODEL"),
         ("FOGGATE_DEADLINE", "1", "FOGGATE_DEADLINE_MS"),
         ("FOGGATE_ENV__MODEL", "1", "FOGGATE_EDGE__MODEL"),
     ],
@@ -206,3 +207,24 @@ def test_only_what_an_orchestrator_writes_counts_as_its_own():
     assert is_of_orchestrator("FOGGATE_PORT", "tcp://10.0.0.1:80")
     assert not is_of_orchestrator("FOGGATE_PORT", "8080")
     assert not is_of_orchestrator("FOGGATE_NAME", "gateway")
+
+
+def test_entries_that_the_file_names_keep_their_names(monkeypatch, tmp_path):
+    file = tmp_path / "gateway.yaml"
+    file.write_text(
+        "cloud: {endpoints: {Backup-EU: {base_url: 'http://h/v1'}}, extra_headers: {X-Token: none}}\n"
+        "policy: {domains: {Law: {tau: 0.1}}}\nprices: {Qwen/Qwen3-30B: {input: 1}}"
+    )
+    for name, value in (
+        ("CLOUD__ENDPOINTS__BACKUP_EU__API_KEY", "k3y"),
+        ("CLOUD__EXTRA_HEADERS__X_TOKEN", "t0ken"),
+        ("POLICY__DOMAINS__LAW__TAU", "0.4"),
+        ("POLICY__DOMAINS__MATH__TAU", "0.6"),
+        ("PRICES__QWEN_QWEN3_30B__OUTPUT", "2"),
+    ):
+        monkeypatch.setenv("FOGGATE_" + name, value)
+    settings = load_settings(file)
+    assert settings.cloud.endpoints["Backup-EU"].api_key.get_secret_value() == "k3y"
+    assert settings.cloud.extra_headers == {"X-Token": "t0ken"}
+    assert {name: domain.tau for name, domain in settings.policy.domains.items()} == {"Law": 0.4, "math": 0.6}
+    assert (settings.prices["Qwen/Qwen3-30B"].input, settings.prices["Qwen/Qwen3-30B"].output) == (1, 2)

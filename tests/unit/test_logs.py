@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import subprocess
 import sys
 import threading
 import warnings
@@ -11,6 +12,7 @@ import pytest
 import structlog
 
 from app.logs import adopt_libraries, configure_logging
+from tests.processes import ROOT
 
 FORGED = 'x\n{"level": "error", "message": "forged"}\r\u2028y\x85z\x1b[31m\x00'
 
@@ -212,3 +214,17 @@ def test_a_thread_that_ends_with_an_error_and_a_task_that_nobody_awaits_are_reco
     assert (of_thread["thread"], of_thread["level"]) == ("worker", "error")
     assert "in a thread" in of_thread["exception"]
     assert (of_task["logger"], "ValueError" in of_task["exception"]) == ("asyncio", True)
+
+
+def test_a_command_that_ends_with_a_bug_says_so_in_one_record():
+    code = (
+        "import sys\nfrom app.__main__ import cli, main\nfrom app.logs import configure_logging\n"
+        "@cli.command()\ndef boom():\n    secret = 'canary-1'\n    configure_logging('error')\n    raise ValueError('api_key=canary-2')\n"
+        "sys.argv = ['foggate', 'boom']\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    (line,) = done.stderr.splitlines()
+    record = json.loads(line)
+    assert (done.returncode, record["level"], record["message"]) == (1, "error", "a bug: the command ended with an unexpected error")
+    assert "ValueError" in record["exception"]
+    assert "canary-2" not in line

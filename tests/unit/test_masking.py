@@ -169,6 +169,8 @@ def test_secrets_are_found_by_value_and_plain_words_are_not():
     plain = Settings(limits={"store": "redis://default:foggate@redis"}, cloud={"extra_headers": {"x-title": "foggate"}})
     assert secrets_in(plain) == {"default:foggate"}
     assert secrets_in(Settings()) == set()
+    encoded = secrets_in(Settings(limits={"store": "redis://:p%40ss%2Fw0rd@redis?x=%21%40abc1"}))
+    assert {"p@ss/w0rd", "p%40ss%2Fw0rd", "!@abc1"} <= encoded
 
 
 def test_a_long_text_is_masked_in_time_that_grows_with_its_length():

@@ -1,0 +1,37 @@
+"""What the command line says of where a gateway listens; it wins over file and environment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from app.configuration import load_settings
+from app.errors import ConfigError
+from app.settings import ServerSettings, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Options of the command line; None where one was not given."""
+
+    config: Path | None = None
+    host: str | None = None
+    port: int | None = None
+    insecure: bool = False
+
+    def read(self) -> Settings:
+        """The settings with it. Raises ConfigError."""
+        settings = load_settings(self.config)
+        server = settings.server.model_dump() | {
+            key: value for key, value in (("host", self.host), ("port", self.port)) if value is not None
+        }
+        try:
+            changes: dict[str, Any] = {"server": ServerSettings.model_validate(server)}
+        except ValidationError as error:
+            raise ConfigError(
+                "\n".join(f"--{item['loc'][0]}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors())
+            ) from None
+        if self.insecure:
+            changes["security"] = settings.security.model_copy(update={"insecure": True})
+        return settings.model_copy(update=changes)
