@@ -51,7 +51,7 @@ def note(calibration: Calibration, domains: Sequence[str], fingerprints: Sequenc
         fingerprints: of the records' questions, any of which the calibration may have been made on.
         thresholds: those that are served; settings may win over the calibration.
     """
-    said = []
+    said = [calibration.scope] if calibration.scope else []
     if calibration.data_fingerprint in fingerprints:
         said.append(
             f"The thresholds were chosen on half of these very questions (n = {calibration.n_fit}), so the numbers here flatter them; what they "

@@ -57,12 +57,7 @@ def render(report: Mapping[str, Any], *, pictures: Collection[str] = (), referen
 
 
 def _about(report: Mapping[str, Any]) -> str:
-    found = report.get("calibration")
-    served = (
-        f"As served with the calibration of {found['created']} (target: {found['target']['kind'].replace('_', ' ')} {found['target']['value']:g}): "
-        if found
-        else ""
-    )
+    served = _served(report["calibration"]) if "calibration" in report else ""
     own = ", and the thresholds of the table for their domains" if report.get("thresholds") else ""
     at = f", at temperature {report['temperature']:g}" if report["temperature"] != 1 else ""
     if 0 < report["n_cloud"] < report["n_edge"]:
@@ -71,7 +66,13 @@ def _about(report: Mapping[str, Any]) -> str:
         n = f"n = {report['n']}" + (f" ({report['left_out']} of the records left out, see below)" if report["left_out"] else "")
     unread = f" {report['cloud_unparsable']} cloud replies named no option and count as wrong." if report["cloud_unparsable"] else ""
     return (
-        f"{served}tau = {report['tau']:g} on the {report['signal']} confidence{at}{own}; {n}; data {report['data_fingerprint']}, prompt "
+        f"{served}tau = {report['tau']:.6g} on the {report['signal']} confidence{at}{own}; {n}; data {report['data_fingerprint']}, prompt "
         f"{', '.join(report['prompt_version'])}.{unread} Percent; intervals: 95 %, paired bootstrap within domains, {report['resamples']} "
         f"resamples, seed {report['seed']}."
     )
+
+
+def _served(calibration: Mapping[str, Any]) -> str:
+    target = calibration["target"]
+    promised = f" with probability {1 - target['delta']:g}" if target["delta"] else ""
+    return f"As served with the calibration of {calibration['created']} (target: {target['kind'].replace('_', ' ')} {target['value']:g}{promised}): "

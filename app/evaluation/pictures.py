@@ -29,6 +29,8 @@ _BAND_RESAMPLES = 300
 _RATES = np.linspace(0, 1, 101)
 # Characters of a title that an inch holds, and of a domain's name below its bars.
 _PER_INCH, _NAME = 12, 13
+# Percentage points that an axis of accuracies shows at least.
+_NEAREST = 12
 
 Report = Mapping[str, Any]
 
@@ -122,7 +124,7 @@ def _routing(both: Table, report: Report) -> Figure:
             drawn = st.bootstrap_routing(both.signal[name], right, both.cloud_right, _RATES, resamples=_BAND_RESAMPLES, seed=report["seed"])
             low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
             ax.fill_between(100 * _RATES, 100 * low, 100 * high, color=_COLOURS[name], alpha=0.10, linewidth=0)
-            banded = True
+            banded |= bool((high - low).any())
         ax.plot(100 * _RATES, [100 * st.accuracy_at(curve, rate) for rate in _RATES], _STYLES[name], color=_COLOURS[name], label=name)
     right = both.edge_right[report["signal"]]
     oracle = st.oracle_curve(right, both.cloud_right)
@@ -132,6 +134,9 @@ def _routing(both: Table, report: Report) -> Figure:
     at = "thresholds of each domain" if report.get("thresholds") else f"tau = {report['tau']:.4g}"
     ax.plot(100 * point["cloud_rate"], 100 * point["system"], "o", color=_DARK, markersize=8, label=at, clip_on=False, zorder=5)
     ax.set(xlabel="questions sent to the cloud, least confident first (%)", ylabel="right answers (%)", xlim=(0, 100))
+    low, high = ax.get_ylim()
+    # Never beyond what a share can be, nor so near that the same accuracy everywhere looks like a finding.
+    ax.set_ylim((-2, 102) if high - low < _NEAREST else (max(low, -2), min(high, 102)))
     _title(figure, "Accuracy against cloud rate" + ("; bands: 95 % bootstrap" if banded else ""), report, len(both))
     figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     return figure
@@ -168,7 +173,7 @@ def _risk_coverage(table: Table, report: Report) -> Figure:
     for name in SIGNALS:
         risk = st.risk_coverage(table.signal[name], table.edge_right[name])
         label = f"{name} (AURC {risk.mean():.3f})"
-        ax.plot(coverage, 100 * risk, _STYLES[name], marker=marker, color=_COLOURS[name], label=label)
+        ax.plot(coverage, 100 * risk, _STYLES[name], marker=marker, color=_COLOURS[name], label=label, clip_on=len(table) > 1)
     ax.set(xlabel="questions the edge answers, most confident first (%)", ylabel="wrong among them (%)", xlim=(0, 100), ylim=(-2, 102))
     _title(figure, "Risk and coverage of the edge by itself", report, len(table))
     figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
@@ -201,7 +206,11 @@ def _domains(report: Report) -> Figure:
             ).T
             whiskers = bool(np.isfinite(ends).any())
             ax.errorbar(at, heights, yerr=np.abs(ends - heights), fmt="none", ecolor=_DARK, capsize=3, linewidth=1)
-    names = [f"{textwrap.fill(name, _NAME)}\nn = {row['n']}".replace("$", r"\$") for name, row in rows.items()]
+    lacking = {name for name, row in rows.items() if cloud and "system" not in row}
+    names = [
+        f"{textwrap.fill(name, _NAME)}\nn = {row['n']}" + ("\n(no cloud\nanswers)" if name in lacking else "") for name, row in rows.items()
+    ]
+    names = [name.replace("$", r"\$") for name in names]
     ax.set_xticks(np.arange(len(rows)), names, fontsize=9)
     ax.set(ylabel="right answers (%)", ylim=(0, 104), yticks=range(0, 101, 20))
     ax.grid(visible=False, axis="x")

@@ -20,7 +20,7 @@ def edge_alone(report: Mapping[str, Any]) -> list[str]:
         [
             name,
             str(row["n"]),
-            *([] if single else [NONE if row["tau"] is None else f"{row['tau']:.4g}"]),
+            *([] if single else [NONE if row["tau"] is None else f"{row['tau']:.6g}"]),
             share(row["accuracy"], row["accuracy_ci"]),
             percent(row["chance"]),
             f"{percent(row['kept_share'])} (n = {row['kept']})",
