@@ -61,6 +61,7 @@ def test_the_defaults_are_fine():
         ({"edge": {"model": "/no/such/folder"}}, "edge.model '/no/such/folder' is neither a folder with a model nor a model id"),
         ({"edge": {"model": "docs"}}, "edge.model 'docs' is neither a folder with a model nor a model id"),
         ({"edge": {"model": "nobody/nothing"}}, "edge.model 'nobody/nothing' is neither"),
+        ({"edge": {"cache_dir": "README.md/cache"}}, "the builtin model cannot be written to its cache folder (Not a directory)"),
         ({"edge": {"device": "cuda:7"}}, "edge.device is 'cuda:7', but this torch sees no CUDA device"),
         ({"edge": {"device": "toaster"}}, "edge.device 'toaster' is not a device"),
         ({"edge": {"adapter": "/no/such/adapter"}}, "edge.adapter '/no/such/adapter' could not be merged"),
