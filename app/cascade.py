@@ -5,6 +5,7 @@ reasons confident / low_confidence / forced / edge_failed, a failure in `degrade
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from app.errors import (
     BudgetExhausted,
     CircuitOpen,
     CloudError,
+    CloudMisconfigured,
     CloudRejected,
     CloudTimeout,
     CloudUnavailable,
@@ -27,6 +29,8 @@ from app.errors import (
 )
 from app.policy import Policy
 
+logger = logging.getLogger("foggate.cloud")
+
 # Kept back from the cloud's share of the deadline, so that a degraded answer still leaves in time.
 REPLY_RESERVE_S = 0.1
 
@@ -34,6 +38,7 @@ DEGRADED_REASONS: dict[type[CloudError], Reason] = {
     CloudTimeout: Reason.CLOUD_TIMEOUT,
     CloudUnavailable: Reason.CLOUD_UNAVAILABLE,
     CloudRejected: Reason.CLOUD_REJECTED,
+    CloudMisconfigured: Reason.CLOUD_MISCONFIGURED,
     CloudUnparsable: Reason.CLOUD_UNPARSABLE,
     CircuitOpen: Reason.CIRCUIT_OPEN,
     BudgetExhausted: Reason.BUDGET_EXHAUSTED,
@@ -48,9 +53,12 @@ class OnCloudFailure(StrEnum):
 
 
 class Edge(Protocol):
-    """The small model. Raises Overloaded, Draining, NotReady, InvalidQuestion or EdgeError."""
+    """The small model. Raises Overloaded, Draining, NotReady, InvalidQuestion or EdgeError.
 
-    async def verdict(self, question: Question, deadline: Deadline) -> EdgeReply: ...
+    A question that yields takes no place from one that does not: it is refused (Overloaded) while others wait, and asked again.
+    """
+
+    async def verdict(self, question: Question, deadline: Deadline, *, yields: bool = False) -> EdgeReply: ...
 
 
 class Cloud(Protocol):
@@ -92,6 +100,7 @@ class Cascade:
         route: RouteRequest = RouteRequest.AUTO,
         deadline_s: float | None = None,
         allowance: Sequence[Bound] = (),
+        yields: bool = False,
     ) -> Outcome:
         """Answer one question.
 
@@ -101,6 +110,7 @@ class Cascade:
             route: the side that the caller wants.
             deadline_s: may shorten the gateway's deadline.
             allowance: bounds on the caller's own cloud calls; where one is reached, the caller gets no cloud call.
+            yields: whether other questions go first at the edge; see `Edge`.
 
         Raises:
             DeadlineExceeded: no answer in time, not even the edge's.
@@ -110,7 +120,7 @@ class Cascade:
         """
         started = time.monotonic()
         deadline = Deadline.after(min(self.deadline_s, deadline_s or self.deadline_s))
-        reply, decision = await self._decide(question, tau, route, deadline)
+        reply, decision = await self._decide(question, tau, route, deadline, yields=yields)
         cloud_reply, cloud_s, failure = None, None, None
         if decision.route is Route.CLOUD:
             asked = time.monotonic()
@@ -136,12 +146,12 @@ class Cascade:
         )
 
     async def _decide(
-        self, question: Question, tau: float | None, route: RouteRequest, deadline: Deadline
+        self, question: Question, tau: float | None, route: RouteRequest, deadline: Deadline, *, yields: bool
     ) -> tuple[EdgeReply | None, Decision]:
         """The edge's say and the policy's. The edge is asked even when the cloud is forced: it is the fallback."""
         try:
             async with asyncio.timeout(deadline.remaining()):
-                reply = await self.edge.verdict(question, deadline)
+                reply = await self.edge.verdict(question, deadline, yields=yields)
         except TimeoutError:
             raise DeadlineExceeded("no answer within the deadline") from None
         except EdgeError:
@@ -168,6 +178,10 @@ class Cascade:
             error: CloudError = CloudTimeout("the cloud did not answer within the deadline")
         except CloudError as failed:
             error = failed
+        except Exception:
+            # Whatever the cloud's side does wrong, there is an edge answer.
+            logger.exception("a bug: the cloud could not be asked")
+            error = CloudUnavailable("the cloud could not be asked")
         if not has_fallback or self.on_cloud_failure is OnCloudFailure.ERROR:
             raise error
         return None, DEGRADED_REASONS[type(error)]

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.environment import CALLER_KEY, CONFIG_FILE, PREFIX, given, is_of_orchestrator
 from app.errors import ConfigError
+from app.files import NotText, read_text
 from app.masking import mask_model, mask_text
 from app.settings import DomainSettings, EndpointSettings, PriceSettings, Settings
 
@@ -106,9 +107,11 @@ class _Loader(yaml.SafeLoader):
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping that a YAML file holds; an empty file is an empty mapping. Raises ConfigError."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)  # noqa: S506  # a safe loader
-    except (OSError, UnicodeDecodeError) as error:
+        content = yaml.load(read_text(path), _Loader)  # noqa: S506  # a safe loader
+    except (OSError, NotText) as error:
         raise ConfigError(f"the configuration file {path} cannot be read ({error})") from None
+    except RecursionError:
+        raise ConfigError(f"the configuration file {path} is nested too deeply") from None
     except yaml.YAMLError as error:
         # The error's own text quotes the file, which may hold a password in a URL.
         mark = getattr(error, "problem_mark", None)
@@ -198,7 +201,7 @@ def sentences(error: ValidationError, model: type[BaseModel]) -> str:
 def _sentence(error: dict[str, Any], paths: list[str]) -> str:
     path = ".".join(str(part) for part in error["loc"])
     if error["type"] != "extra_forbidden":
-        return f"{path}: {error['msg']}"
+        return f"{path}: {str(error['msg']).removeprefix('Value error, ')}"
     # First among its siblings, then anywhere: `tau: 0.3` at the top was meant as policy.tau.
     parent, _, key = path.rpartition(".")
     siblings = [p for p in {".".join(full.split(".")[: path.count(".") + 1]) for full in paths} if p.rpartition(".")[0] == parent]

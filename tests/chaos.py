@@ -76,7 +76,16 @@ class World:
     def start_cloud(self, *options):
         self.number += 1
         self.cloud = Process(
-            self.folder, f"cloud{self.number}", "demo-cloud", "--port", str(self.cloud_port), "--latency-ms", "20", *options
+            self.folder,
+            f"cloud{self.number}",
+            "demo-cloud",
+            "--port",
+            str(self.cloud_port),
+            "--unknown",
+            "random",
+            "--latency-ms",
+            "20",
+            *options,
         )
         return self.cloud.url()
 

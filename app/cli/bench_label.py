@@ -6,6 +6,7 @@ from typing import Any
 
 from app.build import build_engine, load_edge_model
 from app.cli.bench import ratio
+from app.cli.hardware import describe_hardware
 from app.cloud.bank import SHIPPED_BANK, load_rows
 from app.domain import Question
 from app.settings import Settings
@@ -20,6 +21,7 @@ def bench_label(settings: Settings, *, pairs: int, questions: int, samples: int,
     Raises:
         ConfigError: the model cannot be loaded.
     """
+    began = time.monotonic()
     loaded = load_edge_model(settings)
     import torch  # after the wait policy is set, which it reads at its import
 
@@ -56,6 +58,8 @@ def bench_label(settings: Settings, *, pairs: int, questions: int, samples: int,
                 if repetition >= 0:
                     seconds[name].append(time.perf_counter() - started)
     return {
+        "elapsed_s": round(time.monotonic() - began, 1),
+        "hardware": describe_hardware(str(model.device)),
         "model": loaded.name,
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),

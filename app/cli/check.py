@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from app.build import build_budget, build_shared_cloud, find_edge_model
+from app.build import build_budget, build_cloud, find_edge_model
 from app.calibration import Calibration
 from app.configuration import unknown_variables
 from app.counts import Counts
@@ -81,7 +81,7 @@ async def _cloud(settings: Settings) -> None:
     counts = Counts(settings.limits.store)
     try:
         build_budget(settings, counts, on_change=lambda _: None)
-        cloud = build_shared_cloud(settings, Metrics(), None, counts)
+        cloud = build_cloud(settings, Metrics())
         if cloud is not None:
             await cloud.close()
     finally:

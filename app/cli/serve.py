@@ -29,7 +29,7 @@ from app.settings import CloudSettings, Settings
 
 log = structlog.get_logger("foggate")
 
-# Two questions of the shipped bank: by default the builtin model keeps the first and passes on the second.
+# Two questions of the shipped bank: by default the builtin model keeps the first and escalates the second.
 EDGE_EXAMPLE = {
     "question": "Which fraction equals 0.75?",
     "options": ["2/3", "7/10", "4/5", "3/4"],
@@ -103,10 +103,10 @@ def leaving_loads_behind(ready: Callable[[], bool]) -> Iterator[None]:
 
 @contextmanager
 def _demo_process() -> Iterator[str]:
-    """The stand-in cloud as a process of its own, as the real one would be. Yields its base URL."""
+    """The mock cloud as a process of its own, as the real one would be. Yields its base URL."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    # A process group of its own: Ctrl-C must reach the gateway first, which may still be asking the stand-in.
+    # A process group of its own: Ctrl-C must reach the gateway first, which may still be asking the mock cloud.
     process = subprocess.Popen(
         [sys.executable, "-m", "app", "demo-cloud", "--port", str(port)], start_new_session=True, stdout=subprocess.DEVNULL
     )
@@ -116,10 +116,10 @@ def _demo_process() -> Iterator[str]:
                 if attempt.connect_ex(("127.0.0.1", port)) == 0:
                     break
             if process.poll() is not None:
-                raise ConfigError("the stand-in cloud did not start")
+                raise ConfigError("the mock cloud did not start")
             time.sleep(0.1)
         else:
-            raise ConfigError("the stand-in cloud did not start in time")
+            raise ConfigError("the mock cloud did not start in time")
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         process.terminate()
@@ -133,6 +133,7 @@ def run_demo(
     port: int,
     banks: list[Path],
     accuracy: float,
+    guess: bool,
     recorded: str | None,
     latency_ms: float,
     latency_sigma: float,
@@ -140,15 +141,15 @@ def run_demo(
     retry_after_s: int,
     seed: int,
 ) -> None:
-    """Serve the stand-in until a signal ends it. Raises ConfigError."""
+    """Serve the mock cloud until a signal ends it. Raises ConfigError."""
     configure_logging("warning")
-    bank = Bank(load_rows(banks or [SHIPPED_BANK]), accuracy=accuracy, recorded=recorded, seed=seed)
+    bank = Bank(load_rows(banks or [SHIPPED_BANK]), accuracy=accuracy, recorded=recorded, seed=seed, guess=guess)
     rates = parse_faults(faults)
     app = create_demo(bank, faults=rates, latency_ms=latency_ms, latency_sigma=latency_sigma, retry_after_s=retry_after_s, seed=seed)
     listener = listen(host, port)
     what = f"replaying {recorded}" if recorded else f"accuracy {accuracy:g}"
     console.print(
-        f"stand-in cloud at http://{host}:{listener.getsockname()[1]}/v1 ({len(bank)} questions, {what}), pid {os.getpid()}",
+        f"mock cloud at http://{host}:{listener.getsockname()[1]}/v1 ({len(bank)} questions, {what}), pid {os.getpid()}",
         highlight=False,
     )
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)

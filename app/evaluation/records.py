@@ -119,7 +119,7 @@ def _lines(path: Path, *, unended: bool) -> Iterator[tuple[int, Record]]:
 def _parsed(line: bytes) -> Record | None:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and isinstance(record.get("id"), str) else None
 

@@ -30,10 +30,14 @@ UNSURE = {"question": "Who knows", "options": ["a", "b", "c"]}
 
 @contextlib.asynccontextmanager
 async def gateway(engine=None, *, ready=True, faults=None, cloud=True, latency_ms=0.0, **settings):
-    """A gateway with a stand-in cloud (`cloud`: its settings, or False for none); yields an HTTP client and the engine."""
+    """A gateway with a mock cloud (`cloud`: its settings, or False for none); yields an HTTP client and the engine."""
     engine = engine or FakeEngine()
     async with contextlib.AsyncExitStack() as stack:
-        url = await stack.enter_async_context(serving(create_demo(Bank([]), faults=faults or {}, latency_ms=latency_ms))) if cloud else None
+        url = (
+            await stack.enter_async_context(serving(create_demo(Bank([], guess=True), faults=faults or {}, latency_ms=latency_ms)))
+            if cloud
+            else None
+        )
         configured = Settings(
             **{
                 **settings,
@@ -505,7 +509,7 @@ async def test_the_metrics_count_what_happened():
         'foggate_requests_total{reason="confident",route="edge"} 2.0',
         'foggate_requests_total{reason="low_confidence",route="cloud"} 1.0',
         'foggate_rejected_total{reason="invalid_question"} 1.0',
-        'foggate_cloud_attempts_total{outcome="200"} 1.0',
+        'foggate_cloud_attempts_total{endpoint="default",outcome="200"} 1.0',
         'foggate_tau{domain="default"} 0.5',
         "foggate_confidence_count 3.0",
     ):
