@@ -211,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = exit_code(error)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"foggate: {where}{error.strerror or error}\n")
+        sys.stderr.write(f"foggate: {mask_text(where + str(error.strerror or error))}\n")
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Exception:
