@@ -170,7 +170,7 @@ def test_packages_that_are_not_installed_are_found():
 def test_the_command_prints_everything_and_says_what_is_wrong(tmp_path):
     config = tmp_path / "gateway.yaml"
     config.write_text(
-        "cloud: {base_url: 'https://user:canary-1@host/v1?api-key=canary-2', extra_body: {token: canary-3}}\n"
+        "cloud: {base_url: 'https://host/v1?code=canary-2', extra_body: {token: canary-3}}\nlimits: {store: 'redis://:canary-1@h/0'}\n"
         f"policy: {{calibration: {tmp_path}/none.json}}\nsecurity: {{keys: {tmp_path}/no-keys.json}}\n"
     )
     port = str(free_port())
