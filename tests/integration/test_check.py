@@ -68,6 +68,9 @@ def test_the_defaults_are_fine():
         ({"edge": {"adapter": "docs"}}, "the adapter 'docs'"),
         ({"limits": {"store": "redis://host:port/0"}}, "limits.store is not a URL of a Redis server"),
         ({"limits": {"store": "redis://:s3cret@host:99999999/0"}}, "limits.store is not a URL"),
+        ({"limits": {"store": "redis://:s3cret@host/0"}}, "limits.store is not a URL"),
+        ({"limits": {"store": "rediss://:s3cret@:6379"}}, "limits.store is not a URL"),
+        ({"limits": {"store": "redis://:s3cret/@host:6379/0"}}, "limits.store is not a URL"),
         ({"cloud": {"budget": {"cost_per_day": 1.0}}}, "cloud.budget.cost_per_day needs the prices"),
     ],
 )
@@ -170,7 +173,7 @@ def test_packages_that_are_not_installed_are_found():
 def test_the_command_prints_everything_and_says_what_is_wrong(tmp_path):
     config = tmp_path / "gateway.yaml"
     config.write_text(
-        "cloud: {base_url: 'https://host/v1?code=canary-2', extra_body: {token: canary-3}}\nlimits: {store: 'redis://:canary-1@h/0'}\n"
+        "cloud: {base_url: 'https://host/v1?code=canary-2', extra_body: {token: canary-3}}\nlimits: {store: 'redis://:canary-1@h:6379/0'}\n"
         f"policy: {{calibration: {tmp_path}/none.json}}\nsecurity: {{keys: {tmp_path}/no-keys.json}}\n"
     )
     port = str(free_port())
