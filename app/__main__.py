@@ -270,7 +270,7 @@ def _code_of(arguments: Sequence[str] | None) -> int:
         return exit_code(error)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"foggate: {where}{error.strerror or error}\n")
+        sys.stderr.write(f"foggate: {mask_text(where + str(error.strerror or error))}\n")
     except KeyboardInterrupt:
         return interrupts.INTERRUPTED
     except Exception:

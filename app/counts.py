@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from limits import RateLimitItem
 from limits.aio.strategies import FixedWindowRateLimiter
+from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
 
 from app.errors import ConfigError
@@ -50,8 +51,12 @@ class Counts:
 
     def __init__(self, uri: str = MEMORY, *, leave_alone_s: float = _LEAVE_ALONE_S) -> None:
         self._own = _limiter(MEMORY)
-        self._pool = None if uri == MEMORY else _pool(uri)
-        self._shared = self._pool and _limiter(uri, implementation="redispy", connection_pool=self._pool)
+        try:
+            self._pool = None if uri == MEMORY else _pool(uri)
+            self._shared = self._pool and _limiter(uri, implementation="redispy", connection_pool=self._pool)
+        except (ValueError, TypeError, ConfigurationError):
+            # The error's own text may hold a piece of the URL, and that may be the password.
+            raise ConfigError("limits.store is not a URL of a Redis server: redis://[user:password@]host:port/db is the form") from None
         self._shared_from = 0.0
         self._leave_alone_s = leave_alone_s
 
@@ -120,11 +125,7 @@ def _pool(uri: str) -> Any:
         from redis.asyncio import BlockingConnectionPool  # an extra
     except ModuleNotFoundError:
         raise ConfigError("limits.store in Redis needs its client: pip install 'foggate[redis]'") from None
-    try:
-        return BlockingConnectionPool.from_url(uri, max_connections=_CONNECTIONS, timeout=_PATIENCE_S)
-    except (ValueError, TypeError):
-        # The error's own text may hold a piece of the URL, and that may be the password.
-        raise ConfigError("limits.store is not a URL of a Redis server: redis://[user:password@]host:port/db is the form") from None
+    return BlockingConnectionPool.from_url(uri, max_connections=_CONNECTIONS, timeout=_PATIENCE_S)
 
 
 def _limiter(uri: str, **options: Any) -> FixedWindowRateLimiter:

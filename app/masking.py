@@ -38,6 +38,8 @@ _ASSIGNED = re.compile(
 )
 _RUN = re.compile(r"[A-Za-z0-9]{28,}")
 _MIN_DIGITS = 3
+# `key=abc`.
+_MIN_FOUND = 7
 _MIN_KNOWN = 5
 
 
@@ -71,8 +73,12 @@ def mask_text(text: str, known: Iterable[str] = ()) -> str:
         text = text.replace(secret, MASK)
     if "://" in text:
         text = re.sub(r"\S+", lambda run: _mask_run(run[0]), text)
+    # Most values of a log line are shorter than anything that these find, and a line is written for every request.
+    if len(text) < _MIN_FOUND:
+        return text
     text = _MARKED.sub(MASK, text)
-    text = _ASSIGNED.sub(rf"\g<1>{MASK}", text)
+    if "=" in text or ":" in text:
+        text = _ASSIGNED.sub(rf"\g<1>{MASK}", text)
     return _RUN.sub(lambda run: MASK if _looks_random(run[0]) else run[0], text)
 
 

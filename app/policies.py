@@ -51,7 +51,9 @@ def calibration_of(
             )
         return named
     shipped = shipped_calibration(settings)
-    return shipped if shipped is not None and shipped.edge_fingerprint == fingerprint else None
+    if shipped is None or shipped.edge_fingerprint != fingerprint:
+        return None
+    return shipped if prompt_fingerprint in {None, shipped.prompt_fingerprint} else None
 
 
 def shipped_calibration(settings: Settings) -> Calibration | None:

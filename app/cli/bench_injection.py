@@ -21,7 +21,13 @@ def bench_injection(settings: Settings, *, data: Questions, limit: int) -> dict[
     with working(loading(settings), at_once=True):
         loaded = load_edge_model(settings)
         engine = build_engine(settings, loaded)
-    calibration = calibration_of(settings, load_calibration(settings), edge_model=loaded.name, fingerprint=loaded.fingerprint)
+    calibration = calibration_of(
+        settings,
+        load_calibration(settings),
+        edge_model=engine.name,
+        fingerprint=engine.fingerprint,
+        prompt_fingerprint=engine.prompt_fingerprint,
+    )
     policy = build_policy(settings, calibration)
     of = len(items) * (len(ATTACKS) + 1)
     with bars() as progress:

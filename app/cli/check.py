@@ -10,7 +10,7 @@ from app.build import build_budget, build_cloud, find_edge_model
 from app.calibration import Calibration
 from app.configuration import unknown_variables
 from app.counts import Counts
-from app.edge.builtin import BUILTIN, BUILTIN_BASE, default_cache_dir, is_converted
+from app.edge.builtin import BUILTIN, BUILTIN_BASE, check_cache, default_cache_dir, is_converted
 from app.errors import ConfigError, FogGateError
 from app.exposure import check_exposure
 from app.keys import KeyRing, read_keys
@@ -91,7 +91,9 @@ async def _cloud(settings: Settings) -> None:
 def _edge(settings: Settings, named: Calibration | None, findings: Findings) -> None:
     edge = settings.edge
     builtin = edge.model in {BUILTIN, BUILTIN_BASE}
-    if builtin and not is_converted(edge.cache_dir or default_cache_dir()):
+    cache = edge.cache_dir or default_cache_dir()
+    if builtin and not is_converted(cache):
+        check_cache(cache)
         findings.notes.append("the builtin model is not in its cache folder yet: the first start fetches and converts it")
         return
     if builtin and edge.adapter is None and edge.device in {"auto", "cpu"} and named is None:

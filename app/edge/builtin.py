@@ -46,6 +46,20 @@ def is_converted(cache_dir: Path) -> bool:
     return (cache_dir / FOLDER).is_dir()
 
 
+def check_cache(cache_dir: Path) -> None:
+    """Whether the builtin model can be written. Raises ConfigError as `ensure_builtin` does."""
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache_dir):
+            pass
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> ConfigError:
+    return ConfigError(f"the builtin model cannot be written to its cache folder ({error.strerror}); set edge.cache_dir")
+
+
 def ensure_builtin(cache_dir: Path, make: Callable[[Path], Path] | None = None) -> Path:
     """The folder with the converted model (bf16 safetensors and tokenizer), made on first use.
 
@@ -69,7 +83,7 @@ def ensure_builtin(cache_dir: Path, make: Callable[[Path], Path] | None = None) 
                 with tempfile.TemporaryDirectory(dir=cache_dir, prefix=_SCRATCH) as scratch:
                     (make or _make)(Path(scratch)).rename(final)
     except OSError as error:
-        raise ConfigError(f"the builtin model cannot be written to its cache folder ({error.strerror}); set edge.cache_dir") from error
+        raise _unwritable(error) from error
     return final
 
 

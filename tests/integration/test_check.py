@@ -61,12 +61,16 @@ def test_the_defaults_are_fine():
         ({"edge": {"model": "/no/such/folder"}}, "edge.model '/no/such/folder' is neither a folder with a model nor a model id"),
         ({"edge": {"model": "docs"}}, "edge.model 'docs' is neither a folder with a model nor a model id"),
         ({"edge": {"model": "nobody/nothing"}}, "edge.model 'nobody/nothing' is neither"),
+        ({"edge": {"cache_dir": "README.md/cache"}}, "the builtin model cannot be written to its cache folder (Not a directory)"),
         ({"edge": {"device": "cuda:7"}}, "edge.device is 'cuda:7', but this torch sees no CUDA device"),
         ({"edge": {"device": "toaster"}}, "edge.device 'toaster' is not a device"),
         ({"edge": {"adapter": "/no/such/adapter"}}, "edge.adapter '/no/such/adapter' could not be merged"),
         ({"edge": {"adapter": "docs"}}, "the adapter 'docs'"),
         ({"limits": {"store": "redis://host:port/0"}}, "limits.store is not a URL of a Redis server"),
         ({"limits": {"store": "redis://:s3cret@host:99999999/0"}}, "limits.store is not a URL"),
+        ({"limits": {"store": "redis://:s3cret@host/0"}}, "limits.store is not a URL"),
+        ({"limits": {"store": "rediss://:s3cret@:6379"}}, "limits.store is not a URL"),
+        ({"limits": {"store": "redis://:s3cret/@host:6379/0"}}, "limits.store is not a URL"),
         ({"cloud": {"budget": {"cost_per_day": 1.0}}}, "cloud.budget.cost_per_day needs the prices"),
     ],
 )
@@ -169,7 +173,7 @@ def test_packages_that_are_not_installed_are_found():
 def test_the_command_prints_everything_and_says_what_is_wrong(tmp_path):
     config = tmp_path / "gateway.yaml"
     config.write_text(
-        "cloud: {base_url: 'https://user:canary-1@host/v1?api-key=canary-2', extra_body: {token: canary-3}}\n"
+        "cloud: {base_url: 'https://host/v1?code=canary-2', extra_body: {token: canary-3}}\nlimits: {store: 'redis://:canary-1@h:6379/0'}\n"
         f"policy: {{calibration: {tmp_path}/none.json}}\nsecurity: {{keys: {tmp_path}/no-keys.json}}\n"
     )
     port = str(free_port())

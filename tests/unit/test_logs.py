@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -126,25 +127,19 @@ def test_text_is_for_people(written):
     assert line[:4].isdigit()
 
 
-class Terminal:
-    def __init__(self, stream, tty):
-        self._stream, self._tty = stream, tty
-
-    def isatty(self):
-        return self._tty
-
-    def __getattr__(self, name):
-        return getattr(self._stream, name)
-
-
 @pytest.mark.parametrize(
     ("tty", "form", "json_expected"), [(True, "auto", False), (False, "auto", True), (True, "json", True), (False, "text", False)]
 )
-def test_auto_is_text_on_a_terminal_only(written, capsys, monkeypatch, tty, form, json_expected):
-    monkeypatch.setattr(sys, "stderr", Terminal(sys.stderr, tty))
-    written.configure(wanted=form)
-    logging.getLogger("foggate").warning("hello")
-    assert capsys.readouterr().err.startswith("{") is json_expected
+def test_auto_is_text_on_a_terminal_only(written, monkeypatch, tty, form, json_expected):
+    reads, writes = os.openpty() if tty else os.pipe()
+    with os.fdopen(writes, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        written.configure(wanted=form)
+        logging.getLogger("foggate").warning("hello")
+        line = os.read(reads, 4096)
+    os.close(reads)
+    assert line.startswith(b"{") is json_expected
+    assert b"hello" in line
 
 
 def test_secrets_are_masked_in_messages_values_and_exceptions(written):

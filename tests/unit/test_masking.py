@@ -99,11 +99,11 @@ def everything_secret():
     return {
         "cloud": {
             "base_url": f"https://user:{CANARY}7@host/v1?api-key={CANARY}8",
-            "api_key": CANARY + "9",
             "extra_headers": {"x-custom": CANARY + "a"},
             "extra_body": free,
             "endpoints": {
-                "b": {"base_url": f"https://{CANARY}b@host/v1", "api_key": CANARY + "c", "extra_headers": {"cookie": CANARY + "d"}}
+                "b": {"base_url": f"https://{CANARY}b@host/v1", "extra_headers": {"x-cookie": CANARY + "d"}},
+                "c": {"base_url": f"https://host/v1?code={CANARY}9", "api_key": CANARY + "c"},
             },
         },
         "limits": {"store": f"redis://:{CANARY}e@redis:6379/0?x={CANARY}f"},
@@ -112,7 +112,7 @@ def everything_secret():
 
 def test_no_secret_is_shown_by_the_settings_however_they_are_printed():
     settings = Settings(**everything_secret())
-    assert settings.cloud.api_key.get_secret_value() == CANARY + "9"
+    assert settings.cloud.endpoints["c"].api_key.get_secret_value() == CANARY + "c"
     shown = effective(settings)
     try:
         raise ValueError(settings)

@@ -111,6 +111,12 @@ def test_it_is_not_looked_at_for_other_weights():
     assert chosen(fingerprint="000000000000") is None, "an adapter of one's own on the builtin model"
 
 
+def test_it_is_not_looked_at_for_another_rendering_of_the_prompt():
+    given = {"edge_model": NAME, "fingerprint": SHIPPED.edge_fingerprint}
+    assert calibration_of(Settings(), None, **given, prompt_fingerprint=SHIPPED.prompt_fingerprint) == SHIPPED
+    assert calibration_of(Settings(), None, **given, prompt_fingerprint="000000000000") is None
+
+
 def test_a_named_calibration_wins_and_is_checked():
     named = SHIPPED.model_copy(update={"tau": 0.123})
     policy = {"calibration": "c.json", "tau": 0.5}
@@ -140,4 +146,5 @@ def test_the_loaded_builtin_is_what_the_shipped_calibration_is_for():
     engine = load_engine(settings)
     assert engine.name == NAME
     assert chosen(edge_model=engine.name, fingerprint=engine.fingerprint) == SHIPPED
+    assert engine.prompt_fingerprint == SHIPPED.prompt_fingerprint
     assert load_engine(Settings(edge={"model": "builtin-base"})).name == "smollm2-135m-instruct"
