@@ -1,17 +1,24 @@
 """Settings → the parts of a gateway, one function each. `Settings` stops here and in `main.py`."""
 
+import asyncio
+import contextlib
 import logging
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
 
 from app.cloud.breaker import Breaker, State
-from app.cloud.budget import MICRO, Budget, BudgetedCloud, Kind, Price
+from app.cloud.budget import MICRO, Budget, BudgetedCloud, CallPurse, Kind, Price
+from app.cloud.call import Attempt
 from app.cloud.client import CloudClient
 from app.cloud.endpoint import Endpoint
+from app.cloud.formats import AnswerFormat, FormatChoice
+from app.cloud.probe import find_formats
+from app.cloud.request import RequestSettings
 from app.cloud.retry_budget import RetryBudget
 from app.cloud.shared import SharedCloud
 from app.counts import Counts
@@ -20,13 +27,15 @@ from app.edge.builtin import default_cache_dir
 from app.edge.runner import Engine
 from app.edge.threads import set_threads, set_wait_policy
 from app.errors import ConfigError
+from app.header_values import merged
+from app.logs import adopt_libraries
 from app.metrics import Metrics
 from app.prompt import PromptFamily
 from app.settings import CloudSettings, EndpointSettings, Settings
 
 if TYPE_CHECKING:
     from app.edge.engine import VerdictEngine
-    from app.edge.loader import LoadedModel
+    from app.edge.loader import FoundModel, LoadedModel
 
 logger = logging.getLogger("foggate.cloud")
 
@@ -44,6 +53,8 @@ def load_edge_model(settings: Settings, *, device: str | None = None) -> "Loaded
     # just set when torch is imported.
     from app.edge.loader import load_model
 
+    # Their import gave some libraries handlers of their own.
+    adopt_libraries()
     return load_model(
         edge.model,
         cache_dir=edge.cache_dir or default_cache_dir(),
@@ -51,6 +62,27 @@ def load_edge_model(settings: Settings, *, device: str | None = None) -> "Loaded
         family=None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family),
         device=device or edge.device,
         dtype=edge.dtype,
+    )
+
+
+def find_edge_model(settings: Settings) -> "FoundModel":
+    """The configured edge model as far as it can be known without reading its weights; the configured device is tried.
+
+    Raises:
+        ConfigError: the model cannot be loaded; one sentence for a person.
+    """
+    edge = settings.edge
+    set_wait_policy(edge.wait_policy)
+    from app.edge.devices import resolve_device  # torch, as above
+    from app.edge.loader import find_model
+
+    adopt_libraries()
+    resolve_device(edge.device)
+    return find_model(
+        edge.model,
+        cache_dir=edge.cache_dir or default_cache_dir(),
+        adapter=edge.adapter,
+        family=None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family),
     )
 
 
@@ -76,22 +108,69 @@ def build_cloud(settings: Settings, metrics: Metrics, *, offline: bool = False) 
         metrics: where attempts and breakers are shown.
         offline: for a run that nobody waits for: it retries as often as `cloud.max_attempts` says and never gives an
             endpoint up.
+
+    Raises:
+        ConfigError: the proxies of the environment cannot be used.
     """
     cloud = settings.cloud
     if cloud.base_url is None:
         return None
-    first = EndpointSettings(base_url=cloud.base_url, api_key=cloud.api_key, priority=0, extra_headers=cloud.extra_headers)
-    named = sorted({"default": first, **cloud.endpoints}.items(), key=lambda pair: pair[1].priority)
     return CloudClient(
-        [_endpoint(name, endpoint, cloud, metrics, offline=offline) for name, endpoint in named],
+        [_endpoint(name, endpoint, cloud, metrics, offline=offline) for name, endpoint in _named(cloud)],
         metrics,
         retry_budget=RetryBudget(math.inf if offline else cloud.retry_budget),
         timeout_s=cloud.timeout_s,
         max_attempts=cloud.max_attempts,
         max_in_flight=cloud.max_in_flight,
         longest_s=math.inf if offline else settings.deadline_ms / 1000,
-        extra_body=cloud.extra_body,
+        request=request_settings(cloud),
     )
+
+
+def build_single_clients(settings: Settings) -> list[Callable[[Callable[[Attempt], None]], CloudClient]]:
+    """For each endpoint, in their order, what makes a client that asks it alone, without retries, given who is told of its attempts."""
+    cloud = settings.cloud
+
+    def client_of(name: str, endpoint: EndpointSettings, on_attempt: Callable[[Attempt], None]) -> CloudClient:
+        metrics = Metrics()
+        # Two attempts: one more without the form of answer that the endpoint refused.
+        return CloudClient(
+            [_endpoint(name, endpoint, cloud, metrics, offline=True)],
+            metrics,
+            retry_budget=RetryBudget(0),
+            timeout_s=cloud.timeout_s,
+            max_attempts=2,
+            request=request_settings(cloud),
+            on_attempt=on_attempt,
+        )
+
+    return [partial(client_of, name, endpoint) for name, endpoint in _named(cloud)]
+
+
+def _named(cloud: CloudSettings) -> list[tuple[str, EndpointSettings]]:
+    """Every endpoint with its name, in the order in which they are asked."""
+    if cloud.base_url is None:
+        return []
+    first = EndpointSettings(base_url=cloud.base_url, api_key=cloud.api_key, priority=0)
+    return sorted({"default": first, **cloud.endpoints}.items(), key=lambda pair: pair[1].priority)
+
+
+@contextlib.asynccontextmanager
+async def formats_found(cloud: CloudSettings, client: CloudClient | None, budget: Budget) -> AsyncIterator[None]:
+    """While this is open, the endpoints are asked which answer format they take, where that is configured; nobody waits for it."""
+    wanted = client is not None and cloud.answer_format == "auto" and cloud.answer_format_probe
+    asking = asyncio.create_task(find_formats(client, CallPurse(budget, ()))) if client is not None and wanted else None
+    try:
+        yield
+    finally:
+        if asking is not None:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+
+def request_settings(cloud: CloudSettings) -> RequestSettings:
+    """What every request to the cloud is made with."""
+    return RequestSettings(cloud.max_tokens, cloud.top_logprobs, cloud.extra_body)
 
 
 def cloud_models(settings: Settings) -> str:
@@ -101,7 +180,7 @@ def cloud_models(settings: Settings) -> str:
 
 
 def build_budget(settings: Settings, counts: Counts, *, on_change: Callable[[bool], None]) -> Budget | None:
-    """The cloud's budget, or None where none is configured.
+    """The cloud's budget, or None where neither a bound nor a price is configured.
 
     Raises:
         ConfigError: a budget of money without prices.
@@ -119,7 +198,7 @@ def build_budget(settings: Settings, counts: Counts, *, on_change: Callable[[boo
             bounds.append((kind, item(amount, namespace=f"foggate-{kind}")))  # type: ignore[arg-type]  # a tuple's literals widen
     if given.cost_per_day is not None and not settings.prices:
         raise ConfigError("cloud.budget.cost_per_day needs the prices of the cloud's models: set prices")
-    if not bounds:
+    if not bounds and not settings.prices:
         return None
     return Budget(
         bounds,
@@ -130,19 +209,9 @@ def build_budget(settings: Settings, counts: Counts, *, on_change: Callable[[boo
     )
 
 
-def build_shared_cloud(settings: Settings, metrics: Metrics, budget: Budget | None, counts: Counts) -> SharedCloud | None:
-    """The cloud of a gateway: identical questions ask it once, while there is budget.
-
-    Args:
-        settings: the cloud's.
-        metrics: where its parts count.
-        budget: of the whole gateway; None bounds nothing.
-        counts: where the calls of each key are counted.
-    """
-    client = build_cloud(settings, metrics)
-    if client is None:
-        return None
-    upstream = BudgetedCloud(client, budget or Budget((), counts))
+def build_shared_cloud(settings: Settings, client: CloudClient, metrics: Metrics, budget: Budget) -> SharedCloud:
+    """The cloud of a gateway: identical questions ask it once, while there is budget."""
+    upstream = BudgetedCloud(client, budget)
     cloud = settings.cloud
     return SharedCloud(
         upstream, metrics, longest_s=settings.deadline_ms / 1000, cache_entries=cloud.cache_entries, cache_ttl_s=cloud.cache_ttl_s
@@ -167,7 +236,10 @@ def _endpoint(name: str, endpoint: EndpointSettings, cloud: CloudSettings, metri
         on_change=on_change,
     )
     key = endpoint.api_key.get_secret_value() if endpoint.api_key else None
-    return Endpoint(name, str(endpoint.base_url), endpoint.model or cloud.model, breaker, key, endpoint.extra_headers)
+    headers = merged(cloud.extra_headers, endpoint.extra_headers)
+    wanted = AnswerFormat(cloud.answer_format) if cloud.answer_format != "auto" else AnswerFormat.TEXT
+    form = FormatChoice(wanted, name=name, how="not probed" if cloud.answer_format == "auto" else "setting")
+    return Endpoint(name, str(endpoint.base_url), endpoint.model or cloud.model, breaker, key, headers, form=form)
 
 
 def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:

@@ -36,31 +36,40 @@ class Target(_Part):
     delta: Share | None = None
     per_domain: bool = False
 
-    def outcome(self, *, cloud_rate_ci: Interval, accuracy_ci: Interval, edge_error_ci: Interval | None) -> Held:
-        """What 95 % intervals on the test half say of this target; nothing kept (None) says nothing of an edge error."""
-        allowed, found = {
+    def outcome(self, *, cloud_rate_ci: Interval | None, accuracy_ci: Interval | None, edge_error_ci: Interval | None) -> Held:
+        """What 95 % intervals on the test half say of this target; no interval (None) says nothing."""
+        allowed, interval = {
             "cloud_rate": ((self.value - RATE_TOLERANCE, self.value + RATE_TOLERANCE), cloud_rate_ci),
             "accuracy": ((self.value, 1.0), accuracy_ci),
-            "edge_error": ((0.0, self.value), edge_error_ci or (0.0, 1.0)),
+            "edge_error": ((0.0, self.value), edge_error_ci),
         }[self.kind]
+        found = interval or (0.0, 1.0)
         if allowed[0] <= found[0] and found[1] <= allowed[1]:
             return "held"
         return "refuted" if found[1] < allowed[0] or allowed[1] < found[0] else "not enough data"
 
 
 class Achieved(_Part):
-    """What thresholds do on test questions that they serve, which had no part in choosing them. Fractions; intervals are 95 %."""
+    """What thresholds do on test questions that they serve, which had no part in choosing them. Fractions; intervals are 95 %.
+
+    Attributes:
+        n_cloud: questions with a cloud answer, on which `accuracy` and `lift` are measured; None means all of them.
+        accuracy: None where no question has a cloud answer, and so is `lift`.
+        edge_error: None where nothing is kept.
+        lift_ci: None where the questions give no interval, as the other intervals are with fewer than two questions.
+    """
 
     n: int
+    n_cloud: int | None = None
     kept: int
     cloud_rate: float
-    cloud_rate_ci: Interval
-    accuracy: float
-    accuracy_ci: Interval
+    cloud_rate_ci: Interval | None
+    accuracy: float | None
+    accuracy_ci: Interval | None
     edge_error: float | None
     edge_error_ci: Interval | None
-    lift: float
-    lift_ci: Interval
+    lift: float | None
+    lift_ci: Interval | None
     held: Held
 
 
@@ -105,6 +114,8 @@ class Calibration(_Part):
     edge_adapter: str | None
     edge_fingerprint: str | None
     prompt_version: str
+    # Of the rendered prompts; files of earlier versions do not say.
+    prompt_fingerprint: str | None = None
     cloud_model: list[str]
     created: date
 
@@ -131,17 +142,31 @@ class Calibration(_Part):
         shown |= {"data_fingerprint", "created"}
         return self.model_dump(mode="json", include=shown)
 
-    def check(self, *, edge_model: str, fingerprint: str, prompt_version: str) -> None:
+    def check(self, *, edge_model: str, fingerprint: str, prompt_version: str, prompt_fingerprint: str | None = None) -> None:
         """Refuse another edge than the one that was calibrated.
 
         Args:
             edge_model: as answers name it, `base` or `base+adapter`.
             fingerprint: of the loaded weights.
             prompt_version: of the prompt that is served.
+            prompt_fingerprint: of the prompts as the model's chat template renders them; None where it is not known yet.
 
         Raises:
             ConfigError: what differs, both values.
         """
+        if found := self.difference(
+            edge_model=edge_model, fingerprint=fingerprint, prompt_version=prompt_version, prompt_fingerprint=prompt_fingerprint
+        ):
+            what, calibrated, served = found
+            raise ConfigError(
+                f"policy.calibration is for another {what}: it was made with {calibrated}, "
+                f"the gateway serves {served}; calibrate again or take the file out of the configuration"
+            )
+
+    def difference(
+        self, *, edge_model: str, fingerprint: str, prompt_version: str, prompt_fingerprint: str | None = None
+    ) -> tuple[str, str, str] | None:
+        """What another edge than the calibrated one differs in first, with the calibrated and the other value; None if in nothing."""
         model, adapter = split_name(edge_model)
         pairs = [
             ("edge model", self.edge_model, model),
@@ -149,12 +174,11 @@ class Calibration(_Part):
             ("prompt version", self.prompt_version, prompt_version),
             ("weights fingerprint", self.edge_fingerprint or fingerprint, fingerprint),
         ]
-        for what, calibrated, served in pairs:
-            if calibrated != served:
-                raise ConfigError(
-                    f"policy.calibration is for another {what}: it was made with {calibrated or 'none'}, "
-                    f"the gateway serves {served or 'none'}; calibrate again or take the file out of the configuration"
-                )
+        if self.prompt_fingerprint and prompt_fingerprint:
+            pairs.append(
+                ("rendering of the prompt (chat template, tokenizer or prompt family)", self.prompt_fingerprint, prompt_fingerprint)
+            )
+        return next(((what, mine or "none", other or "none") for what, mine, other in pairs if mine != other), None)
 
 
 _SCOPE_OF_VERSION_1 = (

@@ -18,6 +18,7 @@ from app.errors import (
     BudgetExhausted,
     CircuitOpen,
     CloudError,
+    CloudMisconfigured,
     CloudRejected,
     CloudTimeout,
     CloudUnavailable,
@@ -34,6 +35,7 @@ DEGRADED_REASONS: dict[type[CloudError], Reason] = {
     CloudTimeout: Reason.CLOUD_TIMEOUT,
     CloudUnavailable: Reason.CLOUD_UNAVAILABLE,
     CloudRejected: Reason.CLOUD_REJECTED,
+    CloudMisconfigured: Reason.CLOUD_MISCONFIGURED,
     CloudUnparsable: Reason.CLOUD_UNPARSABLE,
     CircuitOpen: Reason.CIRCUIT_OPEN,
     BudgetExhausted: Reason.BUDGET_EXHAUSTED,
@@ -48,9 +50,12 @@ class OnCloudFailure(StrEnum):
 
 
 class Edge(Protocol):
-    """The small model. Raises Overloaded, Draining, NotReady, InvalidQuestion or EdgeError."""
+    """The small model. Raises Overloaded, Draining, NotReady, InvalidQuestion or EdgeError.
 
-    async def verdict(self, question: Question, deadline: Deadline) -> EdgeReply: ...
+    A question that yields takes no place from one that does not: it is refused (Overloaded) while others wait, and asked again.
+    """
+
+    async def verdict(self, question: Question, deadline: Deadline, *, yields: bool = False) -> EdgeReply: ...
 
 
 class Cloud(Protocol):
@@ -92,6 +97,7 @@ class Cascade:
         route: RouteRequest = RouteRequest.AUTO,
         deadline_s: float | None = None,
         allowance: Sequence[Bound] = (),
+        yields: bool = False,
     ) -> Outcome:
         """Answer one question.
 
@@ -101,6 +107,7 @@ class Cascade:
             route: the side that the caller wants.
             deadline_s: may shorten the gateway's deadline.
             allowance: bounds on the caller's own cloud calls; where one is reached, the caller gets no cloud call.
+            yields: whether other questions go first at the edge; see `Edge`.
 
         Raises:
             DeadlineExceeded: no answer in time, not even the edge's.
@@ -110,7 +117,7 @@ class Cascade:
         """
         started = time.monotonic()
         deadline = Deadline.after(min(self.deadline_s, deadline_s or self.deadline_s))
-        reply, decision = await self._decide(question, tau, route, deadline)
+        reply, decision = await self._decide(question, tau, route, deadline, yields=yields)
         cloud_reply, cloud_s, failure = None, None, None
         if decision.route is Route.CLOUD:
             asked = time.monotonic()
@@ -136,12 +143,12 @@ class Cascade:
         )
 
     async def _decide(
-        self, question: Question, tau: float | None, route: RouteRequest, deadline: Deadline
+        self, question: Question, tau: float | None, route: RouteRequest, deadline: Deadline, *, yields: bool
     ) -> tuple[EdgeReply | None, Decision]:
         """The edge's say and the policy's. The edge is asked even when the cloud is forced: it is the fallback."""
         try:
             async with asyncio.timeout(deadline.remaining()):
-                reply = await self.edge.verdict(question, deadline)
+                reply = await self.edge.verdict(question, deadline, yields=yields)
         except TimeoutError:
             raise DeadlineExceeded("no answer within the deadline") from None
         except EdgeError:

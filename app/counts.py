@@ -45,7 +45,7 @@ class Counts:
         leave_alone_s: how long a shared store that failed is not asked.
 
     Raises:
-        ConfigError: Redis is wanted and its client is not installed.
+        ConfigError: Redis is wanted and its client is not installed, or the URL cannot be understood.
     """
 
     def __init__(self, uri: str = MEMORY, *, leave_alone_s: float = _LEAVE_ALONE_S) -> None:
@@ -120,7 +120,11 @@ def _pool(uri: str) -> Any:
         from redis.asyncio import BlockingConnectionPool  # an extra
     except ModuleNotFoundError:
         raise ConfigError("limits.store in Redis needs its client: pip install 'foggate[redis]'") from None
-    return BlockingConnectionPool.from_url(uri, max_connections=_CONNECTIONS, timeout=_PATIENCE_S)
+    try:
+        return BlockingConnectionPool.from_url(uri, max_connections=_CONNECTIONS, timeout=_PATIENCE_S)
+    except (ValueError, TypeError):
+        # The error's own text may hold a piece of the URL, and that may be the password.
+        raise ConfigError("limits.store is not a URL of a Redis server: redis://[user:password@]host:port/db is the form") from None
 
 
 def _limiter(uri: str, **options: Any) -> FixedWindowRateLimiter:

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     CLOUD_TIMEOUT = "cloud_timeout"
     CLOUD_UNAVAILABLE = "cloud_unavailable"
     CLOUD_REJECTED = "cloud_rejected"
+    CLOUD_MISCONFIGURED = "cloud_misconfigured"
     CLOUD_UNPARSABLE = "cloud_unparsable"
     CIRCUIT_OPEN = "circuit_open"
     BUDGET_EXHAUSTED = "budget_exhausted"
@@ -257,12 +258,16 @@ class EdgeReply:
 
 @dataclass(frozen=True, slots=True)
 class CloudReply:
-    """A cloud answer: an offered letter, what it took, and the tokens the endpoint counted (by its own names)."""
+    """A cloud answer: an offered letter, what it took, and the tokens the endpoint counted (by its own names).
+
+    `answer_probabilities` is P(letter) over offered letters where the endpoint gave log-probabilities, else None.
+    """
 
     answer: str
     model: str
     attempts: int
     usage: Mapping[str, int]
+    answer_probabilities: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

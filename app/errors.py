@@ -11,7 +11,8 @@
     ├─ DeadlineExceeded                  504
     ├─ EdgeError                         → cloud (reason edge_failed); 503 if there is no cloud
     └─ CloudError                        → fallback, or 502/504
-       ├─ CloudTimeout · CloudUnavailable · CloudRejected · CloudUnparsable · CircuitOpen · BudgetExhausted
+       ├─ CloudTimeout · CloudUnavailable · CloudRejected · CloudMisconfigured · CloudUnparsable
+       ├─ CircuitOpen · BudgetExhausted
 
 Messages are written for the caller: no secret, no question text, no path of the machine.
 """
@@ -108,6 +109,10 @@ class CloudRejected(CloudError):
     """The cloud refused the request itself (a 4xx other than 429)."""
 
 
+class CloudMisconfigured(CloudError):
+    """Our own fault: a key that is refused, a certificate that is not accepted, an address or a header that cannot be used."""
+
+
 class CloudUnparsable(CloudError):
     """A reply in which no offered letter can be read without guessing."""
 
@@ -118,3 +123,8 @@ class CircuitOpen(CloudError):
 
 class BudgetExhausted(CloudError):
     """The configured cloud budget is spent."""
+
+
+def first_line(error: Exception) -> str:
+    """The beginning of any error's text, or what it is called."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -3,6 +3,7 @@
 import ipaddress
 
 from app.errors import ConfigError
+from app.origins import ANY
 from app.settings import Settings
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -24,7 +25,8 @@ def check_exposure(settings: Settings) -> None:
     """Refuse to serve everybody everything by accident.
 
     Raises:
-        ConfigError: the listener is reachable from other machines, there are no keys, and `--insecure` was not said.
+        ConfigError: the listener is reachable from other machines, there are no keys, and `--insecure` was not said; or every web
+            page may ask without a key.
     """
     host = settings.server.host
     try:
@@ -35,4 +37,9 @@ def check_exposure(settings: Settings) -> None:
         raise ConfigError(
             f"{host} can be reached from other machines and no keys are configured: make some (foggate keys create) and set "
             "security.keys, or say --insecure"
+        )
+    if ANY in settings.server.cors_origins and settings.security.keys is None:
+        raise ConfigError(
+            "server.cors_origins is '*' and no keys are configured: any web page that a person opens could use this gateway; list the "
+            "origins of the pages, or make keys (foggate keys create) and set security.keys"
         )

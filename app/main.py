@@ -11,24 +11,25 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from app import __version__
-from app.api.auth import QUIET, Authenticate, HostGuard
+from app.api.auth import QUIET
+from app.api.documents import DocumentedApp, documents_router
 from app.api.errors import install_handlers
-from app.api.middleware import BodyGuard, CancelOnDisconnect, RequestContext
-from app.api.routes import answers_router, operations_router
+from app.api.guard import guard
+from app.api.routes import REPLIES, answers_router, operations_router
 from app.api.state import GatewayState, Limits
 from app.build import build_batcher, load_engine
 from app.calibration import Calibration
 from app.counts import Counts
 from app.domain import Question
-from app.edge.batcher import Batcher
 from app.edge.runner import Engine
 from app.errors import FogGateError
 from app.metrics import Metrics
 from app.policies import load_calibration
 from app.prompt import PROMPT_VERSION
-from app.reload import Reloader, access_of
-from app.routing import Opened, build_routing
+from app.reload import Reloader, access_of, public_paths, show_routing
+from app.routing import Opened, build_cloud_side, build_routing
 from app.settings import ServerSettings, Settings
+from app.tracing import check_tracing
 
 log = structlog.get_logger("foggate")
 
@@ -60,21 +61,24 @@ async def open_cascade(
         ConfigError: the edge model cannot be loaded, or the calibration is not for it.
     """
     counts = counts or Counts()
-    batcher = build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
-    opened: Opened | None = None
-    warm = False
+    # Before the model is loaded: a proxy that cannot be used is said at once.
+    side = build_cloud_side(settings, metrics, counts)
     try:
-        routing = build_routing(settings, named, batcher, metrics, counts)
-        opened = Opened(batcher, metrics, counts, routing)
+        batcher = build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
+    except BaseException:
+        await side.close()
+        raise
+    warm = False
+    opened: Opened | None = None
+    try:
+        opened = Opened(batcher, metrics, counts, build_routing(settings, named, batcher, side))
         await batcher.warm_up(WARM_UP, WARM_UP_S)
         warm = True
-        opened.exchange(routing)
         yield opened
     finally:
         # Nobody's question is in a warm-up that was given up.
         await batcher.close(wait=warm)
-        if opened is not None:
-            await opened.close()
+        await (opened or side).close()
 
 
 async def in_daemon_thread(load: Callable[[Settings], Loaded], settings: Settings) -> Loaded:
@@ -110,6 +114,7 @@ def create_app(
     loader: EngineLoader = load_engine,
     on_ready: Callable[[str], None] = lambda _: None,
     on_fatal: Callable[[str], None] = lambda _: None,
+    on_reload: Callable[[Settings], None] = lambda _: None,
 ) -> FastAPI:
     """The ASGI application. Loading happens behind the lifespan's back: `/health/live` answers at once.
 
@@ -118,40 +123,23 @@ def create_app(
         loader: makes the engine; tests pass their own.
         on_ready: called with the edge model's name when the warm-up batch has been answered.
         on_fatal: called with one sentence when the model cannot be loaded.
+        on_reload: called with the settings in force after a reload (`app.state.reloader`).
     """
     metrics = Metrics()
-    given = settings.limits
-    limits = Limits(given.max_body_bytes, given.max_text_chars, given.max_questions, given.batch_concurrency, given.body_timeout_s)
     # Read before anything slow is done: a wrong path is said at once.
     named = load_calibration(settings)
     access = access_of(settings)
     counts = Counts(settings.limits.store)
     cloud_model = settings.cloud.model if settings.cloud.base_url else None
-    state = GatewayState(metrics, limits, cloud_model, settings.tracing, access)
-    reloader = Reloader(settings, state)
-
-    async def run(stop: asyncio.Event) -> None:
-        try:
-            async with open_cascade(settings, metrics, loader, named=named, counts=counts) as opened:
-                if state.draining:
-                    return
-                _open(state, opened, settings.server)
-                on_ready(opened.batcher.model)
-                reloader.is_open(opened)
-                await stop.wait()
-        except FogGateError as error:
-            state.alive = lambda: False
-            log.error("the edge model cannot be used", reason=error.message)  # noqa: TRY400  # a sentence, not a traceback
-            on_fatal(error.message)
-        except Exception as error:
-            state.alive = lambda: False
-            log.exception("a bug: the gateway could not start")
-            on_fatal(f"unexpected {type(error).__name__} at start-up; the log has the details")
+    state = GatewayState(metrics, _limits(settings), cloud_model, settings.tracing, access)
+    reloader = Reloader(settings, state, on_reload)
+    metrics.batch_queue_depth.set_function(lambda: len(state.turns))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        running = asyncio.create_task(run(stop))
+        opening = open_cascade(settings, metrics, loader, named=named, counts=counts)
+        running = asyncio.create_task(_run(stop, state, opening, reloader, on_ready=on_ready, on_fatal=on_fatal))
         try:
             yield
         finally:
@@ -162,21 +150,72 @@ def create_app(
             await _ended(running, at_once=state.cascade is None)
             await counts.close()
 
-    app = FastAPI(
-        title="FogGate",
-        version=__version__,
-        summary="A self-aware edge-cloud gateway for multiple-choice questions.",
-        lifespan=lifespan,
-        telemetry=_telemetry(settings.tracing.enabled),
-        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-    )
+    app = _application(settings, lifespan)
     app.state.gateway = state
     app.state.reloader = reloader
     app.include_router(answers_router(state))
     app.include_router(operations_router(state))
+    app.include_router(documents_router())
     install_handlers(app, metrics)
-    _guard(app, state, counts)
+    guard(app, state, counts, origins=settings.server.cors_origins)
     return app
+
+
+def _limits(settings: Settings) -> Limits:
+    given = settings.limits
+    return Limits(
+        given.max_body_bytes,
+        given.max_text_chars,
+        given.max_questions,
+        given.batch_concurrency,
+        settings.batch_deadline_ms,
+        given.body_timeout_s,
+    )
+
+
+def _application(settings: Settings, lifespan: Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]) -> FastAPI:
+    return DocumentedApp(
+        with_keys=settings.security.keys is not None,
+        public=public_paths(settings),
+        replies=REPLIES,
+        title="FogGate",
+        version=__version__,
+        summary="A self-aware edge-cloud gateway for multiple-choice questions.",
+        lifespan=lifespan,
+        # A path is one path: who asks for another one is told so, instead of being sent from one to the other.
+        redirect_slashes=False,
+        telemetry=_telemetry(settings.tracing.enabled),
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+
+
+async def _run(
+    stop: asyncio.Event,
+    state: GatewayState,
+    opening: contextlib.AbstractAsyncContextManager[Opened],
+    reloader: Reloader,
+    *,
+    on_ready: Callable[[str], None],
+    on_fatal: Callable[[str], None],
+) -> None:
+    """Load, warm up and serve until told to stop; `on_fatal` gets a sentence where that cannot be."""
+    try:
+        async with opening as opened:
+            if state.draining:
+                return
+            opened.exchange(opened.routing)
+            _open(state, opened, reloader.settings.server)
+            on_ready(opened.batcher.model)
+            reloader.is_open(opened)
+            await stop.wait()
+    except FogGateError as error:
+        state.alive = lambda: False
+        log.error("the edge model cannot be used", reason=error.message)  # noqa: TRY400  # a sentence, not a traceback
+        on_fatal(error.message)
+    except Exception as error:
+        state.alive = lambda: False
+        log.exception("a bug: the gateway could not start")
+        on_fatal(f"unexpected {type(error).__name__} at start-up; the log has the details")
 
 
 async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:
@@ -188,12 +227,16 @@ async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:
 
 
 def _open(state: GatewayState, opened: Opened, server: ServerSettings) -> None:
-    """Let questions in."""
+    """Let questions in, and the probes see the edge worker."""
     cascade, batcher = opened.cascade, opened.batcher
     state.edge_model = batcher.model
-    state.calibration = opened.calibration.summary() if opened.calibration else None
-    _watch(state, batcher, server)
-    state.cascade = cascade
+    state.turns = batcher.turns
+    state.alive = lambda: (
+        batcher.alive and batcher.batch_age_s() <= server.live_stall_s and batcher.failed_in_a_row < server.live_failed_batches
+    )
+    state.failing = lambda: batcher.failed_in_a_row >= server.ready_failed_batches
+    state.stalled = lambda: batcher.stalled_s() > server.ready_stall_s
+    show_routing(state, opened.routing)
     state.metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
     log.info(
         "the gateway answers questions",
@@ -205,17 +248,9 @@ def _open(state: GatewayState, opened: Opened, server: ServerSettings) -> None:
     )
 
 
-def _watch(state: GatewayState, batcher: Batcher, server: ServerSettings) -> None:
-    """Let the probes see the edge worker."""
-    state.alive = lambda: (
-        batcher.alive and batcher.batch_age_s() <= server.live_stall_s and batcher.failed_in_a_row < server.live_failed_batches
-    )
-    state.failing = lambda: batcher.failed_in_a_row >= server.ready_failed_batches
-    state.stalled = lambda: batcher.stalled_s() > server.ready_stall_s
-
-
 def _telemetry(enabled: bool) -> TelemetryConfig:
-    """FastAPI's own request span and exporter, and nothing else of it; probes and scrapes are not worth a trace."""
+    """FastAPI's own request span and exporter, and nothing else of it; probes and scrapes are not worth a trace. Raises ConfigError."""
+    check_tracing(enabled)
     return {
         "tracing": enabled,
         "auto_configure": enabled,
@@ -224,12 +259,3 @@ def _telemetry(enabled: bool) -> TelemetryConfig:
         "operation_spans": False,
         "exclude": lambda scope: scope.get("path") in QUIET,
     }
-
-
-def _guard(app: FastAPI, state: GatewayState, counts: Counts) -> None:
-    """What every request goes through before a route sees it; the last one added runs first."""
-    app.add_middleware(CancelOnDisconnect)
-    app.add_middleware(BodyGuard, max_body_bytes=state.limits.max_body_bytes, timeout_s=state.limits.body_timeout_s, metrics=state.metrics)
-    app.add_middleware(Authenticate, access=state.access, counts=counts, metrics=state.metrics)
-    app.add_middleware(HostGuard, access=state.access)
-    app.add_middleware(RequestContext, draining=lambda: state.draining, metrics=state.metrics)

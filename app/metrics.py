@@ -1,12 +1,24 @@
 """Every instrument of the gateway, each name written once, on a registry of its own. No unbounded label."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from app.domain import BUCKETS, Outcome
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+# Keys are made by the operator, but over the years of a process they may become many.
+_MAX_KEYS = 1_000
+OTHER = "other"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -17,11 +29,27 @@ class Metrics:
         # One more time series per counter and histogram, which nobody reads.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = self.registry = CollectorRegistry()
+        self._keys: set[str] = set()
+        self.http_requests = Counter(
+            "foggate_http_requests_total",
+            "HTTP requests. `status` is `none` where the caller left before a reply; `path` is `other` for unknown paths.",
+            ["path", "status"],
+            registry=registry,
+        )
+        self.key_requests = Counter(
+            "foggate_key_requests_total",
+            "HTTP requests with a valid API key, by the key's id (`foggate keys list`).",
+            ["key", "status"],
+            registry=registry,
+        )
         self.requests = Counter("foggate_requests_total", "Answered questions.", ["route", "reason"], registry=registry)
         self.request_duration = Histogram(
             "foggate_request_duration_seconds", "Whole time of an answered question.", ["route"], buckets=_SECONDS, registry=registry
         )
         self.edge_queue_depth = Gauge("foggate_edge_queue_depth", "Questions waiting for the edge model.", registry=registry)
+        self.batch_queue_depth = Gauge(
+            "foggate_batch_queue_depth", "Questions of batches that wait outside the edge's queue until it has a place.", registry=registry
+        )
         self.edge_queue_duration = Histogram(
             "foggate_edge_queue_duration_seconds", "Wait for the edge model.", buckets=_SECONDS, registry=registry
         )
@@ -37,11 +65,33 @@ class Metrics:
             registry=registry,
         )
         self.confidence = Histogram("foggate_confidence", "The signal that was compared with tau.", buckets=BUCKETS, registry=registry)
-        self.cloud_attempts = Counter("foggate_cloud_attempts_total", "Calls to the cloud endpoint.", ["outcome"], registry=registry)
+        self.cloud_attempts = Counter(
+            "foggate_cloud_attempts_total", "Calls to a cloud endpoint by how they ended.", ["endpoint", "outcome"], registry=registry
+        )
+        self.cloud_attempt_duration = Histogram(
+            "foggate_cloud_attempt_duration_seconds", "One call to a cloud endpoint.", ["endpoint"], buckets=_SECONDS, registry=registry
+        )
         self.cloud_request_duration = Histogram(
             "foggate_cloud_request_duration_seconds", "One cloud question, all attempts.", buckets=_SECONDS, registry=registry
         )
-        self.cloud_tokens = Counter("foggate_cloud_tokens_total", "Tokens the cloud endpoint counted.", ["type"], registry=registry)
+        self.cloud_tokens = Counter(
+            "foggate_cloud_tokens_total", "Tokens that a cloud endpoint counted.", ["endpoint", "type"], registry=registry
+        )
+        self.cloud_cost = Counter(
+            "foggate_cloud_cost_total",
+            "Price of the replies of a cloud endpoint, in the currency of `prices`.",
+            ["endpoint"],
+            registry=registry,
+        )
+        self.cloud_budget_limit = Gauge(
+            "foggate_cloud_budget_limit",
+            "What may be spent: calls, tokens, or cost in the currency of `prices`.",
+            ["kind", "per"],
+            registry=registry,
+        )
+        self.cloud_budget_remaining = Gauge(
+            "foggate_cloud_budget_remaining", "What is left of it in the present minute or day.", ["kind", "per"], registry=registry
+        )
         self.cloud_breaker_state = Gauge(
             "foggate_cloud_breaker_state",
             "0 closed, 1 half-open, 2 open.",
@@ -59,6 +109,23 @@ class Metrics:
         )
         self.tau = Gauge("foggate_tau", "The configured cut.", ["domain"], registry=registry)
         self.build_info = Gauge("foggate_build_info", "Always 1.", ["version", "model", "prompt_version"], registry=registry)
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+
+    def responded(self, path: str, status: int, key: str | None) -> None:
+        """Count one HTTP request.
+
+        Args:
+            path: one of the known paths, or `OTHER`.
+            status: of the reply; 0 where there was none.
+            key: the id of the caller's key, if they have one.
+        """
+        shown = str(status) if status else "none"
+        self.http_requests.labels(path, shown).inc()
+        if key is not None:
+            if len(self._keys) < _MAX_KEYS:
+                self._keys.add(key)
+            self.key_requests.labels(key if key in self._keys else OTHER, shown).inc()
 
     def answered(self, outcome: Outcome) -> None:
         """Count one outcome."""
@@ -78,6 +145,12 @@ class Metrics:
         self.tau.clear()
         for domain, cut in {"default": tau, **domains}.items():
             self.tau.labels(domain).set(cut if at_most is None else min(cut, at_most))
+
+    def show_budget(self, bounds: Iterable[tuple[str, str, float, float]]) -> None:
+        """Publish bounds on the cloud: kind, `minute` or `day`, what is left, and of how much."""
+        for kind, per, left, amount in bounds:
+            self.cloud_budget_remaining.labels(kind, per).set(left)
+            self.cloud_budget_limit.labels(kind, per).set(amount)
 
     def exposition(self) -> bytes:
         """The registry in Prometheus' text format."""

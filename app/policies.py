@@ -1,12 +1,14 @@
-"""Settings and calibrations → the routing policy: which cut wins over which.
+"""Settings and calibrations → the routing policy: which threshold wins over which.
 
-A request's own tau over a domain's of the settings over the calibration's; a calibration is the one that the settings name
-(`policy.calibration`) or, where they say nothing of routing, the one that comes with the builtin model.
+A request's own tau wins over a domain's of the settings, that over a named calibration's (`policy.calibration`), that over
+`policy.tau`, that over the calibration that comes with the builtin model. A threshold means nothing without its signal: a
+calibration brings signal and temperature, and no threshold changes them.
 """
 
 from app.calibration import Calibration, read_calibration
 from app.domain import Signal
 from app.edge.builtin import BUILTIN, SHIPPED_ADAPTER
+from app.errors import ConfigError
 from app.policy import Policy
 from app.prompt import PROMPT_VERSION
 from app.settings import Settings
@@ -21,40 +23,99 @@ def load_calibration(settings: Settings) -> Calibration | None:
     return read_calibration(path) if path else None
 
 
-def calibration_of(settings: Settings, named: Calibration | None, *, edge_model: str, fingerprint: str) -> Calibration | None:
-    """The calibration that routes for a loaded edge model; None without one.
+def calibration_of(
+    settings: Settings, named: Calibration | None, *, edge_model: str, fingerprint: str, prompt_fingerprint: str | None = None
+) -> Calibration | None:
+    """The calibration that brings signal and temperature for a loaded edge model; None without one.
 
-    The builtin model's own is taken where exactly that model answers and neither a tau nor a signal is configured;
-    otherwise it is not looked at.
+    The builtin model's own is taken where exactly that model answers and no other signal is configured.
 
     Args:
         settings: what is configured.
         named: the calibration that the settings name.
         edge_model: as answers name it, `base` or `base+adapter`.
         fingerprint: of the loaded weights.
+        prompt_fingerprint: of the prompts as they are rendered for it.
 
     Raises:
-        ConfigError: the named calibration is for another edge model.
+        ConfigError: the named calibration is for another edge model, or its thresholds are for another signal than the configured one.
     """
+    policy = settings.policy
     if named is not None:
-        named.check(edge_model=edge_model, fingerprint=fingerprint, prompt_version=PROMPT_VERSION)
+        served = {"edge_model": edge_model, "fingerprint": fingerprint, "prompt_version": PROMPT_VERSION}
+        named.check(**served, prompt_fingerprint=prompt_fingerprint)
+        if policy.signal not in {None, named.signal}:
+            raise ConfigError(
+                f"policy.signal is '{policy.signal}', but the thresholds of policy.calibration are for '{named.signal}': "
+                "calibrate again with that signal, or take one of the two out of the configuration"
+            )
         return named
-    policy, edge = settings.policy, settings.edge
-    if edge.model != BUILTIN or edge.prompt_family not in {"auto", "llama"} or policy.tau is not None or policy.signal is not None:
+    shipped = shipped_calibration(settings)
+    return shipped if shipped is not None and shipped.edge_fingerprint == fingerprint else None
+
+
+def shipped_calibration(settings: Settings) -> Calibration | None:
+    """The builtin model's own calibration, where the settings leave room for it; whether that model answers is not looked at."""
+    if not _may_use_shipped(settings):
         return None
     shipped = read_calibration(SHIPPED_CALIBRATION)
-    return shipped if shipped.edge_fingerprint == fingerprint and shipped.prompt_version == PROMPT_VERSION else None
+    return shipped if shipped.prompt_version == PROMPT_VERSION and settings.policy.signal in {None, shipped.signal} else None
+
+
+def _may_use_shipped(settings: Settings) -> bool:
+    return settings.policy.calibration is None and settings.edge.model == BUILTIN and settings.edge.prompt_family in {"auto", "llama"}
 
 
 def build_policy(settings: Settings, calibration: Calibration | None = None) -> Policy:
-    """The routing policy. The cuts of `policy.domains` win over a calibration's.
+    """The routing policy.
 
-    A cut means nothing without its signal, so a calibration brings its own.
+    Args:
+        settings: what is configured.
+        calibration: from `calibration_of`.
     """
     policy = settings.policy
     own = {name: domain.tau for name, domain in policy.domains.items()}
     if calibration is None:
         tau = DEFAULT_TAU if policy.tau is None else policy.tau
         return Policy(tau, Signal(policy.signal or Signal.VERBALIZED), domains=own)
+    signal = Signal(calibration.signal)
+    if policy.calibration is None and policy.tau is not None:
+        return Policy(policy.tau, signal, calibration.temperature, own)
     domains = {name: cut.tau for name, cut in calibration.domains.items()} | own
-    return Policy(calibration.tau, Signal(calibration.signal), calibration.temperature, domains)
+    return Policy(calibration.tau, signal, calibration.temperature, domains)
+
+
+def in_force(calibration: Calibration, policy: Policy) -> bool:
+    """Whether every question is routed by the calibration's own thresholds, so that what it promises holds."""
+    domains = {name: cut.tau for name, cut in calibration.domains.items()}
+    return (policy.tau, dict(policy.domains)) == (calibration.tau, domains)
+
+
+def routing_notes(settings: Settings, calibration: Calibration | None) -> list[str]:
+    """What one setting of the routing does to another, a sentence each, for the log and for `config check`.
+
+    Args:
+        settings: what is configured.
+        calibration: from `calibration_of`.
+    """
+    policy = settings.policy
+    notes = []
+    if calibration is None:
+        if _may_use_shipped(settings) and policy.signal is not None and policy.tau is None:
+            notes.append(
+                f"the builtin model's calibration is not used, because policy.signal is '{policy.signal}': tau is {DEFAULT_TAU:g} on that signal"
+            )
+        return notes
+    if policy.tau is not None and policy.calibration is not None:
+        notes.append(f"policy.tau {policy.tau:g} has no effect: the thresholds of policy.calibration win over it")
+    elif policy.tau is not None:
+        notes.append(
+            f"policy.tau {policy.tau:g} takes the place of the builtin calibration's {calibration.tau:.4g} and is compared with its signal, "
+            f"'{calibration.signal}'; what the calibration says of its own threshold does not hold for another"
+        )
+    if policy.domains and policy.signal is None:
+        notes.append(
+            f"the thresholds of policy.domains are compared with the calibration's signal, '{calibration.signal}'; "
+            "set policy.signal to that if they are meant so"
+        )
+    return notes

@@ -10,21 +10,22 @@ from typing import Any
 import structlog
 from pydantic import BaseModel
 
-from app.api.auth import PROBES, QUIET
+from app.api.auth import METRICS, PROBES
+from app.api.documents import DOCS_PATHS
 from app.api.state import Access, GatewayState
 from app.errors import FogGateError
 from app.exposure import allowed_hosts, check_exposure
 from app.keys import KeyRing
-from app.logs import set_level
+from app.policies import in_force as promise_holds
 from app.policies import load_calibration
-from app.routing import Opened
+from app.routing import Opened, Routing
 from app.settings import Settings
 
 log = structlog.get_logger("foggate")
 
 # Sections, and settings of the others, that a reload changes.
 SECTIONS = ("policy", "cloud", "prices", "log", "deadline_ms")
-SINGLE = {"security": ("keys", "insecure", "public_metrics", "allowed_hosts"), "server": ("drain_wait_s",)}
+SINGLE = {"security": ("keys", "insecure", "public_metrics", "public_docs", "allowed_hosts"), "server": ("drain_wait_s",)}
 
 
 def access_of(settings: Settings) -> Access:
@@ -33,9 +34,32 @@ def access_of(settings: Settings) -> Access:
     hosts = allowed_hosts(settings)
     return Access(
         ring=KeyRing(security.keys) if security.keys else None,
-        public=frozenset(QUIET if security.public_metrics else PROBES),
+        public=public_paths(settings),
         hosts=None if hosts is None else frozenset(hosts),
     )
+
+
+def public_paths(settings: Settings) -> frozenset[str]:
+    """Paths that need no key."""
+    security = settings.security
+    return frozenset({*PROBES, *([METRICS] if security.public_metrics else []), *(DOCS_PATHS if security.public_docs else [])})
+
+
+def show_routing(state: GatewayState, routing: Routing) -> None:
+    """Let the routes answer with it, and `/v1/models` and `/metrics` say what it is."""
+    calibration, side = routing.calibration, routing.side
+    state.cascade = routing.cascade
+    state.calibration = calibration.summary() | {"in_force": promise_holds(calibration, routing.policy)} if calibration else None
+    state.cloud_model = routing.settings.cloud.model if routing.settings.cloud.base_url else None
+
+    async def show_budget() -> None:
+        state.metrics.show_budget((left.kind, left.per, left.left, left.amount) for left in await side.budget.remaining())
+
+    state.before_scrape = show_budget
+    state.cloud_endpoints = lambda: [
+        {"name": one.name, "model": one.model, "answer_format": one.form.in_use.value, "answer_format_from": one.form.how}
+        for one in (side.client.endpoints if side.client is not None else ())
+    ]
 
 
 def in_force(old: Settings, new: Settings) -> Settings:
@@ -67,14 +91,16 @@ class Reloader:
     Args:
         settings: those in force.
         state: what the routes see.
+        on_reload: called with the settings in force after a reload.
 
     Attributes:
         settings: those in force.
     """
 
-    def __init__(self, settings: Settings, state: GatewayState) -> None:
+    def __init__(self, settings: Settings, state: GatewayState, on_reload: Callable[[Settings], None] = lambda _: None) -> None:
         self.settings = settings
         self._state = state
+        self._on_reload = on_reload
         self._opened: Opened | None = None
         self._wanted: Callable[[], Settings] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -118,7 +144,7 @@ class Reloader:
             settings = in_force(self.settings, wanted)
             check_exposure(settings)
             access, named = await asyncio.to_thread(lambda: (access_of(settings), load_calibration(settings)))
-            routing = opened.prepare(settings, named)
+            routing = await opened.prepare(settings, named)
         except FogGateError as error:
             log.error("the configuration was not reloaded; the old one stays in force", reason=error.message)  # noqa: TRY400
             return
@@ -128,12 +154,9 @@ class Reloader:
         # Nothing below waits or fails, so that no request meets half of it.
         before, self.settings = self.settings, settings
         opened.exchange(routing)
-        state = self._state
-        state.access.take(access)
-        state.cascade = routing.cascade
-        state.calibration = routing.calibration.summary() if routing.calibration else None
-        state.cloud_model = settings.cloud.model if settings.cloud.base_url else None
-        set_level(settings.log.level)
+        self._state.access.take(access)
+        show_routing(self._state, routing)
+        self._on_reload(settings)
         log.info(
             "the configuration was reloaded",
             changed=changed(before, settings),

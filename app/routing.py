@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from app.build import build_budget, build_shared_cloud
+from app.build import build_budget, build_cloud, build_shared_cloud, formats_found
 from app.calibration import Calibration
 from app.cascade import Cascade, OnCloudFailure
 from app.cloud.budget import Budget
+from app.cloud.client import CloudClient
 from app.cloud.shared import SharedCloud
 from app.counts import Counts
 from app.edge.batcher import Batcher
 from app.metrics import Metrics
-from app.policies import build_policy, calibration_of
+from app.policies import build_policy, calibration_of, routing_notes
 from app.policy import Policy
 from app.settings import Settings
 
@@ -49,44 +50,70 @@ class Taus:
 
 
 @dataclass(frozen=True, slots=True)
+class CloudSide:
+    """The cloud of one configuration with its budget; without a cloud the budget bounds nothing and the others are None."""
+
+    client: CloudClient | None
+    cloud: SharedCloud | None
+    budget: Budget
+    taus: Taus
+
+    async def close(self) -> None:
+        """Close its connections."""
+        if self.cloud is not None:
+            await self.cloud.close()
+
+
+def build_cloud_side(settings: Settings, metrics: Metrics, counts: Counts) -> CloudSide:
+    """Build it.
+
+    Args:
+        settings: what to build.
+        metrics: where the parts count.
+        counts: where the budget and the keys' cloud calls are counted.
+
+    Raises:
+        ConfigError: the budget needs prices, or a proxy cannot be used.
+    """
+    taus = Taus(metrics, settings.cloud.budget.lowered_tau)
+    budget = build_budget(settings, counts, on_change=taus.on_budget) or Budget((), counts)
+    client = build_cloud(settings, metrics)
+    cloud = build_shared_cloud(settings, client, metrics, budget) if client else None
+    return CloudSide(client, cloud, budget, taus)
+
+
+@dataclass(frozen=True, slots=True)
 class Routing:
     """One configuration's way of answering."""
 
     settings: Settings
     calibration: Calibration | None
-    budget: Budget | None
-    cloud: SharedCloud | None
     policy: Policy
+    side: CloudSide
     cascade: Cascade
-    taus: Taus
 
 
-def build_routing(
-    settings: Settings, named: Calibration | None, batcher: Batcher, metrics: Metrics, counts: Counts, *, like: Routing | None = None
-) -> Routing:
+def build_routing(settings: Settings, named: Calibration | None, batcher: Batcher, side: CloudSide) -> Routing:
     """Build it for a loaded edge model.
 
     Args:
         settings: what to build.
         named: the calibration that the settings name.
         batcher: the edge.
-        metrics: where the parts count.
-        counts: where the budget and the keys' cloud calls are counted.
-        like: the routing in force; its cloud is kept where nothing of it changed, with its breakers and its cached answers.
+        side: the cloud of these settings.
 
     Raises:
-        ConfigError: the calibration is not for this edge model, or the budget needs prices.
+        ConfigError: the calibration is not for this edge model.
     """
-    calibration = calibration_of(settings, named, edge_model=batcher.model, fingerprint=batcher.fingerprint)
+    calibration = calibration_of(
+        settings, named, edge_model=batcher.model, fingerprint=batcher.fingerprint, prompt_fingerprint=batcher.prompt_fingerprint
+    )
+    for note in routing_notes(settings, calibration):
+        log.warning(note)
     policy = build_policy(settings, calibration)
-    if like is not None and _cloud_settings(like.settings) == _cloud_settings(settings):
-        taus, budget, cloud = like.taus, like.budget, like.cloud
-    else:
-        taus = Taus(metrics, settings.cloud.budget.lowered_tau)
-        budget = build_budget(settings, counts, on_change=taus.on_budget)
-        cloud = build_shared_cloud(settings, metrics, budget, counts)
-    cascade = Cascade(batcher, cloud, policy, OnCloudFailure(settings.policy.on_cloud_failure), settings.deadline_ms / 1000, budget)
-    return Routing(settings, calibration, budget, cloud, policy, cascade, taus)
+    on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
+    cascade = Cascade(batcher, side.cloud, policy, on_failure, settings.deadline_ms / 1000, side.budget)
+    return Routing(settings, calibration, policy, side, cascade)
 
 
 def _cloud_settings(settings: Settings) -> tuple[object, ...]:
@@ -107,40 +134,65 @@ class Opened:
     counts: Counts
     routing: Routing
     _retired: set[SharedCloud] = field(default_factory=set)
-    _closing: set[asyncio.Task[None]] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _asking: asyncio.Task[None] | None = None
 
     @property
     def cascade(self) -> Cascade:
         """The cascade in force."""
         return self.routing.cascade
 
-    @property
-    def calibration(self) -> Calibration | None:
-        """The calibration that routes, if one does."""
-        return self.routing.calibration
+    async def prepare(self, settings: Settings, named: Calibration | None) -> Routing:
+        """What these settings would put in force; nothing changes yet.
 
-    def prepare(self, settings: Settings, named: Calibration | None) -> Routing:
-        """What these settings would put in force; nothing changes yet. Raises ConfigError."""
-        return build_routing(settings, named, self.batcher, self.metrics, self.counts, like=self.routing)
+        A cloud of which nothing changed is kept, with its breakers and its cached answers. Raises ConfigError.
+        """
+        side = self.routing.side
+        if _cloud_settings(self.routing.settings) == _cloud_settings(settings):
+            return build_routing(settings, named, self.batcher, side)
+        side = build_cloud_side(settings, self.metrics, self.counts)
+        try:
+            return build_routing(settings, named, self.batcher, side)
+        except BaseException:
+            await side.close()
+            raise
 
     def exchange(self, routing: Routing) -> None:
-        """Put a prepared routing in force. Questions under way keep the cloud that they began with until they are answered."""
+        """Put a prepared routing in force, and ask its cloud for answer formats, where that is configured.
+
+        Questions under way keep the cloud that they began with until they are answered.
+        """
         before, self.routing = self.routing, routing
-        routing.taus.policy = routing.policy
-        routing.taus.show()
-        if before.cloud is not None and before.cloud is not routing.cloud:
-            self._retired.add(before.cloud)
-            task = asyncio.create_task(self._retire(before.cloud, before.settings.deadline_ms / 1000 + _RETIRE_S))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+        taus = routing.side.taus
+        taus.policy = routing.policy
+        taus.show()
+        old = before.side.cloud
+        if old is not None and old is not routing.side.cloud:
+            self._retired.add(old)
+            self._keep(asyncio.create_task(self._retire(old, before.settings.deadline_ms / 1000 + _RETIRE_S)))
+        if self._asking is None or before.side is not routing.side:
+            if self._asking is not None:
+                self._asking.cancel()
+            self._asking = asyncio.create_task(self._find_formats(routing))
+            self._keep(self._asking)
 
     async def close(self) -> None:
         """Close the cloud in force, and those that were exchanged."""
-        for task in tuple(self._closing):
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
-        for cloud in {*self._retired, self.routing.cloud} - {None}:
-            assert cloud is not None  # noqa: S101  # for mypy
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for cloud in self._retired:
             await cloud.close()
+        await self.routing.side.close()
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _find_formats(self, routing: Routing) -> None:
+        async with formats_found(routing.settings.cloud, routing.side.client, routing.side.budget):
+            await asyncio.Event().wait()
 
     async def _retire(self, cloud: SharedCloud, after_s: float) -> None:
         await asyncio.sleep(after_s)

@@ -1,15 +1,34 @@
 """Everything that can be configured: frozen, typed, unknown keys refused. `app/configuration.py` reads it."""
 
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-PREFIX = "FOGGATE_"
+from app.environment import PREFIX, EnvironmentSource, is_blank
+from app.extra_body import FORMAT_FIELDS, fault_of_body
+from app.header_values import clean_headers, clean_key
+from app.masking import mask_model
+from app.origins import checked_origin
+
+Given = TypeVar("Given")
+# Sections whose keys the user names.
+_NAMED_BY_USERS = (("policy", "domains"), ("prices",), ("cloud", "endpoints"), ("cloud", "extra_headers"))
+
 Tau = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Origin = Annotated[str, AfterValidator(checked_origin)]
+
+
+def _without_blank(content: Any) -> Any:
+    """A mapping without texts that say nothing, so that `adapter: ""` means the same as no adapter."""
+    if not isinstance(content, Mapping):
+        return content
+    return {key: value for key, value in content.items() if not (isinstance(value, str) and is_blank(value))}
 
 
 def host_name(given: str) -> str:
@@ -28,7 +47,16 @@ def host_name(given: str) -> str:
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_unset(cls, content: Any) -> Any:
+        return _without_blank(content)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Secrets masked: a traceback or a debugger shows these."""
+        return mask_model(self).items()
 
 
 class ServerSettings(_Section):
@@ -46,6 +74,8 @@ class ServerSettings(_Section):
     live_failed_batches: Positive = 10
     # While it is failing the gateway asks its warm-up question that often.
     failing_probe_s: Seconds = 2.0
+    # Web pages on other hosts whose scripts may read replies: https://example.org; "*" for all, which needs keys.
+    cors_origins: list[Origin] = []
 
 
 class SecuritySettings(_Section):
@@ -55,6 +85,8 @@ class SecuritySettings(_Section):
     insecure: bool = False
     # /metrics needs no key.
     public_metrics: bool = False
+    # /docs and /openapi.json need no key: a browser has none when it opens a page.
+    public_docs: bool = True
     # Host names of requests; null: loopback names where no keys are configured, else all.
     allowed_hosts: list[str] | None = None
     # Addresses or networks whose X-Forwarded-For is believed.
@@ -94,7 +126,36 @@ class PolicySettings(_Section):
     on_cloud_failure: Literal["edge", "error"] = "edge"
 
 
-class EndpointSettings(_Section):
+class _Addressed(_Section):
+    """What is sent to one address: its key and its headers are checked when they are read, and not shown when they are wrong."""
+
+    @field_validator("api_key", mode="after", check_fields=False)
+    @classmethod
+    def _clean_key(cls, key: SecretStr | None) -> SecretStr | None:
+        return key and SecretStr(_sentence(clean_key, key.get_secret_value()))
+
+    @field_validator("extra_headers", mode="after", check_fields=False)
+    @classmethod
+    def _clean_headers(cls, headers: dict[str, str]) -> dict[str, str]:
+        return _sentence(clean_headers, headers)
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        url, key = getattr(self, "base_url", None), getattr(self, "api_key", None)
+        if url is not None and key and key.get_secret_value() and (url.username or url.password):
+            raise PydanticCustomError("address", "base_url holds a user name and there is an api_key too: only one of them can be sent")
+        return self
+
+
+def _sentence(check: Callable[[Given], Given], given: Given) -> Given:
+    """What a check makes of a value; its ValueError as a sentence that pydantic does not lengthen."""
+    try:
+        return check(given)
+    except ValueError as error:
+        raise PydanticCustomError("header", "{sentence}", {"sentence": str(error)}) from None
+
+
+class EndpointSettings(_Addressed):
     base_url: HttpUrl
     # None takes that of the cloud section.
     model: str | None = None
@@ -129,7 +190,7 @@ class BudgetSettings(_Section):
         return self.tau if self.on_exhausted == "lower_tau" else None
 
 
-class CloudSettings(_Section):
+class CloudSettings(_Addressed):
     base_url: HttpUrl | None = None
     model: str = "Qwen/Qwen3-30B-A3B-Instruct-2507"
     api_key: SecretStr | None = None
@@ -145,8 +206,40 @@ class CloudSettings(_Section):
     cache_ttl_s: Seconds = 300.0
     budget: BudgetSettings = BudgetSettings()
     endpoints: dict[str, EndpointSettings] = {}
+    # text: read with care; json_schema, choice: the model can write nothing but an offered letter; auto: what the endpoint takes.
+    answer_format: Literal["auto", "text", "json_schema", "choice"] = "text"
+    # `auto` asks each endpoint once at start; false leaves it at text.
+    answer_format_probe: bool = True
+    # Of a reply; null: 64, or 4096 where the model thinks.
+    max_tokens: Positive | None = None
+    # Alternatives to ask for at each token of a reply, for `cloud.answer_probabilities`; 0 asks for none.
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] = 0
+    # To every endpoint; an endpoint's own header of the same name wins.
     extra_headers: dict[str, str] = {}
+    # Laid over the request body; a null takes the field out.
     extra_body: dict[str, Any] = {}
+
+    @field_validator("extra_body", mode="after")
+    @classmethod
+    def _check_body(cls, body: dict[str, Any]) -> dict[str, Any]:
+        if (fault := fault_of_body(body)) is not None:
+            raise PydanticCustomError("extra_body", "{sentence}", {"sentence": fault})
+        return body
+
+    @field_validator("endpoints", mode="after")
+    @classmethod
+    def _check_names(cls, endpoints: dict[str, EndpointSettings]) -> dict[str, EndpointSettings]:
+        if "default" in endpoints:
+            raise PydanticCustomError("endpoints", "'default' is the name of cloud.base_url: give this endpoint another one")
+        return endpoints
+
+    @model_validator(mode="after")
+    def _one_format(self) -> Self:
+        if self.answer_format in {"json_schema", "choice"} and (names := sorted(FORMAT_FIELDS & self.extra_body.keys())):
+            raise PydanticCustomError(
+                "answer_format", "{sentence}", {"sentence": f"answer_format and extra_body.{names[0]} both say what an answer looks like"}
+            )
+        return self
 
 
 class PriceSettings(_Section):
@@ -179,12 +272,16 @@ class TracingSettings(_Section):
 
 class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
+    # auto: text where standard error is a terminal, else JSON.
+    format: Literal["auto", "json", "text"] = "auto"
 
 
 class Settings(BaseSettings):
     """Everything a gateway can be told. Stops at the composition roots: deeper code takes plain arguments."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__")
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, env_prefix=PREFIX, env_nested_delimiter="__", env_parse_none_str="null"
+    )
 
     server: ServerSettings = ServerSettings()
     security: SecuritySettings = SecuritySettings()
@@ -196,15 +293,26 @@ class Settings(BaseSettings):
     tracing: TracingSettings = TracingSettings()
     log: LogSettings = LogSettings()
     deadline_ms: Positive = 10_000
+    # Of a whole /v1/answers: until then its questions wait for a place at the edge.
+    batch_deadline_ms: Positive = 120_000
 
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003  # the hook's signature
+        settings_cls: type[BaseSettings],  # the hook's signature
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, whose content is given as init arguments."""
-        return env_settings, init_settings
+        return EnvironmentSource(settings_cls, named=_NAMED_BY_USERS, beneath=init_settings()), init_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_unset(cls, content: Any) -> Any:
+        return _without_blank(content)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Secrets masked: a traceback or a debugger shows these."""
+        return mask_model(self).items()

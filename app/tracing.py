@@ -3,6 +3,8 @@
 Without a configured SDK all of this does nothing. No question text, unless that is asked for by name.
 """
 
+import importlib
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +13,44 @@ from urllib.parse import urlsplit
 from opentelemetry import propagate, trace
 
 from app.domain import EdgeReply, Outcome
+from app.errors import ConfigError
 from app.settings import TracingSettings
 
 _NAME = "foggate"
 _NS = 1_000_000_000
+_NEEDED = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter")
+
+
+def check_tracing(enabled: bool) -> None:
+    """Refuse at start what would otherwise fail when the server has started.
+
+    Args:
+        enabled: whether spans are wanted.
+
+    Raises:
+        ConfigError: an exporter is named in the environment and is not installed, or is of a kind that is not supported.
+    """
+    said = {name: os.environ.get(f"OTEL_{name}", "").strip() for name in ("SDK_DISABLED", "TRACES_EXPORTER")}
+    endpoint = _otlp("ENDPOINT")
+    if not enabled or said["SDK_DISABLED"].lower() == "true" or said["TRACES_EXPORTER"].lower() == "none" or not endpoint:
+        return
+    if said["TRACES_EXPORTER"].lower() not in {"", "otlp"}:
+        raise ConfigError("tracing.enabled: OTEL_TRACES_EXPORTER must be otlp or none")
+    if _otlp("PROTOCOL") not in {"", "http/protobuf"}:
+        raise ConfigError("tracing.enabled: OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf")
+    parts = urlsplit(endpoint)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigError("tracing.enabled: OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https URL")
+    try:
+        for name in _NEEDED:
+            importlib.import_module(name)
+    except ImportError:
+        raise ConfigError("tracing.enabled needs OpenTelemetry's exporter: pip install 'foggate[otel]'") from None
+
+
+def _otlp(what: str) -> str:
+    """The setting for traces, else that for everything."""
+    return (os.environ.get(f"OTEL_EXPORTER_OTLP_TRACES_{what}") or os.environ.get(f"OTEL_EXPORTER_OTLP_{what}") or "").strip()
 
 
 class CloudSpan:

@@ -76,7 +76,16 @@ class World:
     def start_cloud(self, *options):
         self.number += 1
         self.cloud = Process(
-            self.folder, f"cloud{self.number}", "demo-cloud", "--port", str(self.cloud_port), "--latency-ms", "20", *options
+            self.folder,
+            f"cloud{self.number}",
+            "demo-cloud",
+            "--port",
+            str(self.cloud_port),
+            "--unknown",
+            "random",
+            "--latency-ms",
+            "20",
+            *options,
         )
         return self.cloud.url()
 
@@ -89,6 +98,7 @@ class World:
             module="tests.dummy_gateway",
             FOGGATE_CLOUD__BASE_URL=f"http://127.0.0.1:{self.cloud_port}/v1",
             FOGGATE_POLICY__TAU="0.5",
+            FOGGATE_POLICY__SIGNAL="verbalized",
             FOGGATE_SERVER__DRAIN_WAIT_S="2",
         ).process
 

@@ -5,10 +5,12 @@ import asyncio
 import contextlib
 import json
 import math
+from typing import NamedTuple
 
 from app.cloud.breaker import Breaker
 from app.cloud.client import CloudClient
 from app.cloud.endpoint import Endpoint
+from app.cloud.formats import AnswerFormat, FormatChoice
 from app.cloud.retry_budget import RetryBudget
 from app.metrics import Metrics
 
@@ -17,8 +19,8 @@ def breaker(**kwargs):
     return Breaker(**{"window_s": 10, "min_calls": 10**9, "failure_rate": 0.5, "open_s": 10, "probes": 3, **kwargs})
 
 
-def endpoint(url, name="default", *, model="m", api_key=None, extra_headers=None, rules=None):
-    return Endpoint(name, url + "/v1", model, rules or breaker(), api_key, extra_headers or {})
+def endpoint(url, name="default", *, model="m", api_key=None, extra_headers=None, rules=None, form=AnswerFormat.TEXT):
+    return Endpoint(name, url + "/v1", model, rules or breaker(), api_key, extra_headers or {}, form=FormatChoice(form, name=name))
 
 
 def cloud_client(*places, metrics=None, api_key=None, extra_headers=None, share=math.inf, **kwargs):
@@ -70,6 +72,47 @@ async def listening(handle):
             for writer in writers:
                 writer.close()
             await asyncio.gather(*handlers)
+
+
+class Asked(NamedTuple):
+    """A request as a server saw it: header names in lower case."""
+
+    target: str
+    headers: dict
+    body: dict
+
+
+class Listener:
+    """A server of `answering`; `asked` holds the requests in their order."""
+
+    def __init__(self):
+        self.asked = []
+        self.url = ""
+
+    @property
+    def calls(self):
+        return len(self.asked)
+
+
+@contextlib.asynccontextmanager
+async def answering(reply):
+    """A server on kept connections; `reply(body)` is a body, or a status and a body, or these with a content type."""
+    listener = Listener()
+
+    async def handle(reader, writer):
+        while True:
+            first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().rstrip().split("\r\n")
+            headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+            body = json.loads(await reader.readexactly(int(headers["content-length"])))
+            listener.asked.append(Asked(first.split()[1], headers, body))
+            said = reply(body)
+            status, said, kind = (*said, "application/json")[:3] if isinstance(said, tuple) else (200, said, "application/json")
+            content = said if isinstance(said, bytes) else json.dumps(said).encode()
+            writer.write(f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {len(content)}\r\n\r\n".encode() + content)
+            await writer.drain()
+
+    async with listening(handle) as listener.url:
+        yield listener
 
 
 @contextlib.asynccontextmanager

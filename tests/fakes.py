@@ -33,6 +33,7 @@ class FakeEngine:
 
     name = "fake-edge"
     fingerprint = "fake"
+    prompt_fingerprint = "fake-prompt"
 
     def __init__(self) -> None:
         self.batches: list[int] = []
@@ -61,7 +62,7 @@ class FakeEdge:
     def __init__(self, reply: Verdict | FogGateError) -> None:
         self.reply = reply
 
-    async def verdict(self, question: Question, deadline: Deadline) -> EdgeReply:
+    async def verdict(self, question: Question, deadline: Deadline, *, yields: bool = False) -> EdgeReply:
         if isinstance(self.reply, FogGateError):
             raise self.reply
         return EdgeReply(self.reply, "fake-edge", 0.0, 0.01)

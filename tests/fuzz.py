@@ -134,7 +134,9 @@ async def fuzz(count, seed, *, concurrency=16, on_progress=lambda done: None):
     """Statuses by count. Raises AssertionError with the seed of the first request that got an undocumented one."""
     seen = Counter()
     async with contextlib.AsyncExitStack() as stack:
-        cloud = await stack.enter_async_context(serving(create_demo(Bank(load_rows([SHIPPED_BANK])), faults={"500": 0.1, "prose": 0.1})))
+        cloud = await stack.enter_async_context(
+            serving(create_demo(Bank(load_rows([SHIPPED_BANK]), guess=True), faults={"500": 0.1, "prose": 0.1}))
+        )
         # Asked where the first endpoint fails: says something else, whatever a cloud can say, every time.
         second = RandomCloud(seed)
         server = await stack.enter_async_context(await asyncio.start_server(second, "127.0.0.1", 0))

@@ -1,11 +1,13 @@
 """`make mutation`: change the critical modules one place at a time and see whether the tests notice. mutmut does the work.
 
 Each group of modules is tried in a copy of the project, against the tests of those modules only: a change that survives costs the
-time of all of them. A run goes on where it was stopped, and a function that changed is tried again. Prints a table for
-docs/testing.md and, with `--show`, the difference of every change that survived.
+time of all of them. A run goes on where it was stopped, and a function that changed is tried again. `--sample 100` tries so many
+changes of each group, drawn at random, and the score has an interval. Prints a table for docs/testing.md and, with `--show`, the
+difference of every change that survived.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -15,11 +17,14 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.evaluation.risk import clopper_pearson
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "mutants"
 AIM = 0.9
-# As mutmut reads pytest's exit codes. A run without end and a crash are noticed too.
-SURVIVED, NO_TESTS = {0}, {5, 33}
+# As mutmut reads pytest's exit codes and the signals that end a run. A run without end is noticed, too, but shown by itself: on a machine
+# that is busy with something else it may be a run that was only slow.
+SURVIVED, NO_TESTS, ENDLESS, STOPPED = {0}, {5, 33}, {-24, -9, 24, 36, 152, 255}, {None, 2}
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,7 @@ def prepare(name, group):
         f"only_mutate = {listing(f'app/{module}.py' for module in group.modules)}\n"
         f"also_copy = {listing(['.assets', 'config', 'docs'])}\n"
         f"pytest_add_cli_args_test_selection = {listing(f'tests/{test}.py' for test in group.tests)}\n"
-        f"pytest_add_cli_args = {listing(['-q', '-x', '-p', 'no:cacheprovider', '--timeout=60'])}\n"
+        f"pytest_add_cli_args = {listing(['-q', '-x', '-p', 'no:cacheprovider', '--timeout=20'])}\n"
     )
     return folder
 
@@ -116,25 +121,61 @@ def mutmut(folder, *arguments, **options):
     return subprocess.run([sys.executable, "-m", "mutmut", *arguments], cwd=folder, env=environment, check=False, **options)
 
 
-def results(folder):
-    """Per module: counts of killed, survived and untested changes, and the names of those that were not killed."""
+def codes(folder):
+    """Per module: the exit code of the tests by the name of a change, None where it was not tried yet."""
+    paths = sorted((folder / "mutants").rglob("*.meta"))
+    found = {str(path.relative_to(folder / "mutants")).removesuffix(".meta"): json.loads(path.read_text()) for path in paths}
+    return {module: meta["exit_code_by_key"] for module, meta in found.items() if meta["exit_code_by_key"]}
+
+
+def drawn(folder, size):
+    """The names of `size` changes of a group, always the same; those of a smaller draw are among those of a larger one."""
+    names = [name for module in codes(folder).values() for name in module]
+    return sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())[:size]
+
+
+def results(folder, size):
+    """Per module: counts by kind of what was drawn, and the names of the changes that were not noticed."""
+    chosen = set(drawn(folder, size))
     found = {}
-    for path in sorted((folder / "mutants").rglob("*.meta")):
-        counts, left = Counter(), []
-        for name, code in sorted(json.loads(path.read_text())["exit_code_by_key"].items()):
-            kind = "open" if code is None else "survived" if code in SURVIVED else "no tests" if code in NO_TESTS else "killed"
-            counts[kind] += 1
-            if kind in {"survived", "no tests"}:
-                left.append(name)
-        if counts:
-            found[str(path.relative_to(folder / "mutants")).removesuffix(".meta")] = (counts, left)
+    for module, by_name in codes(folder).items():
+        kinds = {name: kind_of(code) for name, code in sorted(by_name.items()) if name in chosen}
+        found[module] = (Counter(kinds.values()), [name for name, kind in kinds.items() if kind in {"survived", "no tests"}])
     return found
 
 
-def row(name, counts):
+def run(name, group, given):
+    """Raises SystemExit when mutmut does not come to its end."""
+    folder = prepare(name, group)
+    names = given.names
+    if given.sample:
+        # It changes everything before it looks at the names; no name is this.
+        mutmut(folder, "run", "nothing", stderr=subprocess.DEVNULL)
+        tried = {one for module in codes(folder).values() for one, code in module.items() if code not in STOPPED}
+        names = [one for one in drawn(folder, given.sample) if one not in tried]
+        if not names:
+            return
+    if mutmut(folder, "run", "--max-children", str(given.children), *names).returncode:
+        sys.exit(f"mutmut did not finish the group '{name}'")
+
+
+def kind_of(code):
+    kinds = {"open": STOPPED, "survived": SURVIVED, "no tests": NO_TESTS, "endless": ENDLESS}
+    return next((kind for kind, codes in kinds.items() if code in codes), "killed")
+
+
+def row(name, counts, *, sampled):
     total = counts.total() - counts["open"]
-    score = f"{100 * counts['killed'] / total:.1f} %" if total else "–"
-    return f"| {name} | {total} | {counts['killed']} | {counts['survived']} | {counts['no tests']} | {score} |"
+    score = f"{100 * noticed(counts) / total:.1f} %" if total else "–"
+    if sampled and total:
+        low, high = clopper_pearson(noticed(counts), total)
+        score += f" [{100 * low:.1f}, {100 * high:.1f}]"
+    shown = (counts[kind] for kind in ("killed", "endless", "survived", "no tests"))
+    return f"| {name} | {total} | {' | '.join(map(str, shown))} | {score} |"
+
+
+def noticed(counts):
+    return counts["killed"] + counts["endless"]
 
 
 def show(folder, name):
@@ -147,27 +188,27 @@ def main():
     parser.add_argument("names", nargs="*", help="Only these changes, as in 'app.policy*'.")
     parser.add_argument("--group", action="append", choices=sorted(GROUPS), help="Only this group; may be given more than once.")
     parser.add_argument("--children", type=int, default=os.cpu_count())
+    parser.add_argument("--sample", type=int, help="So many changes of each group, drawn at random, instead of all.")
     parser.add_argument("--report-only", action="store_true")
     parser.add_argument("--show", action="store_true", help="Show what survived.")
     given = parser.parse_args()
     chosen = {name: GROUPS[name] for name in given.group or GROUPS}
     if not given.report_only:
         for name, group in chosen.items():
-            if mutmut(prepare(name, group), "run", "--max-children", str(given.children), *given.names).returncode:
-                sys.exit(f"mutmut did not finish the group '{name}'")
-    print("\n| module | changes | killed | survived | no test runs them | score |\n|---|---:|---:|---:|---:|---:|")
+            run(name, group, given)
+    print("\n| module | changes | killed | without end | survived | no test runs them | score |\n|---|---:|---:|---:|---:|---:|---:|")
     whole, left = Counter(), []
     for name in chosen:
-        for module, (counts, names) in results(FOLDER / name).items():
+        for module, (counts, names) in results(FOLDER / name, given.sample).items():
             whole.update(counts)
             left += [(FOLDER / name, one) for one in names]
-            print(row(module, counts))
-    print(row("**all**", whole))
+            print(row(module, counts, sampled=given.sample))
+    print(row("**all**", whole, sampled=given.sample))
     if given.show:
         for folder, name in left:
             show(folder, name)
     total = whole.total() - whole["open"]
-    if not total or whole["killed"] < AIM * total:
+    if not total or noticed(whole) < AIM * total:
         sys.exit(f"the score is below {AIM:.0%}")
 
 

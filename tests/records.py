@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from app.domain import BUCKET_LABELS, BUCKETS
-from app.evaluation.markdown import PUBLISHED_GEMMA
+from app.evaluation.published import PUBLISHED_GEMMA
 
 
 def record(number, domain, confidence, edge, cloud, *, expected=None, marginal="A", **more):

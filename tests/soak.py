@@ -28,6 +28,7 @@ ENVIRONMENT = {
     "FOGGATE_CLOUD__CACHE_TTL_S": "20",
     "FOGGATE_DEADLINE_MS": "3000",
     "FOGGATE_POLICY__TAU": "0.5",
+    "FOGGATE_POLICY__SIGNAL": "verbalized",
     "FOGGATE_EDGE__MAX_QUEUE_SIZE": "8",
 }
 OPTIONS = ["a", "b", "c", "d"]
@@ -90,6 +91,8 @@ async def soak(seconds, pause_s, seed):
             "demo-cloud",
             "--port",
             "0",
+            "--unknown",
+            "random",
             "--latency-ms",
             "30",
             "--latency-sigma",

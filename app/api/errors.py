@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from app.errors import (
     BudgetExhausted,
     CircuitOpen,
+    CloudMisconfigured,
     CloudRejected,
     CloudTimeout,
     CloudUnavailable,
@@ -46,6 +47,7 @@ STATUS: dict[type[FogGateError], int] = {
     CloudTimeout: 504,
     CloudUnavailable: 502,
     CloudRejected: 502,
+    CloudMisconfigured: 502,
     CloudUnparsable: 502,
     CircuitOpen: 502,
     BudgetExhausted: 502,
@@ -95,10 +97,15 @@ def response_of(error: FogGateError, request_id: str) -> JSONResponse:
     return JSONResponse(body_of(error, request_id), status, headers)
 
 
-def http_response(status: int, request_id: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """The response of a plain HTTP condition (400, 404, 405, 415 …)."""
+def usual_message(status: int) -> str:
+    """What a plain HTTP condition says to the caller."""
+    return _HTTP_MESSAGES.get(status, f"HTTP {status}")
+
+
+def http_response(status: int, request_id: str, headers: Mapping[str, str] | None = None, *, message: str | None = None) -> JSONResponse:
+    """The response of a plain HTTP condition (400, 404, 405, 415 …), with the usual message of that status or another one."""
     kind = _HTTP_TYPES.get(status, "http_error")
-    return JSONResponse(error_body(kind, _HTTP_MESSAGES.get(status, f"HTTP {status}"), request_id), status, headers)
+    return JSONResponse(error_body(kind, message or usual_message(status), request_id), status, headers)
 
 
 def internal_error(request_id: str) -> dict[str, Any]:
@@ -137,7 +144,11 @@ def install_handlers(app: FastAPI, metrics: Metrics) -> None:
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101
-        return http_response(error.status_code, request.state.request_id, error.headers)
+        headers = dict(error.headers or {})
+        if "GET" in headers.get("Allow", ""):
+            # The routes do not know that HEAD is answered as GET is; see `HeadAsGet`.
+            headers["Allow"] = "GET, HEAD"
+        return http_response(error.status_code, request.state.request_id, headers)
 
     app.add_exception_handler(FogGateError, ours)
     app.add_exception_handler(RequestValidationError, invalid)

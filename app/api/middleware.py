@@ -1,4 +1,4 @@
-"""Pure ASGI around every request: its id, its one log line, the guard on its body, and the hang-up of its caller.
+"""Pure ASGI around every request: its id, its one log line, bugs, HEAD, and the hang-up of its caller.
 
 Pure ASGI because Starlette's BaseHTTPMiddleware hides the disconnect from what runs inside it.
 """
@@ -7,7 +7,7 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import structlog
@@ -16,9 +16,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.auth import QUIET
-from app.api.errors import http_response, internal_error, response_of
-from app.errors import PayloadTooLarge
-from app.metrics import Metrics
+from app.api.errors import internal_error
+from app.metrics import OTHER, Metrics
 from app.tracing import trace_id
 
 log = structlog.get_logger("foggate.request")
@@ -26,20 +25,20 @@ log = structlog.get_logger("foggate.request")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _OURS = b"x-foggate-"
 _COOKIE = b"cookie"
-# An oversized body is read and thrown away up to here, so that the caller gets to see the 413; beyond, we hang up.
-_DISCARD_AT_MOST = 64 * 1024 * 1024
 
 
 class RequestContext:
-    """Outermost: request id, log line, 500 without details, `Connection: close` while draining; no cookie or query comes through.
+    """Outermost: request id, log line, `Connection: close` while draining; no cookie or query comes through.
 
     Handlers leave what the log line should say in `scope["state"]["log"]`: numbers and names, never question text.
     """
 
-    def __init__(self, app: ASGIApp, draining: Callable[[], bool], metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, draining: Callable[[], bool], metrics: Metrics, paths: Collection[str]) -> None:
         self.app = app
         self.draining = draining
         self.metrics = metrics
+        # Paths that metrics name; callers make up others.
+        self.paths = frozenset(paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -72,12 +71,8 @@ class RequestContext:
         except asyncio.CancelledError:
             fields["cancelled"] = True
             raise
-        except Exception:
-            log.exception("a bug: unhandled exception", path=scope["path"])
-            self.metrics.rejected.labels("internal_error").inc()
-            if not status:
-                await JSONResponse(internal_error(request_id), 500)(scope, receive, send_with_id)
         finally:
+            self.metrics.responded(scope["path"] if scope["path"] in self.paths else OTHER, status, fields.get("key"))
             if scope["path"] not in QUIET:
                 duration_ms = round((time.monotonic() - started) * 1000, 1)
                 if (trace := trace_id()) is not None:
@@ -89,79 +84,56 @@ class RequestContext:
             structlog.contextvars.unbind_contextvars("request_id")
 
 
-class BodyGuard:
-    """JSON only, no more of it than configured and no slower, before anything looks inside."""
+class InternalErrors:
+    """500 without details for a bug."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int, timeout_s: float, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
-        self.timeout_s = timeout_s
-        self.max_body_bytes = max_body_bytes
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST":
-            await self.app(scope, receive, send)
-            return
-        request_id = scope["state"]["request_id"]
+        begun = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
         try:
-            async with asyncio.timeout(self.timeout_s):
-                read = await self._read(receive)
-        except TimeoutError:
-            self.metrics.rejected.labels("request_timeout").inc()
-            await http_response(408, request_id, {"connection": "close"})(scope, receive, send)
-            return
-        if read is None:
-            return
-        body, total, more = read
-        if total > self.max_body_bytes:
-            self.metrics.rejected.labels("payload_too_large").inc()
-            error = PayloadTooLarge(f"the body is over the limit of {self.max_body_bytes} bytes")
-            response = response_of(error, request_id)
-            if more:
-                response.headers["connection"] = "close"
-            await response(scope, receive, send)
-            return
-        kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-            self.metrics.rejected.labels("unsupported_media_type").inc()
-            await http_response(415, request_id)(scope, receive, send)
-            return
-        waiting: Message | None = {"type": "http.request", "body": body, "more_body": False}
-
-        async def replay() -> Message:
-            nonlocal waiting
-            if waiting is not None:
-                message, waiting = waiting, None
-                return message
-            return await receive()
-
-        await self.app(scope, replay, send)
-
-    async def _read(self, receive: Receive) -> tuple[bytes, int, bool] | None:
-        """The body up to the limit, its whole length, and whether more is coming; None if the caller left."""
-        body, total, more = bytearray(), 0, True
-        while more and total <= _DISCARD_AT_MOST:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            total += len(message.get("body", b""))
-            more = message.get("more_body", False)
-            if total <= self.max_body_bytes:
-                body += message.get("body", b"")
-        return bytes(body), total, more
+            await self.app(scope, receive, send_and_note)
+        except Exception:
+            if scope["type"] != "http":
+                raise
+            log.exception("a bug: unhandled exception", path=scope["path"])
+            self.metrics.rejected.labels("internal_error").inc()
+            if not begun:
+                await JSONResponse(internal_error(scope["state"]["request_id"]), 500)(scope, receive, send)
 
 
-class CancelOnDisconnect:
-    """Cancels what runs for a caller as soon as he hangs up: his queued edge work, his cloud call, its retries.
-
-    Stands inside `BodyGuard`, so the body is already here and the next message can only be the disconnect.
-    """
+class HeadAsGet:
+    """HEAD is GET without the body, which the server leaves out."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST":
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self.app(scope, receive, send)
+
+
+class CancelOnDisconnect:
+    """Cancels what runs for a caller as soon as he hangs up: his queued edge work, his cloud call, its retries.
+
+    Stands inside `app.api.body_guard.BodyGuard`, so the body is already here and the next message can only be the disconnect.
+    """
+
+    def __init__(self, app: ASGIApp, paths: Collection[str]) -> None:
+        self.app = app
+        self.paths = frozenset(paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self.paths:
             await self.app(scope, receive, send)
             return
         body = await receive()

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, FailFast, Field, SkipValidation, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
-from app.domain import BUCKET_LABELS, Outcome, Question, Reason, RouteRequest
+from app.domain import BUCKET_LABELS, CloudReply, Outcome, Question, Reason, RouteRequest
 
 EXAMPLE: dict[str, Any] = {
     "id": "q-1",
@@ -13,7 +13,17 @@ EXAMPLE: dict[str, Any] = {
     "options": ["Oxygen", "Carbon dioxide", "Nitrogen", "Helium"],
     "domain": "science",
 }
-
+EXAMPLE_BATCH: dict[str, Any] = {
+    "questions": [
+        EXAMPLE,
+        {
+            "id": "q-2",
+            "question": "A train covers 150 km in 2 hours. What is its average speed?",
+            "options": ["75 km/h", "300 km/h", "70 km/h", "50 km/h"],
+        },
+        {"id": "q-3", "question": "Which is a colour?", "options": ["Blue"]},
+    ]
+}
 
 MAX_ID_CHARS = 128
 # 24 days; what fits into 32 bits.
@@ -60,8 +70,13 @@ class AnswerRequest(_Wire):
 
 
 class AnswersRequest(_Wire):
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_BATCH]})
+
     # Each question is validated by itself: one bad question gets an error of its own, the others their answers.
     questions: list[SkipValidation[AnswerRequest]] = Field(min_length=1)
+    deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(
+        None, description="May shorten the configured deadline of a batch, never lengthen it."
+    )
 
 
 class EdgePart(BaseModel):
@@ -76,6 +91,9 @@ class CloudPart(BaseModel):
     answer: str
     attempts: int
     usage: dict[str, int]
+    answer_probabilities: dict[str, float] | None = Field(
+        None, description="The cloud's own distribution, where `cloud.top_logprobs` asks for it and the endpoint gives it; else absent."
+    )
 
 
 class Timings(BaseModel):
@@ -116,6 +134,25 @@ class AnswersResponse(BaseModel):
     results: list[AnswerResponse | ErrorResponse]
 
 
+class ModelEntry(BaseModel):
+    # What else is known of a model: its calibration, its endpoints.
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    object: Literal["model"]
+    owned_by: str
+    role: Literal["edge", "cloud"]
+
+
+class ModelsResponse(BaseModel):
+    object: Literal["list"]
+    data: list[ModelEntry]
+
+
+class HealthResponse(BaseModel):
+    status: str
+
+
 def answer_body(outcome: Outcome) -> dict[str, Any]:
     """One outcome as the body of `/v1/answer`; the keys of `AnswerResponse`, which a test compares."""
     edge, cloud, verdict = outcome.edge, outcome.cloud, outcome.edge.verdict if outcome.edge else None
@@ -138,7 +175,7 @@ def answer_body(outcome: Outcome) -> dict[str, Any]:
         }
         if edge
         else None,
-        "cloud": {"model": cloud.model, "answer": cloud.answer, "attempts": cloud.attempts, "usage": dict(cloud.usage)} if cloud else None,
+        "cloud": _cloud_part(cloud) if cloud else None,
         "timings_ms": {
             "queue": _ms(edge.queue_s if edge else None),
             "edge": _ms(edge.inference_s if edge else None),
@@ -146,6 +183,12 @@ def answer_body(outcome: Outcome) -> dict[str, Any]:
             "total": _ms(outcome.total_s),
         },
     }
+
+
+def _cloud_part(cloud: CloudReply) -> dict[str, Any]:
+    part: dict[str, Any] = {"model": cloud.model, "answer": cloud.answer, "attempts": cloud.attempts, "usage": dict(cloud.usage)}
+    # Absent, not null, where the endpoint gave none.
+    return part if cloud.answer_probabilities is None else {**part, "answer_probabilities": dict(cloud.answer_probabilities)}
 
 
 def _ms(seconds: float | None) -> float | None:

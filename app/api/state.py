@@ -1,12 +1,13 @@
 """What the routes see of the running gateway. Filled and changed by the composition root."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.cascade import Cascade
 from app.keys import KeyRing
 from app.metrics import Metrics
+from app.round_robin import RoundRobin
 from app.settings import TracingSettings
 
 
@@ -18,7 +19,12 @@ class Limits:
     max_text_chars: int
     max_questions: int
     batch_concurrency: int
+    batch_deadline_ms: int
     body_timeout_s: float
+
+
+async def _nothing() -> None:
+    """Nothing is known yet."""
 
 
 @dataclass(slots=True)
@@ -52,19 +58,25 @@ class GatewayState:
         edge_model: name of the edge model, once loaded.
         draining: a shutdown was asked for; new work is still taken.
         stopping: the listener is closed; what has not begun gets an error of its own.
+        turns: where questions of batches wait for a place at the edge.
         calibration: what `/v1/models` says of it; None without one.
+        cloud_endpoints: what `/v1/models` says of the cloud's endpoints.
+        before_scrape: brings metrics up to date that change by themselves.
     """
 
     metrics: Metrics
     limits: Limits
     cloud_model: str | None
     tracing: TracingSettings
-    access: Access
+    access: Access = field(default_factory=lambda: Access(None, frozenset(), None))
+    turns: RoundRobin = field(default_factory=RoundRobin)
     calibration: Mapping[str, Any] | None = None
     cascade: Cascade | None = None
     alive: Callable[[], bool] = lambda: True
     failing: Callable[[], bool] = lambda: False
     stalled: Callable[[], bool] = lambda: False
+    cloud_endpoints: Callable[[], list[dict[str, Any]]] = list
+    before_scrape: Callable[[], Awaitable[None]] = _nothing
     edge_model: str | None = None
     draining: bool = False
     stopping: bool = False

@@ -12,6 +12,7 @@ from app import interrupts
 from app.api.schemas import AnswerRequest, AnswerResponse, answer_body
 from app.cli.bars import loading, working
 from app.cloud.gateway import ask_gateway
+from app.domain import Reason, Signal
 from app.errors import CloudUnavailable
 from app.main import open_cascade
 from app.metrics import Metrics
@@ -19,6 +20,16 @@ from app.policies import load_calibration
 from app.settings import Settings
 
 _BAR_WIDTH = 32
+# Why the cloud was wanted and did not answer, by the reason of a degraded answer.
+_WHY_NOT = {
+    Reason.CLOUD_NOT_CONFIGURED: "no cloud is configured",
+    Reason.CLOUD_TIMEOUT: "the cloud did not answer in time",
+    Reason.CLOUD_UNAVAILABLE: "the cloud cannot be reached or fails",
+    Reason.CLOUD_REJECTED: "the cloud refused the request",
+    Reason.CLOUD_UNPARSABLE: "the cloud's reply names no option",
+    Reason.CIRCUIT_OPEN: "the cloud failed too often and is left alone for a moment",
+    Reason.BUDGET_EXHAUSTED: "the budget for the cloud is spent",
+}
 
 
 def ask(asked: AnswerRequest, *, settings: Settings, url: str | None, key: str | None = None) -> dict[str, Any]:
@@ -28,7 +39,7 @@ def ask(asked: AnswerRequest, *, settings: Settings, url: str | None, key: str |
         try:
             AnswerResponse.model_validate(reply)
         except ValidationError:
-            raise CloudUnavailable(f"what answers at {url} is no gateway") from None
+            raise CloudUnavailable(f"what answers at {url} is no gateway: its reply has another form") from None
         return reply
     return interrupts.run(_in_process(asked, settings))
 
@@ -44,19 +55,28 @@ async def _in_process(asked: AnswerRequest, settings: Settings) -> dict[str, Any
 def show(reply: dict[str, Any], asked: AnswerRequest, console: Console) -> None:
     """Print an answer for a person."""
     degraded = " [yellow](degraded)[/]" if reply["degraded"] else ""
-    console.print(f"[bold]{reply['answer']}. {escape(reply['answer_text'])}[/]")
+    console.print(f"[bold]{reply['answer']}. {escape(reply['answer_text'])}[/]", soft_wrap=True)
     console.print(
-        f"from the [bold]{reply['route']}[/], {reply['reason']}{degraded}, tau {reply['tau']:g} on the {reply['signal']} confidence"
+        f"from the [bold]{reply['route']}[/], {reply['reason']}{degraded}, tau {reply['tau']:.3f} on the {reply['signal']} confidence",
+        soft_wrap=True,
     )
+    if reply["degraded"]:
+        sure = reply["expected_confidence" if reply["signal"] == Signal.EXPECTED else "confidence"]
+        wanted = "The edge model is not sure of this answer" if sure < reply["tau"] else "The cloud was asked for"
+        console.print(f"[yellow]{wanted}, and {_WHY_NOT.get(reply['reason'], 'the cloud gave no answer')}.[/]", soft_wrap=True)
     edge, cloud = reply["edge"], reply["cloud"]
     if edge:
-        console.print(f"\nedge {escape(edge['model'])}: confidence {reply['confidence']:g}, expected {reply['expected_confidence']:.3f}")
+        console.print(
+            f"\nedge {escape(edge['model'])}: confidence {reply['confidence']:g}, expected {reply['expected_confidence']:.3f}",
+            soft_wrap=True,
+        )
         console.print(_bars(edge["confidence_probabilities"], {}))
         texts = dict(zip(edge["answer_probabilities"], asked.options, strict=False))
         console.print(_bars(edge["answer_probabilities"], texts))
     if cloud:
         console.print(
-            f"cloud {escape(cloud['model'])}: {cloud['answer']} ({cloud['attempts']} attempt{'s' if cloud['attempts'] > 1 else ''})"
+            f"cloud {escape(cloud['model'])}: {cloud['answer']} ({cloud['attempts']} attempt{'s' if cloud['attempts'] > 1 else ''})",
+            soft_wrap=True,
         )
     console.print(f"[dim]{reply['timings_ms']['total']:.0f} ms[/]")
 

@@ -5,7 +5,7 @@ import platform
 import random
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,9 @@ from app.evaluation.statistics import bootstrap_rows, interval
 from app.settings import Settings
 
 _TOLERANCE = 20
+# A median of fewer pairs has no 95 % interval, whatever its method: all n lie on one side of the true median with probability
+# 2 · 0.5^n, which is under 5 % from six on.
+FEWEST_PAIRS = 6
 # Enough to vary, few enough to prepare in no time.
 _PROMPTS = 5
 
@@ -115,7 +118,12 @@ def bench_edge(settings: Settings, *, pairs: int, tokens: int, max_seconds: floa
 
 def show(report: dict[str, Any], console: Console) -> None:
     """Print the report for a person."""
-    table = Table(title=f"{report['model']}, {report['dtype']}, {report['threads']} threads, {report['pairs']} pairs")
+    console.print(
+        f"{report['model']}, {report['dtype']}, {report['threads']} threads, n = {report['pairs']} pairs, "
+        f"{report['pairs_without_sharing']} without sharing",
+        markup=False,
+    )
+    table = Table()
     table.add_column("way")
     table.add_column("median ms", justify="right")
     for name, value in report["median_ms"].items():
@@ -127,9 +135,11 @@ def show(report: dict[str, Any], console: Console) -> None:
         ("ratio_vs_generate_without_sharing", "times faster than generate, without prefix sharing"),
         ("ratio_vs_prefill_without_sharing", "of a bare prefill, without prefix sharing"),
     ):
-        low, high = report[key + "_ci"]
-        console.print(f"{report[key]:5.2f} [{low:.2f}, {high:.2f}]  {text}")
-    console.print(json.dumps(report["hardware"] | report["versions"]), style="dim")
+        console.print(f"{said(report, key, 2)}  {text}", markup=False)
+    if report["pairs_without_sharing"] < FEWEST_PAIRS:
+        console.print(f"no interval where there are fewer than {FEWEST_PAIRS} pairs: a median of so few has none")
+    about = {"device": report["device"]} | report["hardware"] | report["versions"] | {"elapsed_s": report["elapsed_s"]}
+    console.print(json.dumps(about), style="dim", markup=False)
 
 
 def _questions(renderer: Any, tokens: int) -> list[Question]:
@@ -166,7 +176,13 @@ def _timed(way: Callable[[], object], device: str) -> float:
 
 
 def ratio(name: str, above: Sequence[float], below: Sequence[float]) -> dict[str, Any]:
-    """Median of paired ratios and its percentile-bootstrap interval."""
+    """Median of paired ratios and its percentile-bootstrap interval, None where the pairs are too few for one (`FEWEST_PAIRS`)."""
     ratios = np.array(above) / np.array(below)
-    low, high = interval(np.median(ratios[bootstrap_rows(len(ratios))], axis=1))
-    return {name: round(float(np.median(ratios)), 3), name + "_ci": [round(low, 3), round(high, 3)]}
+    found = interval(np.median(ratios[bootstrap_rows(len(ratios))], axis=1)) if len(ratios) >= FEWEST_PAIRS else None
+    return {name: round(float(np.median(ratios)), 3), name + "_ci": None if found is None else [round(end, 3) for end in found]}
+
+
+def said(report: Mapping[str, Any], key: str, digits: int) -> str:
+    """A ratio with its interval, if it has one, for people."""
+    ci = report[key + "_ci"]
+    return f"{report[key]:.{digits}f}" + ("" if ci is None else f" [{ci[0]:.{digits}f}, {ci[1]:.{digits}f}]")

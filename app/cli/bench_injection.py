@@ -7,17 +7,17 @@ from rich.table import Table
 
 from app.build import build_engine, load_edge_model
 from app.cli.bars import bars, loading, working
-from app.evaluation.dataset import load_items
+from app.cli.data import Questions
 from app.evaluation.injection import ATTACKS, measure_injection
 from app.logs import configure_logging
 from app.policies import build_policy, calibration_of, load_calibration
 from app.settings import Settings
 
 
-def bench_injection(settings: Settings, *, data: list[str], limit: int) -> dict[str, Any]:
+def bench_injection(settings: Settings, *, data: Questions, limit: int) -> dict[str, Any]:
     """Measure with the configured model and policy. Raises ConfigError."""
     configure_logging("error")
-    items = load_items(data)[:limit]
+    items = data.load()[:limit]
     with working(loading(settings), at_once=True):
         loaded = load_edge_model(settings)
         engine = build_engine(settings, loaded)

@@ -7,6 +7,7 @@ from typing import Any
 from app.build import build_engine, load_edge_model
 from app.cli.bars import bars, loading, working
 from app.cli.bench import ratio
+from app.cli.hardware import describe_hardware
 from app.cloud.bank import SHIPPED_BANK, load_rows
 from app.domain import Question
 from app.settings import Settings
@@ -21,6 +22,7 @@ def bench_label(settings: Settings, *, pairs: int, questions: int, samples: int,
     Raises:
         ConfigError: the model cannot be loaded.
     """
+    began = time.monotonic()
     with working(loading(settings), at_once=True):
         loaded = load_edge_model(settings)
     import torch  # after the wait policy is set, which it reads at its import
@@ -59,6 +61,8 @@ def bench_label(settings: Settings, *, pairs: int, questions: int, samples: int,
                 if repetition >= 0:
                     seconds[name].append(time.perf_counter() - started)
     return {
+        "elapsed_s": round(time.monotonic() - began, 1),
+        "hardware": describe_hardware(str(model.device)),
         "model": loaded.name,
         "dtype": str(model.dtype).removeprefix("torch."),
         "device": str(model.device),

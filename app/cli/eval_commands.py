@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.data import ENDINGS_HELP, Map, Questions, SkipBad
 from app.cli.options import AsJson, ConfigFile, check_choice
 from app.errors import ConfigError
 
@@ -17,9 +18,7 @@ Records = Annotated[Path, typer.Option(help="What `eval collect` wrote.")]
 def eval_collect(
     data: Annotated[
         list[str],
-        typer.Option(
-            help="Questions with gold answers: .jsonl, .csv, .parquet, or a hub data set (org/name:config@split); may be repeated."
-        ),
+        typer.Option(help=f"Questions with gold answers: {ENDINGS_HELP}; may be repeated."),
     ],
     out: Annotated[Path, typer.Option(help="The records file; a run that was killed goes on from it.")],
     config: ConfigFile = None,
@@ -32,9 +31,11 @@ def eval_collect(
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of --per-domain and --order-check.")] = 0,
     protocol: Annotated[str, typer.Option(help="one-pass, or generate: free greedy generation of 64 tokens beside it.")] = "one-pass",
+    columns: Map = None,
+    skip_bad: SkipBad = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask the edge and the cloud every question once and record what they say, one line a question."""
+    """Record what edge and cloud say. Both are asked every question once; the records file has one line a question."""
     from app.cli.evaluate import run_collect
     from app.configuration import load_settings
 
@@ -42,7 +43,7 @@ def eval_collect(
     check_choice("--protocol", protocol, "one-pass", "generate")
     run_collect(
         load_settings(config),
-        data=data,
+        data=Questions(data, columns or (), skip_bad),
         out=out,
         use_cloud=cloud == "configured",
         cloud_records=cloud_records,
@@ -60,17 +61,34 @@ def eval_report(
     records: Records,
     out: Annotated[Path, typer.Option(help="A folder for report.json, report.md, outcomes.jsonl and pictures.")],
     config: ConfigFile = None,
-    tau: Annotated[float, typer.Option(min=0, max=1)] = 0.5,
-    signal: Annotated[str, typer.Option(help="verbalized or expected")] = "verbalized",
+    tau: Annotated[float | None, typer.Option(min=0, max=1, help="0.5, unless --calibration says it.")] = None,
+    signal: Annotated[str | None, typer.Option(help="verbalized (by default) or expected, unless --calibration says it")] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Report what a gateway with this calibration serves: its signal, temperature and thresholds.")
+    ] = None,
+    reference: Annotated[bool, typer.Option("--reference", help="Show the published numbers of FogGen's models too.")] = False,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw them, which takes some seconds.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """What routing buys at a tau, with intervals, and how good each signal is. Needs no model."""
+    """What routing buys at a tau, with intervals, and how good each signal is. Needs no model, and of the cloud what the records hold."""
     from app.cli.evaluate import run_report
     from app.configuration import load_settings
 
-    check_choice("--signal", signal, "verbalized", "expected")
-    run_report(load_settings(config), records=records, tau=tau, signal=signal, out=out, seed=seed, as_json=as_json)
+    if signal is not None:
+        check_choice("--signal", signal, "verbalized", "expected")
+    run_report(
+        load_settings(config),
+        records=records,
+        tau=tau,
+        signal=signal,
+        calibration=calibration,
+        reference=reference,
+        pictures=pictures,
+        out=out,
+        seed=seed,
+        as_json=as_json,
+    )
 
 
 @eval_cli.command("compare")
@@ -81,7 +99,7 @@ def eval_compare(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Checkpoints or families side by side, with paired intervals where the questions are the same."""
+    """Compare reports side by side. Checkpoints or families, with paired intervals where the questions are the same."""
     from app.cli.evaluate import run_compare
 
     run_compare(reports=reports, cloud_rate=cloud_rate, out=out, seed=seed, as_json=as_json)
@@ -103,7 +121,7 @@ def calibrate(
     seed: Annotated[int, typer.Option(min=0, help="Of the split into halves and the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Choose tau for a target on one half of the records, and check the promise on the other."""
+    """Choose tau for a target. It is chosen on one half of the records, and the promise is checked on the other."""
     from app.calibration import Target
     from app.cli.evaluate import run_calibrate
 

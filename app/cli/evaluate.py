@@ -4,37 +4,45 @@ import dataclasses
 import datetime as dt
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markdown import Markdown
+import typer
 
 from app import interrupts
 from app.build import build_batcher, build_cloud, build_engine, cloud_models, load_edge_model
-from app.calibration import Target, write_calibration
+from app.calibration import Calibration, Target, read_calibration, write_calibration
 from app.cli.bars import bars, loading, working
+from app.cli.data import Questions
+from app.cli.hardware import describe_hardware
+from app.cli.output import print_markdown, stdout_console
 from app.domain import Signal
 from app.errors import ConfigError
 from app.evaluation.calibrate import calibrate
+from app.evaluation.calibrated import check_records
+from app.evaluation.calibration_markdown import render_calibration
 from app.evaluation.collect import Collected, EdgeIdentity, collect
-from app.evaluation.compare import OUTCOMES, compare, render_comparison
+from app.evaluation.compare import OUTCOMES, compare
+from app.evaluation.comparison_markdown import render_comparison
 from app.evaluation.costs import Price
-from app.evaluation.dataset import Item, load_items, sample_items
-from app.evaluation.markdown import render, render_calibration
+from app.evaluation.dataset import Item, sample_items
+from app.evaluation.markdown import render
 from app.evaluation.records import Record, load_records, read_records
 from app.evaluation.report import build_report, outcomes
 from app.evaluation.table import Table, to_table
 from app.logs import configure_logging
 from app.main import WARM_UP, WARM_UP_S, in_daemon_thread
 from app.metrics import Metrics
+from app.policies import DEFAULT_TAU, build_policy
+from app.policy import Policy
 from app.settings import Settings
 
 
 def run_collect(
     settings: Settings,
     *,
-    data: list[str],
+    data: Questions,
     out: Path,
     use_cloud: bool,
     cloud_records: Path | None,
@@ -47,7 +55,7 @@ def run_collect(
 ) -> None:
     """Collect and say what was done. Raises ConfigError."""
     configure_logging("error")
-    items = load_items(data)
+    items = data.load()
     if per_domain is not None:
         items = sample_items(items, per_domain, seed)
     known = read_records(cloud_records) if cloud_records else {}
@@ -56,7 +64,7 @@ def run_collect(
     plan = _Plan(items, out, use_cloud and not known, known, cloud_concurrency, generate, order_check, seed)
     try:
         with interrupts.resumable(f"the same command goes on from what is recorded in {out}"):
-            done, engine_s = interrupts.run(_collect(settings, plan))
+            done, engine_s, hardware = interrupts.run(_collect(settings, plan))
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror}); what was recorded before is kept") from None
     pace = {
@@ -65,19 +73,33 @@ def run_collect(
         "ratio_vs_engine": round(done.edge_s / engine_s, 3) if engine_s else None,
     }
     if as_json:
-        sys.stdout.write(json.dumps({**dataclasses.asdict(done), **pace}) + "\n")
-        return
-    console = Console(highlight=False)
-    generated = f", generated {done.generated}" if generate else ""
-    generated += f", with reversed options {done.reversed_asked}" if order_check else ""
-    console.print(f"{done.total} questions in {out}; asked now: edge {done.edge_asked}, cloud {done.cloud_asked}{generated}")
-    if done.edge_s:
+        sys.stdout.write(json.dumps({**dataclasses.asdict(done), **pace, "hardware": hardware}) + "\n")
+    else:
+        _show(done, pace, engine_s, plan, hardware)
+    if done.incomplete:
+        raise typer.Exit(1)
+
+
+def _show(done: Collected, pace: Mapping[str, float | None], engine_s: float, plan: "_Plan", hardware: str) -> None:
+    """What a run did, for a person."""
+    console = stdout_console()
+    generated = f", generated {done.generated}" if plan.generate else ""
+    generated += f", with reversed options {done.reversed_asked}" if plan.order_check else ""
+    console.print(
+        f"{done.total} questions in {plan.out}; asked now: edge {done.edge_asked}, cloud {done.cloud_asked}{generated}", markup=False
+    )
+    if done.edge_s and pace["questions_per_s"] and pace["ratio_vs_engine"]:
         console.print(
-            f"edge: {pace['questions_per_s']:.1f} questions a second, "
-            f"{pace['ratio_vs_engine']:.2f} times the engine's own time in {engine_s:.1f} s of forward passes"
+            f"edge: {pace['questions_per_s']:.1f} questions a second (n = {done.edge_asked + done.reversed_asked} in {done.edge_s:.1f} s, "
+            f"{hardware}), {pace['ratio_vs_engine']:.2f} times the engine's own time in {engine_s:.1f} s of forward passes",
+            markup=False,
         )
-    if done.failed:
-        console.print(f"[yellow]{done.failed} failed; run the same command again to try them again[/]")
+    for failure in done.failures:
+        console.print(f"{failure['n']} × {failure['kind']}: {failure['message']}", markup=False, style="yellow")
+    if done.stopped:
+        console.print(f"stopped: {done.stopped}; {done.unasked} questions were not asked", markup=False, style="red")
+    if done.failed or done.unasked:
+        console.print(f"{done.failed} failed; what was answered is kept, run the same command again to go on", style="yellow")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -92,8 +114,8 @@ class _Plan:
     seed: int
 
 
-async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float]:
-    """What was collected, and the seconds spent in forward passes."""
+async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float, str]:
+    """What was collected, the seconds spent in forward passes, and on what hardware."""
     metrics = Metrics()
     # Enough under way that the next batch is waiting when one ends.
     in_flight = 4 * settings.edge.max_batch_size
@@ -101,6 +123,7 @@ async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float]:
     with working(loading(settings), at_once=True):
         loaded = await in_daemon_thread(load_edge_model, settings)
         engine = build_engine(settings, loaded)
+    hardware = describe_hardware(str(loaded.model.device))
     generator = None
     if plan.generate:
         from app.edge.generate import FreeGenerator  # after the wait policy is set
@@ -116,7 +139,7 @@ async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float]:
                 plan.items,
                 plan.out,
                 edge=batcher,
-                identity=EdgeIdentity(engine.name, engine.fingerprint, engine.parameters),
+                identity=EdgeIdentity(engine.name, engine.fingerprint, engine.parameters, engine.prompt_fingerprint, hardware),
                 cloud=cloud,
                 cloud_asked=cloud_models(settings),
                 known_cloud=plan.known,
@@ -128,45 +151,97 @@ async def _collect(settings: Settings, plan: _Plan) -> tuple[Collected, float]:
                 seed=plan.seed,
                 on_progress=lambda finished: progress("collecting", finished, len(plan.items)),
             )
-            return done, metrics.edge_seconds() - warm
+            return done, metrics.edge_seconds() - warm, hardware
     finally:
         await batcher.close(wait=interrupts.ending() is None)
         if cloud:
             await cloud.close()
 
 
-def run_report(settings: Settings, *, records: Path, tau: float, signal: str, out: Path, seed: int, as_json: bool) -> None:
-    """Write `report.json`, `report.md`, `outcomes.jsonl` and pictures into a folder. Raises ConfigError."""
-    prices = {name: Price(**price.model_dump()) for name, price in settings.prices.items()}
+def run_report(
+    settings: Settings,
+    *,
+    records: Path,
+    out: Path,
+    seed: int,
+    as_json: bool,
+    tau: float | None = None,
+    signal: str | None = None,
+    calibration: Path | None = None,
+    reference: bool = False,
+    pictures: bool = True,
+) -> None:
+    """Write `report.json`, `report.md`, `outcomes.jsonl` and pictures into a folder.
+
+    Args:
+        settings: prices, and with a calibration the thresholds of `policy.domains`, which win over it when it is served.
+        records: the records file.
+        out: the folder.
+        seed: of the bootstrap.
+        as_json: print the report as JSON.
+        tau: 0.5 unless a calibration says it.
+        signal: verbalized unless a calibration says it.
+        calibration: a calibration file: the report is of what a gateway with it serves.
+        reference: show the published numbers of FogGen too.
+        pictures: draw them, which takes some seconds.
+
+    Raises:
+        ConfigError: records or calibration cannot be used, or are not of the same edge; a tau or signal beside a calibration.
+    """
     rows = load_records(records)
+    policy, found = _served(settings, rows, tau=tau, signal=signal, calibration=calibration)
+    prices = {name: Price(**price.model_dump()) for name, price in settings.prices.items()}
     with working("computing the report"):
-        report = build_report(rows, tau=tau, signal=Signal(signal), prices=prices, seed=seed)
-    columns = to_table(rows)
-    lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in outcomes(columns, tau=tau, signal=Signal(signal)))
+        report = build_report(
+            rows,
+            tau=policy.tau,
+            signal=policy.signal,
+            temperature=policy.temperature,
+            thresholds=policy.domains,
+            calibration=found,
+            prices=prices,
+            seed=seed,
+        )
+    columns = to_table(rows, temperature=policy.temperature, cloud_needed=False)
+    told = outcomes(columns, tau=policy.tau, signal=policy.signal, thresholds=policy.domains)
+    lines = (json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in told)
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / OUTCOMES).write_text("".join(lines), encoding="utf-8")
-        (out / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        (out / "report.md").write_text(render(report), encoding="utf-8")
+        (out / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
         with working("drawing the pictures"):
-            drawn = _draw(columns, report, out)
+            drawn, said = _draw(columns, report, out) if pictures else ([], "no pictures")
+        (out / "report.md").write_text(render(report, pictures=drawn, reference=reference), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
     if as_json:
         sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
         return
-    console = Console(highlight=False)
-    console.print(Markdown(render(report)))
-    console.print(f"wrote {out / 'report.json'}, report.md, {OUTCOMES} and {drawn}")
+    print_markdown(render(report, reference=reference))
+    stdout_console().print(f"wrote {out / 'report.json'}, report.md, {OUTCOMES} and {said}", markup=False)
 
 
-def _draw(columns: Table, report: dict[str, Any], out: Path) -> str:
-    """The pictures, where matplotlib is installed; the numbers must not depend on it."""
+def _served(
+    settings: Settings, rows: Sequence[Record], *, tau: float | None, signal: str | None, calibration: Path | None
+) -> tuple[Policy, Calibration | None]:
+    """The policy that a report is about."""
+    if calibration is None:
+        return Policy(DEFAULT_TAU if tau is None else tau, Signal(signal or Signal.VERBALIZED)), None
+    if tau is not None or signal is not None:
+        raise ConfigError("--calibration says tau and signal: leave out --tau and --signal")
+    found = read_calibration(calibration)
+    check_records(found, rows, str(calibration))
+    return build_policy(settings, found), found
+
+
+def _draw(columns: Table, report: dict[str, Any], out: Path) -> tuple[list[str], str]:
+    """The names of the pictures, and how many there are in words; none without matplotlib: the numbers must not depend on it."""
     try:
         from app.evaluation.pictures import draw_all
     except ModuleNotFoundError as error:
-        return f"no pictures ({error.name} is not installed: pip install 'foggate[eval]')"
-    return f"{len(draw_all(columns, report, out))} pictures"
+        return [], f"no pictures ({error.name} is not installed: pip install 'foggate[eval]')"
+    drawn = draw_all(columns, report, out)
+    return sorted({path.stem for path in drawn}), f"{len(drawn)} pictures"
 
 
 def run_compare(*, reports: list[Path], cloud_rate: float, out: Path | None, seed: int, as_json: bool) -> None:
@@ -183,7 +258,7 @@ def run_compare(*, reports: list[Path], cloud_rate: float, out: Path | None, see
     if as_json:
         sys.stdout.write(json.dumps(compared, ensure_ascii=False) + "\n")
     else:
-        Console(highlight=False).print(Markdown(text))
+        print_markdown(text)
 
 
 def run_calibrate(
@@ -206,6 +281,5 @@ def run_calibrate(
         shown = {**fit.calibration.model_dump(mode="json"), "notes": fit.notes, "temperature_report": fit.temperature_report}
         sys.stdout.write(json.dumps(shown, ensure_ascii=False) + "\n")
         return
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(Markdown(render_calibration(fit)))
-    console.print(f"wrote {out}; the gateway reads it with policy.calibration: {out}")
+    print_markdown(render_calibration(fit))
+    stdout_console().print(f"wrote {out}; the gateway reads it with policy.calibration: {out}", markup=False)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from app.cli.options import AsJson, check_choice, print_json
+from app.cli.output import stdout_console
 from app.errors import ConfigError
 
 keys_cli = typer.Typer(help="API keys of the gateway.", no_args_is_help=True)
@@ -25,7 +26,7 @@ def create(
     cloud_calls_per_day: Annotated[int | None, typer.Option(min=0, help="Beyond it the key gets edge answers.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and print it once; only its hash is stored."""
+    """Make a key and print it once. Only its hash is stored."""
     from app.keys import Key, KeyFile, Permission, new_secret, read_keys, write_keys
 
     wanted = permission or ["answer"]
@@ -48,7 +49,7 @@ def create(
 
 @keys_cli.command("list")
 def list_keys(file: File = Path("keys.json"), as_json: AsJson = False) -> None:
-    """The keys, without their secrets and hashes."""
+    """List the keys. Secrets and hashes are not shown."""
     from app.keys import read_keys
 
     rows = [{**key.model_dump(mode="json", exclude={"sha256"}), "permissions": sorted(key.permissions)} for key in read_keys(file).keys]
@@ -61,12 +62,12 @@ def list_keys(file: File = Path("keys.json"), as_json: AsJson = False) -> None:
     for row in rows:
         cells = (row["questions_per_minute"], row["cloud_calls_per_day"], row["created"], row["revoked"])
         table.add_row(row["id"], row["name"], ", ".join(row["permissions"]), *("–" if cell is None else str(cell) for cell in cells))
-    Console().print(table)
+    stdout_console().print(table)
 
 
 @keys_cli.command()
 def rotate(key_id: Id, file: File = Path("keys.json"), as_json: AsJson = False) -> None:
-    """A new secret for a key; the old one is refused from then on. Name, permissions and bounds stay."""
+    """Give a key a new secret. The old one is refused from then on; name, permissions and bounds stay."""
     from app.keys import new_secret
 
     shown, _, digest = new_secret(key_id)

@@ -1,5 +1,6 @@
 """What several commands share: their options, and how they print."""
 
+import difflib
 import json
 import sys
 from pathlib import Path
@@ -7,10 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
+from app.environment import CONFIG_FILE
 from app.errors import ConfigError
 
+# Of every group of commands: `-h` works everywhere.
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="YAML file; without it defaults and FOGGATE_ variables make a working gateway.")
+    Path | None,
+    typer.Option("--config", envvar=CONFIG_FILE, help="YAML file; without it defaults and FOGGATE_ variables make a working gateway."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
@@ -18,7 +24,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 def check_choice(option: str, value: str, *choices: str) -> None:
     """Raise ConfigError for a value that is none of the choices."""
     if value not in choices:
-        raise ConfigError(f"{option} must be {' or '.join(repr(choice) for choice in choices)}")
+        close = difflib.get_close_matches(value, choices, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ConfigError(f"{option} must be {' or '.join(repr(choice) for choice in choices)}, not {value!r}{hint}")
 
 
 def print_json(value: Any) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
+import structlog
 import uvicorn
 from rich.console import Console
 from rich.markup import escape
@@ -18,10 +19,12 @@ from app import interrupts
 from app.cli.given import Given
 from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
 from app.cloud.demo import MODEL, create_demo, parse_faults
+from app.configuration import unknown_variables
 from app.errors import ConfigError
 from app.exposure import check_exposure
 from app.listener import listen_on, url_of
 from app.logs import configure_logging
+from app.masking import secrets_in
 from app.server import serve
 from app.settings import CloudSettings, Settings, host_name
 from app.terminal import Terminal
@@ -30,7 +33,9 @@ from app.terminal import Terminal
 DEMO_ACCURACY = 0.739
 _MOCK_CLOUD, _MOCK_CLOUD_ENDS_S = "foggate-mock-cloud", 0.5
 
-# Two questions of the shipped bank: by default the builtin model keeps the first and passes on the second.
+log = structlog.get_logger("foggate")
+
+# Two questions of the shipped bank: by default the builtin model keeps the first and escalates the second.
 EDGE_EXAMPLE = {
     "question": "Which fraction equals 0.75?",
     "options": ["2/3", "7/10", "4/5", "3/4"],
@@ -46,7 +51,11 @@ def run_gateway(given: Given, console: Console, *, demo: bool) -> None:
     terminal = Terminal()
     interrupts.hold(signal.SIGHUP)
     settings = given.read()
-    configure_logging(settings.log.level)
+    # Bars of downloads are no lines of a log; the hub's library reads this when it is imported.
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    begin_log(settings)
+    for name in unknown_variables(os.environ):
+        log.warning("this environment variable is no setting of the gateway", variable=name)
     check_exposure(settings)
     listeners = listen_on(settings.server.host, settings.server.port)
     url = url_of(listeners[0])
@@ -66,10 +75,15 @@ def run_gateway(given: Given, console: Console, *, demo: bool) -> None:
         if base_url is not None:
             settings = with_cloud(settings, base_url)
         console.print(f"Loading the edge model {escape(settings.edge.model)} … (Ctrl-C ends)")
-        code = asyncio.run(serve(settings, *listeners, on_ready=banner, read_settings=read, terminal=terminal))
+        code = asyncio.run(serve(settings, *listeners, on_ready=banner, read_settings=read, on_reload=begin_log, terminal=terminal))
     if code or not ready:
         # A thread may still be loading the model.
         interrupts.finish(code)
+
+
+def begin_log(settings: Settings) -> None:
+    """Log as these settings say, with their secrets masked."""
+    configure_logging(settings.log.level, settings.log.format, secrets_in(settings))
 
 
 def with_cloud(settings: Settings, base_url: str) -> Settings:
@@ -120,6 +134,7 @@ def run_demo(
     port: int,
     banks: list[Path],
     accuracy: float,
+    guess: bool,
     recorded: str | None,
     latency_ms: float,
     latency_sigma: float,
@@ -127,9 +142,9 @@ def run_demo(
     retry_after_s: int,
     seed: int,
 ) -> None:
-    """Serve the stand-in until a signal ends it. Raises ConfigError."""
+    """Serve the mock cloud until a signal ends it. Raises ConfigError."""
     configure_logging("warning")
-    bank = Bank(load_rows(banks or [SHIPPED_BANK]), accuracy=accuracy, recorded=recorded, seed=seed)
+    bank = Bank(load_rows(banks or [SHIPPED_BANK]), accuracy=accuracy, recorded=recorded, seed=seed, guess=guess)
     rates = parse_faults(faults)
     app = create_demo(bank, faults=rates, latency_ms=latency_ms, latency_sigma=latency_sigma, retry_after_s=retry_after_s, seed=seed)
     try:
@@ -138,7 +153,7 @@ def run_demo(
         raise ConfigError(f"--host: {error}") from None
     what = f"replaying {recorded}" if recorded else f"accuracy {accuracy:g}"
     console.print(
-        f"stand-in cloud at {url_of(listeners[0])}/v1 ({len(bank)} questions, {what}), pid {os.getpid()}",
+        f"mock cloud at {url_of(listeners[0])}/v1 ({len(bank)} questions, {what}), pid {os.getpid()}",
         highlight=False,
     )
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)

@@ -17,12 +17,12 @@ from app import interrupts
 from app.build import build_cloud, build_engine, load_edge_model
 from app.cascade import Cloud
 from app.cli.bars import bars, loading, working
-from app.cloud.parse import SYSTEM
+from app.cli.data import Questions
+from app.cloud.messages import SYSTEM
 from app.domain import BUCKET_LABELS
 from app.edge.builtin import default_cache_dir
 from app.edge.threads import set_threads, set_wait_policy
 from app.errors import ConfigError
-from app.evaluation.dataset import load_items
 from app.logs import configure_logging
 from app.metrics import Metrics
 from app.prompt import PROMPT_VERSION
@@ -55,6 +55,8 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
     try:
         with working(f"loading the base model {chosen.base}"):
             chain = open_chain(chosen, out, resume=resume or judge, trains=not judge, **given)
+        for sentence in chain.pools.skipped:
+            sys.stderr.write(sentence + "\n")
         with interrupts.resumable("--resume goes on from the last finished step"), bars() as progress:
             chain.progress = progress
             if judge:
@@ -132,11 +134,11 @@ def _training_installed() -> Iterator[None]:
 
 
 def run_label(
-    settings: Settings, *, data: list[str], out: Path, source: str, samples: int, temperature: float, method: str, seed: int, as_json: bool
+    settings: Settings, *, data: Questions, out: Path, source: str, samples: int, temperature: float, method: str, seed: int, as_json: bool
 ) -> None:
     """Label a file of questions with the configured edge model. Raises ConfigError."""
     configure_logging("error")
-    items = load_items(data)
+    items = data.load()
     if source == "teacher" and settings.cloud.base_url is None:
         raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or say --labels gold")
     if out.exists():

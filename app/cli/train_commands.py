@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from app.cli.data import Map, Questions, SkipBad
 from app.cli.options import AsJson, ConfigFile, check_choice, print_json
+from app.cli.output import stdout_console
 
 bench_cli = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 
@@ -22,9 +23,11 @@ def label(
     temperature: Annotated[float, typer.Option(min=0.01, help="The reference's T.")] = 0.7,
     method: Annotated[str, typer.Option(help="exact (no sampling noise) or sample")] = "exact",
     seed: Annotated[int, typer.Option(min=0, help="Of --method sample.")] = 0,
+    columns: Map = None,
+    skip_bad: SkipBad = False,
     as_json: AsJson = False,
 ) -> None:
-    """Confidence targets for questions: how often the edge model would be right on each, read in one forward pass."""
+    """Confidence targets for questions. How often would the edge model be correct on each? Read in one forward pass."""
     from app.cli.train import run_label
     from app.configuration import load_settings
 
@@ -34,7 +37,15 @@ def label(
     given = {key: value for key, value in (("model", model), ("adapter", adapter)) if value is not None}
     settings = settings.model_copy(update={"edge": settings.edge.model_copy(update=given)})
     run_label(
-        settings, data=data, out=out, source=labels, samples=samples, temperature=temperature, method=method, seed=seed, as_json=as_json
+        settings,
+        data=Questions(data, columns or (), skip_bad),
+        out=out,
+        source=labels,
+        samples=samples,
+        temperature=temperature,
+        method=method,
+        seed=seed,
+        as_json=as_json,
     )
 
 
@@ -48,7 +59,7 @@ def evolve(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The self-evolving recipe: R0, then rounds of labelling, fine-tuning, merging and measuring."""
+    """Train by the self-evolving recipe. R0, then rounds of labelling, fine-tuning, merging and measuring."""
     from app.cli.train import run_evolve
     from app.configuration import load_settings
 
@@ -63,7 +74,7 @@ def adapter(
     max_mb: Annotated[float, typer.Option(min=0.001, help="How large the weights may be.")] = 30,
     license_name: Annotated[str | None, typer.Option("--license", help="For the model card, as the hub spells it: apache-2.0")] = None,
 ) -> None:
-    """A run's checkpoint as one low-rank adapter of its base, with a calibration and a model card."""
+    """Make an adapter of a checkpoint. Low-rank, for the base of the run, with a calibration and a model card."""
     from app.cli.train import run_adapter
     from app.configuration import load_settings
 
@@ -80,7 +91,7 @@ def bench_edge(
     max_seconds: Annotated[float, typer.Option(min=1, help="Stop with fewer pairs after this long, and say so.")] = 38,
     as_json: AsJson = False,
 ) -> None:
-    """The one-pass verdict against the same model's `generate` and against a bare prefill, in one run."""
+    """Measure the one-pass verdict. Against the same model's `generate` and against a bare prefill, in one run."""
     from app.cli.bench import bench_edge as measure
     from app.cli.bench import show
     from app.configuration import load_settings
@@ -89,7 +100,7 @@ def bench_edge(
     if as_json:
         print_json(report)
     else:
-        show(report, Console(highlight=False))
+        show(report, stdout_console())
 
 
 @bench_cli.command("label")
@@ -101,6 +112,7 @@ def bench_label(
     as_json: AsJson = False,
 ) -> None:
     """Labelling by one forward pass against real generations of the same questions, in one run."""
+    from app.cli.bench import said
     from app.cli.bench_label import bench_label as measure
     from app.configuration import load_settings
 
@@ -108,13 +120,15 @@ def bench_label(
     if as_json:
         print_json(report)
         return
-    low, high = report["ratio_vs_generations_ci"]
-    Console(highlight=False).print(
+    console = stdout_console()
+    console.print(
         f"{report['questions']} questions, {samples} generations of {report['generated_tokens']} tokens each: "
         f"{report['median_ms']['generations']:.0f} ms; one forward pass: {report['median_ms']['verdicts']:.0f} ms"
     )
-    Console(highlight=False).print(
-        f"labelling by one forward pass is {report['ratio_vs_generations']:.1f} times faster [{low:.1f}, {high:.1f}]"
+    console.print(
+        f"labelling by one forward pass is {said(report, 'ratio_vs_generations', 1)} times as fast (n = {report['pairs']} pairs, "
+        f"{report['hardware']}, {report['elapsed_s']:g} s)",
+        markup=False,
     )
 
 
@@ -123,16 +137,19 @@ def bench_injection(
     config: ConfigFile = None,
     data: Annotated[list[str] | None, typer.Option(help="Questions as for eval collect; by default the shipped bank.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Questions at most.")] = 40,
+    columns: Map = None,
+    skip_bad: SkipBad = False,
     as_json: AsJson = False,
 ) -> None:
-    """What hostile text in questions and options does to the answer and the route of the configured edge model."""
+    """Measure what hostile text does. To the answer and the route of the configured edge model."""
     from app.cli.bench_injection import bench_injection as measure
     from app.cli.bench_injection import show
     from app.cloud.bank import SHIPPED_BANK
     from app.configuration import load_settings
 
-    report = measure(load_settings(config), data=data or [str(SHIPPED_BANK)], limit=limit)
+    questions = Questions(data, columns or (), skip_bad) if data else Questions([str(SHIPPED_BANK)])
+    report = measure(load_settings(config), data=questions, limit=limit)
     if as_json:
         print_json(report)
     else:
-        show(report, Console(highlight=False))
+        show(report, stdout_console())

@@ -1,4 +1,4 @@
-"""The stand-in cloud's knowledge: a bank of questions, and which letter to say for a prompt. Deterministic by seed."""
+"""The mock cloud's knowledge: a bank of questions, and which letter to say for a prompt. Deterministic by seed."""
 
 import json
 import random
@@ -10,10 +10,12 @@ from typing import Any
 
 from app.domain import LETTERS, MAX_OPTIONS, MIN_OPTIONS, one_line
 from app.errors import ConfigError
+from app.files import NotText, read_text
 
 SHIPPED_BANK = Path(__file__).with_name("bank.jsonl")
 # No word is longer; and Python's normalisation needs time that grows with the square of a run of combining marks.
 _LONGEST_WORD = 64
+_QUOTES = str.maketrans("‘’“”", "''\"\"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,9 @@ class AskedQuestion:
 
     @property
     def key(self) -> str:
-        """The same for any order of the options."""
-        return "\n".join([_normal(self.question), *sorted(_normal(option) for option in self.options)])
+        """The same for any order of the options, and for what changes no meaning: the first letter's case, blanks, the last mark."""
+        question = _normal(self.question).rstrip("?.: ")
+        return "\n".join([question[:1].casefold() + question[1:], *sorted(_normal(option) for option in self.options)])
 
 
 def read_prompt(text: str) -> AskedQuestion | None:
@@ -58,21 +61,31 @@ def _option(line: str) -> tuple[str, str] | None:
 
 
 class Bank:
-    """Answers from question rows: right with a chosen accuracy, or as a recorded model answered.
+    """Answers from question rows: correct with a chosen accuracy, or as a recorded model answered.
 
     Args:
         rows: objects with `question`, `options`, `answer`, and for `recorded` a `recorded` object by model name.
-        accuracy: share of the bank's questions that get the right letter.
+        accuracy: share of the bank's questions that get the correct letter.
         recorded: replay this model's letters instead.
         seed: decides which questions are answered wrongly, and how.
+        guess: answer a question outside the bank with a random offered letter instead of saying that it is unknown.
 
     Raises:
         ConfigError: no row has answers recorded under that name.
     """
 
-    def __init__(self, rows: Iterable[Mapping[str, Any]], *, accuracy: float = 0.739, recorded: str | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        accuracy: float = 1.0,
+        recorded: str | None = None,
+        seed: int = 0,
+        guess: bool = False,
+    ) -> None:
         self._accuracy = accuracy
         self._seed = seed
+        self._guess = guess
         # Per question the text of the option to name; None where the recorded model named none.
         self._answers: dict[str, str | None] = {}
         names: set[str] = set()
@@ -86,7 +99,9 @@ class Bank:
                 if recorded not in replies:
                     continue
                 letter = replies[recorded]
-            self._answers[asked.key] = options[LETTERS.index(str(letter))] if letter is not None else None
+            text = options[LETTERS.index(str(letter))] if letter is not None else None
+            # Rows that contradict each other know nothing.
+            self._answers[asked.key] = text if self._answers.get(asked.key, text) == text else None
         self._is_recorded = recorded is not None
         if recorded is not None and not self._answers:
             known = f"recorded are: {', '.join(sorted(names))}" if names else "the bank holds no recorded answers"
@@ -96,18 +111,28 @@ class Bank:
         return len(self._answers)
 
     def letter(self, asked: AskedQuestion) -> str | None:
-        """The letter to say; None when the recorded model said none. Outside the bank a seeded random offered letter."""
+        """The letter to say, or None: the recorded model said none, or the question is not in the bank.
+
+        A question is in the bank if its words and its options, in any order, are. Blanks, the kind of quotation marks, the case of
+        the first letter and a last full stop or question mark do not matter. Everything else may change the answer (`mW` and
+        `MW`, `x²` and `x2`), so it is unknown; with `guess` it gets a random offered letter.
+        """
         key = asked.key
         draw = random.Random(f"{self._seed}|{key}")  # noqa: S311  # a simulation, not a secret
         if key not in self._answers:
-            return LETTERS[draw.randrange(len(asked.options))]
+            return LETTERS[draw.randrange(len(asked.options))] if self._guess else None
         text = self._answers[key]
         if text is None:
             return None
-        right = next(i for i, option in enumerate(asked.options) if _normal(option) == _normal(text))
+        same = [i for i, option in enumerate(asked.options) if option == text]
+        same = same or [i for i, option in enumerate(asked.options) if _normal(option) == _normal(text)]
+        if len(same) != 1:
+            # Options that differ in blanks only, none of them written as in the bank.
+            return None
+        correct = same[0]
         if self._is_recorded or draw.random() < self._accuracy:
-            return LETTERS[right]
-        return LETTERS[draw.choice([index for index in range(len(asked.options)) if index != right])]
+            return LETTERS[correct]
+        return LETTERS[draw.choice([index for index in range(len(asked.options)) if index != correct])]
 
 
 def load_rows(paths: Iterable[Path]) -> list[dict[str, Any]]:
@@ -120,23 +145,34 @@ def load_rows(paths: Iterable[Path]) -> list[dict[str, Any]]:
     for path in paths:
         try:
             # Not splitlines(): U+2028 may stand inside a JSON string.
-            lines = path.read_text(encoding="utf-8").split("\n")
-        except (OSError, UnicodeDecodeError) as error:
+            lines = read_text(path).split("\n")
+        except (OSError, NotText) as error:
             raise ConfigError(f"the question bank {path} cannot be read ({error})") from None
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             try:
                 row = json.loads(line)
-                valid = row["question"] and row["answer"] in LETTERS[: len(row["options"])]
-            except (ValueError, KeyError, TypeError):
-                valid = False
-            if not valid:
+            except (ValueError, RecursionError):
+                row = None
+            if not _is_question(row):
                 raise ConfigError(f"{path}, line {number}: not a question (needs question, options, answer)")
             rows.append(row)
     return rows
 
 
+def _is_question(row: Any) -> bool:
+    """Whether a row has a question, options, one of their letters, and under `recorded` letters of theirs or null."""
+    if not isinstance(row, dict):
+        return False
+    question, options, answer, recorded = (row.get(name) for name in ("question", "options", "answer", "recorded"))
+    if not isinstance(question, str) or not question or not isinstance(options, list) or not isinstance(recorded, dict | None):
+        return False
+    # A list, since a letter is one member of it: `in` a text is true of "" and of "AB" too.
+    letters = list(LETTERS[: len(options)])
+    return answer in letters and all(letter is None or letter in letters for letter in (recorded or {}).values())
+
+
 def _normal(text: str) -> str:
-    words = (unicodedata.normalize("NFKC", word) if len(word) <= _LONGEST_WORD else word for word in text.split())
-    return " ".join(" ".join(words).casefold().split())
+    words = (unicodedata.normalize("NFC", word) if len(word) <= _LONGEST_WORD else word for word in text.split())
+    return " ".join(words).translate(_QUOTES)

@@ -22,6 +22,7 @@ from app.errors import BudgetExhausted
 Kind = Literal["calls", "tokens", "cost"]
 # Money is counted in whole millionths, as `limits` counts integers: prices are per million tokens, so a token's is exact.
 MICRO = 1_000_000
+_MOST_MICRO = 2**53
 _KEY = "cloud-budget"
 
 
@@ -33,8 +34,19 @@ class Price:
     output: float
 
     def of(self, usage: Mapping[str, int]) -> int:
-        """Millionths of the currency, rounded up."""
-        return math.ceil(usage.get("prompt_tokens", 0) * self.input + usage.get("completion_tokens", 0) * self.output)
+        """Millionths of the currency, rounded up; at most what a counter in Redis holds."""
+        cost = usage.get("prompt_tokens", 0) * self.input + usage.get("completion_tokens", 0) * self.output
+        return math.ceil(min(cost, _MOST_MICRO))
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """What is left of one bound: calls, tokens, or money in the currency of the prices; per `minute` or `day`."""
+
+    kind: Kind
+    per: str
+    left: float
+    amount: float
 
 
 class Budget:
@@ -86,13 +98,24 @@ class Budget:
         """Count a call against an allowance and against all bounds on calls; or, if one is reached, against none, and False."""
         return await self._counts.take((*allowance, *((item, _KEY) for kind, item in self._bounds if kind == "calls")))
 
-    async def used(self, model: str, usage: Mapping[str, int]) -> None:
-        """Count the tokens that a reply of this model reports, and their price."""
-        amounts = {"tokens": usage["prompt_tokens"] + usage["completion_tokens"], "cost": self.price_of(model, usage)}
+    async def used(self, model: str, usage: Mapping[str, int]) -> float:
+        """Count the tokens that a reply of this model reports, and their price; returns the price in the currency."""
+        cost = self.price_of(model, usage)
+        amounts = {"tokens": usage["prompt_tokens"] + usage["completion_tokens"], "cost": cost}
         for kind, item in self._bounds:
             # More than the whole window is no more than the whole window: a counter in Redis has 64 bits.
             if (amount := min(amounts.get(kind, 0), item.amount)) > 0:
                 await self._counts.hit(item, _KEY, cost=amount)
+        return cost / MICRO
+
+    async def remaining(self) -> list[Remaining]:
+        """What is left of each bound at this moment; counts nothing."""
+        found = []
+        for kind, item in self._bounds:
+            unit = MICRO if kind == "cost" else 1
+            left = (await self._counts.left(item, _KEY)).remaining
+            found.append(Remaining(kind, item.GRANULARITY.name, left / unit, item.amount / unit))
+        return found
 
     def price_of(self, model: str, usage: Mapping[str, int]) -> int:
         """Millionths of the currency."""
@@ -115,9 +138,9 @@ class CallPurse:
         """Count an attempt that is about to go out; False, and nothing counted, if there is nothing left for it."""
         return await self.budget.take(self.allowance)
 
-    async def used(self, model: str, usage: Mapping[str, int]) -> None:
-        """Count what a reply reports."""
-        await self.budget.used(model, usage)
+    async def used(self, model: str, usage: Mapping[str, int]) -> float:
+        """Count what a reply reports; returns its price in the currency."""
+        return await self.budget.used(model, usage)
 
 
 class BudgetedCloud:

@@ -2,36 +2,59 @@
 
 One question is a few attempts under one deadline. Connect errors, cut connections, 429 and 5xx are tried again: at once at
 another endpoint if there is one, else at the same one with full jitter; `Retry-After` is honoured, and nothing is tried
-that could not end in time. All questions share a retry budget, a bound on calls in flight, and a breaker per endpoint.
-Cancelling the caller cancels the call.
+that could not end in time. A reply without an answer is tried at another endpoint only. All questions share a retry budget, a bound
+on calls in flight, and a breaker per endpoint. Cancelling the caller cancels the call.
 """
 
 import asyncio
-import logging
 import math
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import httpx2
 
-from app.cloud.endpoint import AttemptFailed, Endpoint, Purse, attempt
-from app.cloud.parse import cloud_messages, parse_letter, read_model, read_usage
+from app.cloud.accounts import Accounts
+from app.cloud.attempt import attempt
+from app.cloud.call import Attempt, AttemptFailed, Call, Desk, Purse
+from app.cloud.endpoint import Endpoint
+from app.cloud.formats import AnswerFormat, format_fields
+from app.cloud.logprobs import answer_probabilities
+from app.cloud.proxies import connection_options
+from app.cloud.reading import letter_of
+from app.cloud.request import RequestSettings
 from app.cloud.retry_budget import RetryBudget
-from app.cloud.usage import model_of, usage_of
+from app.cloud.usage import read_model, shown_usage
 from app.counts import Bound
 from app.deadline import Deadline
 from app.domain import CloudReply, Question
-from app.errors import BudgetExhausted, CircuitOpen, CloudError, CloudTimeout, CloudUnavailable, CloudUnparsable
+from app.errors import BudgetExhausted, CircuitOpen, CloudError, CloudTimeout, CloudUnavailable
 from app.metrics import Metrics
-from app.offload import SMALL, in_text_thread
 
-logger = logging.getLogger("foggate.cloud")
-
-# An answer is one letter in a short sentence; this bounds a model that thinks aloud.
-_MAX_TOKENS = 64
+Reply = TypeVar("Reply")
 _BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.1, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe(Generic[Reply]):
+    """What an endpoint is asked beside the questions of callers: messages, the form of the answer, and who reads the completion."""
+
+    messages: list[dict[str, str]]
+    form: AnswerFormat
+    letters: str
+    read: Callable[[Any], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One question with what bounds it."""
+
+    question: Question
+    deadline: Deadline
+    purse: Purse | None
+    patience: Callable[[], float]
 
 
 class CloudClient:
@@ -45,9 +68,14 @@ class CloudClient:
         max_attempts: calls per question at most, over all endpoints.
         max_in_flight: questions under way; one more is refused, not queued.
         longest_s: the longest that any caller waits: no attempt can last longer, and none is judged as if it could.
-        extra_body: laid over the request body, as in `{"chat_template_kwargs": {…}}`.
+        request: what every request is made with.
+        extra_body: laid over the request body, as in `{"chat_template_kwargs": {…}}`; in place of `request`.
+        on_attempt: told of each attempt when it has ended.
         seed: of the jitter, for tests.
         transport: what carries the calls instead of a network, for tests.
+
+    Raises:
+        ConfigError: the proxies of the environment cannot be used.
     """
 
     def __init__(
@@ -60,7 +88,9 @@ class CloudClient:
         max_attempts: int = 3,
         max_in_flight: int = 64,
         longest_s: float = math.inf,
+        request: RequestSettings | None = None,
         extra_body: Mapping[str, Any] | None = None,
+        on_attempt: Callable[[Attempt], None] = lambda _: None,
         seed: int | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
@@ -72,10 +102,17 @@ class CloudClient:
         self._max_attempts = max_attempts
         self._max_in_flight = max_in_flight
         self._in_flight = 0
-        self._extra_body = dict(extra_body or {})
+        self.request = request or RequestSettings(extra_body=dict(extra_body or {}))
         self._random = random.Random(seed)  # noqa: S311  # jitter, not a secret
         limits = httpx2.Limits(max_connections=max_in_flight)
-        self._http = httpx2.AsyncClient(limits=limits, follow_redirects=False, transport=transport)
+        options = {"transport": transport} if transport else connection_options([endpoint.url for endpoint in endpoints])
+        self._http = httpx2.AsyncClient(limits=limits, follow_redirects=False, **options)
+        self._desk = Desk(self._http, Accounts(metrics, on_attempt))
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """In the order in which they are asked."""
+        return self._endpoints
 
     async def close(self) -> None:
         """Close the connection pool."""
@@ -104,7 +141,8 @@ class CloudClient:
             CloudTimeout: no reply in time.
             CloudUnavailable: every attempt failed to connect, was cut, or got a 429 or 5xx; or too many calls are in flight.
             CloudRejected: another 4xx, or a redirect.
-            CloudUnparsable: a 200 without a usable letter.
+            CloudMisconfigured: a key, a certificate, an address or a header of ours is wrong.
+            CloudUnparsable: a 200 without a usable letter, or something that this code fails on.
             CircuitOpen: every endpoint is being left alone.
         """
         if not deadline.remaining():
@@ -114,13 +152,13 @@ class CloudClient:
         self._in_flight += 1
         started = time.monotonic()
         try:
-            return await self._answer(question, deadline, purse, patience or deadline.remaining)
+            return await self._answer(_Asked(question, deadline, purse, patience or deadline.remaining))
         finally:
             self._in_flight -= 1
             self._metrics.cloud_request_duration.observe(time.monotonic() - started)
 
-    async def _answer(self, question: Question, deadline: Deadline, purse: Purse | None, patience: Callable[[], float]) -> CloudReply:
-        body = {"messages": cloud_messages(question), "temperature": 0, "max_tokens": _MAX_TOKENS, **self._extra_body}
+    async def _answer(self, asked: "_Asked") -> CloudReply:
+        deadline, purse = asked.deadline, asked.purse
         failed: dict[str, AttemptFailed] = {}
         error: CloudError = CircuitOpen("the cloud failed too often lately and is not being asked")
         for number in range(1, self._max_attempts + 1):
@@ -132,19 +170,8 @@ class CloudClient:
             endpoint, ticket = chosen
             if not failed:
                 self._retry_budget.called()
-            limit_s = min(self._timeout_s, deadline.remaining())
             try:
-                payload = await attempt(
-                    self._http,
-                    endpoint,
-                    {"model": endpoint.model, **body},
-                    number=number,
-                    limit_s=limit_s,
-                    trial=endpoint.judge.begin(given_s=min(limit_s, patience()), possible_s=self._possible_s),
-                    ticket=ticket,
-                    metrics=self._metrics,
-                    purse=purse,
-                )
+                return await self._ask(endpoint, ticket, number, asked)
             except AttemptFailed as failure:
                 failed[endpoint.name] = failure
                 error = failure.error
@@ -152,13 +179,44 @@ class CloudClient:
                 if not failed:
                     raise
                 break
-            else:
-                await self._charge(payload, endpoint.model, purse)
-                return await self._reply(payload, question, number, endpoint.model)
         raise error
+
+    async def _ask(self, endpoint: Endpoint, ticket: int, number: int, asked: "_Asked") -> CloudReply:
+        """One attempt. Raises AttemptFailed or BudgetExhausted."""
+        question = asked.question
+        form = endpoint.form.in_use
+
+        async def read(payload: Any) -> CloudReply:
+            letter = await letter_of(payload, question, form)
+            distribution = answer_probabilities(payload, question, letter) if self.request.top_logprobs else None
+            return CloudReply(letter, read_model(payload, endpoint.model), number, shown_usage(payload), distribution)
+
+        limit_s = min(self._timeout_s, asked.deadline.remaining())
+        trial = endpoint.judge.begin(given_s=min(limit_s, asked.patience()), possible_s=self._possible_s)
+        body = self.request.question(question, endpoint.model, form)
+        call = Call(body, form, (question.question, *question.options), number, limit_s, trial, ticket)
+        return await attempt(self._desk, endpoint, call, read, purse=asked.purse)
+
+    async def probe(self, endpoint: Endpoint, probe: Probe[Reply], purse: Purse) -> Reply:
+        """What the probe reads in the endpoint's reply, by one attempt.
+
+        Raises:
+            AttemptFailed: no chat completion came.
+            BudgetExhausted: nothing is left to pay for it, or the endpoint is being left alone.
+        """
+        if not await purse.left() or (ticket := endpoint.breaker.admit()) is None:
+            raise BudgetExhausted("the cloud is not being asked at the moment")
+        trial = endpoint.judge.begin(given_s=self._timeout_s, possible_s=self._possible_s)
+        body = self.request.body(probe.messages, endpoint.model, format_fields(probe.form, probe.letters))
+        call = Call(body, probe.form, (), 1, self._timeout_s, trial, ticket)
+        return await attempt(self._desk, endpoint, call, probe.read, purse=purse)
 
     async def _next(self, failed: Mapping[str, AttemptFailed], number: int, deadline: Deadline) -> tuple[Endpoint, int] | None:
         """The endpoint of the next attempt with its breaker's ticket: one that was not asked yet, else, after a wait, one again."""
+        for endpoint in self._endpoints:
+            # Without the form of answer that it refused; that is no retry of the same request.
+            if endpoint.name in failed and failed[endpoint.name].at_once and (ticket := endpoint.breaker.admit()) is not None:
+                return endpoint, ticket
         for endpoint in self._endpoints:
             if endpoint.name in failed or (ticket := endpoint.breaker.admit()) is None:
                 continue
@@ -178,32 +236,6 @@ class CloudClient:
             again.breaker.abandoned(late)
             late = None
         return None if late is None else (again, late)
-
-    async def _charge(self, payload: Any, asked_model: str, purse: Purse | None) -> None:
-        """What a reply costs, before it is known whether a letter can be read in it."""
-        usage = usage_of(payload)
-        for kind, tokens in usage.items():
-            self._metrics.cloud_tokens.labels(kind.removesuffix("_tokens")).inc(tokens)
-        if purse is not None:
-            await purse.used(model_of(payload, asked_model), usage)
-
-    async def _reply(self, payload: Any, question: Question, attempts: int, asked_model: str) -> CloudReply:
-        """What a decoded 200 says. Raises CloudUnparsable."""
-        try:
-            text = payload["choices"][0]["message"]["content"]
-            usage, model = read_usage(payload), read_model(payload, asked_model)
-        except (KeyError, IndexError, TypeError, AttributeError):
-            raise CloudUnparsable("the cloud's reply is not a chat completion") from None
-        if not isinstance(text, str):
-            raise CloudUnparsable("the cloud's reply has no text")
-        try:
-            letter = parse_letter(text, question) if len(text) <= SMALL else await in_text_thread(parse_letter, text, question)
-        except CloudError:
-            raise
-        except Exception:
-            logger.exception("a bug: a reply of the cloud could not be read")
-            raise CloudUnparsable("the cloud's reply could not be read") from None
-        return CloudReply(letter, model, attempts, usage)
 
     def _wait(self, attempt_number: int, retry_after_s: float | None) -> float:
         jitter = self._random.uniform(0, min(_BACKOFF_CAP_S, _BACKOFF_BASE_S * 2**attempt_number))

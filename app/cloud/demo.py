@@ -1,7 +1,8 @@
-"""The stand-in cloud: a real HTTP server that speaks `/v1/chat/completions` from a question bank, with faults on demand.
+"""The mock cloud: a real HTTP server that speaks `/v1/chat/completions` from a question bank, with faults on demand.
 
 A program of its own (`foggate demo-cloud`), so that the gateway can be tried and tested against something that is slow,
-overloaded, cut off or babbling. It says in every reply that it is a stand-in: its model is named `demo-cloud`.
+overloaded, cut off or babbling. It says in every reply what it is: its model is named `demo-cloud`. A question outside
+its bank gets a sentence without a letter, which the gateway reads as `cloud_unparsable`.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ MODEL = "demo-cloud"
 # A chat completion request has a few dozen.
 _MAX_VALUES = 10_000
 FAULTS = ("429", "500", "hang", "cut", "bad-json", "prose")
+_UNKNOWN = "This mock cloud knows the questions of its bank only, and this one is not among them."
 _PROSE = "That is an interesting question, and reasonable people could see it in more than one way."
 
 
@@ -55,7 +57,7 @@ def create_demo(
     retry_after_s: int = 1,
     seed: int = 0,
 ) -> FastAPI:
-    """Build the stand-in.
+    """Build the mock cloud.
 
     Args:
         bank: what it knows.
@@ -66,13 +68,13 @@ def create_demo(
         seed: of latencies and faults.
     """
     rates = faults or {}
-    stats: Counter[str] = Counter(calls=0, cancels=0, answered=0)
+    stats: Counter[str] = Counter(calls=0, cancels=0, answered=0, unknown=0)
     given: Counter[str] = Counter(dict.fromkeys(rates, 0))
-    app = FastAPI(title="FogGate stand-in cloud", docs_url=None, redoc_url=None)
+    app = FastAPI(title="FogGate mock cloud", docs_url=None, redoc_url=None)
 
     @app.get("/v1/models")
     async def models() -> dict[str, Any]:
-        return {"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "foggate (a stand-in, not a language model)"}]}
+        return {"object": "list", "data": [{"id": MODEL, "object": "model", "owned_by": "foggate (a mock cloud, not a language model)"}]}
 
     @app.get("/stats")
     async def statistics() -> dict[str, Any]:
@@ -94,7 +96,7 @@ def create_demo(
         except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
             return _error(400, "the body is not a chat completion request with a user message")
         if body.get("stream"):
-            return _error(400, "the stand-in does not stream")
+            return _error(400, "the mock cloud does not stream")
         if fault:
             given[fault] += 1
         if await _left(request, math.inf if fault == "hang" else wait_s):
@@ -102,9 +104,11 @@ def create_demo(
             return Response(status_code=499)
         if fault in {"429", "500", "cut", "bad-json"}:
             return _faulty(fault, retry_after_s)
-        letter = bank.letter(asked) if asked and fault != "prose" else None
+        letter = bank.letter(asked) if asked else None
+        said = _PROSE if fault == "prose" else _UNKNOWN if letter is None else f"Final answer: {letter}"
         stats["answered"] += 1
-        return JSONResponse(_completion(prompt, _PROSE if letter is None else f"Final answer: {letter}", call))
+        stats["unknown"] += said == _UNKNOWN
+        return JSONResponse(_completion(prompt, said, call))
 
     return app
 
@@ -139,7 +143,7 @@ async def _left(request: Request, wait_s: float) -> bool:
 
 
 def _completion(prompt: str, text: str, call: int) -> dict[str, Any]:
-    # Four characters a token: a stand-in's estimate, good enough to exercise whoever counts.
+    # Four characters a token: an estimate, good enough to exercise whoever counts.
     used, written = len(prompt) // 4, max(1, len(text) // 4)
     return {
         "id": f"chatcmpl-demo-{call}",

@@ -1,145 +1,101 @@
-"""The cloud's side of the wire as text: the prompt that asks for a letter, and a strict reading of the reply.
+"""Which letter the text of an answer names, read strictly.
 
-Tolerant of form (`B`, `**B**`, `(b)`, `Final answer: B`, `\\boxed{B}`, the option's own text, Cyrillic look-alikes), strict
-in substance: two different claims, a letter that was not offered or prose without a claim is `CloudUnparsable`, never
-a guess. Every pattern here takes time that grows with the length of the reply and no faster: quantifiers are possessive
-(`*+`) where what follows cannot begin with what they take.
+Tolerant of form (`B`, `**B**`, `(b)`, `Final answer: B`, `\\\\boxed{B}`, the option's own text, several languages), strict in
+substance: two different claims, a claim that is taken back, a letter that was not offered, a letter beside another option's
+text, or prose without a claim is `CloudUnparsable`, never a guess. Everything here takes time that grows with the length of
+the text and no faster: quantifiers are possessive (`*+`) or bounded where they could begin again.
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
-from app.domain import Question, is_unicode, one_line
+from app.cloud.claims import CLOSEST, DOUBTED, FINAL, LINE, NOTHING, PROSE, Claim, claims
+from app.cloud.heads import TAKEN_BACK
+from app.cloud.regions import regions, unfenced
+from app.cloud.text import seen
+from app.cloud.values import UNCLEAR, Values, letters_as_latin
+from app.domain import Question
 from app.errors import CloudUnparsable
-from app.prompt import user_prompt
 
-SYSTEM = (
-    "You answer multiple-choice questions. Reply with the letter of the correct option and nothing else, "
-    "in the form 'Final answer: <letter>'."
-)
-# What is left of a reply without its thoughts: a letter, and reasons if they must be. A longer one is not read at all: in a part
-# of it another letter may be claimed than in the whole.
+# A letter, and reasons if they must be. A longer text is not read at all: in a part of it another letter may be claimed than
+# in the whole.
 MAX_ANSWER_CHARS = 16_384
-# A model thinks once before it answers, or a few times.
-_MAX_THOUGHTS = 100
-# Of an endpoint's own words in our answers, and of the counts that it may report.
-_MAX_NAME_CHARS, _MAX_COUNTS, _MAX_COUNT = 200, 16, 10**9
 
-# Cyrillic letters that a model writing Kazakh or Russian uses where a Latin letter is meant: those whose capital looks
-# the same. Б or Д names no option.
-_LOOK_ALIKES = dict(zip("АВСЕНІЈКМОРЅТХУ", "ABCEHIJKMOPSTXY", strict=True))
-_LOOK_ALIKES |= {cyrillic.lower(): latin.lower() for cyrillic, latin in _LOOK_ALIKES.items()}
-_ALONE = re.compile(rf"(?<!\w)[{''.join(_LOOK_ALIKES)}](?!\w)")
-
-_THINK, _THOUGHT = re.compile("<think>", re.IGNORECASE), re.compile("</think>", re.IGNORECASE)
-_MARKUP = re.compile(r"[*_`#$]|\\(?:boxed|text|mathrm|textbf)\b")
-_BLANKS, _OTHER_ENDS = re.compile(r"\s{2,}"), re.compile(r"[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-# What may stand around a letter, and what must follow one in running text.
-_OPEN, _CLOSE = r"[\s(\[{<\"'“«]*+", r"[\s)\]}>\"'”».,;:!]*+"
-_END = r"(?=[)\]}>\"'”».,;:!]|\s*(?:$|\n|[-–—(]|because\b|since\b|as\b|and not\b))"
-_ONLY = re.compile(rf"^{_OPEN}(?:option\s++|answer\s++)?{_OPEN}([A-Za-z]){_CLOSE}$", re.IGNORECASE)
-_LEADING = re.compile(r"^[\s(\[]*+([A-Za-z])\s*+[.):\]]++\s*+(.+)$", re.DOTALL)
-_CLAIMS = (
-    re.compile(rf"\bfinal\s++answer\s*+(?:is\s*+:?|[:=\-–—])\s*+(?:option\s++)?{_OPEN}([A-Za-z]){_END}", re.IGNORECASE),
-    re.compile(
-        rf"\b(?:(?:correct|right|best)\s++)?(?:answer|option|choice)\s*+(?:is\s*+:?|[:=])\s*+(?:option\s++)?{_OPEN}([A-Za-z]){_END}",
-        re.IGNORECASE,
-    ),
-    re.compile(rf"^[^\S\n]*+(?:жауап|дұрыс жауап|ответ|правильный ответ)\s*+[:\-–—]\s*+{_OPEN}(\w){_END}", re.IGNORECASE | re.MULTILINE),
+_NEGATED = re.compile(
+    r"(?<![\w'’-])(?:option |choice |answer )?[*(]{0,3}([A-Z])[)*]{0,3} (?:is|was|cannot|can['’]t|isn['’]t)(?: clearly| definitely| also)? ?"
+    r"(?:not correct|not right|not the|wrong\b|incorrect\b|be right|be correct|be the|the wrong)|"
+    r"\b(?:not|isn['’]t|can['’]t be|cannot be|rule out|ruling out|exclude|eliminate|reject)s? (?:option )?[*(]{0,3}([A-Z])(?![\w'’-])"
 )
+# A line of courtesy before and behind the answer.
+_COURTESY_FIRST = re.compile(
+    r"\A(?:sure|certainly|of course|absolutely|great question|good question|okay|ok|alright|let me think|let['’]s think)\b[^.!:?\n]{0,60}[.!:]?[ \t]*\n",
+    re.IGNORECASE,
+)
+_COURTESY_LAST = re.compile(
+    r"\n\s{0,4}(?:(?:let me know|i hope|hope (?:this|that)|feel free|if you (?:have|need|want|would)|is there anything|thank)\b[^\n]{0,200}|[-*_]{3,})\s{0,8}\Z",
+    re.IGNORECASE,
+)
+_NONE_FITS = re.compile(
+    r"\bnone\s+of\s+the\b|\bno\s+(?:correct|right)\s+(?:answer|option)|\bnot\s+(?:an|among\s+the|one\s+of\s+the)\s+(?:given\s+)?options?",
+    re.IGNORECASE,
+)
+# Such a question asks for what is wrong.
+_ASKS_FOR_WRONG = re.compile(r"\b(?:not|except|false|incorrect|wrong|least|never|untrue|cannot)\b", re.IGNORECASE)
 
 
-def cloud_messages(question: Question) -> list[dict[str, str]]:
-    """Chat messages that ask for one letter; the options are laid out as for the edge."""
-    return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user_prompt(question)}]
+def parse_letter(answer: str, question: Question, *, cut: bool = False) -> str:
+    """The offered letter that the text of an answer names.
 
-
-def parse_letter(reply: str, question: Question) -> str:
-    """The offered letter that the reply names.
+    Args:
+        answer: the text without the model's thoughts.
+        question: what was asked.
+        cut: whether the text ends where it need not have ended; then only an explicit line is read (`Final answer: B`).
 
     Raises:
         CloudUnparsable: none, several, or one that was not offered; or an answer of over `MAX_ANSWER_CHARS` characters.
     """
-    answer = _without_thoughts(reply).strip()
     if len(answer) > MAX_ANSWER_CHARS:
         raise CloudUnparsable("the cloud's reply is too long to be an answer")
-    claimed = {letter.upper() for letter in _claims(_MARKUP.sub("", answer).strip(), question)}
-    if len(claimed) == 1 and (letter := claimed.pop()) in question.letters:
-        return letter
-    raise CloudUnparsable("the cloud's reply names no single offered option")
+    letter = _read(seen(answer).strip(), Values(question), question, cut=cut)
+    if letter is None or letter not in question.letters:
+        raise CloudUnparsable("the cloud's reply names no single offered option" + (" before it was cut" if cut else ""))
+    return letter
 
 
-def read_usage(payload: Mapping[str, Any]) -> dict[str, int]:
-    """The tokens that the endpoint counted, by its own names: whole numbers up to a thousand million, and no other.
-
-    They are shown to the caller, put on a span and charged to budgets, so nothing goes through that those could not hold.
-
-    Raises:
-        AttributeError: what stands there is no object.
-    """
-    usage = payload.get("usage") or {}
-    counts = {name: count for name, count in usage.items() if type(count) is int and 0 <= count <= _MAX_COUNT and _is_name(name)}
-    return dict(list(counts.items())[:_MAX_COUNTS])
-
-
-def read_model(payload: Mapping[str, Any], asked: str) -> str:
-    """How the model calls itself, or the name that was asked for where that is no name."""
-    model = payload.get("model")
-    return model if isinstance(model, str) and model and len(model) <= _MAX_NAME_CHARS and is_unicode(model) else asked
+def _read(text: str, values: Values, question: Question, *, cut: bool) -> str | None:
+    text = _COURTESY_LAST.sub("", _COURTESY_FIRST.sub("", text)).strip()
+    if not cut and (whole := values.whole(text) or values.whole(unfenced(text))):
+        return whole
+    found, prose = regions(text, values, cut=cut)
+    latin = letters_as_latin(prose)
+    found = sorted([*found, *claims(prose, latin, values)], key=lambda claim: claim.start)
+    last = _settled(found, latin)
+    if last is None or last.letter == UNCLEAR or TAKEN_BACK.search(latin, last.end):
+        return None
+    if cut and not any(claim.strength >= LINE for claim in found if claim.letter == last.letter):
+        return None
+    if not _ASKS_FOR_WRONG.search(question.question) and last.letter in _negated(latin):
+        return None
+    return last.letter
 
 
-def _is_name(text: str) -> bool:
-    return len(text) <= _MAX_NAME_CHARS and text.isascii() and text.isidentifier()
+def _settled(found: Sequence[Claim], latin: str) -> Claim | None:
+    """The last claim, if no other one stands against it."""
+    named = [claim for claim in found if claim.letter != NOTHING]
+    firm = [claim for claim in named if claim.strength >= PROSE] or [claim for claim in named if claim.strength > DOUBTED]
+    # A last word that names nothing, doubts, or names another letter than the firm claims do.
+    if not firm or found[-1].strength == DOUBTED or found[-1].letter != firm[-1].letter:
+        return None
+    last = firm[-1]
+    others = [claim for claim in firm if claim.letter != last.letter]
+    letters = [claim for claim in others if claim.letter != UNCLEAR]
+    # "The answer is A. Wait, … Final answer: B", and "The answer is A or C. … Final answer: B".
+    overruled = last.strength == FINAL and all(claim.strength < FINAL for claim in others)
+    overruled = overruled and (not letters or TAKEN_BACK.search(latin, letters[-1].end, last.start) is not None)
+    if last.strength == CLOSEST and _NONE_FITS.search(latin):
+        return None
+    return last if overruled or not others else None
 
 
-def _without_thoughts(reply: str) -> str:
-    """The reply without its closed `<think>` blocks; one that is never closed stays, and is no answer by itself."""
-    kept: list[str] = []
-    at = 0
-    for _ in range(_MAX_THOUGHTS):
-        begins = _THINK.search(reply, at)
-        ends = begins and _THOUGHT.search(reply, begins.end())
-        if not begins or not ends:
-            return "".join((*kept, reply[at:]))
-        kept.append(reply[at : begins.start()])
-        at = ends.end()
-    raise CloudUnparsable("the cloud's reply thinks too often to be an answer")
-
-
-def _claims(text: str, question: Question) -> list[str]:
-    """Every letter that the most explicit kind of claim found in the text names."""
-    # The look-alikes are translated and blanks shortened for matching letters only; option texts are compared as they are.
-    latin = _letters_as_latin(_BLANKS.sub(_one_blank, text))
-    if only := _ONLY.match(latin):
-        return [only[1]]
-    for pattern in _CLAIMS:
-        if found := pattern.findall(latin):
-            return list(found)
-    folded = one_line(text).casefold().rstrip(".")
-    same = [letter for letter in question.letters if question.text_of(letter).casefold().rstrip(".") == folded]
-    if same:
-        return same
-    if (lead := _LEADING.match(_letters_as_latin(text))) and (upper := lead[1].upper()) in question.letters:
-        # `B. Paris` repeats the option; `A. Lincoln was …` only looks as if it did.
-        rest = one_line(lead[2]).casefold()
-        option = _letters_as_latin(question.text_of(upper)).casefold().rstrip(".")
-        if rest.rstrip(".") == option or rest.startswith((option + "\n", option + ".", option + " because", option + ",")):
-            return [upper]
-    # A letter alone on the first or the last line, prose elsewhere; with both, both must agree.
-    lines = [line for line in latin.splitlines() if line.strip()]
-    ends = [match[1] for line in {lines[0], lines[-1]} if (match := _ONLY.match(line))] if lines else []
-    return [letter for letter in ends if letter.isupper()]
-
-
-def _letters_as_latin(text: str) -> str:
-    """Translate look-alikes that stand alone (a letter between non-letters), leaving words as they are."""
-    return _ALONE.sub(lambda letter: _LOOK_ALIKES[letter[0]], text)
-
-
-def _one_blank(run: re.Match[str]) -> str:
-    """What a run of blanks is to the patterns and to `splitlines`: the end of a line, if one is in it."""
-    if "\n" in run[0]:
-        return "\n"
-    ends = _OTHER_ENDS.search(run[0])
-    return ends[0] if ends else " "
+def _negated(latin: str) -> set[str]:
+    return {match[1] or match[2] for match in _NEGATED.finditer(latin)}

@@ -1,31 +1,55 @@
-"""What a reply says of its cost, read before anything else in it is: a reply without a letter is paid for, too."""
+"""What a reply says of its cost and of its model: one bounded reader, for charging and for showing.
+
+It is read before anything else in the reply: a reply without a letter is paid for, too. Every function takes any JSON value
+and raises nothing.
+"""
 
 import math
 from typing import Any
 
+from app.domain import is_unicode
+
 # More tokens than any model reads or writes in one call: an endpoint's nonsense must not overflow a counter.
-_MOST = 10_000_000
+MAX_TOKENS = 10_000_000
+_MAX_NAME_CHARS, _MAX_COUNTS = 200, 16
 
 
-def usage_of(payload: Any) -> dict[str, int]:
-    """`prompt_tokens` and `completion_tokens` of a chat completion, each from 0 to ten million; 0 for what it does not say.
+def charged_usage(payload: Any) -> dict[str, int]:
+    """`prompt_tokens` and `completion_tokens` to charge for, each from 0 to `MAX_TOKENS`; 0 for what the reply does not say.
 
-    What `total_tokens` counts beyond the two (some endpoints leave a model's thinking out of them) was written by the model.
-    Takes any JSON value and raises nothing.
+    A count beyond the bound is charged as the bound. What `total_tokens` counts beyond the two (some endpoints leave a
+    model's thinking out of them) was written by the model.
     """
-    usage = payload.get("usage") if isinstance(payload, dict) else None
-    if not isinstance(usage, dict):
-        usage = {}
-    read, written, total = (_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
+    usage = _usage(payload)
+    read, written, total = (_charge(usage.get(name)) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
     return {"prompt_tokens": read, "completion_tokens": max(written, total - read)}
 
 
-def model_of(payload: Any, asked: str) -> str:
-    """The name of the model that answers, or of the one that was asked where the reply does not say."""
-    named = payload.get("model") if isinstance(payload, dict) else None
-    return named if isinstance(named, str) and named else asked
+def shown_usage(payload: Any) -> dict[str, int]:
+    """The endpoint's own counts by its own names, for the caller: whole numbers from 0 to `MAX_TOKENS`, sixteen at most.
+
+    What is no such number, or has a name that is no identifier of up to 200 ASCII characters, is left out.
+    """
+    shown: dict[str, int] = {}
+    for name, count in _usage(payload).items():
+        if type(count) is int and 0 <= count <= MAX_TOKENS and len(name) <= _MAX_NAME_CHARS and name.isascii() and name.isidentifier():
+            shown[name] = count
+            if len(shown) == _MAX_COUNTS:
+                break
+    return shown
 
 
-def _count(value: Any) -> int:
+def read_model(payload: Any, asked: str) -> str:
+    """The name of the model that answers, up to 200 characters; the one that was asked for where the reply has no such name."""
+    model = payload.get("model") if isinstance(payload, dict) else None
+    return model if isinstance(model, str) and model and len(model) <= _MAX_NAME_CHARS and is_unicode(model) else asked
+
+
+def _usage(payload: Any) -> dict[str, Any]:
+    usage = payload.get("usage") if isinstance(payload, dict) else None
+    return usage if isinstance(usage, dict) else {}
+
+
+def _charge(value: Any) -> int:
     # NaN is not greater than 0 either; a bool is an int to isinstance.
-    return math.ceil(min(value, _MOST)) if type(value) in {int, float} and value > 0 else 0
+    return math.ceil(min(value, MAX_TOKENS)) if type(value) in {int, float} and value > 0 else 0

@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from app.edge.devices import first_line
-from app.errors import ConfigError
+from app.errors import ConfigError, first_line
+from app.files import read_text
 
 # Beside an adapter's weights: which base they belong to (`{"base_fingerprint"}`). Adapters from elsewhere have none.
 ORIGIN = "foggate.json"
@@ -80,7 +80,7 @@ def check_origin(adapter: Path, base_fingerprint: str) -> None:
     origin = adapter / ORIGIN
     if not origin.is_file():
         return
-    made_for = json.loads(origin.read_text(encoding="utf-8"))["base_fingerprint"]
+    made_for = json.loads(read_text(origin))["base_fingerprint"]
     if made_for != base_fingerprint:
         raise ConfigError(
             f"the adapter '{adapter}' belongs to another base model: it was trained on weights {made_for}, not on {base_fingerprint}"
@@ -218,7 +218,7 @@ def _config(folder: Path) -> Any:
 
 def _read(folder: Path) -> dict[str, Any]:
     try:
-        content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        content = json.loads(read_text(folder / CONFIG))
     except (OSError, ValueError) as error:
         raise ConfigError(f"the adapter '{folder}' could not be merged: its {CONFIG} cannot be read ({first_line(error)})") from error
     if not isinstance(content, dict):

@@ -9,18 +9,19 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from app.deadline import Deadline
 from app.domain import EdgeReply, Question
-from app.edge.batching import choose
 from app.edge.pace import Pace
 from app.edge.rendering import Prompt
+from app.edge.replies import call, hand_over
 from app.edge.runner import Engine, Runner, prepared
-from app.errors import Draining, EdgeError, Overloaded
+from app.edge.waiting import Waiting, WaitingQueue
+from app.errors import Draining, EdgeError
 from app.metrics import Metrics
 from app.offload import in_text_thread
+from app.round_robin import RoundRobin
 from app.tracing import edge_spans
 
 logger = logging.getLogger(__name__)
@@ -29,27 +30,20 @@ logger = logging.getLogger(__name__)
 _CLOSE_S = 30.0
 
 
-@dataclass(eq=False, slots=True)
-class _Waiting:
-    prompt: Prompt
-    reply: asyncio.Future[EdgeReply]
-    since: float
-    is_warm_up: bool = False
-
-
 class Batcher:
     """The edge side of the cascade.
 
     Args:
         engine: what runs a batch.
         metrics: where depths, waits and sizes are counted.
-        max_batch_size: questions per forward pass.
-        max_batch_tokens: padded prompt tokens per forward pass (the longest prompt times the number of prompts); a single
-            longer prompt still runs, alone.
-        max_padding_share: share of padding in a forward pass; see `app.edge.batching.choose`.
-        max_queue_size: questions that may wait; one more is refused.
+        max_batch_size, max_batch_tokens, max_padding_share: bounds of a forward pass; see `app.edge.batching.choose`.
+        max_queue_size: questions that may wait; one more is refused. Those that yield are not counted: at most as many of them
+            as one forward pass takes wait here, behind all others.
         probe_after, probe_every_s: see `app.edge.runner.Runner`; the known-good prompt is that of the warm-up.
         clock: monotonic seconds, the deadline's clock.
+
+    Attributes:
+        turns: where questions that yield wait outside the queue; the next one is woken whenever there may be room.
     """
 
     def __init__(
@@ -67,18 +61,16 @@ class Batcher:
     ) -> None:
         self._engine = engine
         self._metrics = metrics
-        self._max_batch_size = max_batch_size
-        self._max_batch_tokens = max_batch_tokens
-        self._max_queue_size = max_queue_size
-        self._max_padding_share = max_padding_share
         self._clock = clock
         self._runner = Runner(engine, metrics, probe_after=probe_after, probe_every_s=probe_every_s, clock=clock)
         self._loop = asyncio.get_running_loop()
-        # Oldest first.
-        self._queue: list[_Waiting] = []
-        # Questions whose text is being tokenised; they count as queued.
-        self._preparing = 0
-        self._running_tokens = 0
+        self.turns = RoundRobin()
+        self._queue = WaitingQueue(
+            max_size=max_queue_size,
+            max_batch_size=max_batch_size,
+            max_batch_tokens=max_batch_tokens,
+            max_padding_share=max_padding_share,
+        )
         self._pace = Pace()
         self._changed = threading.Condition()
         self._closed = self._ended = False
@@ -94,6 +86,11 @@ class Batcher:
     def fingerprint(self) -> str:
         """Fingerprint of its weights."""
         return self._engine.fingerprint
+
+    @property
+    def prompt_fingerprint(self) -> str:
+        """Fingerprint of its prompts."""
+        return self._engine.prompt_fingerprint
 
     @property
     def alive(self) -> bool:
@@ -116,9 +113,8 @@ class Batcher:
         An overloaded worker is not stalled: it finishes one batch after the other.
         """
         with self._changed:
-            if not self._queue:
-                return 0.0
-            return max(0.0, self._clock() - max(self._runner.progress_at, self._queue[0].since))
+            oldest = self._queue.oldest_since
+        return 0.0 if oldest is None else max(0.0, self._clock() - max(self._runner.progress_at, oldest))
 
     async def warm_up(self, question: Question, within_s: float) -> None:
         """Ask a first question. It is kept as the one that a working engine answers, and says nothing about the pace: the
@@ -138,8 +134,13 @@ class Batcher:
             raise EdgeError("the edge model fails on its warm-up question; the log has the reason") from None
         self._runner.known_good = prompt
 
-    async def verdict(self, question: Question, deadline: Deadline) -> EdgeReply:
+    async def verdict(self, question: Question, deadline: Deadline, *, yields: bool = False) -> EdgeReply:
         """Wait for this question's verdict.
+
+        Args:
+            question: what is asked.
+            deadline: when the caller stops to wait.
+            yields: the question can be asked again later, so it is refused earlier, and takes no place from one that cannot.
 
         Raises:
             Overloaded: the queue is full, or so long that the deadline would pass in it; said at once.
@@ -148,14 +149,15 @@ class Batcher:
             EdgeError: the tokenizer or the forward pass failed, or gave no distribution for this question, or the worker has ended.
         """
         # Asked before the tokenizer works, and again under the lock: refusing must be cheap exactly when it is frequent.
-        self._admit(deadline)
-        self._preparing += 1
+        self._admit(deadline, yields=yields)
         try:
-            # A long text takes the tokenizer a tenth of a second.
-            prompt = await in_text_thread(prepared, self._engine, question)
+            with self._queue.joining(yields=yields):
+                self.turns.next()
+                # A long text takes the tokenizer a tenth of a second.
+                prompt = await in_text_thread(prepared, self._engine, question)
         finally:
-            self._preparing -= 1
-        reply = await self._reply(prompt, deadline)
+            self.turns.next()
+        reply = await self._reply(prompt, deadline, yields=yields)
         edge_spans(reply)
         return reply
 
@@ -171,11 +173,11 @@ class Batcher:
         if wait:
             await asyncio.to_thread(self._thread.join, _CLOSE_S)
 
-    async def _reply(self, prompt: Prompt, deadline: Deadline, *, is_warm_up: bool = False) -> EdgeReply:
-        waiting = _Waiting(prompt, self._loop.create_future(), self._clock(), is_warm_up)
+    async def _reply(self, prompt: Prompt, deadline: Deadline, *, is_warm_up: bool = False, yields: bool = False) -> EdgeReply:
+        waiting = Waiting(prompt, self._loop.create_future(), self._clock(), is_warm_up, yields)
         with self._changed:
-            self._admit(deadline)
-            self._queue.append(waiting)
+            self._admit(deadline, yields=yields, tokens=prompt.computed)
+            self._queue.add(waiting)
             self._metrics.edge_queue_depth.set(len(self._queue))
             self._changed.notify()
         try:
@@ -185,29 +187,24 @@ class Batcher:
             if waiting.reply.cancelled():
                 self._forget(waiting)
 
-    def _admit(self, deadline: Deadline) -> None:
+    def _admit(self, deadline: Deadline, *, yields: bool, tokens: int = 0) -> None:
         if self._closed:
             raise Draining("the gateway is shutting down", retry_after_s=1)
         if self._ended:
             # Nobody would ever take it out of the queue.
             raise EdgeError("the edge model's worker has ended", retry_after_s=1)
         with self._changed:
-            waiting = len(self._queue)
-            tokens = self._running_tokens + sum(w.prompt.computed for w in self._queue)
-        wait = tokens * self._pace.seconds_per_token
-        # An empty queue always admits: a pessimistic estimate must be able to correct itself.
-        if waiting + self._preparing >= self._max_queue_size or (waiting and wait > deadline.at - self._clock()):
-            raise Overloaded("the edge queue is full", retry_after_s=max(1.0, wait))
+            self._queue.admit(deadline.at - self._clock(), self._pace.seconds_per_token, yields=yields, tokens=tokens)
 
-    def _forget(self, waiting: _Waiting) -> None:
+    def _forget(self, waiting: Waiting) -> None:
         with self._changed:
-            if waiting in self._queue:
-                self._queue.remove(waiting)
-                self._metrics.edge_queue_depth.set(len(self._queue))
+            self._queue.discard(waiting)
+            self._metrics.edge_queue_depth.set(len(self._queue))
+        self.turns.next()
 
     def _work(self) -> None:
         """The worker thread. Whatever ends it before it is closed is said, shown by `alive`, and told to all who wait."""
-        batch: list[_Waiting] | None = []
+        batch: list[Waiting] | None = []
         try:
             while (batch := self._next_batch()) is not None:
                 if batch:
@@ -220,10 +217,11 @@ class Batcher:
         finally:
             with self._changed:
                 self._ended = True
-                left, self._queue = [*(batch or ()), *self._queue], []
-            self._hand_over(left, [None] * len(left))
+                left = [*(batch or ()), *self._queue.take_all()]
+            hand_over(self._loop, left, [None] * len(left))
+            call(self._loop, self.turns.next)
 
-    def _answer(self, batch: list[_Waiting]) -> None:
+    def _answer(self, batch: list[Waiting]) -> None:
         """Run a batch and give each caller their reply."""
         started = self._clock()
         verdicts = self._runner.run([waiting.prompt for waiting in batch])
@@ -237,60 +235,29 @@ class Batcher:
             if any(replies):
                 self._observe(batch, started, took)
         finally:
-            self._hand_over(batch, replies)
+            hand_over(self._loop, batch, replies)
 
-    def _observe(self, batch: list[_Waiting], started: float, took: float) -> None:
+    def _observe(self, batch: list[Waiting], started: float, took: float) -> None:
         if not any(waiting.is_warm_up for waiting in batch):
-            self._pace.add(took, max(1, self._running_tokens))
+            self._pace.add(took, max(1, self._queue.running_tokens))
         self._metrics.edge_batch_size.observe(len(batch))
         self._metrics.edge_inference_duration.observe(took)
         for waiting in batch:
             self._metrics.edge_queue_duration.observe(started - waiting.since)
 
-    def _next_batch(self) -> list[_Waiting] | None:
+    def _next_batch(self) -> list[Waiting] | None:
         """Block until there is work; empty when it is time to probe a failing engine, None when closed and drained."""
         with self._changed:
-            self._running_tokens = 0
+            self._queue.running_tokens = 0
             while True:
-                waiting = [w for w in self._queue if not w.reply.done()]
                 probe_in = self._runner.probe_in()
                 if probe_in == 0 and not self._closed:
                     return []
-                chosen = self._choose(waiting)
-                batch = [waiting[index] for index in sorted(chosen)]
-                self._queue = [w for index, w in enumerate(waiting) if index not in chosen]
+                batch = self._queue.take_batch()
                 self._metrics.edge_queue_depth.set(len(self._queue))
                 if batch:
-                    self._running_tokens = sum(w.prompt.computed for w in batch)
+                    call(self._loop, self.turns.next)
                     return batch
                 if self._closed:
                     return None
                 self._changed.wait(None if math.isinf(probe_in) else probe_in)
-
-    def _choose(self, waiting: list[_Waiting]) -> set[int]:
-        if not waiting:
-            return set()
-        return choose(
-            [w.prompt for w in waiting],
-            max_size=self._max_batch_size,
-            max_tokens=self._max_batch_tokens,
-            max_padding_share=self._max_padding_share,
-        )
-
-    def _hand_over(self, batch: Sequence[_Waiting], replies: Sequence[EdgeReply | None]) -> None:
-        try:
-            self._loop.call_soon_threadsafe(_resolve, batch, replies)
-        except RuntimeError:
-            # The loop is closed: nobody waits any more.
-            logger.debug("results of %d questions came after the event loop had ended", len(batch))
-
-
-def _resolve(batch: Sequence[_Waiting], replies: Sequence[EdgeReply | None]) -> None:
-    """On the event loop: give each caller who is still there their reply, or an error of their own."""
-    for waiting, reply in zip(batch, replies, strict=True):
-        if waiting.reply.done():
-            continue
-        if reply is None:
-            waiting.reply.set_exception(EdgeError("the edge model failed on this question", retry_after_s=1))
-        else:
-            waiting.reply.set_result(reply)

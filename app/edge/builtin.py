@@ -41,6 +41,11 @@ def default_cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "foggate"
 
 
+def is_converted(cache_dir: Path) -> bool:
+    """Whether the builtin model lies in its cache folder already; if not, the first start fetches and converts it."""
+    return (cache_dir / FOLDER).is_dir()
+
+
 def ensure_builtin(cache_dir: Path, make: Callable[[Path], Path] | None = None) -> Path:
     """The folder with the converted model (bf16 safetensors and tokenizer), made on first use.
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from app.errors import ConfigError
+from app.errors import ConfigError, first_line
 
 # NVIDIA cards multiply bf16 from Ampere on; Turing (T4, 7.5) and Volta (V100, 7.0) emulate it.
 _AMPERE = 8
@@ -102,8 +102,3 @@ def one_sentence(what: str, device: torch.device) -> Iterator[None]:
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an error says that memory ran out, on whichever device."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(text in str(error).lower() for text in _NO_MEMORY)
-
-
-def first_line(error: Exception) -> str:
-    """The beginning of an error's text, or what it is called."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -53,6 +53,7 @@ class VerdictEngine:
             raise ConfigError(f"model architecture '{config.model_type}' is not supported (supported: {', '.join(ARCHITECTURES)})")
         self.name = name
         self.fingerprint = fingerprint
+        self.prompt_fingerprint = renderer.prompt_fingerprint
         self.parameters: int = model.num_parameters()
         self.renderer = renderer
         trie = renderer.trie

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.domain import Question
+from app.edge.rendering import Renderer
 from app.errors import ConfigError
-from app.prompt import chat_messages
 
 if TYPE_CHECKING:
     from app.edge.loader import LoadedModel
 
-_EXAMPLE = Question("Which gas do green plants take in for photosynthesis?", ("Oxygen", "Carbon dioxide", "Nitrogen", "Helium"))
+# The builtin model answers it correctly and is confident.
+EXAMPLE = Question("Which fraction equals 0.75?", ("2/3", "7/10", "4/5", "3/4"))
 _SCRIPT = """\
 # Needs: pip install torch transformers. The chat template, greedy decoding, 64 new tokens; nothing of FogGate.
 from pathlib import Path
@@ -21,6 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 here = Path(__file__).parent
 tokenizer, model = AutoTokenizer.from_pretrained(here), AutoModelForCausalLM.from_pretrained(here)
 messages = {messages}
+print(messages[-1]["content"], end="\\n\\n")
 prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
 inputs = tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
 output = model.generate(**inputs, max_new_tokens=64, do_sample=False)
@@ -43,7 +45,7 @@ def export_model(out: Path, load: Callable[[], "LoadedModel"]) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
         loaded.model.save_pretrained(scratch)
         loaded.tokenizer.save_pretrained(scratch)
-        messages = chat_messages(_EXAMPLE, loaded.family)
+        messages = Renderer(loaded.tokenizer, loaded.family).messages(EXAMPLE)
         (scratch / "quick_demo.py").write_text(_SCRIPT.format(messages=messages), encoding="utf-8")
         if out.exists():
             out.rmdir()

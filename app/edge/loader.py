@@ -23,6 +23,7 @@ from app.prompt import PromptFamily
 
 BUILTIN_NAME = "smollm2-135m-instruct"
 _BLOCKS, _BLOCK_BYTES = 64, 16_384
+_WEIGHTS = (".safetensors", ".bin")
 _FAMILIES = {"qwen3": PromptFamily.QWEN, "gemma3_text": PromptFamily.GEMMA, "llama": PromptFamily.LLAMA}
 
 
@@ -80,6 +81,60 @@ def load_model(
     transformers.logging.disable_progress_bar()
     where = resolve_device(device)
     to = compute_dtype(dtype, where)
+    found = find_model(spec, cache_dir=cache_dir, adapter=adapter, family=family)
+    with one_sentence(f"edge.model '{spec}' could not be loaded", torch.device("cpu")):
+        tokenizer, model = read_weights(spec, found.source, found.config, to=to, revision=found.commit)
+        stored = model.dtype
+        folders = [*beneath, *([found.adapter.folder] if found.adapter is not None else [])]
+        if folders and getattr(found.config, "quantization_config", None):
+            raise ConfigError(f"edge.model '{spec}' is quantised: no adapter can be merged into it")
+        if folders:
+            merge_adapters(model, folders, to)
+        if stored is not to:
+            cast_as_loaded(model, to)
+    with one_sentence(f"edge.model '{spec}' could not be moved to its device", where):
+        model = model.to(where)
+    return LoadedModel(model.eval(), tokenizer, found.family, found.name, found.fingerprint)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundModel:
+    """Where the files of a model are and what it will be called; its weights have not been read.
+
+    Attributes:
+        spec: what the setting says.
+        source: folder or Hugging Face id.
+        config: of transformers.
+        commit: what a hub id stood for; None for a folder.
+        adapter: what will be merged, if anything will.
+        family: wording of the prompt.
+        name: as answers name the model.
+        fingerprint: of model and adapter, 12 hex digits.
+    """
+
+    spec: str
+    source: str
+    config: Any
+    commit: str | None
+    adapter: Adapter | None
+    family: PromptFamily
+    name: str
+    fingerprint: str
+
+    def prompt_fingerprint(self) -> str:
+        """Fingerprint of its prompts, from its tokenizer alone. Raises ConfigError where they cannot be rendered."""
+        with one_sentence(f"edge.model '{self.spec}' could not be loaded", torch.device("cpu")):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(self.source, revision=self.commit)
+            return Renderer(tokenizer, self.family).prompt_fingerprint
+
+
+def find_model(spec: str, *, cache_dir: Path, adapter: str | None = None, family: PromptFamily | None = None) -> FoundModel:
+    """What of a model can be known without reading its weights; the arguments are those of `load_model`.
+
+    Raises:
+        ConfigError: there is no such model or adapter, files are missing, it is of an architecture that is not supported, or the adapter
+            belongs to another base.
+    """
     builtin = spec in {BUILTIN, BUILTIN_BASE}
     source = str(ensure_builtin(cache_dir)) if builtin else spec
     identity = IDENTITY if builtin else source
@@ -89,23 +144,20 @@ def load_model(
     config, commit = read_config(spec, source)
     if config.model_type not in ARCHITECTURES:
         raise ConfigError(f"edge.model '{spec}' has the architecture '{config.model_type}'; supported are {', '.join(ARCHITECTURES)}")
+    if Path(source).is_dir() and not _holds_weights(Path(source)):
+        raise ConfigError(f"edge.model '{spec}' could not be loaded (the folder holds no weights: no .safetensors and no .bin file)")
     found = find_adapter(adapter) if adapter else None
     if found is not None:
         check_origin(found.folder, fingerprint(identity, None, commit=commit))
+        if not _holds_weights(found.folder):
+            raise ConfigError(f"the adapter '{adapter}' cannot be used: it could not be merged (the folder holds no weights)")
         name = f"{name}+{Path(found.name).name}"
-    with one_sentence(f"edge.model '{spec}' could not be loaded", torch.device("cpu")):
-        tokenizer, model = read_weights(spec, source, config, to=to, revision=commit)
-        stored = model.dtype
-        folders = [*beneath, *([found.folder] if found is not None else [])]
-        if folders and getattr(config, "quantization_config", None):
-            raise ConfigError(f"edge.model '{spec}' is quantised: no adapter can be merged into it")
-        if folders:
-            merge_adapters(model, folders, to)
-        if stored is not to:
-            cast_as_loaded(model, to)
-    with one_sentence(f"edge.model '{spec}' could not be moved to its device", where):
-        model = model.to(where)
-    return LoadedModel(model.eval(), tokenizer, family or _FAMILIES[config.model_type], name, fingerprint(identity, found, commit=commit))
+    known = family or _FAMILIES[config.model_type]
+    return FoundModel(spec, source, config, commit, found, known, name, fingerprint(identity, found, commit=commit))
+
+
+def _holds_weights(folder: Path) -> bool:
+    return any(path.suffix in _WEIGHTS for path in folder.iterdir())
 
 
 def fingerprint(source: str, adapter: Adapter | None, *, commit: str | None = None) -> str:
@@ -138,7 +190,7 @@ def _add_place(digest: Any, place: str, commit: str | None) -> None:
         digest.update(f"{place} {commit}".encode())
         return
     for path in sorted(folder.iterdir()):
-        if path.suffix in {".safetensors", ".bin"}:
+        if path.suffix in _WEIGHTS:
             _add_file(digest, path)
 
 

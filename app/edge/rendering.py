@@ -1,13 +1,15 @@
 """Question → prompt tokens for one tokenizer: chat template, control tokens, and the prefix that all prompts share."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.domain import Question
+from app.edge.templates import ChatTemplate
 from app.edge.trie import VerdictTrie, build_trie
-from app.errors import ConfigError
-from app.prompt import PromptFamily, chat_messages
+from app.prompt import PromptFamily
 
 # Starts of user text that tokenizers are known to merge with what stands before (newlines, blanks) and plain ones:
 # the shared prefix is what survives all of them, and every real prompt is checked against it again.
@@ -40,14 +42,13 @@ class Renderer:
         family: which wording of the system prompt.
 
     Raises:
-        ConfigError: no chat template, or an answer space that this tokenizer cannot write (see `build_trie`).
+        ConfigError: no usable chat template, or an answer space that this tokenizer cannot write (see `build_trie`).
     """
 
     def __init__(self, tokenizer: Any, family: PromptFamily) -> None:
-        if not tokenizer.chat_template:
-            raise ConfigError("the tokenizer has no chat template; this model cannot be used")
         self._tokenizer = tokenizer
         self._family = family
+        self._template = ChatTemplate(tokenizer, family)
         self.control_tokens = _control_tokens(tokenizer)
         probes = [self.render(Question(probe + "x", ("x", "y"))) for probe in _PROBES]
         self.trie: VerdictTrie = build_trie(self.encode, probes[0])
@@ -57,6 +58,9 @@ class Renderer:
         while shared < min(map(len, encoded)) - 1 and len({ids[shared] for ids in encoded}) == 1:
             shared += 1
         self.prefix_ids: tuple[int, ...] = tuple(encoded[0][:shared])
+        rendered = json.dumps([probes, encoded], ensure_ascii=True)
+        # 12 hex digits that change with the rules, the template, the form of the conversation and the tokens of a prompt.
+        self.prompt_fingerprint: str = hashlib.sha256(rendered.encode()).hexdigest()[:12]
 
     @property
     def end_of_turn(self) -> int | None:
@@ -76,9 +80,11 @@ class Renderer:
 
     def render(self, question: Question) -> str:
         """The chat prompt as text, up to where the model begins to write."""
-        messages = chat_messages(question, self._family, self.control_tokens)
-        text: str = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True, enable_thinking=False)
-        return text
+        return self._template.render(question, self.control_tokens)
+
+    def messages(self, question: Question) -> list[dict[str, Any]]:
+        """The conversation that `render` renders, in the form that the template takes."""
+        return self._template.messages(question, self.control_tokens)
 
     def prompt(self, question: Question) -> Prompt:
         """The tokens that the model reads before it answers."""

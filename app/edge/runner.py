@@ -19,6 +19,8 @@ class Engine(Protocol):
 
     name: str
     fingerprint: str
+    # Of the rendering of questions; see `app.edge.rendering.Renderer`.
+    prompt_fingerprint: str
 
     def prepare(self, question: Question) -> Prompt: ...
 

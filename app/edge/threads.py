@@ -37,7 +37,7 @@ def set_wait_policy(policy: str) -> None:
         policy: `brief` (spin for microseconds, then sleep), `passive` (sleep at once: many processes on one machine) or
             `active` (spin on: a machine of one's own).
     """
-    if "OMP_WAIT_POLICY" in os.environ or "GOMP_SPINCOUNT" in os.environ:
+    if os.environ.get("OMP_WAIT_POLICY") or os.environ.get("GOMP_SPINCOUNT"):
         return
     if policy == "brief":
         os.environ["GOMP_SPINCOUNT"] = _BRIEF_SPINS

@@ -6,15 +6,16 @@ from datetime import date
 
 import numpy as np
 
-from app.calibration import ROUTES_ALL, Calibration, DomainCut, Target, split_name
+from app.calibration import ROUTES_ALL, Achieved, Calibration, DomainCut, Target, split_name
 from app.domain import BUCKETS, Signal
 from app.errors import ConfigError
 from app.evaluation.choose import Choice, Chooser, listed
 from app.evaluation.groups import Groups, group, scope
 from app.evaluation.judge import Judge
+from app.evaluation.recommend import WITHOUT_CLOUD, recommend
 from app.evaluation.records import Record
-from app.evaluation.report import data_fingerprint, verdict_on
-from app.evaluation.table import Table, to_table
+from app.evaluation.report import data_fingerprint
+from app.evaluation.table import Table, has_cloud, to_table
 from app.evaluation.temperature import calibration_errors, fit_temperature
 
 _HALVES = 2
@@ -64,7 +65,14 @@ def calibrate(
     """
     if with_temperature and signal is not Signal.EXPECTED:
         raise ConfigError("a temperature changes the expected confidence only: say --signal expected")
-    plain = to_table(records)
+    # Only an accuracy needs the cloud's answers: a cloud rate and an edge error are chosen on every question.
+    needs_cloud = target.kind == "accuracy"
+    if needs_cloud and not any(has_cloud(record) for record in records):
+        raise ConfigError(
+            "--target-accuracy is about edge and cloud together, and no record has a cloud answer: collect with a cloud (or with "
+            "--cloud-records), or choose by --max-edge-error or --target-cloud-rate, which need none"
+        )
+    plain = to_table(records, cloud_needed=needs_cloud)
     order = np.random.default_rng(seed).permutation(len(plain))
     fit_rows, test_rows = order[: len(order) // _HALVES], order[len(order) // _HALVES :]
     if not len(fit_rows):
@@ -77,7 +85,7 @@ def calibrate(
         # A promise of an edge error is tested on questions that had no say in anything before it, the temperature included.
         fitted_on = fit_rows[proposing] if target.kind == "edge_error" else fit_rows
         temperature = fit_temperature(plain.rows(fitted_on)) if len(fitted_on) else 1.0
-        table = to_table(records, temperature=temperature)
+        table = to_table(records, temperature=temperature, cloud_needed=needs_cloud)
         temperature_report = {
             "before": calibration_errors(plain.rows(test_rows)),
             "after": calibration_errors(table.rows(test_rows)),
@@ -104,7 +112,7 @@ def calibrate(
         n_shared=int(groups.shared(fit).sum()),
         achieved_shared=judge.judge(test.rows(groups.shared(test)), shared.tau) if groups.own else None,
         scope=scope(groups, target, shared_missed=shared.missed is not None),
-        verdict=verdict_on(achieved.lift_ci),
+        verdict=_verdict(achieved),
         n_fit=len(fit),
         n_test=len(test),
         seed=seed,
@@ -113,10 +121,12 @@ def calibrate(
         edge_adapter=adapter,
         edge_fingerprint=table.records[0].get("edge_fingerprint"),
         prompt_version=str(table.records[0]["prompt_version"]),
+        prompt_fingerprint=next((found for record in table.records if (found := record.get("prompt_fingerprint"))), None),
         cloud_model=sorted({str(record.get("cloud_model")) for record in table.records if record["cloud_answer"] is not None}),
         created=today,
     )
-    return Fit(calibration, tuple(_notes(fit, chooser, groups, shared, min_domain)), temperature_report)
+    said = [*_notes(fit, chooser, groups, shared, min_domain), *_about(records, plain, calibration)]
+    return Fit(calibration, tuple(said), temperature_report)
 
 
 def _choose_shared(chooser: Chooser, fit: Table, proposing: np.ndarray, groups: Groups) -> Choice:
@@ -127,6 +137,31 @@ def _choose_shared(chooser: Chooser, fit: Table, proposing: np.ndarray, groups: 
     if rows.any() or chooser.target.kind == "edge_error":
         return chooser.attempt(fit.rows(rows), proposing[rows], groups.where)
     return Choice(chooser.attempt(fit, proposing, "all domains together").tau, f"the fit half holds no question of {groups.where}")
+
+
+def _verdict(achieved: Achieved) -> str:
+    if achieved.lift is None:
+        return WITHOUT_CLOUD
+    n = achieved.n if achieved.n_cloud is None else achieved.n_cloud
+    return recommend(n=n, cloud_rate=achieved.cloud_rate, lift=achieved.lift, lift_ci=achieved.lift_ci)
+
+
+def _about(records: Sequence[Record], table: Table, found: Calibration) -> list[str]:
+    """What the data lack, and what the thresholds amount to on the test half."""
+    said = []
+    known = int(table.cloud_known.sum())
+    if found.target.kind == "accuracy" and len(table) < len(records):
+        said.append(f"{len(records) - len(table)} of {len(records)} questions lack an edge or a cloud answer and are left out")
+    if not known:
+        said.append("no question has a cloud answer: accuracy and lift of the system are not known; the thresholds do not need them")
+    elif known < len(table):
+        said.append(f"{len(table) - known} of {len(table)} questions have no cloud answer: accuracy and lift are measured on the others")
+    if gone := sorted({str(record["domain"]) for record in records} - set(table.domains)):
+        said.append(f"no question of {', '.join(gone)} has an edge answer: nothing is known of {'them' if len(gone) > 1 else 'it'}")
+    if found.achieved.lift is None and found.achieved.cloud_rate in {0.0, 1.0}:
+        where = "goes to the cloud" if found.achieved.cloud_rate else "stays on the edge"
+        said.append(f"every question of the test half (n = {found.n_test}) {where}")
+    return said
 
 
 def _notes(fit: Table, chooser: Chooser, groups: Groups, shared: Choice, min_domain: int) -> list[str]:

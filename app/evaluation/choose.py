@@ -9,7 +9,7 @@ from app.calibration import RATE_TOLERANCE, ROUTES_ALL, Target
 from app.domain import BUCKETS, Signal
 from app.errors import ConfigError
 from app.evaluation import statistics as st
-from app.evaluation.risk import certify
+from app.evaluation.risk import answers_needed, certify
 from app.evaluation.table import Table
 
 
@@ -81,7 +81,7 @@ class Chooser:
             return Choice(found.tau)
         missed = (
             f"an edge error of {self.target.value:g} cannot be promised for {where} (n = {len(signal)}) at delta = {self.delta:.3g}: "
-            f"the best that can be is {found.bound:.3f}, on {found.kept} kept answers"
+            f"the best that can be is {found.bound:.3f}, on {found.kept} kept answers; {_needed(self.target.value, self.delta)}"
         )
         return Choice(ROUTES_ALL, missed)
 
@@ -95,6 +95,17 @@ class Chooser:
             + ("; --signal expected reaches every rate" if self.signal is Signal.VERBALIZED else "")
         )
         return Choice(float(cuts[best]), missed)
+
+
+def _needed(max_error: float, delta: float) -> str:
+    """How many answers such a promise takes at least, for people."""
+    needed = answers_needed(max_error, delta)
+    if needed is None:
+        return "an error of 0 cannot be promised with any number of answers"
+    return (
+        f"even without a single error it takes {needed:,} kept answers (n = log delta / log(1 - error), Clopper and Pearson 1934) among the third "
+        "of the records that tests the promise"
+    )
 
 
 def candidate_cuts(signal: st.Floats, name: Signal) -> st.Floats:

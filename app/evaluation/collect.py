@@ -1,40 +1,36 @@
 """Ask the edge and the cloud every question once and keep what they said; thresholds are swept over it for ever after."""
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any
 
-from app.api.errors import type_name
 from app.cascade import Cloud, Edge
-from app.deadline import Deadline
-from app.domain import EdgeReply, Question
-from app.errors import CloudError, ConfigError, EdgeError, InvalidQuestion
+from app.errors import ConfigError
+from app.evaluation.collect_job import Generator, Job, Turns
 from app.evaluation.dataset import Item
-from app.evaluation.fields import CLOUD_KEYS, EdgeIdentity, cloud_fields, edge_fields, empty_record, generated_fields
-from app.evaluation.order import checked_ids, reversed_fields, reversed_question
-from app.evaluation.records import Record, append, compact, open_for_append, read_records
+from app.evaluation.fields import EdgeIdentity, edge_fields, empty_record
+from app.evaluation.order import checked_ids
+from app.evaluation.records import Record, compact, open_for_append, read_records
+from app.evaluation.table import UNPARSABLE
 from app.prompt import PROMPT_VERSION
 
 __all__ = ["Collected", "EdgeIdentity", "Generator", "collect", "edge_fields", "empty_record"]
 
-_FOREVER = Deadline(float("inf"))
-
-
-class Generator(Protocol):
-    """The reference protocol: writes freely. Called from a thread, one batch at a time."""
-
-    def texts(self, questions: Sequence[Question]) -> list[str]: ...
-
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a run did: questions asked of each side in this run, and failures that a next run will try again.
+    """What a run did: questions asked of each side in this run, and what a next run will try again.
 
-    `edge_s` is the wall time from the first edge question to the last verdict; `reversed_asked` are the questions that the
-    edge was asked with their options reversed, beside `edge_asked`.
+    Attributes:
+        total: questions of the data.
+        failed: questions that were asked and lack an answer.
+        edge_s: wall time from the first edge question to the last verdict.
+        reversed_asked: questions that the edge was asked with their options reversed, beside `edge_asked`.
+        unasked: questions that were not asked, since the run was stopped.
+        failures: `kind`, `status`, `message` and `n` of what failed in this run, the most frequent first.
+        stopped: why the run was stopped, a sentence; None if it went through.
     """
 
     total: int
@@ -44,6 +40,14 @@ class Collected:
     failed: int
     edge_s: float
     reversed_asked: int = 0
+    unasked: int = 0
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    stopped: str | None = None
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a question lacks an answer. A reply in which no option could be read is one: it counts as wrong."""
+        return self.unasked > 0 or any(failure["kind"] != UNPARSABLE for failure in self.failures)
 
 
 async def collect(
@@ -65,6 +69,9 @@ async def collect(
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Collected:
     """Fill the records file; what it holds already is not asked again.
+
+    The run stops where the cloud fails in a row in a way that does not pass (`Failures`); what was recorded stays, and the same
+    call goes on from there.
 
     Args:
         items: the questions; ids are unique.
@@ -92,8 +99,8 @@ async def collect(
     _check_cloud(known_cloud or {}, items)
     if cloud is not None and cloud_asked is not None:
         _check_asked(records, cloud_asked)
-    turns = _Turns(asyncio.Semaphore(in_flight), asyncio.Semaphore(cloud_concurrency))
-    job = _Job(edge, identity, cloud, cloud_asked, known_cloud or {}, generator, records, turns, cloud_timeout_s, checked)
+    turns = Turns(asyncio.Semaphore(in_flight), asyncio.Semaphore(cloud_concurrency))
+    job = Job(edge, identity, cloud, cloud_asked, known_cloud or {}, generator, records, turns, cloud_timeout_s, checked)
     # Similar lengths next to each other: less padding in a batch.
     todo = sorted((item for item in items if not job.is_done(item)), key=lambda item: item.length)
     finished = len(items) - len(todo)
@@ -102,7 +109,8 @@ async def collect(
 
         async def one(item: Item) -> None:
             nonlocal finished
-            await job.answer(item, file)
+            if not await job.answer(item, file):
+                return
             if generator is None:
                 finished += 1
                 on_progress(finished)
@@ -113,119 +121,28 @@ async def collect(
         # After the verdicts, not beside them: two heavy things at once slow each other down.
         if generator is not None:
             for start in range(0, len(todo), generate_batch):
+                if job.failures.stopped:
+                    break
                 batch = todo[start : start + generate_batch]
                 await job.generate(batch, file)
                 finished += len(batch)
                 on_progress(finished)
     compact(out, [item.id for item in items])
-    failed = sum(not job.is_done(item) for item in items)
+    left = [item for item in items if not job.is_done(item)]
+    failed = sum(item.id in job.failed for item in left)
     edge_s = job.edge_ended - job.edge_started
-    return Collected(len(items), job.edge_asked, job.cloud_asked, job.generated, failed, edge_s, job.reversed_asked)
-
-
-@dataclass(frozen=True, slots=True)
-class _Turns:
-    edge: asyncio.Semaphore
-    cloud: asyncio.Semaphore
-
-
-@dataclass(slots=True)
-class _Job:
-    edge: Edge
-    identity: EdgeIdentity
-    cloud: Cloud | None
-    cloud_name: str | None
-    known_cloud: Mapping[str, Record]
-    generator: Generator | None
-    records: dict[str, Record]
-    turns: _Turns
-    cloud_timeout_s: float
-    checked: frozenset[str]
-    edge_asked: int = 0
-    reversed_asked: int = 0
-    cloud_asked: int = 0
-    generated: int = 0
-    edge_started: float = 0.0
-    edge_ended: float = 0.0
-
-    def is_done(self, item: Item) -> bool:
-        record = self.records.get(item.id)
-        return (
-            record is not None
-            and record["edge_answer"] is not None
-            and (record["cloud_answer"] is not None or not self._cloud_wanted(item))
-            and (record.get("reversed_answer") is not None or item.id not in self.checked)
-            and (self.generator is None or record.get("generated_text") is not None)
-        )
-
-    def _cloud_wanted(self, item: Item) -> bool:
-        return self.cloud is not None or self._known(item) is not None
-
-    def _known(self, item: Item) -> Record | None:
-        known = self.known_cloud.get(item.id)
-        return known if known is not None and known.get("cloud_answer") is not None else None
-
-    def _record(self, item: Item) -> Record:
-        return dict(self.records.get(item.id) or empty_record(item, self.identity))
-
-    async def answer(self, item: Item, file: IO[str]) -> None:
-        record = self._record(item)
-        if record["edge_answer"] is None:
-            self.edge_asked += 1
-            record.update(await self._ask_edge(item.question, "edge_error", edge_fields))
-            # The edge's say is safe before the cloud, which costs money and may take long, is asked.
-            self._keep(record, file)
-        if item.id in self.checked and record["edge_answer"] is not None and record.get("reversed_answer") is None:
-            self.reversed_asked += 1
-            letters = item.question.letters
-            record.update(
-                await self._ask_edge(reversed_question(item.question), "reversed_error", lambda reply: reversed_fields(reply, letters))
-            )
-            self._keep(record, file)
-        if record["cloud_answer"] is None and (known := self._known(item)):
-            record.update({key: known.get(key) for key in CLOUD_KEYS}, cloud_error=None)
-            self._keep(record, file)
-        elif record["cloud_answer"] is None and self.cloud is not None:
-            async with self.turns.cloud:
-                self.cloud_asked += 1
-                record.update(await self._ask_cloud(item))
-            self._keep(record, file)
-
-    async def generate(self, batch: Sequence[Item], file: IO[str]) -> None:
-        todo = [item for item in batch if self._record(item).get("generated_text") is None]
-        if not todo:
-            return
-        assert self.generator is not None  # noqa: S101  # for mypy
-        started = time.monotonic()
-        texts = await asyncio.to_thread(self.generator.texts, [item.question for item in todo])
-        took_ms = round((time.monotonic() - started) * 1000, 3)
-        self.generated += len(todo)
-        for item, text in zip(todo, texts, strict=True):
-            self._keep({**self._record(item), **generated_fields(text, item.question.letters, took_ms)}, file)
-
-    async def _ask_edge(self, question: Question, error_key: str, fields: Callable[[EdgeReply], dict[str, Any]]) -> Record:
-        """What the verdict adds to the record, or under `error_key` the type of the failure."""
-        async with self.turns.edge:
-            self.edge_started = self.edge_started or time.monotonic()
-            try:
-                return {**fields(await self.edge.verdict(question, _FOREVER)), error_key: None}
-            except (EdgeError, InvalidQuestion) as error:
-                return {error_key: type_name(error)}
-            finally:
-                self.edge_ended = time.monotonic()
-
-    async def _ask_cloud(self, item: Item) -> Record:
-        assert self.cloud is not None  # noqa: S101  # for mypy
-        started = time.monotonic()
-        try:
-            reply = await self.cloud.answer(item.question, Deadline.after(self.cloud_timeout_s))
-        except CloudError as error:
-            return {"cloud_error": type_name(error)}
-        return {**cloud_fields(reply, time.monotonic() - started), "cloud_asked": self.cloud_name}
-
-    def _keep(self, record: Record, file: IO[str]) -> None:
-        self.records[record["id"]] = dict(record)
-        append(file, record)
+    return Collected(
+        len(items),
+        job.edge_asked,
+        job.cloud_asked,
+        job.generated,
+        failed,
+        edge_s,
+        job.reversed_asked,
+        len(left) - failed,
+        job.failures.listed(),
+        job.failures.stopped,
+    )
 
 
 def _check(records: Mapping[str, Record], items: Iterable[Item], identity: EdgeIdentity) -> None:
@@ -234,6 +151,11 @@ def _check(records: Mapping[str, Record], items: Iterable[Item], identity: EdgeI
         made_by = (record.get("edge_model"), record.get("edge_fingerprint"), record.get("prompt_version"))
         if made_by != ours:
             raise ConfigError(f"the records were made with {_said(made_by)}, not with {_said(ours)}; choose another --out")
+        rendered = record.get("prompt_fingerprint")
+        if rendered and identity.prompt_fingerprint and rendered != identity.prompt_fingerprint:
+            raise ConfigError(
+                "the records were made with another rendering of the prompt (chat template or tokenizer); choose another --out"
+            )
     for item in items:
         record = records.get(item.id) or {}
         if record and record.get("fingerprint") != item.fingerprint:

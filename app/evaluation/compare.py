@@ -1,7 +1,8 @@
 """Reports side by side, as the reference compares its checkpoints; paired intervals where the questions are the same."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import numpy as np
 
 from app.errors import ConfigError
 from app.evaluation import statistics as st
-from app.evaluation.markdown import number, percent, signed, table
-from app.evaluation.report import lift_of
+from app.evaluation.report_rows import lift_of
+from app.files import read_text
 
 OUTCOMES = "outcomes.jsonl"
+_Line = Mapping[str, Any]
+_MEANS = ("edge_only", "cloud_only", "random", "system", "cloud_rate", "lift", "lift_ci")
 _NEEDED = ("tau", "signal", "edge_model", "mean", "micro_mean")
+_NEEDED_OF_A_LINE = ("edge_right", "cloud_right", "routed")
 
 
 def compare(paths: Sequence[Path], *, cloud_rate: float = 0.4, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
@@ -43,7 +47,8 @@ def compare(paths: Sequence[Path], *, cloud_rate: float = 0.4, resamples: int = 
             "tau": report["tau"],
             "signal": report["signal"],
             "n": report["mean"]["n"],
-            **{key: report["mean"][key] for key in ("edge_only", "cloud_only", "random", "system", "cloud_rate", "lift", "lift_ci")},
+            # What needs the cloud is absent from a report of records without one.
+            **{key: report["mean"][key] for key in _MEANS if key in report["mean"]},
         }
         for path, report in zip(paths, reports, strict=True)
     ]
@@ -52,50 +57,12 @@ def compare(paths: Sequence[Path], *, cloud_rate: float = 0.4, resamples: int = 
     return {"reports": rows, "cloud_rate": cloud_rate, "resamples": resamples, "seed": seed}
 
 
-def render_comparison(compared: Mapping[str, Any]) -> str:
-    """The comparison as Markdown."""
-    rows = compared["reports"]
-    head = ("", "edge model", "parameters", "tau", "n", "edge right", "system right", "cloud routed", "lift over random")
-    listed = [
-        [
-            f"({number})",
-            row["edge_model"],
-            f"{row['edge_parameters'] / 1e6:.0f} M" if row["edge_parameters"] else "–",
-            f"{row['tau']:.3g} {row['signal']}",
-            str(row["n"]),
-            *(percent(row[key]) for key in ("edge_only", "system", "cloud_rate")),
-            signed(row["lift"], row["lift_ci"]),
-        ]
-        for number, row in enumerate(rows, start=1)
-    ]
-    parts = ["# Comparison", "Means over domains; percent; intervals: 95 %, paired bootstrap.", table(head, listed)]
-    pairs = [(number, row["against_first"]) for number, row in enumerate(rows[1:], start=2)]
-    known = [(number, pair) for number, pair in pairs if pair]
-    if known:
-        keys = ("edge", "system", "lift")
-        cells = [[f"({number}) - (1)", str(pair["n"]), *(signed(pair[key], pair[f"{key}_ci"]) for key in keys)] for number, pair in known]
-        parts += [
-            "Differences on the questions that both reports hold, all domains together:",
-            table(("", "n", "edge right", "system right", "lift over random"), cells),
-        ]
-    signals = [(number, pair["signals"]) for number, pair in known if pair["signals"]]
-    if signals:
-        columns = ("", "AUROC (1)", "AUROC other", "difference", "lift (1)", "lift other", "difference")
-        cells = [[f"({number}) - (1)", *_cells(pair)] for number, pair in signals]
-        parts += [
-            f"The signals there, and their lift over random at a cloud rate of {100 * compared['cloud_rate']:g} %:",
-            table(columns, cells),
-        ]
-    parts += [f"({number}) and (1) have no questions in common: nothing there is paired." for number, pair in pairs if not pair]
-    return "\n\n".join(parts) + "\n"
-
-
 def _read(path: Path) -> dict[str, Any]:
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        report = json.loads(read_text(path))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror})") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ConfigError(f"{path} is not JSON") from None
     if not isinstance(report, dict) or any(key not in report for key in _NEEDED):
         raise ConfigError(f"{path} is not a report of 'foggate eval report'")
@@ -108,72 +75,120 @@ def _outcomes(path: Path) -> dict[tuple[str, str | None], dict[str, Any]]:
     if not beside.exists():
         return {}
     try:
-        rows = [json.loads(line) for line in beside.read_text(encoding="utf-8").split("\n") if line.strip()]
-        return {(row["id"], row["fingerprint"]): row for row in rows}
-    except (OSError, ValueError, KeyError, TypeError):
+        rows = [json.loads(line) for line in read_text(beside).split("\n") if line.strip()]
+        found = {(row["id"], row["fingerprint"]): row for row in rows}
+        whole = all(key in row for row in rows for key in _NEEDED_OF_A_LINE)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise ConfigError(f"{beside} is damaged; make the report again") from None
+    if not whole:
+        raise ConfigError(f"{beside} is damaged; make the report again")
+    return found
 
 
-def _paired(
-    first: Mapping[Any, Mapping[str, Any]], other: Mapping[Any, Mapping[str, Any]], cloud_rate: float, resamples: int, seed: int
-) -> dict[str, Any] | None:
+def _paired(first: Mapping[Any, _Line], other: Mapping[Any, _Line], cloud_rate: float, resamples: int, seed: int) -> dict[str, Any] | None:
     common = [key for key in first if key in other]
     if not common:
         return None
-    columns = np.concatenate([_columns([side[key] for key in common]) for side in (first, other)], axis=1)
-    drawn = st.bootstrap_means(columns, resamples=resamples, seed=seed)
-    point, spread = _differences(columns.mean(axis=0)[None]), _differences(drawn)
-    sides = [[side[key] for key in common] for side in (first, other)]
+    # Without the cloud's answers on both sides there is the edge to compare, and nothing else.
+    whole = [key for key in common if first[key]["cloud_right"] is not None and other[key]["cloud_right"] is not None]
+    every, complete = ([[side[key] for key in keys] for side in (first, other)] for keys in (common, whole))
     # Reports of older versions do not hold the signal.
-    known = all("signal" in row for side in sides for row in side)
+    known = all("signal" in row for side in every for row in side)
     return {
         "n": len(common),
-        "signals": _signals(sides, cloud_rate, resamples, seed) if known else None,
-        **{key: float(values[0]) for key, values in point.items()},
-        **{f"{key}_ci": list(st.interval(values)) for key, values in spread.items()},
+        "n_cloud": len(whole),
+        **_differences(every, _edge, ("edge",), resamples, seed),
+        **(_differences(complete, _system, ("system", "lift"), resamples, seed) if whole else {}),
+        "signals": _signals(every, complete, cloud_rate, resamples, seed) if known else None,
     }
 
 
-def _signals(sides: Sequence[Sequence[Mapping[str, Any]]], cloud_rate: float, resamples: int, seed: int) -> dict[str, Any]:
-    """AUROC and the lift at a cloud rate, of both sides and other - first; the same seed draws the same questions for both."""
-    points: dict[str, list[float]] = {"auroc": [], "lift_at_rate": []}
-    drawn: dict[str, list[st.Floats]] = {"auroc": [], "lift_at_rate": []}
-    for rows in sides:
-        signal = np.array([row["signal"] for row in rows], dtype=np.float64)
-        edge, cloud = (np.array([row[key] for row in rows], dtype=bool) for key in ("edge_right", "cloud_right"))
-        points["auroc"].append(st.auroc(signal, edge) or 0.5)
-        drawn["auroc"].append(st.bootstrap_auroc(signal, edge, resamples=resamples, seed=seed))
-        by_lot = st.random_baseline(cloud_rate, float(cloud.mean()), float(edge.mean()))
-        points["lift_at_rate"].append(st.accuracy_at(st.routing_curve(signal, edge, cloud), cloud_rate) - by_lot)
-        routed = st.bootstrap_routing(signal, edge, cloud, np.array([cloud_rate]), resamples=resamples, seed=seed)[:, 0]
-        means = st.bootstrap_means(np.stack([cloud, edge], axis=1).astype(np.float64), resamples=resamples, seed=seed)
-        drawn["lift_at_rate"].append(routed - cloud_rate * means[:, 0] - (1 - cloud_rate) * means[:, 1])
-    return {
-        name: {
-            "first": points[name][0],
-            "first_ci": list(st.interval(drawn[name][0])),
-            "other": points[name][1],
-            "other_ci": list(st.interval(drawn[name][1])),
-            "difference": points[name][1] - points[name][0],
-            "difference_ci": list(st.interval(drawn[name][1] - drawn[name][0])),
-        }
-        for name in points
-    }
+def _differences(
+    sides: Sequence[Sequence[_Line]],
+    measure: Callable[[st.Floats], tuple[st.Floats, ...]],
+    names: tuple[str, ...],
+    resamples: int,
+    seed: int,
+) -> dict[str, Any]:
+    """Other - first, with intervals, of what `measure` makes of means of (cloud, edge, system, routed), `[m, 4]`."""
+    columns = np.concatenate([_columns(side) for side in sides], axis=1)
+    drawn = st.bootstrap_means(columns, resamples=resamples, seed=seed)
+    found: dict[str, Any] = {}
+    for at, name in enumerate(names):
+        point, spread = (measure(means[:, 4:])[at] - measure(means[:, :4])[at] for means in (columns.mean(axis=0)[None], drawn))
+        found |= {name: float(point[0]), f"{name}_ci": _listed(st.interval(spread))}
+    return found
 
 
-def _cells(pair: Mapping[str, Any]) -> list[str]:
-    """One row of the signals' table; AUROC as such, lifts in points."""
-    shown = (("auroc", number), ("lift_at_rate", signed))
-    return [show(pair[name][side], pair[name][f"{side}_ci"]) for name, show in shown for side in ("first", "other", "difference")]
+def _edge(means: st.Floats) -> tuple[st.Floats, ...]:
+    return (means[:, 1],)
 
 
-def _differences(means: st.Floats) -> dict[str, st.Floats]:
-    """Other - first, from rows of both sides' (cloud, edge, system, routed)."""
-    a, b = means[:, :4], means[:, 4:]
-    return {"edge": b[:, 1] - a[:, 1], "system": b[:, 2] - a[:, 2], "lift": lift_of(b) - lift_of(a)}
+def _system(means: st.Floats) -> tuple[st.Floats, ...]:
+    return means[:, 2], lift_of(means)
 
 
-def _columns(rows: Sequence[Mapping[str, Any]]) -> st.Floats:
-    """(cloud, edge, system, routed) as `lift_of` takes them."""
-    cloud, edge, routed = (np.array([row[key] for row in rows], dtype=bool) for key in ("cloud_right", "edge_right", "routed"))
+def _signals(
+    every: Sequence[Sequence[_Line]], complete: Sequence[Sequence[_Line]], cloud_rate: float, resamples: int, seed: int
+) -> dict[str, Any]:
+    """AUROC and, with the cloud's answers, the lift at a cloud rate, of both sides and other - first.
+
+    The same seed draws the same questions for both. Where an AUROC is not defined, it and the difference are None.
+    """
+    found = {"auroc": [_auroc(rows, resamples, seed) for rows in every]}
+    if complete[0]:
+        found["lift_at_rate"] = [_lift(rows, cloud_rate, resamples, seed) for rows in complete]
+    return {name: _side_by_side(*measured) for name, measured in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A number, its bootstrap, and whether that gives an interval."""
+
+    point: float | None
+    drawn: st.Floats
+    has_interval: bool = True
+
+    @property
+    def ci(self) -> list[float] | None:
+        return _listed(st.interval(self.drawn)) if self.has_interval else None
+
+
+def _side_by_side(first: _Measured, other: _Measured) -> dict[str, Any]:
+    defined = first.point is not None and other.point is not None
+    difference = _Measured(
+        (other.point or 0) - (first.point or 0) if defined else None,
+        other.drawn - first.drawn,
+        first.has_interval and other.has_interval,
+    )
+    named = (("first", first), ("other", other), ("difference", difference))
+    return {key: value for name, side in named for key, value in ((name, side.point), (f"{name}_ci", side.ci))}
+
+
+def _auroc(rows: Sequence[_Line], resamples: int, seed: int) -> _Measured:
+    signal, edge = _flags(rows, "signal", np.float64), _flags(rows, "edge_right")
+    drawn = st.bootstrap_auroc(signal, edge, resamples=resamples, seed=seed)
+    return _Measured(st.auroc(signal, edge), drawn, min(int(edge.sum()), int((~edge).sum())) > 1)
+
+
+def _lift(rows: Sequence[_Line], cloud_rate: float, resamples: int, seed: int) -> _Measured:
+    signal, edge, cloud = _flags(rows, "signal", np.float64), _flags(rows, "edge_right"), _flags(rows, "cloud_right")
+    at_random = st.random_baseline(cloud_rate, float(cloud.mean()), float(edge.mean()))
+    point = st.accuracy_at(st.routing_curve(signal, edge, cloud), cloud_rate) - at_random
+    routed = st.bootstrap_routing(signal, edge, cloud, np.array([cloud_rate]), resamples=resamples, seed=seed)[:, 0]
+    means = st.bootstrap_means(np.stack([cloud, edge], axis=1).astype(np.float64), resamples=resamples, seed=seed)
+    return _Measured(point, routed - cloud_rate * means[:, 0] - (1 - cloud_rate) * means[:, 1], len(rows) > 1)
+
+
+def _columns(rows: Sequence[_Line]) -> st.Floats:
+    """(cloud, edge, system, routed) as `lift_of` takes them; the cloud counts as wrong where it is not known, and nobody looks at it."""
+    cloud, edge, routed = (_flags(rows, key) for key in ("cloud_right", "edge_right", "routed"))
     return np.stack([cloud, edge, np.where(routed, cloud, edge), routed], axis=1).astype(np.float64)
+
+
+def _flags(rows: Sequence[_Line], key: str, kind: type = np.bool_) -> np.ndarray:
+    return np.array([row[key] for row in rows], dtype=kind)
+
+
+def _listed(interval: tuple[float, float] | None) -> list[float] | None:
+    return None if interval is None else list(interval)

@@ -26,7 +26,7 @@ def costs(table: Table, routed: st.Flags, prices: Mapping[str, Price]) -> dict[s
 
     The edge's cost is its share of the batch's forward pass at its `per_hour`; the cloud's are its tokens. The routed
     system pays the edge always and the cloud for the routed questions. A number is None where the records do not hold
-    what it needs or no price is set for a model that answered.
+    what it needs or no price is set for a model that answered. Where the cloud has answered nothing, what needs it is absent.
     """
     models = {str(record["cloud_model"]) for record in table.records if record.get("cloud_model") is not None}
     edge = cloud = np.full(len(table), np.nan)
@@ -39,6 +39,11 @@ def costs(table: Table, routed: st.Flags, prices: Mapping[str, Price]) -> dict[s
         bought = table.numbers("cloud_prompt_tokens") * per_input + table.numbers("cloud_completion_tokens") * per_output
         rented = np.where(per_hour > 0, table.numbers("cloud_ms") * per_hour, 0.0)
         cloud = bought / 1e6 + rented / _MS_PER_HOUR
+    if not table.cloud_known.any():
+        return {
+            "per_thousand": {"edge_only": _mean(edge, 1000)},
+            "latency_ms": {"edge_only": _latency(table.numbers("edge_ms"))},
+        }
     tokens, edge_ms, cloud_ms = table.numbers("cloud_tokens"), table.numbers("edge_ms"), table.numbers("cloud_ms")
     return {
         "per_thousand": {

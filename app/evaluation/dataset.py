@@ -1,25 +1,25 @@
-"""Questions with gold answers: JSONL as in the design, CSV, Parquet, or a data set of the Hugging Face hub.
+"""Questions with gold answers, out of files and data sets in many layouts (docs/data.md).
 
-One bad row is an error that names its place.
+One bad row is an error that names its place, or is passed over, counted and listed. A gold answer is never guessed.
 """
 
-import csv
 import hashlib
 import json
 import random
-import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from app.domain import LETTERS, Question
 from app.errors import ConfigError, InvalidQuestion
+from app.evaluation.answers import Evidence, Given, check_counting, readings, settle
+from app.evaluation.layouts import QUESTIONS, Draft, draft
+from app.evaluation.mapping import PLAIN, ColumnMap, check_columns
+from app.evaluation.rows import NoQuestion, Row, normal_name
+from app.evaluation.sources import read_rows, stem_of
 
-_ENDINGS = (".jsonl", ".csv", ".parquet")
-# `org/name`, with `:config` and `@split` behind it.
-_HUB = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?::(?P<config>[\w.-]+))?(?:@(?P<split>[\w.-]+))?")
-_OPTION_COLUMNS = ("{}", "option_{}", "option {}")
+_LISTED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +51,58 @@ class Item:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def load_items(sources: Iterable[str | Path]) -> list[Item]:
-    """Read question files, by their ending `.jsonl`, `.csv` or `.parquet`, or data sets of the hub.
+@dataclass(slots=True)
+class Skipped:
+    """Rows that were passed over because they are no questions: how many, and place and reason of the first ten."""
 
-    JSONL: `{"id", "domain", "question", "options", "answer": "A"}` and, if known, `license` and `source`; extra keys ignored. CSV: the same columns, `options` as
-    a JSON list or one column an option (`A`, `B`, … or `option_a`, …; empty cells at the end are no options). Parquet: the
-    same columns, `options` a list. Hub: `org/name`, `org/name:config@split` (split `test` unless named), or a folder with a
-    data set; `choices` and `answerKey` are taken for `options` and `answer`, and a class label for its name.
+    total: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, place: str, reason: str) -> None:
+        """Count one row."""
+        self.total += 1
+        if len(self.first) < _LISTED:
+            self.first.append(f"{place}: {reason}")
+
+    def sentences(self) -> list[str]:
+        """What to tell a person, a line each; nothing where no row was passed over."""
+        if not self.total:
+            return []
+        more = self.total - len(self.first)
+        rows = "1 row that is no question" if self.total == 1 else f"{self.total} rows that are no questions"
+        return [f"passed over {rows}:", *(f"  {line}" for line in self.first), *([f"  … and {more} more"] if more else [])]
+
+
+def load_items(sources: Iterable[str | Path], *, columns: ColumnMap = PLAIN, skipped: Skipped | None = None) -> list[Item]:
+    """Read question files and data sets.
+
+    Args:
+        sources: see `app.evaluation.sources.read_rows`.
+        columns: which column is what, where the layout is not a known one.
+        skipped: rows that are no questions are passed over and counted here; without it the first one is an error.
 
     Raises:
-        ConfigError: a file that cannot be read, a row that is no question, an id that occurs twice; with file and row.
+        ConfigError: a source that cannot be read or holds no question, a row that is no question, an id that occurs twice,
+            answers of which nothing tells what they mean; with file and line.
     """
+    names = list(map(str, sources))
+    stems = Counter(stem_of(name) for name in names)
     items: list[Item] = []
     seen: dict[str, str] = {}
-    for source in map(str, sources):
-        for number, row in _rows(source):
-            place = f"{source}, row {number}"
-            item = _item(row, place, f"{Path(source).stem}-{number}")
+    for source in names:
+        stem = stem_of(source)
+        # Files of one name in several folders must not share ids.
+        prefix = stem if stems[stem] == 1 else f"{Path(source).parent.name}-{stem}".lstrip("-")
+        before = len(items)
+        for place, item in _items(source, columns, prefix, skipped):
             if item.id in seen:
-                raise ConfigError(f"{place}: the id '{item.id}' was used before ({seen[item.id]})")
+                _refuse(place, f"the id '{item.id}' was used before ({seen[item.id]})", skipped)
+                continue
             seen[item.id] = place
             items.append(item)
+        if len(items) == before:
+            why = f" ({skipped.first[-1]})" if skipped and skipped.first else ""
+            raise ConfigError(f"{source} holds no questions{why}")
     if not items:
         raise ConfigError("the data holds no questions")
     return items
@@ -86,99 +117,68 @@ def sample_items(items: Sequence[Item], per_domain: int, seed: int) -> list[Item
     return [item for same in by_domain.values() for item in draw.sample(same, min(per_domain, len(same)))]
 
 
-def _rows(source: str) -> Iterable[tuple[int, Mapping[str, Any]]]:
-    path = Path(source)
-    if path.suffix == ".parquet":
-        return enumerate(_parquet_rows(path), start=1)
-    if path.suffix in _ENDINGS:
-        return _text_rows(path)
-    if path.is_dir():
-        return enumerate(_hub_rows(source, None, None), start=1)
-    if not path.exists() and (hub := _HUB.fullmatch(source)):
-        return enumerate(_hub_rows(hub["name"], hub["config"], hub["split"]), start=1)
-    raise ConfigError(f"{source}: neither a file that ends in {', '.join(_ENDINGS)} nor a data set (org/name, org/name:config@split)")
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A row of which only the answer is open: its readings, one for each column that says what is correct."""
+
+    draft: Draft
+    question: Question
+    found: tuple[tuple[Given, dict[str, int]], ...]
 
 
-def _parquet_rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        import pyarrow.parquet as pq  # an extra
-    except ModuleNotFoundError:
-        raise ConfigError(f"{path}: reading Parquet needs pip install 'foggate[eval]'") from None
-    try:
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-    # pyarrow's errors are OSError and ValueError by inheritance.
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read ({' '.join(str(error).split())[:200]})") from None
-    return rows
-
-
-def _hub_rows(name: str, config: str | None, split: str | None) -> Iterator[dict[str, Any]]:
-    try:
-        import datasets  # an extra, and slow to import
-    except ModuleNotFoundError:
-        raise ConfigError(f"{name}: reading a data set of the hub needs pip install 'foggate[eval]'") from None
-    try:
-        table = datasets.load_dataset(name, config, split=split or "test")
-    # Whatever is wrong with a name, a network or a file comes as one of many types of four libraries.
-    except Exception as error:  # noqa: BLE001
-        raise ConfigError(f"the data set '{name}' cannot be read ({' '.join(str(error).split())[:300]})") from None
-    labels = {column: kind for column, kind in table.features.items() if isinstance(kind, datasets.ClassLabel)}
-    for row in table:
-        named = row | {column: kind.int2str(row[column]) for column, kind in labels.items() if row[column] is not None}
-        yield {**named, "options": named.get("options", named.get("choices")), "answer": named.get("answer", named.get("answerKey"))}
-
-
-def _text_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error})") from None
-    if path.suffix == ".csv":
-        # The header is row 1.
-        yield from enumerate((_with_options(row) for row in csv.DictReader(text.splitlines(keepends=True))), start=2)
-        return
-    # Not splitlines(): U+2028 may stand inside a JSON string.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
+def _items(source: str, columns: ColumnMap, prefix: str, skipped: Skipped | None) -> Iterator[tuple[str, Item]]:
+    """The questions of one source. Its rows are read twice, since one row's answer may tell what another's means."""
+    headers = {*QUESTIONS, *(normal_name(path.split(".")[0]) for paths in columns.columns.values() for path in paths)}
+    given = read_rows(source, headers, plain=not columns.columns)
+    check_columns(given, columns)
+    rows = [(row.place, _read(row, columns, prefix)) for row in given]
+    evidence: dict[str, Evidence] = {}
+    defaults: dict[str, str | None] = {}
+    for place, one in rows:
+        for said, found in one.found if isinstance(one, _Read) else ():
+            evidence.setdefault(said.column, Evidence()).learn(place, said.value, found)
+            defaults[said.column] = said.default
+    for column, default in defaults.items():
+        check_counting(column, evidence[column], default)
+    for place, one in rows:
         try:
-            row = json.loads(line)
-        except ValueError:
-            raise ConfigError(f"{path}, row {number}: not JSON") from None
-        if not isinstance(row, dict):
-            raise ConfigError(f"{path}, row {number}: not an object")
-        yield number, row
+            item = _item(place, one, evidence)
+        except NoQuestion as error:
+            _refuse(place, str(error), skipped)
+        else:
+            yield place, item
 
 
-def _with_options(row: Mapping[str, str | None]) -> Mapping[str, Any]:
-    cells = {(name or "").strip().lower(): value for name, value in row.items()}
-    if given := cells.get("options"):
-        try:
-            return {**cells, "options": json.loads(given)}
-        except ValueError:
-            return {**cells, "options": None}
-    options = [
-        next((cells[name] for form in _OPTION_COLUMNS if (name := form.format(letter.lower())) in cells), None) for letter in LETTERS
-    ]
-    while options and not (options[-1] or "").strip():
-        options.pop()
-    return {**cells, "options": options}
-
-
-def _item(row: Mapping[str, Any], place: str, default_id: str) -> Item:
-    options, answer = row.get("options"), row.get("answer")
-    if not isinstance(row.get("question"), str):
-        raise ConfigError(f"{place}: 'question' is missing or no text")
-    if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
-        raise ConfigError(f"{place}: 'options' must be a list of texts")
+def _read(row: Row, columns: ColumnMap, prefix: str) -> "_Read | NoQuestion":
+    """A row with its readings, or why it is no question; that is said when its turn comes."""
+    if row.problem:
+        return NoQuestion(row.problem)
     try:
-        question = Question(row["question"], tuple(options), str(row.get("domain") or "other"), str(row.get("id") or default_id))
+        found = draft(row.values, columns)
+        question = Question(found.question, found.options.texts, found.domain or "other", found.id or f"{prefix}-{row.number}")
+    except NoQuestion as error:
+        return error
     except InvalidQuestion as error:
-        raise ConfigError(f"{place}: {error.message}") from None
-    if not isinstance(answer, str) or len(answer.strip()) != 1 or answer.strip().upper() not in question.letters:
-        raise ConfigError(f"{place}: 'answer' must be one of the letters {question.letters[0]} to {question.letters[-1]}")
-    return Item(question, answer.strip().upper(), _text(row.get("license")), _text(row.get("source")))
+        return NoQuestion(error.message)
+    return _Read(found, question, tuple((given, readings(given, question.options, found.options.labels)) for given in found.answers))
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
+def _item(place: str, one: "_Read | NoQuestion", evidence: Mapping[str, Evidence]) -> Item:
+    """The question with its answer settled. Raises NoQuestion and ConfigError."""
+    if isinstance(one, NoQuestion):
+        raise one
+    options, correct = one.question.options, one.draft.options.correct
+    places = {given.column: settle(place, given, found, evidence[given.column], options) for given, found in one.found}
+    if len(set(places.values())) > 1:
+        raise NoQuestion("the row contradicts itself: " + ", ".join(f"'{column}' means {LETTERS[at]}" for column, at in places.items()))
+    if places:
+        correct = next(iter(places.values()))
+    assert correct is not None  # noqa: S101  # a row without answers is of a layout that says it otherwise
+    return Item(one.question, LETTERS[correct], one.draft.license, one.draft.source)
+
+
+def _refuse(place: str, reason: str, skipped: Skipped | None) -> None:
+    """Count a row that is passed over, or stop at it. Raises ConfigError."""
+    if skipped is None:
+        raise ConfigError(f"{place}: {reason}; --skip-bad passes over such rows")
+    skipped.add(place, reason)

@@ -12,11 +12,16 @@ from app.prompt import PROMPT_VERSION
 
 @dataclass(frozen=True, slots=True)
 class EdgeIdentity:
-    """What the records say of the edge model; a file of another identity is refused."""
+    """What the records say of the edge model; a file of another model or other weights is refused.
+
+    `hardware` is where it answers, in words: what the latencies are worth nothing without. A run may go on elsewhere.
+    """
 
     model: str
     fingerprint: str
     parameters: int | None = None
+    prompt_fingerprint: str | None = None
+    hardware: str | None = None
 
 
 CLOUD_KEYS = ("cloud_answer", "cloud_model", "cloud_asked", "cloud_tokens", "cloud_prompt_tokens", "cloud_completion_tokens", "cloud_ms")
@@ -39,7 +44,9 @@ def empty_record(item: Item, identity: EdgeIdentity) -> Record:
         "edge_model": identity.model,
         "edge_fingerprint": identity.fingerprint,
         "edge_parameters": identity.parameters,
+        "edge_hardware": identity.hardware,
         "prompt_version": PROMPT_VERSION,
+        "prompt_fingerprint": identity.prompt_fingerprint,
         "fingerprint": item.fingerprint,
     }
 

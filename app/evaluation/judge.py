@@ -1,12 +1,15 @@
 """What chosen thresholds do on questions that had no part in choosing them."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from app.calibration import Achieved, Target
 from app.domain import Signal
 from app.evaluation import statistics as st
-from app.evaluation.report import routing_row
-from app.evaluation.risk import clopper_pearson
+from app.evaluation.report_rows import routing_row
+from app.evaluation.risk import share_interval
 from app.evaluation.table import Table
 
 
@@ -42,22 +45,34 @@ class Judge:
             return None
         routed = test.signal[self.signal.value] < taus
         edge = test.edge_right[self.signal.value]
-        row, _ = routing_row(edge, test.cloud_right, routed, resamples=self.resamples, seed=self.seed)
         kept, wrong = int((~routed).sum()), int((~edge[~routed]).sum())
-        correct = len(test) - wrong - int((routed & ~test.cloud_right).sum())
-        rate_ci = clopper_pearson(int(routed.sum()), len(test))
-        accuracy_ci = clopper_pearson(correct, len(test))
-        error_ci = clopper_pearson(wrong, kept) if kept else None
+        rate_ci = share_interval(int(routed.sum()), len(test))
+        error_ci = share_interval(wrong, kept)
+        system = self._system(test, routed)
         return Achieved(
             n=len(test),
             kept=kept,
-            cloud_rate=row["cloud_rate"],
+            cloud_rate=float(routed.mean()),
             cloud_rate_ci=rate_ci,
-            accuracy=row["system"],
-            accuracy_ci=accuracy_ci,
             edge_error=wrong / kept if kept else None,
             edge_error_ci=error_ci,
-            lift=row["lift"],
-            lift_ci=tuple(row["lift_ci"]),
-            held=self.target.outcome(cloud_rate_ci=rate_ci, accuracy_ci=accuracy_ci, edge_error_ci=error_ci),
+            held=self.target.outcome(cloud_rate_ci=rate_ci, accuracy_ci=system["accuracy_ci"], edge_error_ci=error_ci),
+            **system,
         )
+
+    def _system(self, test: Table, routed: st.Flags) -> dict[str, Any]:
+        """The part that needs the cloud's answers, on the questions that have one."""
+        known = test.cloud_known
+        if not known.any():
+            return {**dict.fromkeys(("accuracy", "accuracy_ci", "lift", "lift_ci")), "n_cloud": 0}
+        both, sent = test.rows(known), routed[known]
+        edge = both.edge_right[self.signal.value]
+        row, _ = routing_row(edge, both.cloud_right, sent, resamples=self.resamples, seed=self.seed)
+        correct = int(np.where(sent, both.cloud_right, edge).sum())
+        return {
+            "accuracy": row["system"],
+            "accuracy_ci": share_interval(correct, len(both)),
+            "lift": row["lift"],
+            "lift_ci": row["lift_ci"],
+            "n_cloud": None if known.all() else len(both),
+        }

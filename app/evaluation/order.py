@@ -12,7 +12,7 @@ from app.domain import EdgeReply, Question, Signal
 from app.errors import ConfigError
 from app.evaluation.dataset import Item
 from app.evaluation.records import Record
-from app.evaluation.risk import clopper_pearson
+from app.evaluation.risk import share_interval
 
 
 def checked_ids(items: Iterable[Item], count: int, seed: int) -> frozenset[str]:
@@ -55,7 +55,7 @@ def flip_rates(records: Sequence[Record]) -> dict[str, Any] | None:
 
     Returns:
         `n`, and for `verbalized` and `expected` (each with its own answer) `flips`, `rate` and `rate_ci`, the exact 95 %
-        interval (Clopper and Pearson 1934). None where no question was asked in both orders.
+        interval (Clopper and Pearson 1934), which is None for one question. None where no question was asked in both orders.
     """
     both = [record for record in records if record["edge_answer"] is not None and record.get("reversed_answer") is not None]
     if not both:
@@ -64,10 +64,10 @@ def flip_rates(records: Sequence[Record]) -> dict[str, Any] | None:
         Signal.VERBALIZED: sum(record["edge_answer"] != record["reversed_answer"] for record in both),
         Signal.EXPECTED: sum(_marginal(record) != record["reversed_expected_answer"] for record in both),
     }
-    rates = {
-        signal.value: {"flips": flips, "rate": flips / len(both), "rate_ci": list(clopper_pearson(flips, len(both)))}
-        for signal, flips in changed.items()
-    }
+    rates = {}
+    for signal, flips in changed.items():
+        exact = share_interval(flips, len(both))
+        rates[signal.value] = {"flips": flips, "rate": flips / len(both), "rate_ci": None if exact is None else list(exact)}
     return {"n": len(both), **rates}
 
 

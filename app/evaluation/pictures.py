@@ -1,10 +1,13 @@
 """The report's pictures, PNG and SVG. Needs matplotlib (`pip install foggate[eval]`); nothing else of the report does.
 
-Colours are those of Okabe and Ito, which colour-blind readers can tell apart; lines differ in style as well.
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart; lines differ in style as well. Every picture says
+which edge, which cloud, which data and how many questions it shows.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import textwrap
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,10 @@ SHADES = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 _GREY, _DARK = "#8c8c8c", "#333333"
 _BAND_RESAMPLES = 300
 _RATES = np.linspace(0, 1, 101)
+# Characters of a title that an inch holds, and of a domain's name below its bars.
+_PER_INCH, _NAME = 12, 13
+
+Report = Mapping[str, Any]
 
 
 @contextlib.contextmanager
@@ -36,28 +43,47 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def draw_all(table: Table, report: Mapping[str, Any], out: Path) -> list[Path]:
-    """Draw every picture into a folder; returns the files."""
+def draw_all(table: Table, report: Report, out: Path) -> list[Path]:
+    """Draw every picture that there are numbers for into a folder.
+
+    Args:
+        table: every question with an edge answer.
+        report: of the same records.
+        out: the folder; pictures of an earlier report that this one lacks are removed from it.
+
+    Returns:
+        The files.
+    """
+    pictures: dict[str, Callable[[], Figure] | None] = {
+        "routing": (lambda: _routing(table.with_cloud(), report)) if report["n_cloud"] else None,
+        "reliability": lambda: _reliability(table, report),
+        "risk_coverage": lambda: _risk_coverage(table, report),
+        "domains": lambda: _domains(report),
+        "buckets": lambda: _buckets(report),
+    }
     files = []
-    with drawing():
-        pictures = {
-            "routing": _routing(table, report),
-            "reliability": _reliability(table),
-            "risk_coverage": _risk_coverage(table),
-            "domains": _domains(report),
-            "buckets": _buckets(report),
-        }
-        for name, figure in pictures.items():
-            files += save(figure, out / name)
+    with drawing(), warnings.catch_warnings():
+        # A script that matplotlib's own font lacks is boxes in the PNG and text in the SVG.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        for name, draw in pictures.items():
+            if draw is not None:
+                files += save(draw(), out / name)
+            else:
+                for path in _paths(out / name):
+                    path.unlink(missing_ok=True)
     return files
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
     """As PNG and as SVG; the same figure makes the same files."""
-    files = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
+    files = _paths(stem)
     for path in files:
         figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
     return files
+
+
+def _paths(stem: Path) -> list[Path]:
+    return [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
 
 
 def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -70,29 +96,49 @@ def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list
     return figure, axes
 
 
-def _routing(table: Table, report: Mapping[str, Any]) -> Figure:
-    figure, (ax,) = _figure(8, 5.5)
+def _title(figure: Figure, headline: str, report: Report, n: int) -> None:
+    """What is shown, and of what: edge, cloud, data, n."""
+    cloud = f"cloud {', '.join(report['cloud_model'])}" if report["cloud_model"] else "no cloud"
+    about = f"edge {report['edge_model']}; {cloud}; data {report['data_fingerprint']}; n = {n}"
+    width = int(figure.get_figwidth() * _PER_INCH)
+    # A dollar sign in a name is no formula.
+    figure.suptitle("\n".join(textwrap.fill(line, width) for line in (headline, about)).replace("$", r"\$"), fontsize=10.5)
+
+
+def _tau(report: Report) -> str:
+    """The thresholds in a few words."""
+    if report.get("thresholds"):
+        return f"the thresholds of each domain on the {report['signal']} confidence"
+    return f"tau = {report['tau']:.4g} on the {report['signal']} confidence"
+
+
+def _routing(both: Table, report: Report) -> Figure:
+    figure, (ax,) = _figure(8, 5.8)
+    banded = False
     for name in SIGNALS:
-        right = table.edge_right[name]
-        curve = st.routing_curve(table.signal[name], right, table.cloud_right)
-        drawn = st.bootstrap_routing(table.signal[name], right, table.cloud_right, _RATES, resamples=_BAND_RESAMPLES, seed=report["seed"])
-        low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
-        ax.fill_between(100 * _RATES, 100 * low, 100 * high, color=_COLOURS[name], alpha=0.10, linewidth=0)
+        right = both.edge_right[name]
+        curve = st.routing_curve(both.signal[name], right, both.cloud_right)
+        if len(both) > 1:
+            drawn = st.bootstrap_routing(both.signal[name], right, both.cloud_right, _RATES, resamples=_BAND_RESAMPLES, seed=report["seed"])
+            low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+            ax.fill_between(100 * _RATES, 100 * low, 100 * high, color=_COLOURS[name], alpha=0.10, linewidth=0)
+            banded = True
         ax.plot(100 * _RATES, [100 * st.accuracy_at(curve, rate) for rate in _RATES], _STYLES[name], color=_COLOURS[name], label=name)
-    right = table.edge_right[report["signal"]]
-    oracle = st.oracle_curve(right, table.cloud_right)
+    right = both.edge_right[report["signal"]]
+    oracle = st.oracle_curve(right, both.cloud_right)
     ax.plot(100 * _RATES, [100 * st.accuracy_at(oracle, rate) for rate in _RATES], color=_DARK, linewidth=1, label="oracle")
-    ax.plot([0, 100], [100 * right.mean(), 100 * table.cloud_right.mean()], "-.", color=_GREY, label="random")
+    ax.plot([0, 100], [100 * right.mean(), 100 * both.cloud_right.mean()], "-.", color=_GREY, label="random")
     point = report["micro_mean"]
-    ax.plot(100 * point["cloud_rate"], 100 * point["system"], "o", color=_DARK, markersize=8, label=f"tau = {report['tau']:g}")
-    ax.set(xlabel="questions sent to the cloud (%)", ylabel="right answers (%)", xlim=(0, 100))
-    ax.set_title(f"Accuracy against cloud rate, n = {report['n']}; bands: 95 % bootstrap", fontsize=11)
-    ax.legend(frameon=False, loc="lower right")
+    at = "thresholds of each domain" if report.get("thresholds") else f"tau = {report['tau']:.4g}"
+    ax.plot(100 * point["cloud_rate"], 100 * point["system"], "o", color=_DARK, markersize=8, label=at, clip_on=False, zorder=5)
+    ax.set(xlabel="questions sent to the cloud, least confident first (%)", ylabel="right answers (%)", xlim=(0, 100))
+    _title(figure, "Accuracy against cloud rate" + ("; bands: 95 % bootstrap" if banded else ""), report, len(both))
+    figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     return figure
 
 
-def _reliability(table: Table) -> Figure:
-    figure, axes = _figure(12, 4.4, columns=len(SIGNALS))
+def _reliability(table: Table, report: Report) -> Figure:
+    figure, axes = _figure(12, 4.8, columns=len(SIGNALS))
     for ax, name in zip(axes, SIGNALS, strict=True):
         signal, right = table.signal[name], table.edge_right[name]
         ax.plot([0, 1], [0, 1], "-.", color=_GREY)
@@ -101,57 +147,74 @@ def _reliability(table: Table) -> Figure:
         for value in np.unique(place):
             rows = place == value
             count, accuracy = int(rows.sum()), float(right[rows].mean())
-            low, high = _wilson(accuracy, count)
-            x = float(signal[rows].mean())
-            ax.plot([x, x], [low, high], color=_COLOURS[name], linewidth=1.5)
+            x, top = float(signal[rows].mean()), accuracy
+            if count > 1:
+                low, top = _wilson(accuracy, count)
+                ax.plot([x, x], [low, top], color=_COLOURS[name], linewidth=1.5)
             ax.plot(x, accuracy, "o", color=_COLOURS[name], markersize=6)
-            ax.annotate(str(count), (x, high), xytext=(0, 3), textcoords="offset points", ha="center", fontsize=8, color=_DARK)
-        ax.set(xlim=(-0.04, 1.04), ylim=(-0.02, 1.1), xlabel=name.replace("_", " "), title=f"ECE {st.ece_fixed(signal, right):.3f}")
-    axes[0].set_ylabel("edge answers that are right")
-    figure.suptitle("Reliability: number of questions and 95 % Wilson interval at each point", fontsize=11)
+            ax.annotate(str(count), (x, top), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8, color=_DARK)
+        ax.set(xlim=(-0.04, 1.04), ylim=(-0.02, 1.12), yticks=np.arange(6) / 5, xlabel=f"{name.replace('_', ' ')} confidence")
+        ax.set_title(f"ECE {st.ece_fixed(signal, right):.3f}", fontsize=10)
+    axes[0].set_ylabel("edge answers that are right (share)")
+    _title(figure, "Reliability: number of questions and 95 % Wilson interval at each point; the diagonal is perfect", report, len(table))
     return figure
 
 
-def _risk_coverage(table: Table) -> Figure:
-    figure, (ax,) = _figure(8, 5)
-    coverage = 100 * np.arange(1, len(table.domain) + 1) / len(table.domain)
+def _risk_coverage(table: Table, report: Report) -> Figure:
+    figure, (ax,) = _figure(8, 5.4)
+    coverage = 100 * np.arange(1, len(table) + 1) / len(table)
+    # One question is a point, which a line alone would not show.
+    marker = "o" if len(table) == 1 else ""
     for name in SIGNALS:
         risk = st.risk_coverage(table.signal[name], table.edge_right[name])
         label = f"{name} (AURC {risk.mean():.3f})"
-        ax.plot(coverage, 100 * risk, _STYLES[name], color=_COLOURS[name], label=label)
-    ax.set(xlabel="questions the edge answers, most confident first (%)", ylabel="wrong among them (%)", xlim=(0, 100), ylim=(0, 102))
-    ax.set_title("Risk and coverage", fontsize=11)
-    ax.legend(frameon=False, loc="best")
+        ax.plot(coverage, 100 * risk, _STYLES[name], marker=marker, color=_COLOURS[name], label=label)
+    ax.set(xlabel="questions the edge answers, most confident first (%)", ylabel="wrong among them (%)", xlim=(0, 100), ylim=(-2, 102))
+    _title(figure, "Risk and coverage of the edge by itself", report, len(table))
+    figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     return figure
 
 
-def _domains(report: Mapping[str, Any]) -> Figure:
-    rows = {**report["domains"], "mean (macro)": report["mean"]}
-    figure, (ax,) = _figure(max(7.0, 1.45 * len(rows)), 5)
+def _domains(report: Report) -> Figure:
+    cloud = bool(report["n_cloud"])
+    rows = {**report["domains"], "mean (macro)": report["mean"]} if cloud else report["edge"]["domains"] | {"all": report["edge"]["all"]}
     bars = (
-        ("edge_only", "edge only", "#56B4E9"),
-        ("random", "random", "#bdbdbd"),
-        ("system", "system", "#0072B2"),
-        ("cloud_only", "cloud only", "#E69F00"),
+        (
+            ("edge_only", "edge only", "#56B4E9"),
+            ("random", "random", "#bdbdbd"),
+            ("system", "system", "#0072B2"),
+            ("cloud_only", "cloud only", "#E69F00"),
+        )
+        if cloud
+        else (("chance", "chance", "#bdbdbd"), ("accuracy", "edge", "#56B4E9"))
     )
+    figure, (ax,) = _figure(max(7.0, 1.45 * len(rows)), 5.4)
+    width = 0.8 / len(bars)
+    whiskers = False
     for index, (key, label, colour) in enumerate(bars):
-        at = np.arange(len(rows)) + (index - 1.5) * 0.2
-        heights = np.array([100 * row[key] for row in rows.values()])
-        ax.bar(at, heights, width=0.19, color=colour, label=label)
-        if key == "system":
-            ends = np.array([[100 * end for end in row["system_ci"]] for row in rows.values()]).T
+        at = np.arange(len(rows)) + (index - (len(bars) - 1) / 2) * width
+        heights = np.array([100 * row.get(key, np.nan) for row in rows.values()])
+        ax.bar(at, heights, width=0.95 * width, color=colour, label=label)
+        if key in {"system", "accuracy"}:
+            ends = np.array(
+                [[np.nan] * 2 if (ci := row.get(f"{key}_ci")) is None else [100 * end for end in ci] for row in rows.values()]
+            ).T
+            whiskers = bool(np.isfinite(ends).any())
             ax.errorbar(at, heights, yerr=np.abs(ends - heights), fmt="none", ecolor=_DARK, capsize=3, linewidth=1)
-    ax.set_xticks(np.arange(len(rows)), list(rows))
-    ax.set(ylabel="right answers (%)", ylim=(0, 118), yticks=range(0, 101, 20))
-    ax.set_title(f"tau = {report['tau']:g} on the {report['signal']} confidence; whiskers: 95 % bootstrap", fontsize=11)
-    ax.legend(frameon=False, loc="upper center", ncols=len(bars))
+    names = [f"{textwrap.fill(name, _NAME)}\nn = {row['n']}".replace("$", r"\$") for name, row in rows.items()]
+    ax.set_xticks(np.arange(len(rows)), names, fontsize=9)
+    ax.set(ylabel="right answers (%)", ylim=(0, 104), yticks=range(0, 101, 20))
+    ax.grid(visible=False, axis="x")
+    how = "; whiskers: 95 % " + ("bootstrap" if cloud else "exact") if whiskers else ""
+    _title(figure, (f"By domain, at {_tau(report)}" if cloud else "The edge by itself, by domain") + how, report, report["n"])
+    figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=len(bars))
     return figure
 
 
-def _buckets(report: Mapping[str, Any]) -> Figure:
+def _buckets(report: Report) -> Figure:
     """Which confidences are said, domain by domain: a collapsed vocabulary is one colour."""
     rows = {**{name: row["buckets"] for name, row in report["domains"].items()}, "all": {k: v["n"] for k, v in report["buckets"].items()}}
-    figure, (ax,) = _figure(8, 1.6 + 0.45 * len(rows))
+    figure, (ax,) = _figure(8, 2.0 + 0.45 * len(rows))
     left = np.zeros(len(rows))
     for label, colour in zip(BUCKET_LABELS, SHADES, strict=True):
         shares = np.array([100 * row[label] / max(1, sum(row.values())) for row in rows.values()])
@@ -162,11 +225,12 @@ def _buckets(report: Mapping[str, Any]) -> Figure:
                 ink = "white" if label in {"0.0", "0.25", "0.5"} else _DARK
                 ax.text(start + share / 2, at, f"{share:.0f}", ha="center", va="center", fontsize=9, color=ink)
         left += shares
-    ax.set_yticks(np.arange(len(rows)), list(rows))
+    names = [f"{textwrap.fill(name, 24)} (n = {sum(row.values())})".replace("$", r"\$") for name, row in rows.items()]
+    ax.set_yticks(np.arange(len(rows)), names, fontsize=9)
     ax.invert_yaxis()
     ax.set(xlabel="questions (%)", xlim=(0, 100))
     ax.grid(visible=False)
-    ax.set_title(f"Which confidence is said, n = {report['n']}", fontsize=11)
+    _title(figure, "Which confidence the edge says", report, report["n_edge"])
     figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=len(BUCKET_LABELS))
     return figure
 

@@ -30,7 +30,7 @@ _REQUIRED = (
     "prompt_version",
 )
 # What makes two records those of one edge model.
-_IDENTITY = ("edge_model", "edge_fingerprint", "prompt_version")
+_IDENTITY = ("edge_model", "edge_fingerprint", "prompt_version", "prompt_fingerprint")
 
 
 def read_records(path: Path, *, missing_ok: bool = False) -> dict[str, Record]:
@@ -57,7 +57,8 @@ def load_records(path: Path) -> list[Record]:
         _check(record, place)
         first = first or record
         for key in _IDENTITY:
-            if record.get(key) != first.get(key):
+            # Records of earlier versions do not say how their prompts were rendered.
+            if record.get(key) != first.get(key) and (key != "prompt_fingerprint" or None not in {record.get(key), first.get(key)}):
                 raise ConfigError(f"{place}: records of two models are mixed ({key} {record.get(key)}, before {first.get(key)})")
         before = found.get(record["id"])
         if before is not None and not _continues(before[1], record):
@@ -118,7 +119,7 @@ def _lines(path: Path, *, unended: bool) -> Iterator[tuple[int, Record]]:
 def _parsed(line: bytes) -> Record | None:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and isinstance(record.get("id"), str) else None
 

@@ -1,6 +1,7 @@
 """Records → `report.json`: the reference table with intervals, and how good each signal is. Needs no model.
 
-The schema is documented in docs/evaluation.md; rates and accuracies are fractions.
+The schema is documented in docs/evaluation.md; rates and accuracies are fractions. What needs the cloud's answers is computed
+on the questions that have one and is absent where none has; what does not need them is computed on every question.
 """
 
 import hashlib
@@ -9,16 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from app.domain import BUCKET_LABELS, BUCKETS, Signal
+from app.calibration import Calibration
+from app.domain import Signal
 from app.errors import ConfigError
 from app.evaluation import statistics as st
+from app.evaluation.calibrated import about, note
 from app.evaluation.costs import Price, costs
+from app.evaluation.notes import notes
 from app.evaluation.order import flip_rates
+from app.evaluation.protocols import protocols
+from app.evaluation.recommend import WITHOUT_CLOUD, recommend
 from app.evaluation.records import Record
+from app.evaluation.report_rows import Row, chance, edge_row, macro_row, routing_row, unrouted_row
+from app.evaluation.signals import buckets, expected_against_verbalized, option_counts, routing_quality, signal_quality
 from app.evaluation.table import SIGNALS, UNPARSABLE, Table, to_table
-
-# Cloud rates at which routing curves are written down.
-RATES = np.arange(101) / 100
+from app.policy import Policy
 
 
 def build_report(
@@ -27,6 +33,8 @@ def build_report(
     tau: float,
     signal: Signal,
     temperature: float = 1.0,
+    thresholds: Mapping[str, float] | None = None,
+    calibration: Calibration | None = None,
     prices: Mapping[str, Price] | None = None,
     resamples: int = 2000,
     seed: int = 0,
@@ -34,73 +42,140 @@ def build_report(
     """The whole report.
 
     Args:
-        records: as `load_records` checked them; incomplete ones are counted and left out.
-        tau: the cut of the table.
+        records: as `load_records` checked them; those without an edge answer are counted and left out.
+        tau: the threshold of every domain that has none of its own.
         signal: the number that is compared with it.
         temperature: of the expected confidence.
+        thresholds: of single domains, as a calibration has them.
+        calibration: where the thresholds come from, to be named beside them.
         prices: by model name; without them there are no costs.
         resamples: of the paired bootstrap, within each domain.
         seed: of the bootstrap.
 
     Raises:
-        ConfigError: a domain without a complete record, or records of two edge models.
+        ConfigError: no record has an edge answer, or records of two edge models.
     """
     models = sorted({str(record["edge_model"]) for record in records})
     if len(models) > 1:
         raise ConfigError(f"records of two models are mixed: {', '.join(models)}")
-    table = to_table(records, temperature=temperature)
-    domains: dict[str, Any] = {}
-    drawn = []
-    for number, name in enumerate(table.domains):
-        part = table.of(name)
-        row, means = _row(part, tau, signal.value, resamples, seed + number)
-        domains[name] = {**row, "buckets": {label: entry["n"] for label, entry in _buckets(part).items()}}
-        drawn.append(means)
-    macro = _macro(domains, drawn)
-    micro, _ = _row(table, tau, signal.value, resamples, seed)
+    policy = Policy(tau, signal, temperature, thresholds or {})
+    table = to_table(records, temperature=temperature, cloud_needed=False)
+    both = table.with_cloud()
+    base = both if len(both) else table
+    draw = _Draw(policy, resamples, seed)
     order_check = flip_rates(records)
-    return {
+    report = {
         "tau": tau,
         "signal": signal.value,
         "temperature": temperature,
-        "n": len(table),
-        "left_out": len(records) - len(table),
-        "cloud_unparsable": sum(record.get("cloud_error") == UNPARSABLE for record in table.records),
+        **({"thresholds": dict(thresholds)} if thresholds else {}),
+        "n": len(base),
+        "n_edge": len(table),
+        "n_cloud": len(both),
+        "left_out": len(records) - len(base),
+        "cloud_unparsable": sum(record.get("cloud_error") == UNPARSABLE for record in both.records),
         "edge_model": models[0],
         "edge_parameters": table.records[0].get("edge_parameters"),
-        "cloud_model": sorted({str(record.get("cloud_model")) for record in table.records if record["cloud_answer"] is not None}),
+        "cloud_model": sorted({str(record.get("cloud_model")) for record in both.records if record["cloud_answer"] is not None}),
         "prompt_version": sorted({str(record["prompt_version"]) for record in records}),
         "data_fingerprint": data_fingerprint(table),
+        "hardware": sorted({str(record["edge_hardware"]) for record in table.records if record.get("edge_hardware")}),
         "resamples": resamples,
         "seed": seed,
-        "domains": domains,
-        "mean": macro,
-        "micro_mean": micro,
-        "signals": {name: _signal(table, name, resamples, seed) for name in SIGNALS},
-        "buckets": _buckets(table),
-        "option_counts": _option_counts(table, signal.value),
-        "expected_vs_verbalized": _compare(table, tau, resamples, seed),
-        "protocols": _protocols(table, tau, resamples, seed),
+        "edge": {
+            "all": draw.edge(table),
+            "domains": {name: {"tau": policy.tau_for(name, None), **draw.edge(table.of(name))} for name in table.domains},
+        },
+        **draw.routing(table),
+        "signals": {name: draw.signal(table, both, name) for name in SIGNALS},
+        "buckets": buckets(table),
+        "option_counts": option_counts(table, signal.value),
+        "protocols": protocols(base, tau, resamples=resamples, seed=seed),
         **({"order_check": order_check} if order_check else {}),
-        "costs": costs(table, table.signal[signal.value] < tau, prices or {}),
-        "verdict": verdict_on(macro["lift_ci"]),
+        "costs": costs(base, draw.routed(base), prices or {}),
     }
+    if len(both):
+        report["expected_vs_verbalized"] = expected_against_verbalized(both, taus_of(both, policy), resamples=resamples, seed=seed)
+    said = notes(records, table, draw.routed(table))
+    if calibration is not None:
+        report["calibration"] = about(calibration)
+        said += note(calibration, table.domains, [data_fingerprint(table), data_fingerprint(base)], policy.domains)
+    return report | {"verdict": _verdict(report) if len(both) else WITHOUT_CLOUD, "notes": said}
 
 
-def outcomes(table: Table, *, tau: float, signal: Signal) -> list[dict[str, Any]]:
-    """One line a question: what was right, what was routed, and the signal. Comparisons of two reports are paired by it."""
-    edge, routed = table.edge_right[signal.value], table.signal[signal.value] < tau
+class _Draw:
+    """The rows of one policy, all with the same bootstrap."""
+
+    def __init__(self, policy: Policy, resamples: int, seed: int) -> None:
+        self.policy, self.name, self.resamples, self.seed = policy, policy.signal.value, resamples, seed
+
+    def routed(self, table: Table) -> st.Flags:
+        """Which questions go to the cloud, `[n]`: the rule of `Policy.decide`."""
+        return table.signal[self.name] < taus_of(table, self.policy)
+
+    def edge(self, table: Table) -> Row:
+        return edge_row(table, self.routed(table), self.name)
+
+    def row(self, table: Table, seed: int) -> tuple[Row, st.Floats | None]:
+        """A line of the reference table, and its bootstrap; without the cloud's part, and no bootstrap, where nothing is known of it."""
+        both = table.with_cloud()
+        if not len(both):
+            row = unrouted_row(table.edge_right[self.name], self.routed(table), resamples=self.resamples, seed=seed)
+            return {**row, "chance": chance(table)}, None
+        row, drawn = routing_row(both.edge_right[self.name], both.cloud_right, self.routed(both), resamples=self.resamples, seed=seed)
+        return {**row, "chance": chance(both)}, drawn
+
+    def routing(self, table: Table) -> dict[str, Any]:
+        """`domains`, `mean` and `micro_mean`; the means are over the domains that have cloud answers, if any has."""
+        domains, drawn = {}, {}
+        for number, name in enumerate(table.domains):
+            part = table.of(name)
+            row, means = self.row(part, self.seed + number)
+            domains[name] = {**row, "buckets": {label: entry["n"] for label, entry in buckets(part).items()}}
+            if means is not None:
+                drawn[name] = means
+        counted = {name: domains[name] for name in drawn} or domains
+        micro, _ = self.row(table, self.seed)
+        return {"domains": domains, "mean": macro_row(counted, list(drawn.values())), "micro_mean": micro}
+
+    def signal(self, table: Table, both: Table, name: str) -> dict[str, Any]:
+        return {
+            **signal_quality(table, name, resamples=self.resamples, seed=self.seed),
+            **(routing_quality(both, name) if len(both) else {}),
+        }
+
+
+def _verdict(report: Mapping[str, Any]) -> str:
+    """On the macro mean; on all questions together where that has no interval, since a domain has one question only."""
+    mean, micro = report["mean"], report["micro_mean"]
+    row = mean if mean["lift_ci"] or not micro["lift_ci"] else micro
+    # Every domain may be routed wholly, one to the edge and another to the cloud: that is not nothing and not everything.
+    return recommend(n=row["n"], cloud_rate=micro["cloud_rate"], lift=row["lift"], lift_ci=row["lift_ci"])
+
+
+def taus_of(table: Table, policy: Policy) -> st.Floats:
+    """The threshold of each question, `[n]`: its domain's, or the one for all."""
+    return np.array([policy.tau_for(name, None) for name in table.domain.tolist()], dtype=np.float64)
+
+
+def outcomes(table: Table, *, tau: float, signal: Signal, thresholds: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
+    """One line a question: what was right, what was routed, and the signal. Comparisons of two reports are paired by it.
+
+    `cloud_right` is None where the cloud has not answered.
+    """
+    policy, name = Policy(tau, signal, domains=thresholds or {}), signal.value
+    edge, routed = table.edge_right[name], table.signal[name] < taus_of(table, policy)
     return [
         {
             "id": record["id"],
             "fingerprint": record.get("fingerprint"),
             "domain": record["domain"],
             "edge_right": bool(edge[index]),
-            "cloud_right": bool(table.cloud_right[index]),
+            "cloud_right": bool(table.cloud[index]) if known else None,
             "routed": bool(routed[index]),
-            "signal": float(table.signal[signal.value][index]),
+            "signal": float(table.signal[name][index]),
         }
-        for index, record in enumerate(table.records)
+        for index, (record, known) in enumerate(zip(table.records, table.cloud_known.tolist(), strict=True))
     ]
 
 
@@ -108,163 +183,3 @@ def data_fingerprint(table: Table) -> str:
     """12 hex digits of which questions these are, in whatever order."""
     keys = sorted(f"{record['id']} {record.get('fingerprint')} {record['gold']}" for record in table.records)
     return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:12]
-
-
-def verdict_on(lift_ci: Sequence[float]) -> str:
-    """Whether to route on a signal, in plain words, from the interval of its lift over random."""
-    low, high = lift_ci
-    if low > 0:
-        return "Routing on this signal at this tau beats sending the same share to the cloud by lot."
-    if high < 0:
-        return (
-            "Routing on this signal at this tau is worse than sending the same share to the cloud by lot: do not route on this signal here."
-        )
-    return "The interval of the lift over random includes zero: do not route on this signal here."
-
-
-def _row(table: Table, tau: float, signal: str, resamples: int, seed: int) -> tuple[dict[str, Any], st.Floats]:
-    """One line of the reference table, and the bootstrap's (cloud, edge, system, cloud_rate) for the macro mean."""
-    row, drawn = routing_row(table.edge_right[signal], table.cloud_right, table.signal[signal] < tau, resamples=resamples, seed=seed)
-    return {**row, "chance": float(np.mean(1 / table.options))}, drawn
-
-
-def routing_row(
-    edge_right: st.Flags, cloud_right: st.Flags, routed: st.Flags, *, resamples: int, seed: int
-) -> tuple[dict[str, Any], st.Floats]:
-    """What routing some questions buys, with intervals; and the bootstrap's (cloud, edge, system, cloud_rate), `[resamples, 4]`."""
-    system = np.where(routed, cloud_right, edge_right)
-    columns = np.stack([cloud_right, edge_right, system, routed], axis=1).astype(np.float64)
-    drawn = st.bootstrap_means(columns, resamples=resamples, seed=seed)
-    return {"n": len(columns), **_numbers(columns.mean(axis=0)), **_intervals(drawn)}, drawn
-
-
-def _macro(domains: Mapping[str, Mapping[str, Any]], drawn: Sequence[st.Floats]) -> dict[str, Any]:
-    """The plain mean over domains, as the reference prints it: each column by itself, the baseline per domain."""
-    names = ("cloud_only", "edge_only", "system", "cloud_rate", "random", "lift")
-    point = {name: float(np.mean([row[name] for row in domains.values()])) for name in names}
-    lifts = np.mean([lift_of(means) for means in drawn], axis=0)
-    systems = np.mean([means[:, 2] for means in drawn], axis=0)
-    gap = point["cloud_only"] - point["edge_only"]
-    return {
-        "n": sum(row["n"] for row in domains.values()),
-        **point,
-        "gap_recovered": (point["system"] - point["edge_only"]) / gap if gap > 0 else None,
-        "system_ci": list(st.interval(systems)),
-        "lift_ci": list(st.interval(lifts)),
-    }
-
-
-def _numbers(point: st.Floats) -> dict[str, Any]:
-    cloud, edge, system, rate = (float(value) for value in point)
-    by_lot = st.random_baseline(rate, cloud, edge)
-    return {
-        "cloud_only": cloud,
-        "edge_only": edge,
-        "random": by_lot,
-        "system": system,
-        "cloud_rate": rate,
-        "lift": system - by_lot,
-        "gap_recovered": (system - edge) / (cloud - edge) if cloud > edge else None,
-    }
-
-
-def _intervals(drawn: st.Floats) -> dict[str, list[float]]:
-    names = ("cloud_only", "edge_only", "system", "cloud_rate")
-    return {f"{name}_ci": list(st.interval(drawn[:, index])) for index, name in enumerate(names)} | {
-        "lift_ci": list(st.interval(lift_of(drawn)))
-    }
-
-
-def lift_of(drawn: st.Floats) -> st.Floats:
-    """Lift over random of each resample's (cloud, edge, system, cloud_rate)."""
-    cloud, edge, system, rate = drawn.T
-    return np.asarray(system - (rate * cloud + (1 - rate) * edge), dtype=np.float64)
-
-
-def _signal(table: Table, name: str, resamples: int, seed: int) -> dict[str, Any]:
-    signal, right = table.signal[name], table.edge_right[name]
-    curve = st.routing_curve(signal, right, table.cloud_right)
-    return {
-        "edge_accuracy": float(right.mean()),
-        "auroc": st.auroc(signal, right),
-        "auroc_ci": list(st.interval(st.bootstrap_auroc(signal, right, resamples=resamples, seed=seed))),
-        "ece_fixed": st.ece_fixed(signal, right),
-        "ece_adaptive": st.ece_adaptive(signal, right),
-        "brier": st.brier(signal, right),
-        "aurc": st.aurc(signal, right),
-        "apgr": st.apgr(curve),
-        "apgr_oracle": st.apgr(st.oracle_curve(right, table.cloud_right)),
-        "mean": float(signal.mean()),
-        "routing_curve": [round(st.accuracy_at(curve, rate), 6) for rate in RATES],
-    }
-
-
-def _buckets(table: Table) -> dict[str, dict[str, Any]]:
-    """How often each confidence is said, and how often its answer is right."""
-    said, right = table.signal[Signal.VERBALIZED.value], table.edge_right[Signal.VERBALIZED.value]
-    return {
-        label: {"n": int((said == value).sum()), "edge_accuracy": float(right[said == value].mean()) if (said == value).any() else None}
-        for label, value in zip(BUCKET_LABELS, BUCKETS, strict=True)
-    }
-
-
-def _compare(table: Table, tau: float, resamples: int, seed: int) -> dict[str, Any]:
-    """Accuracy of routing by `expected` less that of `verbalized` at tau, at the same cloud rate, all questions together."""
-    verbalized, expected = Signal.VERBALIZED.value, Signal.EXPECTED.value
-
-    routed = table.signal[verbalized] < tau
-    rate = float(routed.mean())
-    by_verbalized = np.where(routed, table.cloud_right, table.edge_right[verbalized])
-    curve = st.routing_curve(table.signal[expected], table.edge_right[expected], table.cloud_right)
-    point = st.accuracy_at(curve, rate) - float(by_verbalized.mean())
-    # The same draws for both, so that the difference is paired; each resample has a cloud rate of its own.
-    means = st.bootstrap_means(np.stack([routed, by_verbalized], axis=1).astype(float), resamples=resamples, seed=seed)
-    by_expected = st.bootstrap_routing(
-        table.signal[expected], table.edge_right[expected], table.cloud_right, means[:, :1], resamples=resamples, seed=seed
-    )
-    drawn = by_expected[:, 0] - means[:, 1]
-    low, high = st.interval(drawn)
-    if low > 0:
-        said = "beats"
-    elif high < 0:
-        said = "is worse than"
-    else:
-        said = "cannot be told from"
-    sentence = (
-        f"At a cloud rate of {100 * rate:.1f} % routing by the expected confidence {said} routing by the verbalized one: "
-        f"{100 * point:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]."
-    )
-    return {"cloud_rate": rate, "difference": point, "difference_ci": [low, high], "sentence": sentence}
-
-
-def _option_counts(table: Table, signal: str) -> dict[str, Any]:
-    """By how many options were offered: chance, and how often the edge is right."""
-    found = {}
-    for count in np.unique(table.options):
-        right = table.edge_right[signal][table.options == count]
-        found[str(int(count))] = {"n": len(right), "chance": float(1 / count), "edge_accuracy": float(right.mean())}
-    return found
-
-
-def _protocols(table: Table, tau: float, resamples: int, seed: int) -> dict[str, Any] | None:
-    """The one-pass verdict beside free generation, on the questions that were generated; None where there are none."""
-    part = table.rows(np.array([record.get("generated_text") is not None for record in table.records]))
-    if not len(part):
-        return None
-    said = [(record["generated_confidence"], record["generated_answer"]) for record in part.records]
-    read = [(record["confidence"], record["edge_answer"]) for record in part.records]
-    on_format = np.array([bool(record["generated_on_format"]) for record in part.records])
-    agree = np.array([one == other for one, other in zip(said, read, strict=True)])
-    right = np.array([letter == record["gold"] for (_, letter), record in zip(said, part.records, strict=True)])
-    # What cannot be parsed has no confidence: it goes to the cloud.
-    routed = np.array([letter is None or confidence < tau for confidence, letter in said])
-    one_pass, _ = _row(part, tau, Signal.VERBALIZED.value, resamples, seed)
-    generate, _ = routing_row(right, part.cloud_right, routed, resamples=resamples, seed=seed)
-    return {
-        "n": len(part),
-        "on_format": float(on_format.mean()),
-        "parsed": float(np.mean([letter is not None for _, letter in said])),
-        "agree_on_format": float(agree[on_format].mean()) if on_format.any() else None,
-        "one_pass": one_pass,
-        "generate": generate,
-    }

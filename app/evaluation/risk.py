@@ -62,6 +62,21 @@ def clopper_pearson(k: int, n: int, level: float = 0.05) -> tuple[float, float]:
     return 1 - upper_bound(n - k, n, level / 2), upper_bound(k, n, level / 2)
 
 
+def share_interval(k: int, n: int, level: float = 0.05) -> tuple[float, float] | None:
+    """`clopper_pearson` for people and files: None with fewer than two questions, of which nobody should quote an interval."""
+    return clopper_pearson(k, n, level) if n > 1 else None
+
+
+def answers_needed(max_error: float, delta: float) -> int | None:
+    """How many kept answers, all of them right, can promise an error of at most `max_error` at level delta; None if no number can.
+
+    Exact binomial bound at no error: (1 - max_error)^n <= delta, so n = log(delta) / log(1 - max_error) (Clopper and Pearson 1934).
+    """
+    if max_error <= 0:
+        return None
+    return 1 if max_error >= 1 else math.ceil(math.log(delta) / math.log1p(-max_error))
+
+
 def upper_bound(k: int, n: int, delta: float) -> float:
     """The largest p that k of n does not refute at level delta."""
     if k >= n:

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+# Resamples that differ by less differ by rounding only.
+_SAME = 1e-12
 
 
 def random_baseline(cloud_rate: float, cloud: float, edge: float) -> float:
-    """Accuracy of sending the same share to the cloud by lot: r·cloud + (1 − r)·edge."""
+    """Accuracy of sending the same share to the cloud at random: r·cloud + (1 − r)·edge."""
     return cloud_rate * cloud + (1 - cloud_rate) * edge
 
 
@@ -157,10 +159,23 @@ def bootstrap_routing(
     return np.array(rows)
 
 
-def interval(values: Floats) -> tuple[float, float]:
-    """The 95 % percentile interval."""
+def interval(values: Floats) -> tuple[float, float] | None:
+    """The 95 % percentile interval of a bootstrap; None where all resamples agree, since they then know nothing of the spread.
+
+    This is so for one row, and for rows that are all alike (every answer correct, everything routed).
+    """
+    if not len(values) or float(np.ptp(values)) < _SAME:
+        return None
     low, high = np.quantile(values, [0.025, 0.975])
     return float(low), float(high)
+
+
+def auroc_interval(right: Flags, drawn: Floats) -> tuple[float, float] | None:
+    """The 95 % percentile interval of an AUROC, from what `bootstrap_auroc` drew.
+
+    None with fewer than two right or two wrong answers: one of a kind says nothing of the spread of that kind.
+    """
+    return interval(drawn) if min(int(right.sum()), int((~right).sum())) > 1 else None
 
 
 def _groups(signal: Floats) -> tuple[NDArray[np.int_], NDArray[np.int_]]:

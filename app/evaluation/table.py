@@ -21,13 +21,13 @@ UNPARSABLE = "cloud_unparsable"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Complete records as columns, all of length n.
+    """Records with an edge answer as columns, all of length n.
 
     Attributes:
         options: how many options were offered.
         signal: by name, the number that could be compared with tau.
         edge_right: by signal name; the verbalized signal answers as decoding would, the others with the marginal's argmax.
-        cloud_right: an unparsable reply is a wrong one.
+        cloud: 1 where the cloud is right, 0 where it is wrong (an unparsable reply is), NaN where it was not asked or failed.
         records: the records themselves, for what only few look at.
     """
 
@@ -35,11 +35,27 @@ class Table:
     options: st.Floats
     signal: Mapping[str, st.Floats]
     edge_right: Mapping[str, st.Flags]
-    cloud_right: st.Flags
+    cloud: st.Floats
     records: NDArray[np.object_]
 
     def __len__(self) -> int:
         return len(self.domain)
+
+    @property
+    def cloud_right(self) -> st.Flags:
+        """Whether the cloud is right, `[n]`. Raises ValueError where it is not known for every row: what is not known is not wrong."""
+        if not self.cloud_known.all():
+            raise ValueError("some rows have no cloud answer")
+        return np.asarray(self.cloud == 1, dtype=np.bool_)
+
+    @property
+    def cloud_known(self) -> st.Flags:
+        """Whether the cloud has answered, `[n]`."""
+        return np.asarray(~np.isnan(self.cloud), dtype=np.bool_)
+
+    def with_cloud(self) -> "Table":
+        """The rows that have a cloud answer too."""
+        return self.rows(self.cloud_known)
 
     @property
     def domains(self) -> list[str]:
@@ -57,7 +73,7 @@ class Table:
             self.options[chosen],
             {name: values[chosen] for name, values in self.signal.items()},
             {name: values[chosen] for name, values in self.edge_right.items()},
-            self.cloud_right[chosen],
+            self.cloud[chosen],
             self.records[chosen],
         )
 
@@ -67,26 +83,29 @@ class Table:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def is_complete(record: Record) -> bool:
-    """Whether both sides have said their word."""
-    return record["edge_answer"] is not None and (record["cloud_answer"] is not None or record.get("cloud_error") == UNPARSABLE)
+def has_cloud(record: Record) -> bool:
+    """Whether the cloud has answered, be it with a reply that names no option."""
+    return record["cloud_answer"] is not None or record.get("cloud_error") == UNPARSABLE
 
 
-def to_table(records: Sequence[Record], *, temperature: float = 1.0) -> Table:
-    """Columns of the records that have both an edge and a cloud answer.
+def to_table(records: Sequence[Record], *, temperature: float = 1.0, cloud_needed: bool = True) -> Table:
+    """Columns of the records that have an edge answer.
 
     Args:
         records: as `load_records` checked them.
         temperature: of the expected confidence (`tempered`).
+        cloud_needed: leave out the records that have no cloud answer.
 
     Raises:
-        ConfigError: a domain has no complete record, or a temperature is asked for and the records do not know the
-            model's tokens.
+        ConfigError: no record is left, or none of a domain where the cloud is needed; or a temperature is asked for and the
+            records do not know the model's tokens.
     """
-    whole = [record for record in records if is_complete(record)]
+    whole = [record for record in records if record["edge_answer"] is not None and (has_cloud(record) or not cloud_needed)]
+    if not whole and not cloud_needed:
+        raise ConfigError("no record has an edge answer: every question failed at the edge; collect again")
     if not whole:
         raise ConfigError("no record has both an edge and a cloud answer; collect with a cloud, or with --cloud-records")
-    if empty := {record["domain"] for record in records} - {record["domain"] for record in whole}:
+    if cloud_needed and (empty := {record["domain"] for record in records} - {record["domain"] for record in whole}):
         raise ConfigError(f"no record of the domain '{min(empty)}' has both an edge and a cloud answer; collect again or leave it out")
     gold = [record["gold"] for record in whole]
     answers = [record["answer_probabilities"] for record in whole]
@@ -101,7 +120,9 @@ def to_table(records: Sequence[Record], *, temperature: float = 1.0) -> Table:
             LARGEST_OPTION: np.array([max(said.values()) for said in answers], dtype=np.float64),
         },
         edge_right={Signal.VERBALIZED.value: greedy_right, Signal.EXPECTED.value: marginal_right, LARGEST_OPTION: marginal_right},
-        cloud_right=np.array([record["cloud_answer"] == right for record, right in zip(whole, gold, strict=True)]),
+        cloud=np.array(
+            [float(record["cloud_answer"] == right) if has_cloud(record) else np.nan for record, right in zip(whole, gold, strict=True)]
+        ),
         records=np.array(whole, dtype=object),
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ConfigError
+from app.files import read_text
 from app.training.config import GateConfig
 from app.training.origin import differences
 
@@ -30,7 +31,7 @@ def read_run(out: Path) -> dict[str, Any] | None:
         raise ConfigError(f"{path} cannot be read ({error})") from None
     if state.get("version", 1) > VERSION:
         raise ConfigError(f"{path} was written by a later version of foggate")
-    return _upgraded(state) if state.get("version", 1) == 1 else state
+    return _with_data(_upgraded(state) if state.get("version", 1) == 1 else state)
 
 
 def check_begun(out: Path, known: Mapping[str, Any], ours: Mapping[str, Any], *, trains: bool) -> None:
@@ -59,8 +60,16 @@ def check_begun(out: Path, known: Mapping[str, Any], ours: Mapping[str, Any], *,
 
 def read_json(path: Path) -> dict[str, Any]:
     """What `app.files.write_json` wrote."""
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads(read_text(path))
     return content
+
+
+def _with_data(state: dict[str, Any]) -> dict[str, Any]:
+    """What runs could not be told when this one was begun was so."""
+    config = state.get("config")
+    if not isinstance(config, dict) or not isinstance(config.get("data"), dict):
+        return state
+    return {**state, "config": {**config, "data": {"map": {}, "skip_bad": False, **config["data"]}}}
 
 
 def _upgraded(state: dict[str, Any]) -> dict[str, Any]:

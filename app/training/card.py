@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.evaluation.markdown import number, percent, signed, table
+from app.evaluation.cells import number, percent, signed, table
 from app.training.chain_report import sources_table, warmup_sentence
 from app.training.compress import Compressed
 

@@ -38,16 +38,21 @@ def _signals(ax: Axes, at: Any, rounds: Sequence[tuple[str, Mapping[str, Any]]])
     for (name, style), colour in zip((("verbalized", "-"), ("expected", "--")), _OKABE_ITO, strict=False):
         rows = [metrics["signals"][name] for _, metrics in rounds]
         values = np.array([np.nan if row["auroc"] is None else row["auroc"] for row in rows])
-        low, high = np.array([row["auroc_ci"] for row in rows]).T
+        low, high = _ends([row["auroc_ci"] for row in rows])
         ax.fill_between(at, low, high, color=colour, alpha=0.12, linewidth=0)
         ax.plot(at, values, style, marker="o", color=colour, label=f"AUROC {name}")
     lift = np.array([metrics["mean"]["lift"] for _, metrics in rounds])
-    ends = np.array([metrics["mean"]["lift_ci"] for _, metrics in rounds]).T
+    ends = _ends([metrics["mean"]["lift_ci"] for _, metrics in rounds])
     ax.errorbar(at, lift, yerr=np.abs(ends - lift), fmt="s:", color=_OKABE_ITO[2], capsize=3, label="lift over random")
     ax.axhline(0.5, color="#8c8c8c", linewidth=1, linestyle="-.")
     ax.axhline(0.0, color="#8c8c8c", linewidth=1, linestyle="-.")
     ax.set(ylim=(-0.15, 1.15), title="Does the confidence know?")
     ax.legend(frameon=False, loc="upper left", ncols=1)
+
+
+def _ends(intervals: Sequence[Sequence[float] | None]) -> Any:
+    """Lower and upper ends, `[2, rounds]`; NaN, which is not drawn, where there is no interval."""
+    return np.array([[np.nan, np.nan] if interval is None else interval for interval in intervals], dtype=np.float64).T
 
 
 def _domains(ax: Axes, at: Any, rounds: Sequence[tuple[str, Mapping[str, Any]]]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from app.domain import BUCKET_LABELS
-from app.evaluation.markdown import number, percent, signed, table
+from app.evaluation.cells import number, percent, signed, table
 from app.training.begun import read_json
 from app.training.chain import WARMUP
 

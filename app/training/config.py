@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.configuration import read_yaml, sentences
 from app.domain import BUCKETS
 from app.errors import ConfigError
+from app.evaluation.mapping import parse_map
+from app.evaluation.sources import is_hub_name
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -105,6 +107,10 @@ class DataConfig(_Part):
     # Only rows whose every licence is among these are used; null takes all.
     licenses: list[str] | None = None
     dev_rows: Positive = 50
+    # Which column is what, as `--map` has it (docs/data.md): {options: choices.text, answer: "cop:0"}.
+    map: dict[str, str] = {}
+    # Rows that are no questions are passed over, counted and listed.
+    skip_bad: bool = False
 
 
 class EvolveConfig(_Part):
@@ -150,10 +156,16 @@ def load_config(path: Path) -> EvolveConfig:
     table = config.labels.buckets
     if table is not None and (len(table) != config.labels.samples + 1 or not set(table) <= set(BUCKETS)):
         raise ConfigError("labels.buckets needs one of 0.0, 0.25, 0.5, 0.75, 1.0 for each of k = 0 … labels.samples")
+    parse_map(config.data.map)
     unknown = (set(config.data.train) | set(config.data.replay_only)) - set(config.domains)
     if unknown:
         raise ConfigError(f"data names the domain '{min(unknown)}', which is not among domains")
-    beside = path.parent
-    train = {name: [str(beside / file) for file in files] for name, files in config.data.train.items()}
-    data = config.data.model_copy(update={"train": train, "test": [str(beside / file) for file in config.data.test]})
+    train = {name: [_beside(path, file) for file in files] for name, files in config.data.train.items()}
+    data = config.data.model_copy(update={"train": train, "test": [_beside(path, file) for file in config.data.test]})
     return config.model_copy(update={"data": data})
+
+
+def _beside(config: Path, file: str) -> str:
+    """A path is meant from the file that names it; a data set of the hub is not a path."""
+    found = config.parent / Path(file).expanduser()
+    return file if is_hub_name(file) and not found.exists() else str(found)

@@ -32,7 +32,9 @@ def finish(chain: Chain) -> list[str]:
         chain.go_to(promoted)
         _write_model(chain)
         folder = chain.out / MODEL
-        records = measured(chain, identity=EdgeIdentity(folder.name, fingerprint(str(folder), None)))
+        records = measured(
+            chain, identity=EdgeIdentity(folder.name, fingerprint(str(folder), None), prompt_fingerprint=chain.engine.prompt_fingerprint)
+        )
         said += [f"{folder} is the checkpoint of R{promoted:02d}", fit_tau(chain, records, chain.out / "calibration.json")]
     else:
         # Of a run that is judged again there may be one.

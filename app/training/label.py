@@ -17,6 +17,7 @@ from app.edge.rendering import Prompt
 from app.errors import ConfigError, InvalidQuestion
 from app.evaluation.dataset import Item
 from app.evaluation.records import append, open_for_append
+from app.files import read_text
 from app.prompt import PROMPT_VERSION
 from app.training.origin import claim, digest
 
@@ -186,8 +187,8 @@ def partial_of(out: Path) -> Path:
 def read_labels(path: Path) -> list[dict[str, Any]]:
     """A whole label file. Raises ConfigError."""
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
-    except (OSError, ValueError) as error:
+        return [json.loads(line) for line in read_text(path).split("\n") if line.strip()]
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"the labels {path} cannot be read ({error})") from None
 
 

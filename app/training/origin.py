@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ConfigError
-from app.files import write_json
+from app.files import read_text, write_json
 
 Parameters = Mapping[str, Any]
 
@@ -98,7 +98,7 @@ def _said(value: Any) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_text(path))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read ({error})") from None
     if not isinstance(content, dict):

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from app.domain import Question
 from app.errors import ConfigError
-from app.evaluation.dataset import Item, load_items
+from app.evaluation.dataset import Item, Skipped, load_items
+from app.evaluation.mapping import parse_map
 from app.training.config import EvolveConfig
 
 
@@ -26,13 +27,15 @@ class Pools:
         dev: never trained on; metrics, gate and tau are judged on them.
         new: new rows of R0 (the calibration buffer) and of each round, in order.
         domain: the domain of each round; None for R0.
-        left_out: rows of the files that are not used, by reason (`license`, `too long`).
+        left_out: rows of the training files that are not used, by reason (`license`, `too long`, `no question`).
+        skipped: what to tell a person of rows, of test files too, that are no questions.
     """
 
     dev: tuple[Item, ...]
     new: tuple[tuple[Item, ...], ...]
     domain: tuple[str | None, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
 
     def replay(self, number: int, rows: int, seed: int) -> tuple[Item, ...]:
         """Rows of earlier rounds, drawn without replacement; all of them where there are fewer."""
@@ -50,9 +53,13 @@ def make_pools(config: EvolveConfig, fits: Callable[[Question], bool] = lambda _
     Raises:
         ConfigError: a domain without rows, a row of another domain, a row that is too close to a test row (its id is named).
     """
-    test = {text_hash(item.question): item.id for item in (load_items(config.data.test) if config.data.test else [])}
+    bad = Skipped() if config.data.skip_bad else None
+    test = {text_hash(item.question): item.id for item in (_load(config, config.data.test, bad) if config.data.test else [])}
     left_out: Counter[str] = Counter()
-    rows = {name: _domain_rows(config, name, test, fits, left_out) for name in config.domains}
+    of_test = bad.total if bad else 0
+    rows = {name: _domain_rows(config, name, test, fits, left_out=left_out, bad=bad) for name in config.domains}
+    if bad:
+        left_out["no question"] = bad.total - of_test
     dev = tuple(item for name in config.domains for item in rows[name][: config.data.dev_rows])
     left = {name: items[config.data.dev_rows :] for name, items in rows.items()}
     trained = [name for name in config.domains if rows[name]]
@@ -72,7 +79,7 @@ def make_pools(config: EvolveConfig, fits: Callable[[Question], bool] = lambda _
         new.append(tuple(left[name][:size]))
         left[name] = left[name][size:]
         domains.append(name)
-    return Pools(dev, tuple(new), tuple(domains), dict(left_out))
+    return Pools(dev, tuple(new), tuple(domains), dict(left_out), tuple(bad.sentences()) if bad else ())
 
 
 def data_fingerprint(pools: Pools) -> str:
@@ -99,15 +106,25 @@ def licenses_of(text: str | None) -> tuple[str, ...]:
     return tuple(" ".join(part.split()) for part in re.split("[/;]", plain))
 
 
+def _load(config: EvolveConfig, files: Sequence[str], bad: Skipped | None) -> list[Item]:
+    return load_items(files, columns=parse_map(config.data.map), skipped=bad)
+
+
 def _domain_rows(
-    config: EvolveConfig, name: str, test: Mapping[str, str], fits: Callable[[Question], bool], left_out: Counter[str]
+    config: EvolveConfig,
+    name: str,
+    test: Mapping[str, str],
+    fits: Callable[[Question], bool],
+    *,
+    left_out: Counter[str],
+    bad: Skipped | None,
 ) -> Sequence[Item]:
     files = config.data.train.get(name, [])
     if not files:
         if name in config.data.replay_only:
             return []
         raise ConfigError(f"the domain '{name}' has no training files: name some in data.train, or put it into data.replay_only")
-    licensed = load_items(files)
+    licensed = _load(config, files, bad)
     if config.data.licenses is not None:
         allowed = {name.casefold() for name in config.data.licenses}
         of = len(licensed)

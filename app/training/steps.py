@@ -92,7 +92,7 @@ def measured(chain: Chain, engine: VerdictEngine | None = None, *, identity: Edg
         engine,
         dev,
         cloud,
-        identity=identity or EdgeIdentity(engine.name, engine.fingerprint),
+        identity=identity or EdgeIdentity(engine.name, engine.fingerprint, prompt_fingerprint=engine.prompt_fingerprint),
         batch_size=chain.config.label_batch_size,
         on_progress=lambda done: chain.progress("measuring", done, len(dev)),
     )

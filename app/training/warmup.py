@@ -53,7 +53,7 @@ def _binding_accuracy(chain: Chain) -> float:
         engine,
         items,
         None,
-        identity=EdgeIdentity(engine.name, engine.fingerprint),
+        identity=EdgeIdentity(engine.name, engine.fingerprint, prompt_fingerprint=engine.prompt_fingerprint),
         batch_size=chain.config.label_batch_size,
         on_progress=lambda done: chain.progress("measuring what is bound", done, len(items)),
     )

@@ -45,6 +45,7 @@ def test_collect_says_what_is_missing(tmp_path):
     for arguments, says in (
         (["--data", str(SHIPPED_BANK)], "no cloud is configured"),
         (["--data", str(tmp_path / "none.jsonl"), "--cloud", "none"], "cannot be read"),
+        (["--data", ".", "--map", "options=choices.text", "--skip-bad", "--cloud", "none"], ".: is a folder, and no data set: "),
         (["--data", str(SHIPPED_BANK), "--cloud", "mine"], "--cloud must be"),
         (["--data", str(SHIPPED_BANK), "--cloud", "none", "--order-check", "-1"], "Invalid value for '--order-check'"),
     ):
@@ -77,7 +78,8 @@ async def test_from_questions_to_a_calibrated_gateway(tmp_path, start):
     assert (report["edge_model"], report["edge_parameters"]) == ("smollm2-135m-instruct+foggate-r14", 134_515_008)
     both = [str(tmp_path / "report" / "report.json")] * 2
     done = await run("eval", "compare", *both, "--json")
-    assert json.loads(done.stdout)["reports"][1]["against_first"]["edge_ci"] == [0, 0]
+    pair = json.loads(done.stdout)["reports"][1]["against_first"]
+    assert (pair["n"], pair["edge"], pair["edge_ci"]) == (14, 0, None)
     done = await run("calibrate", "--records", str(records), "--target-cloud-rate", "0.5", "--temperature", "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert "Temperature" in done.stdout

@@ -33,7 +33,11 @@ async def gateway(engine=None, *, ready=True, faults=None, cloud=True, latency_m
     """A gateway with a stand-in cloud (`cloud`: its settings, or False for none); yields an HTTP client and the engine."""
     engine = engine or FakeEngine()
     async with contextlib.AsyncExitStack() as stack:
-        url = await stack.enter_async_context(serving(create_demo(Bank([]), faults=faults or {}, latency_ms=latency_ms))) if cloud else None
+        url = (
+            await stack.enter_async_context(serving(create_demo(Bank([], guess=True), faults=faults or {}, latency_ms=latency_ms)))
+            if cloud
+            else None
+        )
         configured = Settings(
             **{
                 **settings,
@@ -116,6 +120,7 @@ async def test_a_calibration_sets_signal_temperature_and_cuts_and_is_shown(tmp_p
         assert (await http.post("/v1/answer", json={**UNSURE, "tau": 0.6})).json()["tau"] == 0.6, "the request wins"
         edge, cloud = (await http.get("/v1/models")).json()["data"]
         assert (edge["calibration"]["tau"], edge["calibration"]["target"]["kind"]) == (0.2, "cloud_rate")
+        assert edge["calibration"]["in_force"] is False, "math has a threshold of its own"
         assert "calibration" not in cloud
         metrics = (await http.get("/metrics")).text
     for line in ('foggate_tau{domain="default"} 0.2', 'foggate_tau{domain="law"} 0.95', 'foggate_tau{domain="math"} 0.1'):
@@ -504,7 +509,7 @@ async def test_the_metrics_count_what_happened():
         'foggate_requests_total{reason="confident",route="edge"} 2.0',
         'foggate_requests_total{reason="low_confidence",route="cloud"} 1.0',
         'foggate_rejected_total{reason="invalid_question"} 1.0',
-        'foggate_cloud_attempts_total{outcome="200"} 1.0',
+        'foggate_cloud_attempts_total{endpoint="default",outcome="200"} 1.0',
         'foggate_tau{domain="default"} 0.5',
         "foggate_confidence_count 3.0",
     ):

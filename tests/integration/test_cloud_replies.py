@@ -38,7 +38,7 @@ WIRE = [
     (http(completion(GOOD, usage={"prompt_tokens": {"cached": 1}, "completion_tokens": [1]})), ({}, "m")),
     (http(completion(GOOD, usage={"\ud800": 1, "x" * 5_000: 2, "": 3, "total_tokens": 7})), ({"total_tokens": 7}, "m")),
     (http(completion(GOOD, usage={f"n{n}": n for n in range(5_000)})), ({f"n{n}": n for n in range(16)}, "m")),
-    (http(completion(GOOD, usage=5)), None),
+    (http(completion(GOOD, usage=5)), ({}, "m")),
     (http(completion(GOOD) + b" "), ({}, "m")),
     (http(b'{"choices": [{"message": {"content": "A"}}], "usage": {"prompt_tokens": ' + b"9" * 5_000 + b"}}"), ({}, "asked")),
     (http(completion(GOOD).replace(b'"m"', b'"\\ud800"')), ({}, "asked")),
@@ -46,7 +46,10 @@ WIRE = [
     (http(completion(GOOD).replace(b'"m"', b"7")), ({}, "asked")),
     (http(completion("\ud800")), None),
     (http(completion({"text": "A"})), None),
-    (http(completion([{"type": "text", "text": "A"}])), None),
+    (http(completion([{"type": "text", "text": "A"}])), ({}, "m")),
+    (http(completion([{"type": "thinking", "thinking": "A"}])), None),
+    (http(completion([])), None),
+    (http(completion([{"type": "text", "text": {"value": "A"}}, 7, None])), None),
     (http(b'{"choices": {"0": {"message": {"content": "A"}}}}'), None),
     (http(b'{"choices": "A"}'), None),
     (http(b'{"choices": [[["A"]]]}'), None),
@@ -74,7 +77,7 @@ async def test_whatever_the_cloud_sends_the_caller_gets_an_answer(wire, shown):
         assert (body["degraded"], body["cloud"], body["reason"].split("_")[0]) == (True, None, "cloud")
     else:
         assert (body["answer"], body["cloud"]["usage"], body["cloud"]["model"]) == ("A", *shown)
-    tokens = [float(value) for value in re.findall(r'foggate_cloud_tokens_total{type="\w+"} (\S+)', counted)]
+    tokens = [float(value) for value in re.findall(r'foggate_cloud_tokens_total{endpoint="default",type="\w+"} (\S+)', counted)]
     assert all(value <= 10**9 for value in tokens)
 
 
@@ -95,7 +98,7 @@ async def test_an_attempts_unexpected_exception_is_a_cloud_error(error):
     with pytest.raises(CloudUnparsable, match="could not be read"):
         await cloud.answer(Question("q", ("a", "b")), Deadline.after(5))
     await cloud.close()
-    assert metrics.registry.get_sample_value("foggate_cloud_attempts_total", {"outcome": "internal"}) == 1
+    assert metrics.registry.get_sample_value("foggate_cloud_attempts_total", {"endpoint": "default", "outcome": "internal"}) == 1
 
 
 async def test_a_long_answer_is_not_read_in_part():

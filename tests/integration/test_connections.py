@@ -46,7 +46,7 @@ async def test_a_request_on_a_kept_connection_does_not_wait_for_an_acknowledgeme
     """The delayed acknowledgement takes 40 ms; without it a reply takes 1 to 3 ms. The mock cloud's replies too."""
     async with (
         serving(create_app(Settings(policy={"tau": 0.5}), loader=lambda _: FakeEngine())) as url,
-        serving(create_demo(Bank([]))) as cloud,
+        serving(create_demo(Bank([], guess=True))) as cloud,
         httpx2.AsyncClient() as http,
     ):
         while (await http.get(url + "/health/ready")).status_code != 200:

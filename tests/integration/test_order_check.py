@@ -183,7 +183,14 @@ def test_the_report_shows_the_rate_with_its_interval_and_nothing_where_nothing_w
     # A record without a cloud answer takes part: the order of the options is the edge's own affair.
     rows[0] = rows[0] | {"cloud_answer": None}
     run_report(
-        Settings(), records=write(tmp_path / "r.jsonl", rows), tau=0.5, signal="expected", out=tmp_path / "report", seed=0, as_json=False
+        Settings(),
+        records=write(tmp_path / "r.jsonl", rows),
+        tau=0.5,
+        signal="expected",
+        out=tmp_path / "report",
+        seed=0,
+        as_json=False,
+        pictures=False,
     )
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["order_check"] == {

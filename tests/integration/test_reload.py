@@ -8,8 +8,6 @@ import httpx2
 import pytest
 import structlog
 
-from app.cloud.bank import Bank
-from app.cloud.demo import create_demo
 from app.errors import ConfigError
 from app.keys import Key, KeyFile, new_secret, write_keys
 from app.main import create_app
@@ -64,12 +62,15 @@ def key_file(path, name):
 
 async def test_policy_calibration_and_cloud_change_and_the_rest_is_named(tmp_path):
     calibration = calibration_file(tmp_path / "c.json")
-    async with serving(create_demo(Bank([]))) as cloud, running(Settings(policy={"tau": 0.5, "domains": {"law": {"tau": 1}}})) as gateway:
+    async with (
+        scripted((200, completion(model="demo-cloud"))) as cloud,
+        running(Settings(policy={"tau": 0.5, "domains": {"law": {"tau": 1}}})) as gateway,
+    ):
         assert (await gateway.ask(UNSURE))[1]["reason"] == "cloud_not_configured"
 
         wanted = Settings(
             policy={"tau": 0.75, "signal": "expected"},
-            cloud={"base_url": cloud + "/v1", "model": "demo-cloud"},
+            cloud={"base_url": cloud.url + "/v1", "model": "demo-cloud"},
             deadline_ms=7_000,
             edge={"model": "another", "max_batch_size": 4},
             server={"port": 1234, "drain_wait_s": 0},

@@ -13,7 +13,7 @@ from app.cloud.breaker import State
 from app.cloud.demo import create_demo
 from app.deadline import Deadline
 from app.domain import Question
-from app.errors import CircuitOpen, CloudError, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
+from app.errors import CircuitOpen, CloudError, CloudMisconfigured, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
 from tests.clouds import breaker, cloud_client, endpoint
 from tests.servers import serving
 
@@ -212,7 +212,7 @@ async def test_a_certificate_that_nobody_signed_is_not_accepted(tmp_path):
     async with serving(demo(), **pair) as url:
         secure = url.replace("http://", "https://")
         cloud = cloud_client(secure, max_attempts=1)
-        with pytest.raises(CloudUnavailable):
+        with pytest.raises(CloudMisconfigured, match="certificate"):
             await cloud.answer(QUESTIONS[0], Deadline.after(20))
         await cloud.close()
         async with httpx2.AsyncClient(verify=ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))) as trusting:

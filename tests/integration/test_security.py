@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from app.api.connections import guarded_protocol
+from app.api.documents import DOCS_PATHS
 from app.configuration import effective
 from app.errors import ConfigError
 from app.exposure import allowed_hosts, check_exposure
@@ -22,7 +23,7 @@ from tests.fakes import FakeEngine
 from tests.integration.test_api import ASK, UNSURE, gateway
 from tests.servers import serving
 
-PATHS = ("/v1/answer", "/v1/answers", "/v1/models", "/metrics", "/openapi.json", "/docs", "/nothing")
+PATHS = ("/v1/answer", "/v1/answers", "/v1/models", "/metrics", "/docs/LICENSE", "/redoc", "/nothing")
 
 
 def key_file(path, *given):
@@ -41,7 +42,7 @@ def key_file(path, *given):
 ALL = {"permissions": frozenset(Permission)}
 
 
-async def test_every_path_needs_a_key_but_the_probes(tmp_path):
+async def test_every_path_needs_a_key_but_the_probes_and_the_documents(tmp_path):
     (right,) = key_file(tmp_path / "k", ALL)
     async with gateway(security={"keys": tmp_path / "k"}) as (http, _):
         for path in PATHS:
@@ -57,11 +58,18 @@ async def test_every_path_needs_a_key_but_the_probes(tmp_path):
                 assert (refused.status_code, refused.json()["error"]["type"]) == (401, "unauthorized"), path
                 assert refused.headers["www-authenticate"] == "Bearer"
                 assert refused.headers["x-request-id"]
-        for path in ("/health/live", "/health/ready"):
+        for path in ("/health/live", "/health/ready", *DOCS_PATHS):
             assert (await http.get(path)).status_code == 200
         assert (await http.post("/v1/answer", json=ASK, headers=right)).status_code == 200
         assert (await http.get("/metrics", headers=right)).status_code == 200
         assert http.state.metrics.registry.get_sample_value("foggate_rejected_total", {"reason": "unauthorized"}) == 4 * len(PATHS)
+
+
+async def test_the_documents_can_be_kept_behind_a_key(tmp_path):
+    (right,) = key_file(tmp_path / "k", ALL)
+    async with gateway(security={"keys": tmp_path / "k", "public_docs": False}) as (http, _):
+        for path in DOCS_PATHS:
+            assert ((await http.get(path)).status_code, (await http.get(path, headers=right)).status_code) == (401, 200), path
 
 
 async def test_permissions(tmp_path):
@@ -158,7 +166,7 @@ async def test_a_question_that_the_queue_refuses_is_given_back(tmp_path):
             await asyncio.sleep(0.01)
         refused = await http.post("/v1/answer", json=ASK, headers=few)
         assert (refused.status_code, refused.json()["error"]["type"], refused.headers["ratelimit-remaining"]) == (429, "overloaded", "3")
-        batch = await http.post("/v1/answers", json={"questions": [ASK] * 3}, headers=few)
+        batch = await http.post("/v1/answers", json={"questions": [ASK] * 3, "deadline_ms": 200}, headers=few)
         assert {result["error"]["type"] for result in batch.json()["results"]} == {"overloaded"}
         engine.gate.set()
         assert [(await reply).status_code for reply in (running, waiting)] == [200, 200]

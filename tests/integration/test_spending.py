@@ -92,7 +92,10 @@ async def test_a_reply_without_a_letter_costs_what_it_reports(till, body, tokens
     async with scripted((200, body)) as server, till.paying(server.url, metrics=metrics) as cloud:
         assert await till.ask(cloud) is CloudUnparsable
     assert await till.spent() == (1, 1, tokens)
-    shown = [metrics.registry.get_sample_value("foggate_cloud_tokens_total", {"type": kind}) or 0 for kind in ("prompt", "completion")]
+    shown = [
+        metrics.registry.get_sample_value("foggate_cloud_tokens_total", {"endpoint": "default", "type": kind}) or 0
+        for kind in ("prompt", "completion")
+    ]
     assert sum(shown) == tokens
 
 
@@ -113,7 +116,7 @@ async def test_each_attempt_that_was_refused_is_a_call(till, status, attempts):
 
 
 async def test_a_reply_that_is_cut_and_one_that_never_comes_cost_their_calls(till):
-    async with serving(create_demo(Bank([]), faults={"cut": 1.0})) as url, till.paying(url, max_attempts=2) as cloud:
+    async with serving(create_demo(Bank([], guess=True), faults={"cut": 1.0})) as url, till.paying(url, max_attempts=2) as cloud:
         assert await till.ask(cloud) is CloudUnavailable
         assert await till.spent() == (2, 2, 0)
     async with scripted() as server, till.paying(server.url, timeout_s=0.2) as cloud:
@@ -228,7 +231,7 @@ async def test_a_purse_that_others_emptied_in_the_meantime_ends_the_question_bef
                 await cloud.answer(QUESTIONS[0], Deadline.after(20), purse=Short(calls))
             assert server.calls == calls
         await cloud.close()
-    assert metrics.registry.get_sample_value("foggate_cloud_attempts_total", {"outcome": "budget"}) == 2
+    assert metrics.registry.get_sample_value("foggate_cloud_attempts_total", {"endpoint": "default", "outcome": "budget"}) == 2
 
 
 @pytest.mark.parametrize("which", ["calls", "key"])

@@ -179,7 +179,7 @@ async def raw_request(url, request):
         (b"POST /v1/answer", b"Cookie: \xff=\\777\r\n", 200),
         (b"POST /v1/answer", b"X-Request-Id: \xff\r\n", 200),
         (b"POST /v1/answer", b"Content-Type: application/json; charset=\xff\r\n", 200),
-        (b"POST /v1/answer", b"Content-Encoding: gzip\r\n", 200),
+        (b"POST /v1/answer", b"Content-Encoding: gzip\r\n", 400),
         (b"POST /v1/answer/", b"Host: [\r\n", 421),
         (b"POST /v1/answer", b"Host: \xff\r\n", 421),
     ],

@@ -11,7 +11,7 @@ from app.calibration import Target, read_calibration, write_calibration
 from app.domain import BUCKET_LABELS, BUCKETS, FLAT_PATHS, Signal, mean_confidence, tempered
 from app.errors import ConfigError
 from app.evaluation.calibrate import calibrate, fit_temperature
-from app.evaluation.markdown import render_calibration
+from app.evaluation.calibration_markdown import render_calibration
 from app.evaluation.risk import clopper_pearson
 from app.evaluation.table import to_table
 from tests.records import record, simulated

@@ -86,7 +86,7 @@ async def test_an_overloaded_edge_is_not_a_reason_to_flood_the_cloud(question):
 
 
 class Never:
-    async def verdict(self, question, deadline):
+    async def verdict(self, question, deadline, *, yields=False):
         await asyncio.Event().wait()
 
     async def answer(self, question, deadline, allowance):

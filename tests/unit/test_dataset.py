@@ -47,11 +47,11 @@ def test_the_fingerprint_follows_the_question(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{broken", "row 1: not JSON"),
-        (json.dumps(GOOD) + "\n[1]", "row 2: not an object"),
-        (json.dumps(GOOD) + "\n" + json.dumps(GOOD), r"row 2: the id '1' was used before \(.*row 1\)"),
+        ("{broken", "line 1: not JSON"),
+        (json.dumps(GOOD) + "\n[1]", "line 2: not an object"),
+        (json.dumps(GOOD) + "\n" + json.dumps(GOOD), r"line 2: the id '1' was used before \(.*line 1\)"),
         (json.dumps({**GOOD, "answer": "C"}), "one of the letters A to B"),
-        (json.dumps({**GOOD, "answer": 1}), "one of the letters A to B"),
+        (json.dumps({**GOOD, "answer": 1}), "whether the first option is 0 or 1"),
         (json.dumps({**GOOD, "options": ["x", "x"]}), "options A and B are the same"),
         (json.dumps({**GOOD, "options": "xy"}), "'options' must be a list"),
         (json.dumps({**GOOD, "question": None}), "'question' is missing"),

@@ -8,6 +8,7 @@ import torch
 from app.domain import BUCKET_LABELS, LETTERS, Question, Signal
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
+from app.edge.trie import ROOT
 from app.edge.weights import cast_as_loaded
 from app.errors import ConfigError, EdgeError, InvalidQuestion
 from tests.reference import largest_difference, reference_joint
@@ -39,6 +40,30 @@ def parts(request):
 def engine_of(parts, **kwargs):
     model, renderer, _ = parts
     return VerdictEngine(model, renderer, name="tiny", **kwargs)
+
+
+def test_an_output_layer_with_biases_is_read_with_them():
+    tokenizer = tiny_tokenizer()
+    model = tiny_model("llama", len(tokenizer))
+    model.lm_head = torch.nn.Linear(48, len(tokenizer))
+    torch.nn.init.normal_(model.lm_head.bias, std=2.0)
+    assert_as_decoded(model, tokenizer)
+
+
+def test_where_the_first_token_of_the_answer_already_tells_buckets_apart_the_end_of_the_prompt_is_read():
+    tokenizer = tiny_tokenizer()
+    tokenizer.add_tokens(["Confidence: 0", "Confidence: 1"])
+    engine = assert_as_decoded(tiny_model("llama", len(tokenizer)), tokenizer)
+    assert ROOT in [branching.node for branching in engine.renderer.trie.branchings]
+
+
+def assert_as_decoded(model, tokenizer):
+    engine = VerdictEngine(model, Renderer(tokenizer, FAMILIES["llama"]), name="tiny")
+    # Of different lengths in one batch: the end of the prompt is where the padding ends, not where the row does.
+    for question, verdict in zip(QUESTIONS[:4], engine.verdicts([engine.prepare(question) for question in QUESTIONS[:4]]), strict=True):
+        joint, _ = reference_joint(model, tokenizer, FAMILIES["llama"], question)
+        assert largest_difference(verdict.joint, joint) < 1e-5
+    return engine
 
 
 @pytest.mark.parametrize("share_prefix", [True, False])

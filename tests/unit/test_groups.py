@@ -9,8 +9,8 @@ from app.calibration import ROUTES_ALL, Target
 from app.domain import Route, Signal
 from app.errors import ConfigError
 from app.evaluation.calibrate import calibrate
+from app.evaluation.calibration_markdown import render_calibration
 from app.evaluation.groups import group, scope
-from app.evaluation.markdown import render_calibration
 from app.evaluation.risk import certify, proposing_part
 from app.evaluation.table import to_table
 from app.policies import build_policy

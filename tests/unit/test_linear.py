@@ -11,14 +11,17 @@ import pytest
 from pydantic import ValidationError
 
 from app.api.schemas import AnswerRequest
-from app.cloud import parse
 from app.cloud.bank import AskedQuestion, read_prompt
 from app.cloud.endpoint import retry_after
+from app.cloud.parse import MAX_ANSWER_CHARS, parse_letter
+from app.cloud.reply import read_letter
+from app.cloud.text import normal
+from app.cloud.thoughts import without_thoughts
 from app.domain import Question, one_line
 from app.errors import CloudUnparsable
 from app.prompt import neutralise
 from app.strict_json import loads
-from tests.hostile import BODIES, BODY, REPLIES
+from tests.hostile import BODIES, BODY, REPLIES, TEXTS
 
 BOUND_S = 1.0
 OPTIONS = Question("q", tuple(f"option {n}" for n in range(26)))
@@ -48,14 +51,36 @@ def test_lines_are_folded_in_linear_time(text):
 @pytest.mark.parametrize("reply", REPLIES.values(), ids=REPLIES)
 def test_a_reply_is_read_in_linear_time(reply):
     with bounded(), contextlib.suppress(CloudUnparsable):
-        parse.parse_letter(reply, OPTIONS)
+        read_letter({"choices": [{"message": {"content": reply}}]}, OPTIONS)
+
+
+LONG_OPTIONS = Question("q", tuple("word " * 398 + f"{n}" for n in range(26)))
+WITH_LONG_OPTIONS = ("prose", "claims", "keys", "answer tags", "list of letters")
+
+
+@pytest.mark.parametrize(
+    ("reply", "options"),
+    [*((reply, OPTIONS) for reply in REPLIES.values()), *((REPLIES[name], LONG_OPTIONS) for name in WITH_LONG_OPTIONS)],
+    ids=[*REPLIES, *(f"{name}, long options" for name in WITH_LONG_OPTIONS)],
+)
+def test_the_longest_answer_is_read_in_linear_time(reply, options):
+    longest = (reply[0] + reply[1:-1] * (MAX_ANSWER_CHARS // len(reply) + 1) + reply[-1])[:MAX_ANSWER_CHARS]
+    with bounded(), contextlib.suppress(CloudUnparsable):
+        parse_letter(longest, options)
 
 
 @pytest.mark.parametrize("reply", REPLIES.values(), ids=REPLIES)
-def test_the_patterns_are_linear_far_beyond_the_longest_answer(reply):
-    long = reply[0] + reply[1:-1] * (150_000 // len(reply)) + reply[-1]
+def test_thoughts_of_a_megabyte_are_found_in_linear_time(reply):
+    megabyte = (reply * (1_000_000 // len(reply) + 1))[:1_000_000]
     with bounded():
-        parse._claims(long[:150_000], OPTIONS)
+        without_thoughts(megabyte)
+
+
+@pytest.mark.parametrize("text", [*REPLIES.values(), *TEXTS.values()], ids=[*REPLIES, *TEXTS])
+def test_a_normal_form_is_made_in_linear_time(text):
+    long = (text * (100_000 // len(text) + 1))[:100_000]
+    with bounded():
+        normal(long)
 
 
 def test_control_tokens_are_broken_in_linear_time():

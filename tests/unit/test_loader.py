@@ -14,11 +14,11 @@ from app.domain import Question
 from app.edge import builtin
 from app.edge.builtin import ensure_builtin
 from app.edge.engine import VerdictEngine
-from app.edge.export import export_model
+from app.edge.export import EXAMPLE, export_model
 from app.edge.loader import load_model
 from app.edge.rendering import Renderer
 from app.errors import ConfigError
-from app.prompt import PromptFamily
+from app.prompt import PromptFamily, user_prompt
 from tests.reference import largest_difference
 from tests.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
 
@@ -149,6 +149,8 @@ def test_an_export_runs_with_plain_transformers(tmp_path):
     assert len([line for line in script.splitlines() if line and not line.startswith("#")]) <= 10
     done = subprocess.run([sys.executable, "-I", str(tmp_path / "out/quick_demo.py")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    # The question and its options, then what the model says.
+    assert done.stdout.startswith(user_prompt(EXAMPLE) + "\n\n")
     assert not (tmp_path / "out.partial").exists()
     with pytest.raises(ConfigError, match="not an empty folder"):
         export_model(tmp_path / "out", lambda: load(tmp_path / "tiny", tmp_path))

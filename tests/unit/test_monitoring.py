@@ -26,13 +26,17 @@ def test_the_dashboard_and_the_rules_ask_for_metrics_that_exist():
     rules = yaml.safe_load((CONFIG / "prometheus/alerts.yml").read_text())
     asked = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
     asked += [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
-    named = {name for expression in asked for name in re.findall(r"\bfoggate_\w+", expression)}
+    named = {name for expression in asked for name in re.findall(r"\b(?:foggate|process)_\w+", expression)}
     assert len(named) > 12
     assert named <= exposed()
     shown = {re.sub(r"_(bucket|sum|count)$", "", name) for name in named}
     assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in exposed()} - shown == {
         "foggate_build_info",
         "foggate_cloud_request_duration_seconds",
+        "process_cpu_seconds_total",
+        "process_start_time_seconds",
+        "process_virtual_memory_bytes",
+        "python_info",
     }
     ids = [panel["id"] for panel in board["panels"]]
     assert len(ids) == len(set(ids))

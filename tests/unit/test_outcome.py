@@ -20,7 +20,7 @@ class Edge:
         self.asked = []
         self.verdict_of = verdict
 
-    async def verdict(self, question, deadline):
+    async def verdict(self, question, deadline, *, yields=False):
         self.asked.append((question, deadline))
         if isinstance(self.verdict_of, Exception):
             raise self.verdict_of

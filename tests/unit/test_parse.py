@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cloud.parse import cloud_messages, parse_letter
+from app.cloud.messages import cloud_messages
+from app.cloud.parse import parse_letter
 from app.domain import Question
 from app.errors import CloudUnparsable
 

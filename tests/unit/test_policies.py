@@ -6,7 +6,8 @@ from app.build import load_engine
 from app.calibration import DomainCut, read_calibration
 from app.domain import Signal
 from app.edge.builtin import SHIPPED_ADAPTER
-from app.policies import SHIPPED_CALIBRATION, build_policy, calibration_of, load_calibration
+from app.errors import ConfigError
+from app.policies import SHIPPED_CALIBRATION, build_policy, calibration_of, in_force, load_calibration, routing_notes
 from app.policy import Policy
 from app.prompt import PROMPT_VERSION
 from app.settings import Settings
@@ -28,25 +29,81 @@ def test_the_builtin_model_brings_its_own_calibration():
     assert policy.temperature == SHIPPED.temperature
 
 
+def named_calibration(**changes):
+    """One on the expected confidence with two domains, whatever the shipped one becomes."""
+    cuts = {"law": DomainCut(tau=0.7, n=9), "math": DomainCut(tau=0.6, n=9)}
+    return SHIPPED.model_copy(update={"signal": "expected", "temperature": 2.0, "domains": cuts} | changes)
+
+
 def test_a_calibration_brings_its_signal_its_temperature_and_its_thresholds_and_domains_of_the_settings_win():
-    named = SHIPPED.model_copy(
-        update={"signal": "expected", "temperature": 2.0, "domains": {"law": DomainCut(tau=0.7, n=9), "math": DomainCut(tau=0.6, n=9)}}
-    )
-    policy = build_policy(Settings(policy={"tau": 0.9, "signal": "verbalized", "domains": {"law": {"tau": 0.1}}}), named)
+    named = named_calibration()
+    policy = build_policy(Settings(policy={"calibration": "c.json", "tau": 0.9, "domains": {"law": {"tau": 0.1}}}), named)
     assert policy == Policy(named.tau, Signal.EXPECTED, 2.0, {"law": 0.1, "math": 0.6})
+    assert not in_force(named, policy)
+    assert in_force(named, build_policy(Settings(policy={"calibration": "c.json"}), named))
+
+
+def test_a_named_calibration_whose_thresholds_are_for_another_signal_is_refused():
+    settings = {"policy": {"calibration": "c.json", "signal": "verbalized"}}
+    with pytest.raises(ConfigError, match=r"policy\.signal is 'verbalized', but the thresholds of policy\.calibration are for 'expected'"):
+        chosen(named_calibration(), **settings)
+    with pytest.raises(ConfigError, match="is 'verbalized'"):
+        chosen(named_calibration(), policy=settings["policy"] | {"tau": 0.5})
+    agreeing = {"policy": {"calibration": "c.json", "signal": "expected"}}
+    assert chosen(named_calibration(), **agreeing) == named_calibration()
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.272, 0.5, 1.0])
+@pytest.mark.parametrize("domains", [{}, {"law": {"tau": 0.4}}])
+@pytest.mark.parametrize("signal", [None, SHIPPED.signal])
+def test_a_tau_never_changes_the_signal_nor_the_temperature(tau, domains, signal, monkeypatch):
+    monkeypatch.setenv("FOGGATE_POLICY__TAU", str(tau))
+    settings = Settings(policy={"domains": domains, "signal": signal})
+    calibration = calibration_of(settings, None, edge_model=NAME, fingerprint=SHIPPED.edge_fingerprint)
+    policy = build_policy(settings, calibration)
+    assert policy == Policy(tau, Signal(SHIPPED.signal), SHIPPED.temperature, {name: cut["tau"] for name, cut in domains.items()})
+    monkeypatch.delenv("FOGGATE_POLICY__TAU")
+    assert (policy.signal, policy.temperature) == (
+        build_policy(Settings(), chosen()).signal,
+        build_policy(Settings(), chosen()).temperature,
+    )
+
+
+def test_a_tau_replaces_the_domain_thresholds_of_the_builtin_calibration_too():
+    policy = build_policy(Settings(policy={"tau": 0.3}), named_calibration())
+    assert (policy.tau_for("law", None), policy.tau_for("math", None), policy.temperature) == (0.3, 0.3, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "calibration", "says"),
+    [
+        ({}, SHIPPED, []),
+        ({"signal": SHIPPED.signal}, SHIPPED, []),
+        ({"tau": 0.5}, SHIPPED, ["policy.tau 0.5 takes the place of the builtin calibration's 0.272"]),
+        ({"signal": "verbalized"}, None, ["the builtin model's calibration is not used"]),
+        ({"signal": "verbalized", "tau": 0.5}, None, []),
+        ({"calibration": "c.json"}, SHIPPED, []),
+        ({"calibration": "c.json", "tau": 0.5}, SHIPPED, ["policy.tau 0.5 has no effect"]),
+        ({"domains": {"law": {"tau": 0.5}}}, SHIPPED, ["the thresholds of policy.domains are compared with the calibration's signal"]),
+        ({"domains": {"law": {"tau": 0.5}}, "signal": SHIPPED.signal}, SHIPPED, []),
+        ({"domains": {"law": {"tau": 0.5}}, "tau": 0.5}, SHIPPED, ["policy.tau 0.5 takes the place", "the thresholds of policy.domains"]),
+    ],
+)
+def test_what_one_setting_does_to_another_is_said(policy, calibration, says):
+    notes = routing_notes(Settings(policy=policy), calibration)
+    assert [note.startswith(start) for note, start in zip(notes, says, strict=True)] == [True] * len(says)
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"policy": {"tau": 0.5}},
         {"policy": {"signal": "verbalized"}},
         {"edge": {"model": "builtin-base"}},
         {"edge": {"model": "issai/foggen"}},
         {"edge": {"prompt_family": "qwen"}},
     ],
 )
-def test_it_is_not_looked_at_where_anything_else_is_said(settings):
+def test_it_is_not_looked_at_where_another_model_or_signal_is_configured(settings):
     assert chosen(**settings) is None
 
 
@@ -56,8 +113,9 @@ def test_it_is_not_looked_at_for_other_weights():
 
 def test_a_named_calibration_wins_and_is_checked():
     named = SHIPPED.model_copy(update={"tau": 0.123})
-    assert chosen(named, policy={"tau": 0.5}) == named
-    assert build_policy(Settings(policy={"tau": 0.5}), named).tau == 0.123
+    policy = {"calibration": "c.json", "tau": 0.5}
+    assert chosen(named, policy=policy) == named
+    assert build_policy(Settings(policy=policy), named).tau == 0.123
 
 
 def test_without_any_calibration_the_settings_or_the_defaults_cut():

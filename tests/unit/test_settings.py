@@ -54,6 +54,10 @@ def test_environment_wins_over_file_wins_over_default(load):
         ("[1", "is not YAML"),
         ("- 1", "must hold a mapping"),
         ("deadline_ms: 0", "deadline_ms: "),
+        ("1: 2", "unknown setting '1'"),
+        ("_env_file: /etc/hostname", "unknown setting '_env_file'"),
+        ("policy: {tau: 0.1}\nedge: {threads: 1}\npolicy: {signal: expected}", "the key 'policy' stands twice in line 3, column 1"),
+        ("edge: {threads: 1, model: builtin, threads: 2}", "the key 'threads' stands twice"),
     ],
 )
 def test_bad_files_are_refused_with_a_sentence(load, text, says):
@@ -118,3 +122,35 @@ def test_the_shipped_yaml_is_the_defaults():
 
 def test_env_name():
     assert env_name("cloud.api_key") == "FOGGATE_CLOUD__API_KEY"
+
+
+def test_a_list_may_be_written_with_commas_or_as_json(load):
+    for value in ("a.example,b.example", " a.example , b.example, ", '["a.example", "b.example"]'):
+        assert load(FOGGATE_SECURITY__ALLOWED_HOSTS=value, FOGGATE_SECURITY__TRUSTED_PROXIES="").security.allowed_hosts == [
+            "a.example",
+            "b.example",
+        ]
+    assert load(FOGGATE_SECURITY__TRUSTED_PROXIES="10.0.0.0/8").security.trusted_proxies == ["10.0.0.0/8"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("SECURITY__ALLOWED_HOSTS", '["a"', "security.allowed_hosts: Input should be a valid list"),
+        ("SECURITY__TRUSTED_PROXIES", '["a"', "'trusted_proxies' is set in the environment and is not JSON such as ["),
+        ("CLOUD__EXTRA_HEADERS", "x=1", "'extra_headers' is set in the environment and is not JSON such as {"),
+        ("CLOUD__BREAKER", "fast", "'breaker' is set in the environment and is not JSON"),
+        ("EDGE", "builtin", "'edge' is set in the environment and is not JSON"),
+        ("EDGE", "null", "edge: "),
+    ],
+)
+def test_what_is_no_json_is_named(load, name, value, says):
+    with pytest.raises(ConfigError) as refused:
+        load(**{"FOGGATE_" + name: value})
+    assert says in refused.value.message
+
+
+def test_a_file_may_begin_with_a_byte_order_mark_and_merge_keys(tmp_path):
+    path = tmp_path / "gateway.yaml"
+    path.write_text("\ufeffprices:\n  a: &a {input: 1}\n  b: {<<: *a, output: 2}\n", encoding="utf-8")
+    assert load_settings(path).prices["b"].input == 1

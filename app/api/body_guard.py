@@ -1,0 +1,111 @@
+"""Bodies before anything looks inside: JSON by their type, bounded in size and time, decompressed."""
+
+import asyncio
+from collections.abc import Collection
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.encoding import ACCEPTED, NotDecodable, TooLarge, UnsupportedEncoding, coding_of, decoded
+from app.api.errors import http_response, response_of
+from app.errors import PayloadTooLarge
+from app.metrics import Metrics
+from app.offload import in_text_thread
+
+# An oversized body is read and thrown away up to here, so that the caller gets to see the 413; beyond, we hang up.
+_DISCARD_AT_MOST = 64 * 1024 * 1024
+
+
+class BodyGuard:
+    """JSON only, no more of it than configured and no slower, before anything looks inside. Compressed bodies go on as they were
+    before they were compressed.
+
+    Args:
+        app: what comes behind.
+        paths: those that take a body; another path or method is answered without reading one.
+        max_body_bytes: of a body as it is sent, and after decompression.
+        timeout_s: until it is here.
+        metrics: where refusals are counted.
+    """
+
+    def __init__(self, app: ASGIApp, paths: Collection[str], max_body_bytes: int, timeout_s: float, metrics: Metrics) -> None:
+        self.app = app
+        self.paths = frozenset(paths)
+        self.timeout_s = timeout_s
+        self.max_body_bytes = max_body_bytes
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self.paths:
+            await self.app(scope, receive, send)
+            return
+        request_id = scope["state"]["request_id"]
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                read = await self._read(receive)
+        except TimeoutError:
+            self.metrics.rejected.labels("request_timeout").inc()
+            await http_response(408, request_id, {"connection": "close"})(scope, receive, send)
+            return
+        if read is None:
+            return
+        body, total, more = read
+        if total > self.max_body_bytes:
+            self.metrics.rejected.labels("payload_too_large").inc()
+            error = PayloadTooLarge(f"the body is over the limit of {self.max_body_bytes} bytes")
+            response = response_of(error, request_id)
+            if more:
+                response.headers["connection"] = "close"
+            await response(scope, receive, send)
+            return
+        refusal, body = await self._refusal(Headers(scope=scope), body, request_id)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        waiting: Message | None = {"type": "http.request", "body": body, "more_body": False}
+
+        async def replay() -> Message:
+            nonlocal waiting
+            if waiting is not None:
+                message, waiting = waiting, None
+                return message
+            return await receive()
+
+        await self.app(scope, replay, send)
+
+    async def _refusal(self, headers: Headers, body: bytes, request_id: str) -> tuple[JSONResponse | None, bytes]:
+        """What to say to a body that is not JSON by its type or cannot be decompressed, and the body without compression."""
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+            self.metrics.rejected.labels("unsupported_media_type").inc()
+            return http_response(415, request_id), body
+        try:
+            coding = coding_of(headers.getlist("content-encoding"))
+            if coding is None or not body:
+                return None, body
+            # A small body may become a large one, which takes milliseconds.
+            return None, await in_text_thread(decoded, body, coding, self.max_body_bytes)
+        except UnsupportedEncoding as error:
+            self.metrics.rejected.labels("unsupported_media_type").inc()
+            return http_response(415, request_id, {"accept-encoding": ACCEPTED}, message=str(error)), body
+        except NotDecodable as error:
+            self.metrics.rejected.labels("bad_request").inc()
+            return http_response(400, request_id, message=str(error)), body
+        except TooLarge:
+            self.metrics.rejected.labels("payload_too_large").inc()
+            too_large = PayloadTooLarge(f"the decompressed body is over the limit of {self.max_body_bytes} bytes")
+            return response_of(too_large, request_id), body
+
+    async def _read(self, receive: Receive) -> tuple[bytes, int, bool] | None:
+        """The body up to the limit, its whole length, and whether more is coming; None if the caller left."""
+        body, total, more = bytearray(), 0, True
+        while more and total <= _DISCARD_AT_MOST:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            total += len(message.get("body", b""))
+            more = message.get("more_body", False)
+            if total <= self.max_body_bytes:
+                body += message.get("body", b"")
+        return bytes(body), total, more

@@ -1,0 +1,42 @@
+"""Cross-origin requests of browsers: which web pages may send questions and read replies."""
+
+from collections.abc import Collection
+
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+# A page may send these besides those that every page may.
+REQUEST_HEADERS = ("authorization", "content-encoding", "content-type", "traceparent", "tracestate", "x-request-id")
+# A page may read these besides those that every page may.
+EXPOSED_HEADERS = (
+    "x-request-id",
+    "x-foggate-route",
+    "x-foggate-confidence",
+    "retry-after",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "www-authenticate",
+    "allow",
+    "accept-encoding",
+)
+
+
+class Cors(CORSMiddleware):
+    """Starlette's middleware with what this interface has: no cookies, two methods, keys in a header.
+
+    Args:
+        app: what comes behind.
+        origins: exact origins, or `*` for all.
+    """
+
+    def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
+        super().__init__(
+            app,
+            allow_origins=tuple(origins),
+            allow_methods=("GET", "HEAD", "POST"),
+            allow_headers=REQUEST_HEADERS,
+            # Browsers ask for this when a page of the Internet calls a gateway in the local network: who lists the page means it.
+            allow_private_network=True,
+            expose_headers=EXPOSED_HEADERS,
+        )

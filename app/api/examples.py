@@ -1,0 +1,159 @@
+"""Examples of the OpenAPI document: real bodies, made by the code that makes those of requests."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.api.errors import body_of, error_body, internal_error, usual_message
+from app.api.schemas import EXAMPLE, EXAMPLE_BATCH, answer_body
+from app.domain import BUCKETS, CloudReply, EdgeReply, Outcome, Question, Reason, Route, Signal, Verdict
+from app.errors import (
+    BudgetExhausted,
+    CircuitOpen,
+    CloudRejected,
+    CloudTimeout,
+    CloudUnavailable,
+    CloudUnparsable,
+    DeadlineExceeded,
+    Draining,
+    EdgeError,
+    FogGateError,
+    Forbidden,
+    InvalidQuestion,
+    NotReady,
+    Overloaded,
+    PayloadTooLarge,
+    RateLimited,
+    Unauthorized,
+)
+from app.strict_json import dumps
+
+REQUEST_ID = "example-request-1"
+QUESTION = EXAMPLE
+UNSURE: dict[str, Any] = EXAMPLE_BATCH["questions"][1]
+
+# P(bucket) and P(letter), in hundredths.
+_SURE = EdgeReply(
+    Verdict.from_weights([[bucket * letter for letter in (2, 95, 2, 1)] for bucket in (2, 3, 5, 20, 70)], len(BUCKETS) - 1),
+    "issai/foggen",
+    0.0004,
+    0.0213,
+)
+_UNSURE = EdgeReply(
+    Verdict.from_weights([[bucket * letter for letter in (40, 20, 30, 10)] for bucket in (30, 40, 20, 8, 2)], 1),
+    "issai/foggen",
+    0.0006,
+    0.0208,
+)
+_CLOUD = CloudReply("A", "Qwen/Qwen3-30B-A3B-Instruct-2507", 1, {"prompt_tokens": 98, "completion_tokens": 1})
+
+
+def _answered(
+    asked: Mapping[str, Any],
+    answer: str,
+    route: Route,
+    reason: Reason,
+    edge: EdgeReply,
+    *,
+    cloud: CloudReply | None = None,
+    degraded: bool = False,
+) -> dict[str, Any]:
+    question = Question(asked["question"], tuple(asked["options"]), asked.get("domain"), asked["id"])
+    cloud_s = None if reason is Reason.CONFIDENT else 0.4127
+    body: dict[str, Any] = _rounded(
+        answer_body(
+            Outcome(question, answer, route, reason, degraded, 0.5, Signal.VERBALIZED, edge, cloud, cloud_s, 0.022 + (cloud_s or 0))
+        )
+    )
+    return body
+
+
+def _rounded(value: Any) -> Any:
+    """Without the digits that only binary fractions have."""
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return round(value, 6) if isinstance(value, float) else value
+
+
+EDGE_ANSWER = _answered(QUESTION, "B", Route.EDGE, Reason.CONFIDENT, _SURE)
+CLOUD_ANSWER = _answered(UNSURE, "A", Route.CLOUD, Reason.LOW_CONFIDENCE, _UNSURE, cloud=_CLOUD)
+DEGRADED_ANSWER = _answered(UNSURE, "A", Route.EDGE, Reason.CLOUD_TIMEOUT, _UNSURE, degraded=True)
+ANSWERS: dict[str, Any] = {
+    "edge": {"summary": "The edge model is confident", "value": EDGE_ANSWER},
+    "cloud": {"summary": "The edge model is not confident, the cloud answers", "value": CLOUD_ANSWER},
+    "degraded": {"summary": "The cloud does not answer in time, the edge answer is served", "value": DEGRADED_ANSWER},
+}
+
+
+def _ours(error: FogGateError) -> dict[str, Any]:
+    return body_of(error, REQUEST_ID)
+
+
+def _plain(status: int, kind: str, message: str | None = None) -> dict[str, Any]:
+    return error_body(kind, message or usual_message(status), REQUEST_ID)
+
+
+_TOO_FEW = _ours(InvalidQuestion("options must be 2 to 26, got 1", param="options"))
+RESULTS: dict[str, Any] = {"results": [EDGE_ANSWER, CLOUD_ANSWER, {"id": "q-3", **_TOO_FEW}]}
+LINES = "".join(
+    dumps({"index": index, **result}).decode() + "\n"
+    for index, result in ((1, CLOUD_ANSWER), (0, EDGE_ANSWER), (2, {"id": "q-3", **_TOO_FEW}))
+)
+ERRORS: dict[int, dict[str, dict[str, Any]]] = {
+    400: {
+        "json": _plain(400, "bad_request"),
+        "compressed": _plain(400, "bad_request", "the compressed body is cut short"),
+    },
+    401: {"key": _ours(Unauthorized("a valid API key is needed: authorization: Bearer …"))},
+    403: {"permission": _ours(Forbidden("this key lacks the permission 'force_route'", param="tau"))},
+    408: {"time": _plain(408, "request_timeout")},
+    413: {
+        "size": _ours(PayloadTooLarge("the body is over the limit of 1048576 bytes")),
+        "decompressed": _ours(PayloadTooLarge("the decompressed body is over the limit of 1048576 bytes")),
+    },
+    415: {
+        "type": _plain(415, "unsupported_media_type"),
+        "encoding": _plain(
+            415,
+            "unsupported_media_type",
+            "the body's content-encoding is not supported: send it with gzip, with deflate, or with none",
+        ),
+    },
+    421: {"host": _plain(421, "misdirected_request")},
+    422: {
+        "options": _TOO_FEW,
+        "field": _ours(InvalidQuestion("temperature: unknown field", param="temperature")),
+        "type": _ours(InvalidQuestion("options.1: Input should be a valid string", param="options.1")),
+    },
+    429: {
+        "queue": _ours(Overloaded("the edge queue is full")),
+        "rate": _ours(RateLimited("over 600 questions a minute")),
+    },
+    500: {"bug": internal_error(REQUEST_ID)},
+    502: {
+        "unavailable": _ours(CloudUnavailable("the cloud did not answer (5xx)")),
+        "rejected": _ours(CloudRejected("the cloud refused the request with status 400")),
+        "unparsable": _ours(CloudUnparsable("the cloud's reply names no single offered option")),
+        "circuit": _ours(CircuitOpen("the cloud failed too often lately and is not being asked")),
+        "budget": _ours(BudgetExhausted("the cloud budget of the gateway or of this caller is spent")),
+    },
+    503: {
+        "loading": _ours(NotReady("the edge model is still being loaded")),
+        "draining": _ours(Draining("the gateway is shutting down")),
+        "edge": _ours(EdgeError("the edge model failed on this question")),
+    },
+    504: {
+        "deadline": _ours(DeadlineExceeded("no answer within the deadline")),
+        "cloud": _ours(CloudTimeout("the cloud did not answer within the deadline")),
+    },
+}
+MODELS: dict[str, Any] = {
+    "object": "list",
+    "data": [
+        {"id": _SURE.model, "object": "model", "owned_by": "foggate", "role": "edge"},
+        {"id": _CLOUD.model, "object": "model", "owned_by": "foggate", "role": "cloud"},
+    ],
+}
+METRICS = """# HELP foggate_requests_total Answered questions.
+# TYPE foggate_requests_total counter
+foggate_requests_total{reason="confident",route="edge"} 41.0
+"""

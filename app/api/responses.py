@@ -1,0 +1,110 @@
+"""What the OpenAPI document says of each reply: statuses, headers, bodies with real examples."""
+
+from typing import Any
+
+from app.api import examples
+from app.api.schemas import AnswersResponse, ErrorResponse, HealthResponse, ModelsResponse
+
+NDJSON = "application/x-ndjson"
+Responses = dict[int | str, dict[str, Any]]
+_DESCRIPTIONS = {
+    400: "Not JSON, not UTF-8, or not what its `Content-Encoding` says",
+    401: "No key, or a wrong one",
+    403: "The key lacks the permission",
+    408: "The body did not come in time",
+    413: "The body is too large, as it was sent or decompressed",
+    415: "Not application/json, or compressed in another way than gzip or deflate",
+    421: "Not a host name of this gateway",
+    422: "Something inside the body is wrong",
+    429: "The edge queue is full, or the key is over its rate (`Retry-After`)",
+    500: "A bug; the log has the request id",
+    502: "The cloud failed and `on_cloud_failure` is `error`",
+    503: "Loading or draining (`Retry-After`)",
+    504: "The deadline passed",
+}
+
+
+def _header(text: str, kind: str = "string") -> dict[str, Any]:
+    return {"description": text, "schema": {"type": kind}}
+
+
+_REQUEST_ID = {"x-request-id": _header("Of this request: the caller's own, or a new one")}
+_RETRY_AFTER = {"retry-after": _header("Seconds until a new attempt makes sense", "integer")}
+_ANSWERED = {
+    **_REQUEST_ID,
+    "x-foggate-route": _header("`edge` or `cloud`: who answered"),
+    "x-foggate-confidence": _header("The signal that was compared with tau, or `none`"),
+}
+
+
+def _shown(named: dict[str, Any]) -> dict[str, Any]:
+    return {name: {"value": value} for name, value in named.items()}
+
+
+def _error(status: int) -> dict[str, Any]:
+    headers = {**_REQUEST_ID, **(_RETRY_AFTER if status in {429, 503} else {})}
+    content = {"application/json": {"examples": _shown(examples.ERRORS[status])}}
+    return {"model": ErrorResponse, "description": _DESCRIPTIONS[status], "headers": headers, "content": content}
+
+
+_ASKING: Responses = {status: _error(status) for status in _DESCRIPTIONS}
+_READING: Responses = {status: _error(status) for status in (401, 403, 421, 500)}
+
+ANSWER: Responses = {
+    200: {
+        "description": "An answer, from the edge or from the cloud",
+        "headers": _ANSWERED,
+        "content": {"application/json": {"examples": examples.ANSWERS}},
+    },
+    **_ASKING,
+}
+ANSWERS: Responses = {
+    200: {
+        "model": AnswersResponse,
+        "description": "One result per question, in order",
+        "headers": _REQUEST_ID,
+        "content": {
+            "application/json": {"examples": {"results": {"summary": "Two answers and an error", "value": examples.RESULTS}}},
+            NDJSON: {"schema": {"type": "string"}, "example": examples.LINES},
+        },
+    },
+    **_ASKING,
+}
+MODELS: Responses = {
+    200: {"model": ModelsResponse, "headers": _REQUEST_ID, "content": {"application/json": {"example": examples.MODELS}}},
+    **_READING,
+}
+METRICS: Responses = {
+    200: {
+        "description": "The text format of Prometheus; every metric: docs/operators.md",
+        "content": {"text/plain": {"schema": {"type": "string"}, "example": examples.METRICS}},
+    },
+    **_READING,
+}
+
+
+def _health(good: str, bad: dict[str, str]) -> Responses:
+    return {
+        200: {"model": HealthResponse, "content": {"application/json": {"example": {"status": good}}}},
+        503: {
+            "model": HealthResponse,
+            "description": "Service Unavailable",
+            "content": {
+                "application/json": {"examples": {name: {"summary": text, "value": {"status": name}} for name, text in bad.items()}}
+            },
+        },
+    }
+
+
+_DEAD = {"dead": "The edge worker has ended, hangs, or fails again and again"}
+LIVE = _health("alive", _DEAD)
+READY = _health(
+    "ready",
+    {
+        "loading": "The edge model is being loaded",
+        "draining": "The gateway is shutting down",
+        "stalled": "Questions wait and no batch is finished",
+        "failing": "The edge model fails on every question",
+        **_DEAD,
+    },
+)

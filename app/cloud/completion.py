@@ -1,0 +1,30 @@
+"""Whether a 200 holds a chat completion at all. Which letter it names is another matter: `app/cloud/reply.py`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# A reply that ends so may be empty because of the question, which says nothing of the endpoint.
+_MAY_BE_EMPTY = frozenset({"length", "content_filter", "tool_calls", "function_call"})
+
+
+def fault_of(payload: Any) -> str | None:
+    """What keeps the JSON of a 200 from being a chat completion, in a few words; None where nothing does.
+
+    An empty reply is a fault, unless the model refused, was stopped by a filter or ran out of tokens: then the question may be
+    to blame. A caller must not be able to make an endpoint look broken.
+    """
+    if not isinstance(payload, Mapping):
+        return "it is no JSON object"
+    choices = payload.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, Mapping) else None
+    if isinstance(choice, Mapping) and (choice.get("error") or choice.get("finish_reason") == "error"):
+        return "it is an error in place of an answer"
+    if not isinstance(message, Mapping):
+        if payload.get("error"):
+            return "it is an error in place of an answer"
+        return "its list of choices is empty" if choices == [] else "it is no chat completion"
+    empty = message.get("content") in (None, "", []) or (isinstance(message.get("content"), str) and not message["content"].strip())
+    if empty and not message.get("refusal") and choice is not None and choice.get("finish_reason") not in _MAY_BE_EMPTY:
+        return "it has no text"
+    return None

@@ -1,0 +1,193 @@
+"""Which option a short piece of text names that stands where an answer stands: a letter, an option's text, or both.
+
+A value is an offered letter, `UNCLEAR` (it names something, and not one offered option), or None (it names nothing).
+"""
+
+import itertools
+import re
+
+from app.cloud.text import OptionTexts, normal, seen
+from app.domain import Question
+
+UNCLEAR = "?"
+
+# Cyrillic and Greek letters that a model uses where a Latin letter is meant: those whose capital looks the same. Б or Д
+# names no option.
+_LOOK_ALIKES = dict(zip("АВСЕНІЈКМОРЅТХУ" + "ΑΒΕ", "ABCEHIJKMOPSTXY" + "ABE", strict=True))
+_LOOK_ALIKES |= {cyrillic.lower(): latin.lower() for cyrillic, latin in list(_LOOK_ALIKES.items())[:15]}
+_ALONE = re.compile(rf"(?<!\w)[{''.join(_LOOK_ALIKES)}](?!\w)")
+# А Б В Г count the options in an alphabet in which В is the third.
+_CYRILLIC_LIST = re.compile(r"(?<!\w)[БГДбгд](?!\w)\s?[).:]")
+# Full-width, circled, squared and mathematical letters.
+_FORMS = str.maketrans(
+    {
+        **{chr(start + n): chr(65 + n) for start in (0xFF21, 0x24B6, 0x1F130, 0x1F150, 0x1F170, 0x1D400, 0x1D5D4) for n in range(26)},
+        **{chr(start + n): chr(97 + n) for start in (0xFF41, 0x24D0, 0x1D41A) for n in range(26)},
+        **dict(zip(map(chr, (0xFF08, 0xFF09, 0xFF1A, 0xFF0E, 0x3002, 0xFF0C, 0x3001)), "():..,,", strict=True)),
+    }
+)
+
+# What may stand before and behind a letter that is marked up.
+OPEN = r"[\s*_`$(\[{<>\"'“«‘「『【|#•→➡✅✔👉☞\ufe0f]*+(?:\\[(\[]\s*+)?(?:\\(?:text|textbf|mathrm|mathbf|boxed)\{[\s*(]*+)?"
+CLOSE = r"(?:[*_`$)\]}>\"'”»’」』】|]|\\[)\]])*+"
+WORDS = (
+    r"(?:(?:option|choice|answer|letter|вариант|нұсқа|буква|选项|選項|選択肢|opción|opção|alternativa|letra|lettre|buchstabe|đáp án)\s*+)?"
+)
+_ONLY = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}[.,;:!]?{CLOSE}[\s✅✔✓☑👍🎯\ufe0f]*+\Z", re.IGNORECASE)
+_LABEL = re.compile(
+    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]]{CLOSE}|\s?[-–—](?=\s)|(?<=[)\]*])|,(?=[\u3400-\u9fff])|\s(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
+    re.DOTALL | re.IGNORECASE,
+)
+_JUDGED = re.compile(
+    r"\b(?:wrong|incorrect|false|not|no|isn't|eliminated?|unlikely|ruled|or|неверно|неправильно|falsch|falso|incorrecta)\b|错|誤|[✗✘❌×]\s*$",
+    re.IGNORECASE,
+)
+_DESCRIBED = re.compile(r"[\"')*\]]{0,4}(?::|;| -| \()")
+_NUMBER = re.compile(r"\d[\d.,]*")
+_REMARK = re.compile(
+    r"(?:because|since|as|the|this|that|it|its|correct|right|yes|true|final|most|see|i|explanation|reason\w*|we|by|in|for|so)\b",
+    re.IGNORECASE,
+)
+_MANY_WORDS = 3
+_SEPARATOR = re.compile(r"[*_`)\]}\"'”»]{0,6}\s*(?:[.:,;)\]]|[-–—](?=\s))?[*`]{0,4}\s*")
+_THAT_IS = re.compile(r"(?:(?:i\.e\.,?|that is,?|which is|namely|=)\s+)?", re.IGNORECASE)
+_BULLET = re.compile(r"[-–*•]\s+")
+_TEXT_AND_LETTER = re.compile(
+    r"[\"'“*]*([^\n]{1,4200}?)[\"'”*]*,?\s*\((?:option |choice |answer )?([A-Za-z])\)[*.!]{0,3}\s*(?:\n|\Z)", re.IGNORECASE
+)
+_BRACKETED = re.compile(r"\(([^()]{1,500})\)[.*]{0,3}\Z")
+
+
+def letters_as_latin(text: str) -> str:
+    """The text, of the same length, with look-alikes that stand alone and special forms of letters as Latin letters."""
+    text = text.translate(_FORMS)
+    return text if _CYRILLIC_LIST.search(text) else _ALONE.sub(lambda letter: _LOOK_ALIKES[letter[0]], text)
+
+
+class Values:
+    """Reads values of one question."""
+
+    def __init__(self, question: Question) -> None:
+        self.letters = question.letters
+        self.texts = OptionTexts(question)
+        self._question = question
+
+    def texts_of(self, letter: str) -> str:
+        """The text of an offered letter's option."""
+        return self._question.text_of(letter)
+
+    def whole(self, text: str) -> str | None:
+        """What a text names that is nothing but an answer: `B`, `(b)`, `Option B`, `B. Paris`, `Paris`."""
+        text = seen(text).strip()
+        by_text = self.texts.equal(text)
+        text = text if by_text or not (bullet := _BULLET.match(text)) else text[bullet.end() :]
+        latin = letters_as_latin(text)
+        if only := _ONLY.match(latin):
+            letter = only[1].upper()
+            offered = letter in self.letters
+            if by_text:
+                return by_text if by_text == letter or not offered else UNCLEAR
+            return letter if offered else UNCLEAR
+        return by_text or (None if "\n" in text else self.labelled(text) or self.with_letter(text))
+
+    def with_letter(self, text: str) -> str | None:
+        """What `Paris (B)` names: the letter behind an option's text."""
+        both = _TEXT_AND_LETTER.match(text[: self.texts.most_chars])
+        by_text = both and self.texts.equal(both[1])
+        if not both or not by_text:
+            return None
+        return by_text if by_text == both[2].upper() else UNCLEAR
+
+    def labelled(self, text: str) -> str | None:
+        """What `B. Paris` or `(B) Paris — because …` names: the letter, if what follows is the option's own text."""
+        label = _LABEL.match(letters_as_latin(text))
+        if not label or label[1].upper() not in self.letters:
+            return None
+        letter, rest = label[1].upper(), text[label.start(2) :]
+        if self.repeats(letter, rest):
+            return letter
+        if self.texts.equal(text):
+            return None
+        return UNCLEAR if self.texts.begins(rest) else None
+
+    def repeats(self, letter: str, rest: str) -> bool:
+        """Whether this is the text of the letter's option, with nothing behind it in the sentence that judges it wrong."""
+        line = rest.split("\n", 1)[0].strip(" *`")[: self.texts.most_chars]
+        line = bracketed[1] if (bracketed := _BRACKETED.match(line)) else line
+        if rest.strip() == self._question.text_of(letter):
+            return True
+        if self.texts.begins(line) != letter:
+            return False
+        behind = normal(line)[len(self.texts.form(letter)) :]
+        return behind.lstrip("\"')*")[:1] in {".", "!"} or not _JUDGED.search(behind[:200])
+
+    def begun(self, line: str, *, described: bool = False) -> str | None:
+        """What a line names that begins with an option's text, with nothing behind it that judges it wrong.
+
+        Args:
+            line: the text to its end, or to the end of a line.
+            described: whether the option may be described behind a colon or a dash; not where the line may be the first of what
+                is thought of each option (`Berlin: the capital of Germany`).
+        """
+        letter = self.texts.begins(line)
+        if not letter or not self.repeats(letter, line):
+            return None
+        behind = normal(line[: self.texts.most_chars]).lstrip("\"'")[len(self.texts.form(letter)) :]
+        return letter if described or not _DESCRIBED.match(behind) else None
+
+    def introduces(self, letter: str, rest: str) -> bool:
+        """Whether this is a sentence about the letter's option that begins with its text and judges it not wrong."""
+        sentence = normal(re.split(r"(?<=[.!?])\s", rest[: self.texts.most_chars], maxsplit=1)[0])
+        own = self.texts.form(letter)
+        return sentence.startswith(own + " ") and not _JUDGED.search(sentence, len(own))
+
+    def confirmed(self, letter: str, behind: str) -> bool:
+        """Whether what follows a letter is the text of its own option."""
+        return self.repeats(letter, _text_behind(behind))
+
+    def bracketed(self, text: str) -> str | None:
+        """What `(Paris)` names, alone in brackets."""
+        inner = _BRACKETED.match(text.strip())
+        return self.texts.equal(inner[1]) if inner else None
+
+    def contradicted(self, letter: str, behind: str, *, label: bool) -> bool:
+        """Whether what follows a letter is another option's text, or no text of an option where there should be one.
+
+        Args:
+            letter: an offered letter.
+            behind: what follows it, to the end of the line.
+            label: whether the letter stands as in a list (`B) …`, `B: …`), so that its option's text is expected.
+        """
+        behind = _text_behind(behind)
+        if self.repeats(letter, behind):
+            return False
+        other = self.texts.begins(behind) if behind else None
+        if other or not any(map(str.isalnum, behind)):
+            return other not in {None, letter}
+        if self._surname(letter, behind):
+            return True
+        form, own = normal(behind[: self.texts.most_chars]), self.texts.form(letter)
+        if form.startswith(own) or not label or self.texts.is_part(letter, behind):
+            return False
+        number = _NUMBER.match(form.lstrip("$€£¥₸₽+- "))
+        if number and (numbers := _NUMBER.findall(own)):
+            return number[0].rstrip(".,") not in {found.rstrip(".,") for found in numbers}
+        words = form.split()
+        return len(words) <= _MANY_WORDS and not _REMARK.match(form) and not set(words) & set(own.split())
+
+    def _surname(self, letter: str, behind: str) -> bool:
+        """Whether `A. Lincoln` is what another option writes as `Abraham Lincoln`."""
+        first = (re.match(r"\w+", behind) or [""])[0].casefold()
+        for other, option in zip(self.letters, self._question.options, strict=True):
+            words = re.findall(r"\w+", option.casefold())
+            named = any(one.startswith(letter.lower()) and two == first for one, two in itertools.pairwise(words))
+            if named and other != letter and len(first) > 2:  # noqa: PLR2004
+                return True
+        return False
+
+
+def _text_behind(behind: str) -> str:
+    """What follows a letter, without the signs between the two and the brackets around it."""
+    behind = behind[_SEPARATOR.match(behind).end() :].strip()  # type: ignore[union-attr]  # matches the empty text, too
+    behind = behind[_THAT_IS.match(behind).end() :]  # type: ignore[union-attr]
+    return bracketed[1] if (bracketed := _BRACKETED.match(behind)) else behind

@@ -1,0 +1,64 @@
+"""What a calibration found, as Markdown for the terminal."""
+
+from app.calibration import Achieved
+from app.evaluation.calibrate import Fit
+from app.evaluation.cells import NONE, number, percent, share, signed, table
+
+
+def render_calibration(fit: Fit) -> str:
+    """What a calibration found, for the terminal."""
+    found, target = fit.calibration, fit.calibration.target
+    wanted = {
+        "cloud_rate": "a cloud rate of",
+        "accuracy": "an accuracy of at least",
+        "edge_error": "an error among kept answers of at most",
+    }
+    promise = f"{wanted[target.kind]} {percent(target.value)} %" + (f" with probability {1 - target.delta:g}" if target.delta else "")
+    rows: list[tuple[str, int, float | None, Achieved | None]] = [("all", found.n_fit, found.tau, found.achieved)]
+    if found.domains:
+        shared = "pooled together" if found.pooled else "no domain named"
+        rows = [
+            ("all, each by its own", found.n_fit, None, found.achieved),
+            *((name, cut.n, cut.tau, cut.achieved) for name, cut in found.domains.items()),
+            (shared, found.n_shared or 0, found.tau, found.achieved_shared),
+        ]
+    cells = [
+        [name, str(n_fit), NONE if tau is None else f"{tau:.4g}", *(_achieved(achieved) if achieved else ["0", *[NONE] * 5])]
+        for name, n_fit, tau, achieved in rows
+    ]
+    head = ("", "n fit", "tau", "n test", "cloud routed", "right", "wrong among kept", "lift over random", "target")
+    about = (
+        f"Target: {promise}, on the {found.signal} confidence. Chosen on {found.n_fit} questions, checked on {found.n_test} others "
+        f"(seed {found.seed}); percent, 95 % intervals."
+    )
+    parts = [
+        f"# Calibration of {found.edge_model}{f' + {found.edge_adapter}' if found.edge_adapter else ''}",
+        about,
+        table(head, cells),
+        f"**{found.verdict}**",
+        found.scope,
+    ]
+    if fit.temperature_report:
+        errors = fit.temperature_report
+        parts += [
+            f"Temperature {found.temperature:g}, on the test half:",
+            table(
+                ("", "log loss", "Brier", "ECE"),
+                [[when, *(number(errors[when][key]) for key in ("log_loss", "brier", "ece"))] for when in errors],
+            ),
+        ]
+    parts += [f"- {note}" for note in fit.notes]
+    return "\n\n".join(parts) + "\n"
+
+
+def _achieved(row: Achieved) -> list[str]:
+    # Accuracy and lift of a part of the questions say of how many.
+    of = "" if row.n_cloud in {None, 0} else f" (n = {row.n_cloud})"
+    return [
+        str(row.n),
+        share(row.cloud_rate, row.cloud_rate_ci),
+        share(row.accuracy, row.accuracy_ci) + of,
+        share(row.edge_error, row.edge_error_ci),
+        signed(row.lift, row.lift_ci) + of,
+        row.held,
+    ]

@@ -1,0 +1,154 @@
+"""One collecting run: asks each side what is not known of a question, and writes every answer down at once."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any, Protocol
+
+from app.cascade import Cloud, Edge
+from app.deadline import Deadline
+from app.domain import EdgeReply, Question
+from app.errors import CloudError, EdgeError, FogGateError, InvalidQuestion
+from app.evaluation.dataset import Item
+from app.evaluation.failures import Failures
+from app.evaluation.fields import CLOUD_KEYS, EdgeIdentity, cloud_fields, edge_fields, empty_record, generated_fields
+from app.evaluation.order import reversed_fields, reversed_question
+from app.evaluation.records import Record, append
+
+_FOREVER = Deadline(float("inf"))
+
+
+class Generator(Protocol):
+    """The reference protocol: writes freely. Called from a thread, one batch at a time."""
+
+    def texts(self, questions: Sequence[Question]) -> list[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """How many questions each side is asked at a time."""
+
+    edge: asyncio.Semaphore
+    cloud: asyncio.Semaphore
+
+
+@dataclass(slots=True)
+class Job:
+    """What is asked, what is known already, and what a run has done so far."""
+
+    edge: Edge
+    identity: EdgeIdentity
+    cloud: Cloud | None
+    cloud_name: str | None
+    known_cloud: Mapping[str, Record]
+    generator: Generator | None
+    records: dict[str, Record]
+    turns: Turns
+    cloud_timeout_s: float
+    checked: frozenset[str]
+    failures: Failures = field(default_factory=Failures)
+    failed: set[str] = field(default_factory=set)
+    edge_asked: int = 0
+    reversed_asked: int = 0
+    cloud_asked: int = 0
+    generated: int = 0
+    edge_started: float = 0.0
+    edge_ended: float = 0.0
+
+    def is_done(self, item: Item) -> bool:
+        record = self.records.get(item.id)
+        return (
+            record is not None
+            and record["edge_answer"] is not None
+            and (record["cloud_answer"] is not None or not self._cloud_wanted(item))
+            and (record.get("reversed_answer") is not None or item.id not in self.checked)
+            and (self.generator is None or record.get("generated_text") is not None)
+        )
+
+    def _cloud_wanted(self, item: Item) -> bool:
+        return self.cloud is not None or self._known(item) is not None
+
+    def _known(self, item: Item) -> Record | None:
+        known = self.known_cloud.get(item.id)
+        return known if known is not None and known.get("cloud_answer") is not None else None
+
+    def _record(self, item: Item) -> Record:
+        return dict(self.records.get(item.id) or empty_record(item, self.identity))
+
+    async def answer(self, item: Item, file: IO[str]) -> bool:
+        """Ask what is not known of one question; False where the run was stopped before everything was asked."""
+        record = self._record(item)
+        if record["edge_answer"] is None:
+            if (found := await self._ask_edge(item, item.question, "edge_error", edge_fields)) is None:
+                return False
+            self.edge_asked += 1
+            record.update(found)
+            # The edge's say is safe before the cloud, which costs money and may take long, is asked.
+            self._keep(record, file)
+        if item.id in self.checked and record["edge_answer"] is not None and record.get("reversed_answer") is None:
+            letters, turned = item.question.letters, reversed_question(item.question)
+            found = await self._ask_edge(item, turned, "reversed_error", lambda reply: reversed_fields(reply, letters))
+            if found is None:
+                return False
+            self.reversed_asked += 1
+            record.update(found)
+            self._keep(record, file)
+        if record["cloud_answer"] is None and (known := self._known(item)):
+            record.update({key: known.get(key) for key in CLOUD_KEYS}, cloud_error=None)
+            self._keep(record, file)
+        elif record["cloud_answer"] is None and self.cloud is not None:
+            async with self.turns.cloud:
+                if self.failures.stopped:
+                    return False
+                self.cloud_asked += 1
+                record.update(await self._ask_cloud(item))
+            self._keep(record, file)
+        return True
+
+    async def generate(self, batch: Sequence[Item], file: IO[str]) -> None:
+        todo = [item for item in batch if self._record(item).get("generated_text") is None]
+        if not todo:
+            return
+        assert self.generator is not None  # noqa: S101  # for mypy
+        started = time.monotonic()
+        texts = await asyncio.to_thread(self.generator.texts, [item.question for item in todo])
+        took_ms = round((time.monotonic() - started) * 1000, 3)
+        self.generated += len(todo)
+        for item, text in zip(todo, texts, strict=True):
+            self._keep({**self._record(item), **generated_fields(text, item.question.letters, took_ms)}, file)
+
+    async def _ask_edge(
+        self, item: Item, question: Question, error_key: str, fields: Callable[[EdgeReply], dict[str, Any]]
+    ) -> Record | None:
+        """What the verdict adds to the record, or under `error_key` the type of the failure; None where the run was stopped before."""
+        async with self.turns.edge:
+            if self.failures.stopped:
+                return None
+            self.edge_started = self.edge_started or time.monotonic()
+            try:
+                return {**fields(await self.edge.verdict(question, _FOREVER)), error_key: None}
+            except (EdgeError, InvalidQuestion) as error:
+                return {error_key: self._failed(item, error)}
+            finally:
+                self.edge_ended = time.monotonic()
+
+    async def _ask_cloud(self, item: Item) -> Record:
+        assert self.cloud is not None  # noqa: S101  # for mypy
+        started = time.monotonic()
+        try:
+            reply = await self.cloud.answer(item.question, Deadline.after(self.cloud_timeout_s))
+        except CloudError as error:
+            return {"cloud_error": self._failed(item, error)}
+        self.failures.answered()
+        return {**cloud_fields(reply, time.monotonic() - started), "cloud_asked": self.cloud_name}
+
+    def _failed(self, item: Item, error: FogGateError) -> str:
+        self.failed.add(item.id)
+        return self.failures.failed(error).kind
+
+    def _keep(self, record: Record, file: IO[str]) -> None:
+        # A failure that is the same again adds nothing.
+        if self.records.get(record["id"]) != record:
+            self.records[record["id"]] = dict(record)
+            append(file, record)

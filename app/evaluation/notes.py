@@ -1,0 +1,95 @@
+"""What a reader of a report must know before its numbers: what is missing, and why. One sentence each."""
+
+from collections.abc import Sequence
+
+from app.evaluation import statistics as st
+from app.evaluation.cells import questions
+from app.evaluation.records import Record
+from app.evaluation.table import Table
+
+
+def notes(records: Sequence[Record], table: Table, routed: st.Flags) -> list[str]:
+    """Sentences about a report.
+
+    Args:
+        records: all of them.
+        table: those with an edge answer.
+        routed: `[n]`, which questions of the table go to the cloud.
+    """
+    return [*_missing_edge(records, table), *_missing_cloud(table), *_all_or_none(table, routed), *_degenerate(table)]
+
+
+def _missing_edge(records: Sequence[Record], table: Table) -> list[str]:
+    failed = len(records) - len(table)
+    if not failed:
+        return []
+    gone = sorted({str(record["domain"]) for record in records} - set(table.domains))
+    named = f" Nothing is left of the domain{_s(gone)} {', '.join(gone)}." if gone else ""
+    return [f"{failed} of {len(records)} questions have no edge answer and are left out.{named}"]
+
+
+def _missing_cloud(table: Table) -> list[str]:
+    known, n = int(table.cloud_known.sum()), len(table)
+    if known == n:
+        return []
+    if not known:
+        return [
+            (
+                "No question has a cloud answer, so everything that needs one is left out: the accuracy of the cloud and of the system, the lift "
+                "over random, the gap recovered, and the cloud's tokens and cost. `foggate eval collect` with a cloud and the same --out adds "
+                "the answers."
+            )
+        ]
+    gone = [name for name in table.domains if not table.of(name).cloud_known.any()]
+    named = f" No question of {', '.join(gone)} has one: the means over domains are those of the others." if gone else ""
+    return [
+        (
+            f"{n - known} of {n} questions have no cloud answer. What routing buys is computed on the other {known}, which may not be like them; "
+            f"what the edge does is computed on all {n}.{named}"
+        )
+    ]
+
+
+def _all_or_none(table: Table, routed: st.Flags) -> list[str]:
+    """Where tau separates nothing. With the cloud's answers the verdict says so of all questions together."""
+    whole = [name for name in table.domains if routed[table.domain == name].all()]
+    none = [name for name in table.domains if not routed[table.domain == name].any()]
+    said = []
+    for names, everything, some in (
+        (
+            whole,
+            "Everything is routed: no confidence reaches tau, and of {n} the edge keeps none.",
+            "Everything of {names} is routed.",
+        ),
+        (none, "Nothing is routed: every confidence reaches tau, and of {n} the edge keeps all.", "Nothing of {names} is routed."),
+    ):
+        if len(names) == len(table.domains):
+            said += [everything.format(n=questions(len(table)))] if not table.cloud_known.any() else []
+        elif names:
+            said.append(some.format(names=", ".join(names)))
+    return said
+
+
+def _degenerate(table: Table) -> list[str]:
+    said = []
+    for which, alike in (
+        ("right", [name for name, right in table.edge_right.items() if right.all()]),
+        ("wrong", [name for name, right in table.edge_right.items() if not right.any()]),
+    ):
+        if alike:
+            said.append(
+                f"Every edge answer by {', '.join(alike)} is {which} (n = {len(table)}): an AUROC compares right answers with wrong ones, so it "
+                "is not defined there."
+            )
+    single = [name for name in table.domains if len(table.of(name)) == 1]
+    if len(table) == 1:
+        said.append("There is one question: no interval is given, since one question says nothing of the spread.")
+    elif single:
+        said.append(
+            f"Of {', '.join(single)} there is one question only: no interval is given for such a domain, nor for means over domains that hold one."
+        )
+    return said
+
+
+def _s(names: Sequence[str]) -> str:
+    return "s" if len(names) > 1 else ""

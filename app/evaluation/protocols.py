@@ -1,0 +1,39 @@
+"""The one-pass verdict beside free generation, the reference protocol, on the questions that were asked both ways."""
+
+from typing import Any
+
+import numpy as np
+
+from app.domain import Signal
+from app.evaluation import statistics as st
+from app.evaluation.report_rows import chance, routing_row, unrouted_row
+from app.evaluation.table import Table
+
+
+def protocols(table: Table, tau: float, *, resamples: int, seed: int) -> dict[str, Any] | None:
+    """The numbers of both; without a cloud answer for every row only those of the edge. None where nothing was generated."""
+    part = table.rows(np.array([record.get("generated_text") is not None for record in table.records]))
+    if not len(part):
+        return None
+    said = [(record["generated_confidence"], record["generated_answer"]) for record in part.records]
+    read = [(record["confidence"], record["edge_answer"]) for record in part.records]
+    on_format = np.array([bool(record["generated_on_format"]) for record in part.records])
+    agree = np.array([one == other for one, other in zip(said, read, strict=True)])
+    right = np.array([letter == record["gold"] for (_, letter), record in zip(said, part.records, strict=True)])
+    # What cannot be parsed has no confidence: it goes to the cloud.
+    routed = np.array([letter is None or confidence < tau for confidence, letter in said])
+
+    def row(edge_right: st.Flags, to_cloud: st.Flags) -> dict[str, Any]:
+        if not part.cloud_known.all():
+            return unrouted_row(edge_right, to_cloud, resamples=resamples, seed=seed)
+        return routing_row(edge_right, part.cloud_right, to_cloud, resamples=resamples, seed=seed)[0]
+
+    verbalized = Signal.VERBALIZED.value
+    return {
+        "n": len(part),
+        "on_format": float(on_format.mean()),
+        "parsed": float(np.mean([letter is not None for _, letter in said])),
+        "agree_on_format": float(agree[on_format].mean()) if on_format.any() else None,
+        "one_pass": {**row(part.edge_right[verbalized], part.signal[verbalized] < tau), "chance": chance(part)},
+        "generate": row(right, routed),
+    }

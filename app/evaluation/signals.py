@@ -1,0 +1,116 @@
+"""How good each signal is: does it order right answers above wrong ones, does it mean what it says, and what does routing by it buy?"""
+
+from typing import Any
+
+import numpy as np
+
+from app.domain import BUCKET_LABELS, BUCKETS, Signal
+from app.evaluation import statistics as st
+from app.evaluation.table import Table
+
+# Cloud rates at which routing curves are written down, and coverages at which risks are.
+RATES = np.arange(101) / 100
+
+
+def signal_quality(table: Table, name: str, *, resamples: int, seed: int) -> dict[str, Any]:
+    """The numbers of one signal. Those of routing (`apgr`, `apgr_oracle`, `routing_curve`) only where every row has a cloud answer.
+
+    `auroc` is None where all answers are right or all are wrong: there is nothing to tell apart.
+    """
+    signal, right = table.signal[name], table.edge_right[name]
+    risk = st.risk_coverage(signal, right)
+    drawn = st.bootstrap_auroc(signal, right, resamples=resamples, seed=seed)
+    auroc_ci = st.auroc_interval(right, drawn)
+    return {
+        "n": len(table),
+        "edge_accuracy": float(right.mean()),
+        "auroc": st.auroc(signal, right),
+        "auroc_ci": None if auroc_ci is None else list(auroc_ci),
+        "ece_fixed": st.ece_fixed(signal, right),
+        "ece_adaptive": st.ece_adaptive(signal, right),
+        "brier": st.brier(signal, right),
+        "aurc": float(risk.mean()),
+        "mean": float(signal.mean()),
+        "risk_coverage": [round(float(risk[most_confident(rate, len(risk)) - 1]), 6) for rate in RATES[1:]],
+    }
+
+
+def routing_quality(table: Table, name: str) -> dict[str, Any]:
+    """What routing by one signal buys at every cloud rate; every row has a cloud answer."""
+    signal, right = table.signal[name], table.edge_right[name]
+    curve = st.routing_curve(signal, right, table.cloud_right)
+    return {
+        "apgr": st.apgr(curve),
+        "apgr_oracle": st.apgr(st.oracle_curve(right, table.cloud_right)),
+        "routing_curve": [round(st.accuracy_at(curve, rate), 6) for rate in RATES],
+    }
+
+
+def most_confident(coverage: float, n: int) -> int:
+    """How many answers a coverage keeps: one at least."""
+    return max(1, round(coverage * n))
+
+
+def buckets(table: Table) -> dict[str, dict[str, Any]]:
+    """How often each confidence is said, and how often its answer is right; None where it never is."""
+    said, right = table.signal[Signal.VERBALIZED.value], table.edge_right[Signal.VERBALIZED.value]
+    return {
+        label: {"n": int((said == value).sum()), "edge_accuracy": float(right[said == value].mean()) if (said == value).any() else None}
+        for label, value in zip(BUCKET_LABELS, BUCKETS, strict=True)
+    }
+
+
+def option_counts(table: Table, signal: str) -> dict[str, Any]:
+    """By how many options were offered: chance, and how often the edge is right."""
+    found = {}
+    for count in np.unique(table.options):
+        right = table.edge_right[signal][table.options == count]
+        found[str(int(count))] = {"n": len(right), "chance": float(1 / count), "edge_accuracy": float(right.mean())}
+    return found
+
+
+def expected_against_verbalized(table: Table, taus: st.Floats, *, resamples: int, seed: int) -> dict[str, Any]:
+    """Accuracy of routing by `expected` less that of `verbalized` at tau, at the same cloud rate, all questions together.
+
+    Args:
+        table: every row has a cloud answer.
+        taus: `[n]`, the threshold of each question.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+    """
+    verbalized, expected = Signal.VERBALIZED.value, Signal.EXPECTED.value
+    routed = table.signal[verbalized] < taus
+    rate = float(routed.mean())
+    by_verbalized = np.where(routed, table.cloud_right, table.edge_right[verbalized])
+    curve = st.routing_curve(table.signal[expected], table.edge_right[expected], table.cloud_right)
+    point = st.accuracy_at(curve, rate) - float(by_verbalized.mean())
+    # The same draws for both, so that the difference is paired; each resample has a cloud rate of its own.
+    means = st.bootstrap_means(np.stack([routed, by_verbalized], axis=1).astype(float), resamples=resamples, seed=seed)
+    by_expected = st.bootstrap_routing(
+        table.signal[expected], table.edge_right[expected], table.cloud_right, means[:, :1], resamples=resamples, seed=seed
+    )
+    found = st.interval(by_expected[:, 0] - means[:, 1])
+    return {
+        "cloud_rate": rate,
+        "difference": point,
+        "difference_ci": None if found is None else list(found),
+        "sentence": _compared(rate, point, found, len(table)),
+    }
+
+
+def _compared(rate: float, point: float, found: tuple[float, float] | None, n: int) -> str:
+    if rate in {0.0, 1.0}:
+        what = "nothing" if rate == 0 else "everything"
+        return f"At tau the verbalized confidence sends {what} to the cloud (n = {n}): there is no routing to compare with that by the expected one."
+    at = f"At a cloud rate of {100 * rate:.1f} % (n = {n})"
+    if found is None:
+        return (
+            f"{at} routing by the expected confidence and by the verbalized one differ by {100 * point:+.1f} points; these questions "
+            "give no interval for it."
+        )
+    low, high = found
+    said = "beats" if low > 0 else "is worse than" if high < 0 else "cannot be told from"
+    return (
+        f"{at} routing by the expected confidence {said} routing by the verbalized one: "
+        f"{100 * point:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]."
+    )
