@@ -7,6 +7,7 @@ import json
 import httpx2
 import pytest
 import structlog
+from pydantic import BaseModel
 
 from app.errors import ConfigError
 from app.keys import Key, KeyFile, new_secret, write_keys
@@ -246,13 +247,14 @@ async def test_ready_is_not_said_after_the_end_was_asked_for():
     assert said == []
 
 
-@pytest.mark.parametrize("section", [name for name in Settings.model_fields if name not in {"deadline_ms", "prices"}])
+@pytest.mark.parametrize("section", Settings.model_fields)
 def test_every_setting_is_in_force_or_named(section):
     """A setting that a reload would neither change nor name would be a silent one."""
     old = Settings()
     fresh = getattr(old, section)
-    names = list(type(fresh).model_fields)
-    new = old.model_copy(update={section: fresh.model_copy(update={name: object() for name in names})})
+    names = list(type(fresh).model_fields) if isinstance(fresh, BaseModel) else []
+    value = fresh.model_copy(update={name: object() for name in names}) if names else object()
+    new = old.model_copy(update={section: value})
     merged = in_force(old, new)
-    assert sorted(changed(old, merged) + changed(merged, new)) == sorted(f"{section}.{name}" for name in names)
-    assert json.dumps(changed(old, old)) == "[]"
+    assert sorted(changed(old, merged) + changed(merged, new)) == (sorted(f"{section}.{name}" for name in names) or [section])
+    assert changed(old, old) == []
