@@ -6,9 +6,11 @@
 #   docker run --rm -p 127.0.0.1:8080:8080 foggate serve --insecure        this machine only, no keys
 #   docker run --rm -p 8080:8080 -v ./keys.json:/etc/foggate/keys.json:ro -e FOGGATE_SECURITY__KEYS=/etc/foggate/keys.json foggate
 # A container listens beyond loopback, so without keys it starts only when told --insecure (docs/security.md).
+# Volumes, GPUs, memory, ARM: docs/deployment.md.
 
-ARG PYTHON=3.11
-FROM python:${PYTHON}-slim AS build
+# What the tag named on 2026-09-21, for all its platforms. A newer one: docker buildx imagetools inspect python:3.11-slim-bookworm
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
+FROM ${PYTHON_IMAGE} AS build
 # All optional: an index or a folder of wheels (inside the build) to take torch from; BUILTIN= leaves the model out.
 ARG TORCH_INDEX=
 ARG PIP_FIND_LINKS=
@@ -25,11 +27,25 @@ COPY app app
 RUN /opt/foggate/bin/pip install --no-deps --force-reinstall .
 RUN mkdir -p /models && if [ -n "$BUILTIN" ]; then /opt/foggate/bin/python -P -m app.edge.builtin /models; fi
 
-FROM python:${PYTHON}-slim
-LABEL org.opencontainers.image.title="FogGate" org.opencontainers.image.licenses="Apache-2.0"
+FROM ${PYTHON_IMAGE}
+# `make image` fills them in.
+ARG PYTHON_IMAGE
+ARG VERSION=
+ARG REVISION=
+ARG CREATED=
+ARG SOURCE=
+LABEL org.opencontainers.image.title="FogGate" \
+      org.opencontainers.image.description="A self-aware edge-cloud inference gateway for multiple-choice questions" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.created="$CREATED" \
+      org.opencontainers.image.source="$SOURCE" \
+      org.opencontainers.image.base.name="$PYTHON_IMAGE"
 RUN useradd --uid 10001 --no-create-home --home-dir /tmp foggate
 COPY --from=build /opt/foggate /opt/foggate
-COPY --from=build /models /models
+# A volume that is mounted here begins with this folder's content and owner.
+COPY --from=build --chown=10001:10001 /models /models
 COPY config/gateway.yaml /etc/foggate/gateway.yaml
 # HOME and caches point to /tmp: the root file system may be read-only.
 ENV PATH=/opt/foggate/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HOME=/tmp \

@@ -13,7 +13,7 @@ TEST_WORKERS ?= 3
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test soak chaos fuzz load memory test-fast test-mcq test-nginx mechanism coverage mutation audit secrets docs-assets metrics-table check format bench assets image clean
+.PHONY: help setup serve test soak chaos fuzz load memory test-fast test-mcq readme test-nginx mechanism coverage mutation audit secrets docs-assets metrics-table check format bench assets image clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,7 +33,7 @@ $(VENV)/.builtin: $(VENV)/.installed app/edge/builtin.py
 
 setup: $(VENV)/.installed $(VENV)/.builtin ## Make the environment in .venv and the builtin model
 
-serve: setup ## Run the gateway with the stand-in cloud on http://127.0.0.1:8080
+serve: setup ## Run the gateway with the mock cloud on http://127.0.0.1:8080
 	@$(BIN)/foggate serve --demo $(ARGS)
 
 # The real tokenizers of the reference models, for tests only. Gemma's vocabulary is under the Gemma terms of use
@@ -81,6 +81,9 @@ test-fast: $(VENV)/.installed ## Unit tests only
 test-mcq: setup ## One at a time against sixteen at a time, on 100 benchmark questions beside this checkout
 	MCQ_QUESTIONS=100 $(BIN)/python -m pytest tests/e2e/test_builtin.py -k benchmark $(ARGS)
 
+readme: setup ## Follow README in a fresh clone and compare what it prints (ARGS="--slow", ARGS="--install")
+	$(BIN)/python -m tests.readme $(ARGS)
+
 test-nginx: setup ## Two gateways behind a real nginx (needs nginx)
 	$(BIN)/python -m pytest tests/nginx $(ARGS)
 
@@ -124,7 +127,12 @@ bench: setup ## Measure the one-pass verdict on this machine
 	$(BIN)/foggate bench edge
 
 image: ## Build the container image
-	docker build -t foggate:dev .
+	docker build -t foggate:dev \
+	  $(if $(TORCH_INDEX),--build-arg TORCH_INDEX=$(TORCH_INDEX)) \
+	  --build-arg VERSION=$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' app/__init__.py) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) \
+	  --build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ) \
+	  --build-arg SOURCE=$$(git config --get remote.origin.url) .
 
 clean: ## Remove the environment and caches
 	rm -rf $(VENV) $(ASSETS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -79,16 +79,16 @@ def health(
         int | None, typer.Option(help="Take --config, --host and --port from the command line of this process (1 in a container).")
     ] = None,
 ) -> None:
-    """Ask the gateway on this machine whether it is ready. Exit code 1 if it is not; no proxy and no key are needed."""
+    """Ask the gateway on this machine whether it is ready; exit code 1 if it is not. For health checks: no proxy, no key."""
     from app.cli.given import Given
     from app.cli.health import health as probe
     from app.cli.health import options_of
 
     found = options_of(pid) if pid is not None else {}
     given = Given(
-        config=Path(found["config"]) if "config" in found else config,
-        host=found.get("host", host),
-        port=int(found["port"]) if found.get("port", "").isdecimal() else port,
+        config=config or (Path(found["config"]) if "config" in found else None),
+        host=host or found.get("host"),
+        port=int(found["port"]) if port is None and found.get("port", "").isdecimal() else port,
     )
     server = given.read().server
     console.print(probe(server.host, server.port, path="/health/live" if live else "/health/ready"))
@@ -242,37 +242,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     code = FAILED
     try:
-        cli(arguments, prog_name="foggate")
-    except BaseException as error:  # noqa: BLE001  # whatever it is decides on the exit code
-        if interrupts.ending() is None:
-            code = _said(error)
-    _end(code)
-
-
-def _said(error: BaseException) -> int:
-    """Say what is wrong; the exit code. Raises what is a bug, where there is no log yet."""
-    if isinstance(error, SystemExit):
-        return error.code if isinstance(error.code, int) else FAILED
-    if isinstance(error, FogGateError):
-        sys.stderr.writelines(f"foggate: {line}\n" for line in mask_text(error.message).splitlines())
-        return exit_code(error)
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"foggate: {where}{error.strerror or error}\n")
-        return FAILED
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED
-    if not logging.getLogger().handlers:
-        raise error
-    # One record in the form of all others, not a traceback of many lines among them.
-    logging.getLogger("foggate").error("a bug: the command ended with an unexpected error", exc_info=error)
-    return FAILED
-
-
-def _end(code: int) -> NoReturn:
-    # Whatever else went wrong on the way out was of no interest any more.
-    if (ended_by := interrupts.ending()) is not None:
-        interrupts.finish(ended_by)
+        code = _code_of(arguments)
+    finally:
+        # Whatever else went wrong on the way out was of no interest any more.
+        if (ended_by := interrupts.ending()) is not None:
+            interrupts.finish(ended_by)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -280,6 +254,29 @@ def _end(code: int) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = code or FAILED
     sys.exit(code)
+
+
+def _code_of(arguments: Sequence[str] | None) -> int:
+    """Run a command, and say in one sentence what went wrong."""
+    try:
+        cli(arguments, prog_name="foggate")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else FAILED
+    except FogGateError as error:
+        if interrupts.ending() is None:
+            sys.stderr.writelines(f"foggate: {line}\n" for line in mask_text(error.message).splitlines())
+        return exit_code(error)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"foggate: {where}{error.strerror or error}\n")
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception:
+        if not logging.getLogger().handlers:
+            raise
+        # One record in the form of all others, not a traceback of many lines among them.
+        logging.getLogger("foggate").exception("a bug: the command ended with an unexpected error")
+    return FAILED
 
 
 if __name__ == "__main__":

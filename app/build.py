@@ -1,11 +1,10 @@
 """Settings → the parts of a gateway, one function each. `Settings` stops here and in `main.py`."""
 
 import asyncio
-import contextlib
 import logging
 import math
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -155,17 +154,10 @@ def _named(cloud: CloudSettings) -> list[tuple[str, EndpointSettings]]:
     return sorted({"default": first, **cloud.endpoints}.items(), key=lambda pair: pair[1].priority)
 
 
-@contextlib.asynccontextmanager
-async def formats_found(cloud: CloudSettings, client: CloudClient | None, budget: Budget) -> AsyncIterator[None]:
-    """While this is open, the endpoints are asked which answer format they take, where that is configured; nobody waits for it."""
+def ask_formats(cloud: CloudSettings, client: CloudClient | None, budget: Budget) -> asyncio.Task[None] | None:
+    """Begin to ask the endpoints which answer format they take, where that is configured; nobody has to wait for it."""
     wanted = client is not None and cloud.answer_format == "auto" and cloud.answer_format_probe
-    asking = asyncio.create_task(find_formats(client, CallPurse(budget, ()))) if client is not None and wanted else None
-    try:
-        yield
-    finally:
-        if asking is not None:
-            asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
+    return asyncio.create_task(find_formats(client, CallPurse(budget, ()))) if client is not None and wanted else None
 
 
 def request_settings(cloud: CloudSettings) -> RequestSettings:
@@ -238,7 +230,7 @@ def _endpoint(name: str, endpoint: EndpointSettings, cloud: CloudSettings, metri
     key = endpoint.api_key.get_secret_value() if endpoint.api_key else None
     headers = merged(cloud.extra_headers, endpoint.extra_headers)
     wanted = AnswerFormat(cloud.answer_format) if cloud.answer_format != "auto" else AnswerFormat.TEXT
-    form = FormatChoice(wanted, name=name, how="not probed" if cloud.answer_format == "auto" else "setting")
+    form = FormatChoice(wanted, name=name, how="not_probed" if cloud.answer_format == "auto" else "setting")
     return Endpoint(name, str(endpoint.base_url), endpoint.model or cloud.model, breaker, key, headers, form=form)
 
 

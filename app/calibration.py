@@ -154,9 +154,10 @@ class Calibration(_Part):
         Raises:
             ConfigError: what differs, both values.
         """
-        if found := self.difference(
+        found = self.difference(
             edge_model=edge_model, fingerprint=fingerprint, prompt_version=prompt_version, prompt_fingerprint=prompt_fingerprint
-        ):
+        )
+        if found:
             what, calibrated, served = found
             raise ConfigError(
                 f"policy.calibration is for another {what}: it was made with {calibrated}, "
@@ -164,9 +165,12 @@ class Calibration(_Part):
             )
 
     def difference(
-        self, *, edge_model: str, fingerprint: str, prompt_version: str, prompt_fingerprint: str | None = None
+        self, *, edge_model: str, fingerprint: str, prompt_version: str, prompt_fingerprint: str | None
     ) -> tuple[str, str, str] | None:
-        """What another edge than the calibrated one differs in first, with the calibrated and the other value; None if in nothing."""
+        """What another edge than the calibrated one differs in first, with the calibrated and the other value; None if in nothing.
+
+        The arguments are those of `check`.
+        """
         model, adapter = split_name(edge_model)
         pairs = [
             ("edge model", self.edge_model, model),

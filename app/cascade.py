@@ -5,6 +5,7 @@ reasons confident / low_confidence / forced / edge_failed, a failure in `degrade
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from app.errors import (
     EdgeError,
 )
 from app.policy import Policy
+
+logger = logging.getLogger("foggate.cloud")
 
 # Kept back from the cloud's share of the deadline, so that a degraded answer still leaves in time.
 REPLY_RESERVE_S = 0.1
@@ -175,6 +178,10 @@ class Cascade:
             error: CloudError = CloudTimeout("the cloud did not answer within the deadline")
         except CloudError as failed:
             error = failed
+        except Exception:
+            # Whatever the cloud's side does wrong, there is an edge answer.
+            logger.exception("a bug: the cloud could not be asked")
+            error = CloudUnavailable("the cloud could not be asked")
         if not has_fallback or self.on_cloud_failure is OnCloudFailure.ERROR:
             raise error
         return None, DEGRADED_REASONS[type(error)]

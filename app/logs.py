@@ -41,8 +41,6 @@ def configure_logging(level: str, form: LogFormat = "auto", secrets: Collection[
         form: `json`, `text`, or `auto`: text where standard error is a terminal, else JSON.
         secrets: values that must not be shown, wherever they turn up (`app.masking.secrets_in`).
     """
-    # The longest first: one secret may be a part of another.
-    clean = _Clean(sorted(secrets, key=len, reverse=True))
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -58,23 +56,19 @@ def configure_logging(level: str, form: LogFormat = "auto", secrets: Collection[
     )
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
     handler = _Handler(sys.stderr)
-    handler.setLevel(level.upper())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.EventRenamer("message"),
-                clean,
+                _CLEAN,
                 _text_line if text else _json_line,
             ],
         )
     )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level.upper())
-    for noisy in _NOISY:
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger().handlers = [handler]
+    reconfigure(level, secrets)
     adopt_libraries()
     warnings.showwarning = _show_warning
     # Somebody else's hooks (a test runner's, a debugger's) stay.
@@ -82,6 +76,19 @@ def configure_logging(level: str, form: LogFormat = "auto", secrets: Collection[
         threading.excepthook = _thread_ended
     if sys.unraisablehook is sys.__unraisablehook__:
         sys.unraisablehook = _unraisable
+
+
+def reconfigure(level: str, secrets: Collection[str]) -> None:
+    """Change what is logged, from this level on (of noisy libraries from `warning` on), and what is masked in it."""
+    # The longest first: one secret may be a part of another.
+    _CLEAN.secrets = tuple(sorted(secrets, key=len, reverse=True))
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    for handler in root.handlers:
+        if isinstance(handler, _Handler):
+            handler.setLevel(level.upper())
+    for noisy in _NOISY:
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 
 def adopt_libraries() -> None:
@@ -117,8 +124,8 @@ class _Handler(logging.StreamHandler[TextIO]):
 class _Clean:
     """Masks secrets and bounds texts, in every value of a record."""
 
-    def __init__(self, secrets: Collection[str]) -> None:
-        self._secrets = secrets
+    def __init__(self) -> None:
+        self.secrets: tuple[str, ...] = ()
 
     def __call__(self, _: Any, __: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {key: value if key in _IDENTIFIERS else self._clean(value, key) for key, value in record.items()}
@@ -134,7 +141,11 @@ class _Clean:
         longest = _MAX_EXCEPTION if key in {"exception", "stack"} else _MAX_TEXT
         # Bounded before it is searched: what is left out is not shown, so it need not be masked.
         cut = len(text) - longest
-        return mask_text(text[:longest], self._secrets) + (f"… ({cut} more characters)" if cut > 0 else "")
+        return mask_text(text[:longest], self.secrets) + (f"… ({cut} more characters)" if cut > 0 else "")
+
+
+# One per process, as logging is.
+_CLEAN = _Clean()
 
 
 def _json_line(logger: Any, name: str, record: MutableMapping[str, Any]) -> str:

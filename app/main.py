@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 from fastapi import FastAPI
@@ -16,7 +16,7 @@ from app.api.documents import DocumentedApp, documents_router
 from app.api.errors import install_handlers
 from app.api.guard import guard
 from app.api.routes import REPLIES, answers_router, operations_router
-from app.api.state import GatewayState, Limits
+from app.api.state import Access, GatewayState, Limits
 from app.build import build_batcher, load_engine
 from app.calibration import Calibration
 from app.counts import Counts
@@ -26,10 +26,13 @@ from app.errors import FogGateError
 from app.metrics import Metrics
 from app.policies import load_calibration
 from app.prompt import PROMPT_VERSION
-from app.reload import Reloader, access_of, public_paths, show_routing
+from app.reload import Reloader, access_of
 from app.routing import Opened, build_cloud_side, build_routing
 from app.settings import ServerSettings, Settings
 from app.tracing import check_tracing
+
+if TYPE_CHECKING:
+    from app.edge.batcher import Batcher
 
 log = structlog.get_logger("foggate")
 
@@ -62,23 +65,22 @@ async def open_cascade(
     """
     counts = counts or Counts()
     # Before the model is loaded: a proxy that cannot be used is said at once.
-    side = build_cloud_side(settings, metrics, counts)
+    cloud = build_cloud_side(settings, metrics, counts)
+    batcher: Batcher | None = None
+    opened: Opened | None = None
+    warm = False
     try:
         batcher = build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
-    except BaseException:
-        await side.close()
-        raise
-    warm = False
-    opened: Opened | None = None
-    try:
-        opened = Opened(batcher, metrics, counts, build_routing(settings, named, batcher, side))
+        opened = Opened(batcher, metrics, counts, build_routing(settings, named, batcher, cloud))
         await batcher.warm_up(WARM_UP, WARM_UP_S)
         warm = True
+        opened.start()
         yield opened
     finally:
-        # Nobody's question is in a warm-up that was given up.
-        await batcher.close(wait=warm)
-        await (opened or side).close()
+        if batcher is not None:
+            # Nobody's question is in a warm-up that was given up.
+            await batcher.close(wait=warm)
+        await (opened.close() if opened is not None else cloud.close())
 
 
 async def in_daemon_thread(load: Callable[[Settings], Loaded], settings: Settings) -> Loaded:
@@ -114,7 +116,6 @@ def create_app(
     loader: EngineLoader = load_engine,
     on_ready: Callable[[str], None] = lambda _: None,
     on_fatal: Callable[[str], None] = lambda _: None,
-    on_reload: Callable[[Settings], None] = lambda _: None,
 ) -> FastAPI:
     """The ASGI application. Loading happens behind the lifespan's back: `/health/live` answers at once.
 
@@ -123,7 +124,6 @@ def create_app(
         loader: makes the engine; tests pass their own.
         on_ready: called with the edge model's name when the warm-up batch has been answered.
         on_fatal: called with one sentence when the model cannot be loaded.
-        on_reload: called with the settings in force after a reload (`app.state.reloader`).
     """
     metrics = Metrics()
     # Read before anything slow is done: a wrong path is said at once.
@@ -132,7 +132,7 @@ def create_app(
     counts = Counts(settings.limits.store)
     cloud_model = settings.cloud.model if settings.cloud.base_url else None
     state = GatewayState(metrics, _limits(settings), cloud_model, settings.tracing, access)
-    reloader = Reloader(settings, state, on_reload)
+    reloader = Reloader(settings, state)
     metrics.batch_queue_depth.set_function(lambda: len(state.turns))
 
     @contextlib.asynccontextmanager
@@ -150,7 +150,7 @@ def create_app(
             await _ended(running, at_once=state.cascade is None)
             await counts.close()
 
-    app = _application(settings, lifespan)
+    app = _application(settings, access, lifespan)
     app.state.gateway = state
     app.state.reloader = reloader
     app.include_router(answers_router(state))
@@ -173,10 +173,12 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _application(settings: Settings, lifespan: Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]) -> FastAPI:
+def _application(
+    settings: Settings, access: Access, lifespan: Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]
+) -> FastAPI:
     return DocumentedApp(
-        with_keys=settings.security.keys is not None,
-        public=public_paths(settings),
+        with_keys=access.ring is not None,
+        public=access.public,
         replies=REPLIES,
         title="FogGate",
         version=__version__,
@@ -203,7 +205,6 @@ async def _run(
         async with opening as opened:
             if state.draining:
                 return
-            opened.exchange(opened.routing)
             _open(state, opened, reloader.settings.server)
             on_ready(opened.batcher.model)
             reloader.is_open(opened)
@@ -227,16 +228,13 @@ async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:
 
 
 def _open(state: GatewayState, opened: Opened, server: ServerSettings) -> None:
-    """Let questions in, and the probes see the edge worker."""
+    """Let questions in."""
     cascade, batcher = opened.cascade, opened.batcher
     state.edge_model = batcher.model
     state.turns = batcher.turns
-    state.alive = lambda: (
-        batcher.alive and batcher.batch_age_s() <= server.live_stall_s and batcher.failed_in_a_row < server.live_failed_batches
-    )
-    state.failing = lambda: batcher.failed_in_a_row >= server.ready_failed_batches
-    state.stalled = lambda: batcher.stalled_s() > server.ready_stall_s
-    show_routing(state, opened.routing)
+    state.calibration = opened.routing.describe_calibration()
+    _watch(state, opened, server)
+    state.cascade = cascade
     state.metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
     log.info(
         "the gateway answers questions",
@@ -246,6 +244,25 @@ def _open(state: GatewayState, opened: Opened, server: ServerSettings) -> None:
         signal=cascade.policy.signal.value,
         calibrated=state.calibration is not None,
     )
+
+
+def _watch(state: GatewayState, opened: Opened, server: ServerSettings) -> None:
+    """Let the probes see the edge worker, `/v1/models` and `/metrics` the cloud that is in force."""
+    batcher = opened.batcher
+    state.alive = lambda: (
+        batcher.alive and batcher.batch_age_s() <= server.live_stall_s and batcher.failed_in_a_row < server.live_failed_batches
+    )
+    state.failing = lambda: batcher.failed_in_a_row >= server.ready_failed_batches
+    state.stalled = lambda: batcher.stalled_s() > server.ready_stall_s
+
+    async def show_budget() -> None:
+        state.metrics.show_budget((left.kind, left.per, left.left, left.amount) for left in await opened.budget.remaining())
+
+    state.before_scrape = show_budget
+    state.cloud_endpoints = lambda: [
+        {"name": one.name, "model": one.model, "answer_format": one.form.in_use.value, "answer_format_from": one.form.how}
+        for one in (opened.client.endpoints if opened.client else ())
+    ]
 
 
 def _telemetry(enabled: bool) -> TelemetryConfig:

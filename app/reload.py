@@ -16,16 +16,21 @@ from app.api.state import Access, GatewayState
 from app.errors import FogGateError
 from app.exposure import allowed_hosts, check_exposure
 from app.keys import KeyRing
-from app.policies import in_force as promise_holds
+from app.logs import reconfigure
+from app.masking import secrets_in
 from app.policies import load_calibration
-from app.routing import Opened, Routing
+from app.routing import Opened
 from app.settings import Settings
 
 log = structlog.get_logger("foggate")
 
 # Sections, and settings of the others, that a reload changes.
-SECTIONS = ("policy", "cloud", "prices", "log", "deadline_ms")
-SINGLE = {"security": ("keys", "insecure", "public_metrics", "public_docs", "allowed_hosts"), "server": ("drain_wait_s",)}
+SECTIONS = ("policy", "cloud", "prices", "deadline_ms")
+SINGLE = {
+    "security": ("keys", "insecure", "public_metrics", "public_docs", "allowed_hosts"),
+    "server": ("drain_wait_s",),
+    "log": ("level",),
+}
 
 
 def access_of(settings: Settings) -> Access:
@@ -34,32 +39,9 @@ def access_of(settings: Settings) -> Access:
     hosts = allowed_hosts(settings)
     return Access(
         ring=KeyRing(security.keys) if security.keys else None,
-        public=public_paths(settings),
+        public=frozenset({*PROBES, *([METRICS] if security.public_metrics else []), *(DOCS_PATHS if security.public_docs else [])}),
         hosts=None if hosts is None else frozenset(hosts),
     )
-
-
-def public_paths(settings: Settings) -> frozenset[str]:
-    """Paths that need no key."""
-    security = settings.security
-    return frozenset({*PROBES, *([METRICS] if security.public_metrics else []), *(DOCS_PATHS if security.public_docs else [])})
-
-
-def show_routing(state: GatewayState, routing: Routing) -> None:
-    """Let the routes answer with it, and `/v1/models` and `/metrics` say what it is."""
-    calibration, side = routing.calibration, routing.side
-    state.cascade = routing.cascade
-    state.calibration = calibration.summary() | {"in_force": promise_holds(calibration, routing.policy)} if calibration else None
-    state.cloud_model = routing.settings.cloud.model if routing.settings.cloud.base_url else None
-
-    async def show_budget() -> None:
-        state.metrics.show_budget((left.kind, left.per, left.left, left.amount) for left in await side.budget.remaining())
-
-    state.before_scrape = show_budget
-    state.cloud_endpoints = lambda: [
-        {"name": one.name, "model": one.model, "answer_format": one.form.in_use.value, "answer_format_from": one.form.how}
-        for one in (side.client.endpoints if side.client is not None else ())
-    ]
 
 
 def in_force(old: Settings, new: Settings) -> Settings:
@@ -91,16 +73,14 @@ class Reloader:
     Args:
         settings: those in force.
         state: what the routes see.
-        on_reload: called with the settings in force after a reload.
 
     Attributes:
         settings: those in force.
     """
 
-    def __init__(self, settings: Settings, state: GatewayState, on_reload: Callable[[Settings], None] = lambda _: None) -> None:
+    def __init__(self, settings: Settings, state: GatewayState) -> None:
         self.settings = settings
         self._state = state
-        self._on_reload = on_reload
         self._opened: Opened | None = None
         self._wanted: Callable[[], Settings] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -154,9 +134,12 @@ class Reloader:
         # Nothing below waits or fails, so that no request meets half of it.
         before, self.settings = self.settings, settings
         opened.exchange(routing)
-        self._state.access.take(access)
-        show_routing(self._state, routing)
-        self._on_reload(settings)
+        state = self._state
+        state.access.take(access)
+        state.cascade = routing.cascade
+        state.calibration = routing.describe_calibration()
+        state.cloud_model = settings.cloud.model if settings.cloud.base_url else None
+        reconfigure(settings.log.level, secrets_in(settings))
         log.info(
             "the configuration was reloaded",
             changed=changed(before, settings),

@@ -2,10 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
-from app.build import build_budget, build_cloud, build_shared_cloud, formats_found
+from app.build import ask_formats, build_budget, build_cloud, build_shared_cloud
 from app.calibration import Calibration
 from app.cascade import Cascade, OnCloudFailure
 from app.cloud.budget import Budget
@@ -13,8 +14,9 @@ from app.cloud.client import CloudClient
 from app.cloud.shared import SharedCloud
 from app.counts import Counts
 from app.edge.batcher import Batcher
+from app.errors import FogGateError
 from app.metrics import Metrics
-from app.policies import build_policy, calibration_of, routing_notes
+from app.policies import build_policy, calibration_of, in_force, routing_notes
 from app.policy import Policy
 from app.settings import Settings
 
@@ -51,35 +53,17 @@ class Taus:
 
 @dataclass(frozen=True, slots=True)
 class CloudSide:
-    """The cloud of one configuration with its budget; without a cloud the budget bounds nothing and the others are None."""
+    """The cloud of one configuration; `client` and `shared` are None where no endpoint is configured."""
 
-    client: CloudClient | None
-    cloud: SharedCloud | None
-    budget: Budget
     taus: Taus
+    budget: Budget
+    client: CloudClient | None
+    shared: SharedCloud | None
 
     async def close(self) -> None:
-        """Close its connections."""
-        if self.cloud is not None:
-            await self.cloud.close()
-
-
-def build_cloud_side(settings: Settings, metrics: Metrics, counts: Counts) -> CloudSide:
-    """Build it.
-
-    Args:
-        settings: what to build.
-        metrics: where the parts count.
-        counts: where the budget and the keys' cloud calls are counted.
-
-    Raises:
-        ConfigError: the budget needs prices, or a proxy cannot be used.
-    """
-    taus = Taus(metrics, settings.cloud.budget.lowered_tau)
-    budget = build_budget(settings, counts, on_change=taus.on_budget) or Budget((), counts)
-    client = build_cloud(settings, metrics)
-    cloud = build_shared_cloud(settings, client, metrics, budget) if client else None
-    return CloudSide(client, cloud, budget, taus)
+        """Close the connections."""
+        if self.shared is not None:
+            await self.shared.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,32 +72,48 @@ class Routing:
 
     settings: Settings
     calibration: Calibration | None
+    cloud: CloudSide
     policy: Policy
-    side: CloudSide
     cascade: Cascade
 
+    def describe_calibration(self) -> dict[str, Any] | None:
+        """What `/v1/models` says of the calibration, if one routes."""
+        if self.calibration is None:
+            return None
+        return self.calibration.summary() | {"in_force": in_force(self.calibration, self.policy)}
 
-def build_routing(settings: Settings, named: Calibration | None, batcher: Batcher, side: CloudSide) -> Routing:
+
+def build_cloud_side(settings: Settings, metrics: Metrics, counts: Counts) -> CloudSide:
+    """Build it. Raises ConfigError: the budget needs prices, or a proxy cannot be used."""
+    taus = Taus(metrics, settings.cloud.budget.lowered_tau)
+    budget = build_budget(settings, counts, on_change=taus.on_budget) or Budget((), counts)
+    client = build_cloud(settings, metrics)
+    return CloudSide(taus, budget, client, build_shared_cloud(settings, client, metrics, budget) if client else None)
+
+
+def build_routing(settings: Settings, named: Calibration | None, batcher: Batcher, cloud: CloudSide) -> Routing:
     """Build it for a loaded edge model.
 
     Args:
         settings: what to build.
         named: the calibration that the settings name.
         batcher: the edge.
-        side: the cloud of these settings.
+        cloud: of the same settings.
 
     Raises:
         ConfigError: the calibration is not for this edge model.
     """
     calibration = calibration_of(
-        settings, named, edge_model=batcher.model, fingerprint=batcher.fingerprint, prompt_fingerprint=batcher.prompt_fingerprint
+        settings,
+        named,
+        edge_model=batcher.model,
+        fingerprint=batcher.fingerprint,
+        prompt_fingerprint=batcher.prompt_fingerprint,
     )
-    for note in routing_notes(settings, calibration):
-        log.warning(note)
     policy = build_policy(settings, calibration)
     on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
-    cascade = Cascade(batcher, side.cloud, policy, on_failure, settings.deadline_ms / 1000, side.budget)
-    return Routing(settings, calibration, policy, side, cascade)
+    cascade = Cascade(batcher, cloud.shared, policy, on_failure, settings.deadline_ms / 1000, cloud.budget)
+    return Routing(settings, calibration, cloud, policy, cascade)
 
 
 def _cloud_settings(settings: Settings) -> tuple[object, ...]:
@@ -133,8 +133,8 @@ class Opened:
     metrics: Metrics
     counts: Counts
     routing: Routing
-    _retired: set[SharedCloud] = field(default_factory=set)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _retired: list[CloudSide] = field(default_factory=list)
+    _closing: set[asyncio.Task[None]] = field(default_factory=set)
     _asking: asyncio.Task[None] | None = None
 
     @property
@@ -142,59 +142,72 @@ class Opened:
         """The cascade in force."""
         return self.routing.cascade
 
-    async def prepare(self, settings: Settings, named: Calibration | None) -> Routing:
-        """What these settings would put in force; nothing changes yet.
+    @property
+    def calibration(self) -> Calibration | None:
+        """The calibration that routes, if one does."""
+        return self.routing.calibration
 
-        A cloud of which nothing changed is kept, with its breakers and its cached answers. Raises ConfigError.
+    @property
+    def client(self) -> CloudClient | None:
+        """The cloud's endpoints, if there are any."""
+        return self.routing.cloud.client
+
+    @property
+    def budget(self) -> Budget:
+        """The cloud's budget in force."""
+        return self.routing.cloud.budget
+
+    async def prepare(self, settings: Settings, named: Calibration | None) -> Routing:
+        """What these settings would put in force; nothing changes yet. The cloud is kept, with its breakers and its cached answers,
+        where nothing of it changed. Raises ConfigError.
         """
-        side = self.routing.side
-        if _cloud_settings(self.routing.settings) == _cloud_settings(settings):
-            return build_routing(settings, named, self.batcher, side)
-        side = build_cloud_side(settings, self.metrics, self.counts)
+        same = _cloud_settings(self.routing.settings) == _cloud_settings(settings)
+        cloud = self.routing.cloud if same else build_cloud_side(settings, self.metrics, self.counts)
         try:
-            return build_routing(settings, named, self.batcher, side)
-        except BaseException:
-            await side.close()
+            return build_routing(settings, named, self.batcher, cloud)
+        except FogGateError:
+            if not same:
+                await cloud.close()
             raise
 
-    def exchange(self, routing: Routing) -> None:
-        """Put a prepared routing in force, and ask its cloud for answer formats, where that is configured.
+    def start(self) -> None:
+        """Show the routing in force, and ask its cloud what it takes."""
+        self._take_effect()
+        self._ask_formats()
 
-        Questions under way keep the cloud that they began with until they are answered.
-        """
+    def exchange(self, routing: Routing) -> None:
+        """Put a prepared routing in force. Questions under way keep the cloud that they began with until they are answered."""
         before, self.routing = self.routing, routing
-        taus = routing.side.taus
-        taus.policy = routing.policy
-        taus.show()
-        old = before.side.cloud
-        if old is not None and old is not routing.side.cloud:
-            self._retired.add(old)
-            self._keep(asyncio.create_task(self._retire(old, before.settings.deadline_ms / 1000 + _RETIRE_S)))
-        if self._asking is None or before.side is not routing.side:
-            if self._asking is not None:
-                self._asking.cancel()
-            self._asking = asyncio.create_task(self._find_formats(routing))
-            self._keep(self._asking)
+        self._take_effect()
+        if before.cloud is not routing.cloud:
+            self._ask_formats()
+            self._retired.append(before.cloud)
+            task = asyncio.create_task(self._retire(before.cloud, before.settings.deadline_ms / 1000 + _RETIRE_S))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         """Close the cloud in force, and those that were exchanged."""
-        tasks = tuple(self._tasks)
+        tasks = [*self._closing, *([self._asking] if self._asking else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for cloud in self._retired:
+        for cloud in (*self._retired, self.routing.cloud):
             await cloud.close()
-        await self.routing.side.close()
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _take_effect(self) -> None:
+        routing = self.routing
+        for note in routing_notes(routing.settings, routing.calibration):
+            log.warning(note)
+        routing.cloud.taus.policy = routing.policy
+        routing.cloud.taus.show()
 
-    async def _find_formats(self, routing: Routing) -> None:
-        async with formats_found(routing.settings.cloud, routing.side.client, routing.side.budget):
-            await asyncio.Event().wait()
+    def _ask_formats(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+        self._asking = ask_formats(self.routing.settings.cloud, self.client, self.budget)
 
-    async def _retire(self, cloud: SharedCloud, after_s: float) -> None:
+    async def _retire(self, cloud: CloudSide, after_s: float) -> None:
         await asyncio.sleep(after_s)
-        self._retired.discard(cloud)
+        self._retired.remove(cloud)
         await cloud.close()

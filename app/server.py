@@ -128,7 +128,6 @@ async def serve(
     on_ready: Callable[[str], None],
     loader: EngineLoader = load_engine,
     read_settings: Callable[[], Settings] | None = None,
-    on_reload: Callable[[Settings], None] = lambda _: None,
     terminal: Terminal | None = None,
 ) -> int:
     """Run the gateway until a signal ends it.
@@ -145,7 +144,6 @@ async def serve(
         on_ready: called with the edge model's name when the warm-up batch has been answered.
         loader: makes the engine.
         read_settings: reads the configuration again; without it SIGHUP changes nothing.
-        on_reload: called with the settings in force after a reload.
         terminal: what this process was started from; by default looked at now.
 
     Returns the exit code: 0, 130 after SIGINT, 129 after the terminal was closed.
@@ -165,7 +163,7 @@ async def serve(
         gc.freeze()
         on_ready(model)
 
-    app = create_app(settings, loader=loader, on_ready=on_warm, on_fatal=on_fatal, on_reload=on_reload)
+    app = create_app(settings, loader=loader, on_ready=on_warm, on_fatal=on_fatal)
     server = _Server(_config(app, settings), app)
     signals = _Signals(server, app, terminal or Terminal(), read_settings)
     with interrupts.handled_by({signal.SIGTERM: signals.drain, signal.SIGINT: signals.interrupt, signal.SIGHUP: signals.hang_up}):

@@ -1,6 +1,6 @@
 """A mixed load for a long time: does anything grow? `make soak` (5 minutes; SOAK_SECONDS=1800 for half an hour).
 
-Edge and cloud questions, batches, bad bodies, and callers who hang up, against a gateway with a waiting engine and a stand-in
+Edge and cloud questions, batches, bad bodies, and callers who hang up, against a gateway with a waiting engine and a mock
 cloud with every fault. Memory after the warm-up must be that of the middle and the end within five percent, and sockets and
 tasks must not grow. Loopback only.
 """

@@ -17,18 +17,12 @@ from app.counts import Counts
 KNOWN = (*PROBES, METRICS, ANSWER, ANSWERS, MODELS, DOCS, OPENAPI)
 
 
-def guard(
-    app: FastAPI,
-    state: GatewayState,
-    counts: Counts,
-    *,
-    origins: Collection[str],
-) -> None:
+def guard(app: FastAPI, state: GatewayState, counts: Counts, *, origins: Collection[str]) -> None:
     """Add the middleware; the last one added runs first.
 
     Args:
         app: the application.
-        state: the gateway.
+        state: the gateway; its `access` says who may ask, now and after a reload.
         counts: where rates are counted.
         origins: of web pages on other hosts whose scripts may read replies.
     """

@@ -68,7 +68,7 @@ class GatewayState:
     limits: Limits
     cloud_model: str | None
     tracing: TracingSettings
-    access: Access = field(default_factory=lambda: Access(None, frozenset(), None))
+    access: Access
     turns: RoundRobin = field(default_factory=RoundRobin)
     calibration: Mapping[str, Any] | None = None
     cascade: Cascade | None = None

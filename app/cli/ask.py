@@ -26,6 +26,7 @@ _WHY_NOT = {
     Reason.CLOUD_TIMEOUT: "the cloud did not answer in time",
     Reason.CLOUD_UNAVAILABLE: "the cloud cannot be reached or fails",
     Reason.CLOUD_REJECTED: "the cloud refused the request",
+    Reason.CLOUD_MISCONFIGURED: "our side of the cloud's configuration is wrong, such as its key or a certificate (foggate cloud check)",
     Reason.CLOUD_UNPARSABLE: "the cloud's reply names no option",
     Reason.CIRCUIT_OPEN: "the cloud failed too often and is left alone for a moment",
     Reason.BUDGET_EXHAUSTED: "the budget for the cloud is spent",

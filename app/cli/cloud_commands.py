@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.cli.options import AsJson, ConfigFile, print_json
+from app.cli.output import stdout_console
 from app.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def cloud_check(
         print_json({"endpoints": [{**asdict(one), "works": one.works, "problems": one.problems} for one in found]})
     else:
         for one in found:
-            _show(one, Console(highlight=False))
+            _show(one, stdout_console())
     if not all(one.works for one in found):
         raise typer.Exit(1)
 

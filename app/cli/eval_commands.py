@@ -71,7 +71,7 @@ def eval_report(
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """What routing buys at a tau, with intervals, and how good each signal is. Needs no model, and of the cloud what the records hold."""
+    """What routing buys at a tau. With intervals, and how good each signal is; needs no model, and no cloud for the edge's part."""
     from app.cli.evaluate import run_report
     from app.configuration import load_settings
 

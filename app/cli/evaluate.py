@@ -15,6 +15,7 @@ from app.build import build_batcher, build_cloud, build_engine, cloud_models, lo
 from app.calibration import Calibration, Target, read_calibration, write_calibration
 from app.cli.bars import bars, loading, working
 from app.cli.data import Questions
+from app.cli.exit_codes import FAILED
 from app.cli.hardware import describe_hardware
 from app.cli.output import print_markdown, stdout_console
 from app.domain import Signal
@@ -77,7 +78,7 @@ def run_collect(
     else:
         _show(done, pace, engine_s, plan, hardware)
     if done.incomplete:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _show(done: Collected, pace: Mapping[str, float | None], engine_s: float, plan: "_Plan", hardware: str) -> None:

@@ -50,10 +50,10 @@ def run_gateway(given: Given, console: Console, *, demo: bool) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises ConfigError; SystemExit unless the end was an ordinary one."""
     terminal = Terminal()
     interrupts.hold(signal.SIGHUP)
-    settings = given.read()
     # Bars of downloads are no lines of a log; the hub's library reads this when it is imported.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    begin_log(settings)
+    settings = given.read()
+    configure_logging(settings.log.level, settings.log.format, secrets_in(settings))
     for name in unknown_variables(os.environ):
         log.warning("this environment variable is no setting of the gateway", variable=name)
     check_exposure(settings)
@@ -75,15 +75,10 @@ def run_gateway(given: Given, console: Console, *, demo: bool) -> None:
         if base_url is not None:
             settings = with_cloud(settings, base_url)
         console.print(f"Loading the edge model {escape(settings.edge.model)} … (Ctrl-C ends)")
-        code = asyncio.run(serve(settings, *listeners, on_ready=banner, read_settings=read, on_reload=begin_log, terminal=terminal))
+        code = asyncio.run(serve(settings, *listeners, on_ready=banner, read_settings=read, terminal=terminal))
     if code or not ready:
         # A thread may still be loading the model.
         interrupts.finish(code)
-
-
-def begin_log(settings: Settings) -> None:
-    """Log as these settings say, with their secrets masked."""
-    configure_logging(settings.log.level, settings.log.format, secrets_in(settings))
 
 
 def with_cloud(settings: Settings, base_url: str) -> Settings:

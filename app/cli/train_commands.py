@@ -111,7 +111,7 @@ def bench_label(
     samples: Annotated[int, typer.Option(min=1, help="Generations per question.")] = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Labelling by one forward pass against real generations of the same questions, in one run."""
+    """Measure labelling by one pass. Against real generations of the same questions, in one run."""
     from app.cli.bench import said
     from app.cli.bench_label import bench_label as measure
     from app.configuration import load_settings

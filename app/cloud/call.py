@@ -22,14 +22,16 @@ class AttemptFailed(Exception):
         here: whether the same endpoint may be asked again; otherwise only another one.
         at_once: whether the same endpoint is to be asked again before any other, because the request will be another one.
         retry_after_s: what the endpoint asked for.
+        status: of the reply, if one began.
     """
 
-    def __init__(self, failure: Failure, *, retry_after_s: float | None = None, at_once: bool = False) -> None:
+    def __init__(self, failure: Failure, *, status: int | None = None, retry_after_s: float | None = None, at_once: bool = False) -> None:
         super().__init__(failure.error.message)
         self.error = failure.error
         self.outcome = failure.outcome
         self.here = failure.same_endpoint
         self.at_once = at_once
+        self.status = status
         self.retry_after_s = retry_after_s
 
 
@@ -81,7 +83,7 @@ class Attempt:
     def failed(self, failure: Failure, *, at_once: bool = False) -> AttemptFailed:
         """Note how it ended; returns what to raise."""
         self.outcome, self.healthy, self.error = failure.outcome, failure.healthy, failure.error
-        return AttemptFailed(failure, retry_after_s=self.retry_after_s, at_once=at_once)
+        return AttemptFailed(failure, status=self.status, retry_after_s=self.retry_after_s, at_once=at_once)
 
 
 @dataclass(frozen=True, slots=True)

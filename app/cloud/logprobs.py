@@ -20,8 +20,7 @@ _CLAIM = re.compile(r"final\s+answer", re.IGNORECASE)
 # What stands before a letter that is named, and not a word of the reply: `Answer: B`, and not `Vitamin B`.
 _NAMES = re.compile(r"(?:\b(?:answer|option|choice|жауап|ответ)\b(?:\s+is\b)?(?:\s+option\b)?|\\boxed)[\s(\[{*\"'`:.=–—-]*$", re.IGNORECASE)
 _MAX_BEFORE = 64
-# An alternative and the token itself.
-_ALONE = 2
+_LISTED = 2
 
 
 def answer_probabilities(payload: Any, question: Question, answer: str) -> dict[str, float] | None:
@@ -39,23 +38,26 @@ def answer_probabilities(payload: Any, question: Question, answer: str) -> dict[
     if at is None:
         return None
     listed = tokens[at].get("top_logprobs")
-    alternatives = [*listed, tokens[at]] if isinstance(listed, list) else [tokens[at]]
-    # Its own token is among the alternatives, as a rule: each text counts once.
+    # One alternative alone would be no more than the answer itself.
+    if not isinstance(listed, list) or len(listed) < _LISTED:
+        return None
     by_text: dict[str, float] = {}
-    for alternative in alternatives:
+    for alternative in (*listed, tokens[at]):
         if not isinstance(alternative, Mapping) or not isinstance(text := alternative.get("token"), str):
             return None
-        if (letter := text.strip(_AROUND)) in question.letters and len(letter) == 1:
-            if (logprob := _logprob(alternative)) is None:
-                return None
+        letter = text.strip(_AROUND)
+        if len(letter) != 1 or letter not in question.letters:
+            continue
+        if (logprob := _logprob(alternative)) is None:
+            return None
+        # The answer's own token is one of the alternatives, as a rule, if written a little differently: it counts once.
+        if alternative is not tokens[at] or (text not in by_text and math.exp(logprob) not in by_text.values()):
             by_text[text] = math.exp(logprob)
-    masses = {letter: math.fsum(p for text, p in by_text.items() if text.strip(_AROUND) == letter) for letter in question.letters}
-    listed_letters = {text.strip(_AROUND) for text in by_text}
+    masses: dict[str, float] = {}
+    for text, p in by_text.items():
+        masses[text.strip(_AROUND)] = masses.get(text.strip(_AROUND), 0.0) + p
     total = math.fsum(masses.values())
-    # One letter alone, with probability 1, would be no more than the answer itself.
-    if total <= 0 or not isinstance(listed, list) or len(alternatives) <= _ALONE:
-        return None
-    return {letter: mass / total for letter, mass in masses.items() if letter in listed_letters}
+    return {letter: masses[letter] / total for letter in sorted(masses)} if total > 0 else None
 
 
 def _tokens(payload: Any) -> list[Mapping[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 from app.cloud.call import AttemptFailed, Purse
 from app.cloud.client import CloudClient, Probe
 from app.cloud.endpoint import Endpoint
+from app.cloud.failures import may_be_about_the_format
 from app.cloud.formats import AnswerFormat, constrained_letter
 from app.errors import BudgetExhausted, CloudMisconfigured, CloudRejected
 
@@ -48,10 +49,10 @@ async def _find(
     for wait_s in (*waits_s, None):
         try:
             endpoint.form.found(await _taken(client, endpoint, purse))
-        except CloudMisconfigured:
-            # The log says what is wrong; that does not mend itself.
-            return
-        except (AttemptFailed, BudgetExhausted):
+        except (AttemptFailed, BudgetExhausted) as failed:
+            if isinstance(failed, AttemptFailed) and isinstance(failed.error, (CloudMisconfigured, CloudRejected)):
+                # The log says what is wrong; that does not mend itself.
+                return
             if wait_s is not None:
                 await sleep(wait_s)
                 continue
@@ -65,8 +66,7 @@ async def _taken(client: CloudClient, endpoint: Endpoint, purse: Purse) -> Answe
     """The narrowest form that the endpoint keeps to.
 
     Raises:
-        CloudMisconfigured: it refuses the key, or cannot be reached because of a fault of ours.
-        AttemptFailed: it did not answer.
+        AttemptFailed: it did not answer, or refuses the request for another reason than its form.
         BudgetExhausted: there is nothing left to pay for the question.
     """
     for form in (AnswerFormat.CHOICE, AnswerFormat.JSON_SCHEMA):
@@ -78,8 +78,6 @@ async def _taken(client: CloudClient, endpoint: Endpoint, purse: Purse) -> Answe
             if await client.probe(endpoint, Probe(_SAY, form, _LETTERS, keeps), purse):
                 return form
         except AttemptFailed as failed:
-            if isinstance(failed.error, CloudMisconfigured):
-                raise failed.error from None
-            if not isinstance(failed.error, CloudRejected):
+            if not may_be_about_the_format(failed.status):
                 raise
     return AnswerFormat.TEXT

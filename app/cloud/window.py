@@ -3,8 +3,43 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 _SLOTS = 10
+
+Value = TypeVar("Value")
+
+
+class _Slots(Generic[Value]):
+    """One value for each tenth of the last seconds in which there was one.
+
+    Args:
+        seconds: how far back it looks.
+        join: makes one value of two of the same slot.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, seconds: float, join: Callable[[Value, Value], Value], clock: Callable[[], float]) -> None:
+        self._step = seconds / _SLOTS
+        self._join = join
+        self._clock = clock
+        self._slots: deque[tuple[int, Value]] = deque(maxlen=_SLOTS)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def add(self, value: Value) -> None:
+        now = int(self._clock() / self._step)
+        if self._slots and self._slots[-1][0] == now:
+            value = self._join(self._slots.pop()[1], value)
+        self._slots.append((now, value))
+
+    def values(self) -> list[Value]:
+        oldest = int(self._clock() / self._step) - _SLOTS
+        return [value for at, value in self._slots if at > oldest]
+
+    def clear(self) -> None:
+        self._slots.clear()
 
 
 class Window:
@@ -16,21 +51,15 @@ class Window:
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._step = seconds / _SLOTS
-        self._clock = clock
-        self._slots: deque[tuple[int, Counter[str]]] = deque(maxlen=_SLOTS)
+        self._slots: _Slots[Counter[str]] = _Slots(seconds, lambda one, other: one + other, clock)
 
     def add(self, what: str) -> None:
         """Count one."""
-        now = int(self._clock() / self._step)
-        if not self._slots or self._slots[-1][0] != now:
-            self._slots.append((now, Counter()))
-        self._slots[-1][1][what] += 1
+        self._slots.add(Counter((what,)))
 
     def count(self, what: str) -> int:
         """How many in the window."""
-        oldest = int(self._clock() / self._step) - _SLOTS
-        return sum(counts[what] for at, counts in self._slots if at > oldest)
+        return sum(counts[what] for counts in self._slots.values())
 
     def clear(self) -> None:
         """Forget everything."""
@@ -46,18 +75,12 @@ class Peak:
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._step = seconds / _SLOTS
-        self._clock = clock
-        self._slots: deque[tuple[int, float]] = deque(maxlen=_SLOTS)
+        self._slots: _Slots[float] = _Slots(seconds, max, clock)
 
     def add(self, value: float) -> None:
         """See one."""
-        now = int(self._clock() / self._step)
-        if self._slots and self._slots[-1][0] == now:
-            value = max(value, self._slots.pop()[1])
-        self._slots.append((now, value))
+        self._slots.add(value)
 
     def most(self) -> float | None:
         """The largest in the window; None if there is none."""
-        oldest = int(self._clock() / self._step) - _SLOTS
-        return max((value for at, value in self._slots if at > oldest), default=None)
+        return max(self._slots.values(), default=None)

@@ -150,13 +150,16 @@ class Batcher:
         """
         # Asked before the tokenizer works, and again under the lock: refusing must be cheap exactly when it is frequent.
         self._admit(deadline, yields=yields)
-        try:
-            with self._queue.joining(yields=yields):
-                self.turns.next()
+        with self._queue.joining(yields=yields):
+            # There may be room for one more.
+            self.turns.next()
+            try:
                 # A long text takes the tokenizer a tenth of a second.
                 prompt = await in_text_thread(prepared, self._engine, question)
-        finally:
-            self.turns.next()
+            except BaseException:
+                # Called when this one is out of the way.
+                self._loop.call_soon(self.turns.next)
+                raise
         reply = await self._reply(prompt, deadline, yields=yields)
         edge_spans(reply)
         return reply
@@ -176,7 +179,10 @@ class Batcher:
     async def _reply(self, prompt: Prompt, deadline: Deadline, *, is_warm_up: bool = False, yields: bool = False) -> EdgeReply:
         waiting = Waiting(prompt, self._loop.create_future(), self._clock(), is_warm_up, yields)
         with self._changed:
-            self._admit(deadline, yields=yields, tokens=prompt.computed)
+            if yields:
+                self._check_open()
+            else:
+                self._admit(deadline, yields=False)
             self._queue.add(waiting)
             self._metrics.edge_queue_depth.set(len(self._queue))
             self._changed.notify()
@@ -187,14 +193,17 @@ class Batcher:
             if waiting.reply.cancelled():
                 self._forget(waiting)
 
-    def _admit(self, deadline: Deadline, *, yields: bool, tokens: int = 0) -> None:
+    def _admit(self, deadline: Deadline, *, yields: bool) -> None:
+        self._check_open()
+        with self._changed:
+            self._queue.admit(deadline.at - self._clock(), self._pace.seconds_per_token, yields=yields)
+
+    def _check_open(self) -> None:
         if self._closed:
             raise Draining("the gateway is shutting down", retry_after_s=1)
         if self._ended:
             # Nobody would ever take it out of the queue.
             raise EdgeError("the edge model's worker has ended", retry_after_s=1)
-        with self._changed:
-            self._queue.admit(deadline.at - self._clock(), self._pace.seconds_per_token, yields=yields, tokens=tokens)
 
     def _forget(self, waiting: Waiting) -> None:
         with self._changed:

@@ -50,6 +50,8 @@ class WaitingQueue:
         self._tokens_ahead = self._tokens_behind = 0
         # Questions whose text is being tokenised, and those among them that yield: they count as waiting.
         self._joining = self._joining_behind = 0
+        # What those are taken for: the mean of the last batch.
+        self._tokens_each = 0.0
         self.running_tokens = 0
 
     def __len__(self) -> int:
@@ -64,32 +66,34 @@ class WaitingQueue:
         """When the one that has waited longest came; None when nothing waits."""
         return min((next(iter(line)).since for line in (self._ahead, self._behind) if line), default=None)
 
-    def admit(self, left_s: float, seconds_per_token: float, *, yields: bool, tokens: int = 0) -> None:
+    def admit(self, left_s: float, seconds_per_token: float, *, yields: bool) -> None:
         """Refuse a question for which there is no place.
+
+        One that yields must be asked for once only, before it is `joining`: refused any later, it would come again at once.
 
         Args:
             left_s: seconds until its deadline.
             seconds_per_token: the pace of the edge model, per prompt token.
             yields: whether it stands behind all others.
-            tokens: its own, where they are known.
 
         Raises:
             Overloaded: the queue is full, or so long that the deadline would pass in it.
         """
-        before = len(self) if yields else len(self._ahead)
-        tokens_before = self.running_tokens + self._tokens_ahead + (self._tokens_behind if yields else 0)
-        wait = tokens_before * seconds_per_token
         if yields:
-            # No more than are answered within half of the deadline: the other half is the cloud's, and that of questions
-            # which come in between.
-            full = before + self._joining >= min(self._max_batch_size, self._max_size)
-            too_long = 2 * (tokens_before + tokens) * seconds_per_token > left_s
+            before = len(self) + self._joining
+            tokens = self.running_tokens + self._tokens_ahead + self._tokens_behind + self._joining * self._tokens_each
+            full = before >= min(self._max_batch_size, self._max_size)
+            # No more than are answered within half of the deadline: the other half is the cloud's, and that of questions which
+            # come in between.
+            too_long = 2 * (tokens + self._tokens_each) * seconds_per_token > left_s
         else:
+            before = len(self._ahead)
+            tokens = self.running_tokens + self._tokens_ahead
             full = before + self._joining - self._joining_behind >= self._max_size
-            too_long = wait > left_s
+            too_long = tokens * seconds_per_token > left_s
         # An empty queue always admits: a pessimistic estimate must be able to correct itself.
         if full or (before and too_long):
-            raise Overloaded("the edge queue is full", retry_after_s=max(1.0, wait))
+            raise Overloaded("the edge queue is full", retry_after_s=max(1.0, tokens * seconds_per_token))
 
     @contextlib.contextmanager
     def joining(self, *, yields: bool) -> Iterator[None]:
@@ -139,6 +143,8 @@ class WaitingQueue:
         for taken in batch:
             self.discard(taken)
         self.running_tokens = sum(taken.prompt.computed for taken in batch)
+        if batch:
+            self._tokens_each = self.running_tokens / len(batch)
         return batch
 
     def take_all(self) -> list[Waiting]:

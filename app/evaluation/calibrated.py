@@ -26,7 +26,7 @@ def check_records(calibration: Calibration, records: Sequence[Record], path: str
         edge_model=str(first["edge_model"]),
         fingerprint=str(fingerprint),
         prompt_version=str(first["prompt_version"]),
-        prompt_fingerprint=next((found for record in records if (found := record.get("prompt_fingerprint"))), None),
+        prompt_fingerprint=next((str(rendered) for record in records if (rendered := record.get("prompt_fingerprint"))), None),
     )
     if found:
         what, calibrated, recorded = found

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.errors import ConfigError
 from app.evaluation import statistics as st
-from app.evaluation.report_rows import lift_of
+from app.evaluation.routing import lift_of
 from app.files import read_text
 
 OUTCOMES = "outcomes.jsonl"

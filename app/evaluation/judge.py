@@ -8,8 +8,8 @@ import numpy as np
 from app.calibration import Achieved, Target
 from app.domain import Signal
 from app.evaluation import statistics as st
-from app.evaluation.report_rows import routing_row
 from app.evaluation.risk import share_interval
+from app.evaluation.routing import routing_row
 from app.evaluation.table import Table
 
 

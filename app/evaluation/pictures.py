@@ -36,7 +36,9 @@ Report = Mapping[str, Any]
 @contextlib.contextmanager
 def drawing() -> Iterator[None]:
     """Draw with matplotlib's own defaults, whatever a `matplotlibrc` of the current folder or of the user says."""
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # A script that matplotlib's own font lacks is boxes in the PNG and text in the SVG.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         mpl.rcdefaults()
         # Text stays text in an SVG, and the same records draw the same file: no random ids, no date.
         mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "foggate"})
@@ -62,9 +64,7 @@ def draw_all(table: Table, report: Report, out: Path) -> list[Path]:
         "buckets": lambda: _buckets(report),
     }
     files = []
-    with drawing(), warnings.catch_warnings():
-        # A script that matplotlib's own font lacks is boxes in the PNG and text in the SVG.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+    with drawing():
         for name, draw in pictures.items():
             if draw is not None:
                 files += save(draw(), out / name)

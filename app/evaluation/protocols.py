@@ -6,7 +6,7 @@ import numpy as np
 
 from app.domain import Signal
 from app.evaluation import statistics as st
-from app.evaluation.report_rows import chance, routing_row, unrouted_row
+from app.evaluation.routing import chance, routing_row, unrouted_row
 from app.evaluation.table import Table
 
 

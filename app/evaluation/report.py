@@ -21,7 +21,7 @@ from app.evaluation.order import flip_rates
 from app.evaluation.protocols import protocols
 from app.evaluation.recommend import WITHOUT_CLOUD, recommend
 from app.evaluation.records import Record
-from app.evaluation.report_rows import Row, chance, edge_row, macro_row, routing_row, unrouted_row
+from app.evaluation.routing import Row, chance, edge_row, macro_row, routing_row, unrouted_row
 from app.evaluation.signals import buckets, expected_against_verbalized, option_counts, routing_quality, signal_quality
 from app.evaluation.table import SIGNALS, UNPARSABLE, Table, to_table
 from app.policy import Policy

@@ -30,7 +30,7 @@ UNSURE = {"question": "Who knows", "options": ["a", "b", "c"]}
 
 @contextlib.asynccontextmanager
 async def gateway(engine=None, *, ready=True, faults=None, cloud=True, latency_ms=0.0, **settings):
-    """A gateway with a stand-in cloud (`cloud`: its settings, or False for none); yields an HTTP client and the engine."""
+    """A gateway with a mock cloud (`cloud`: its settings, or False for none); yields an HTTP client and the engine."""
     engine = engine or FakeEngine()
     async with contextlib.AsyncExitStack() as stack:
         url = (

@@ -269,3 +269,43 @@ async def test_faults_are_deterministic_by_seed():
 async def test_the_stand_in_refuses_what_is_no_request(body):
     async with serving(demo()) as url, httpx2.AsyncClient() as http_client:
         assert (await http_client.post(url + "/v1/chat/completions", content=body)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("Cusco", "Lima", "Quito", "Arequipa"),
+        ("Yes", "No"),
+        ("this", "one", "is", "not", "among", "them"),
+        ("This mock cloud", "the questions", "its bank", "only"),
+        ("mock", "cloud", "bank", "knows"),
+        ("Not among them", "Only", "This one", "None of them"),
+        ("a", "b"),
+        ("A", "I"),
+        ("B", "A"),
+        tuple(f"option {n}" for n in range(26)),
+        ("This mock cloud knows the questions of its bank only", "and this one is not among them."),
+    ],
+)
+async def test_what_the_mock_cloud_says_of_an_unknown_question_names_no_option(options):
+    async with serving(demo()) as url:
+        cloud = client(url, max_attempts=1)
+        try:
+            with pytest.raises(CloudUnparsable):
+                await cloud.answer(Question("Which of these is it?", options), Deadline.after(5))
+        finally:
+            await cloud.close()
+        assert (await stats(url))["unknown"] == 1
+
+
+async def test_many_unknown_questions_do_not_make_the_mock_cloud_look_broken():
+    """A sentence without a letter is a reply: known questions are answered correctly after any number of unknown ones."""
+    async with serving(demo()) as url:
+        cloud = client(url, max_attempts=1)
+        try:
+            for number in range(15):
+                with pytest.raises(CloudUnparsable):
+                    await cloud.answer(Question(f"Unknown {number}?", ("x", "y")), Deadline.after(5))
+            assert (await cloud.answer(QUESTION, Deadline.after(5))).answer == ROWS[0]["answer"]
+        finally:
+            await cloud.close()

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from app.domain import Question, Signal
-from app.errors import CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
+from app.errors import CloudMisconfigured, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
 from app.evaluation.collect import EdgeIdentity, collect
 from app.evaluation.dataset import Item
 from app.evaluation.failures import Failures
@@ -105,7 +105,7 @@ async def test_nobody_listens(tmp_path):
 async def test_a_host_that_does_not_exist(tmp_path):
     done = await run(tmp_path / "r.jsonl", cloud_client("http://no-such-host.invalid", max_attempts=1))
     assert done.stopped
-    assert done.cloud_asked <= 20 + 4
+    assert 5 <= done.cloud_asked <= 5 + 4
 
 
 @pytest.mark.parametrize(("status", "body"), [(429, {"error": {"code": "insufficient_quota"}}), (503, HTML), (500, b"")])
@@ -168,6 +168,9 @@ def test_what_ends_a_run_by_hand():
     for errors, stops in (
         ([refused] * 4, False),
         ([refused] * 5, True),
+        ([CloudMisconfigured("the certificate of the cloud is not accepted (self-signed certificate)")] * 5, True),
+        ([CloudRejected("the cloud refused the request with status 400")] * 19, False),
+        ([CloudRejected("the cloud refused the request with status 400")] * 20, True),
         ([refused, busy, slow] * 4 + [refused], True),
         ([refused] * 4 + [CloudUnparsable("the cloud's reply names no single offered option")] + [refused] * 4, False),
         ([busy, slow] * 99 + [busy], False),

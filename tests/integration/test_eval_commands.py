@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 from app.__main__ import cli
 from app.cli.bench import show as show_bench
 from app.cli.bench_injection import show as show_injection
-from app.cli.output import stdout_console
+from app.cli.output import print_markdown, stdout_console
 from app.cloud.bank import SHIPPED_BANK
+from app.evaluation.cells import table
 from app.evaluation.records import read_records
 from tests.clouds import completion, scripted
 from tests.records import simulated, write
@@ -160,3 +161,14 @@ def test_a_wide_table_in_a_pipe_is_not_cut(capsys, monkeypatch):
     assert any(LONG in line and "-0.12" in line for line in lines)
     assert any("answer to the target" in line and "change of confidence" in line for line in lines)
     assert "40 questions, small, tau 0.5 on the expected confidence; percent" in lines
+
+
+def test_a_narrow_terminal_breaks_words_and_cuts_nothing(capsys, monkeypatch):
+    for name, value in {"COLUMNS": "40", "FORCE_COLOR": "1", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+    print_markdown(table(("signal", "n", "AUROC", "ECE", "Brier"), [("largest_option", "300", "0.807", "0.313", "0.25")] * 2))
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert "…" not in shown
+    assert all(len(line) <= 40 for line in shown.splitlines())
+    letters = "".join(re.findall(r"^ ?([a-z_]+)", shown, re.MULTILINE))
+    assert letters.replace("signal", "") == "largest_option" * 2

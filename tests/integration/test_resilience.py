@@ -1,4 +1,4 @@
-"""The cloud on its bad days: fail-over, breaker, retry budget, bounds. Real stand-ins over HTTP."""
+"""The cloud on its bad days: fail-over, breaker, retry budget, bounds. Real mock clouds over HTTP."""
 
 import asyncio
 import shutil

@@ -62,7 +62,7 @@ async def test_the_context_goes_on_to_the_cloud_and_its_tokens_come_back(spans):
     assert request.attributes["foggate.question"] == UNSURE["question"]
     assert request.attributes["gen_ai.response.model"] == "demo-cloud"
     assert request.attributes["gen_ai.usage.input_tokens"] > 0
-    # The stand-in is traced by the same provider: its request is a child of our attempt, through the W3C header alone.
+    # The mock cloud is traced by the same provider: its request is a child of our attempt, through the W3C header alone.
     (received,) = [span for span in spans() if "chat/completions" in span.name and span.kind is trace.SpanKind.SERVER]
     assert received.parent.span_id == attempt.context.span_id
 

@@ -36,6 +36,11 @@ class Timed(FakeEngine):
         self.now = 100.0
         self.seconds = seconds
         self.after_batch = lambda: None
+        self.prepared = 0
+
+    def prepare(self, question):
+        self.prepared += 1
+        return super().prepare(question)
 
     def verdicts(self, prompts):
         found = super().verdicts(prompts)
@@ -106,6 +111,7 @@ async def paced(gateway):
     await gateway.single()
     gateway.engine.started.clear()
     gateway.engine.batches.clear()
+    gateway.engine.prepared = 0
 
 
 async def begun(gateway, count):
@@ -140,6 +146,7 @@ async def test_the_documented_batch_is_answered_however_slow_the_edge_is(make, s
     await paced(gateway)
     assert kinds(await asyncio.gather(*gateway.begin(256))) == ["B"] * 256
     assert sum(gateway.engine.batches) == 256
+    assert gateway.engine.prepared == 256, "whoever waits costs the tokenizer nothing"
 
 
 async def test_a_batch_fills_the_forward_passes_of_a_busy_engine(make):

@@ -41,6 +41,20 @@ async def test_every_cloud_failure_degrades_to_the_edge_answer_with_its_reason(q
     assert error.__name__.lower() == outcome.reason.value.replace("_", "")
 
 
+@pytest.mark.parametrize(
+    "bug", [UnicodeEncodeError("ascii", "…", 0, 1, "x"), OverflowError(), KeyError("x"), RecursionError(), MemoryError()]
+)
+async def test_a_bug_on_the_clouds_side_is_no_500(question, bug, caplog):
+    class Buggy(FakeCloud):
+        async def answer(self, question, deadline, allowance=()):
+            raise bug
+
+    gateway = Cascade(FakeEdge(UNSURE), Buggy("C"), Policy(0.5))
+    outcome = await gateway.answer(question)
+    assert (outcome.answer, outcome.reason, outcome.degraded) == ("A", Reason.CLOUD_UNAVAILABLE, True)
+    assert "a bug" in caplog.text
+
+
 def test_every_cloud_error_has_a_reason():
     assert set(DEGRADED_REASONS) == set(CloudError.__subclasses__())
 
