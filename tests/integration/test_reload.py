@@ -65,7 +65,10 @@ def key_file(path, name):
 
 async def test_policy_calibration_and_cloud_change_and_the_rest_is_named(tmp_path):
     calibration = calibration_file(tmp_path / "c.json")
-    async with serving(create_demo(Bank([], guess=True))) as cloud, running(Settings(policy={"tau": 0.5, "domains": {"law": {"tau": 1}}})) as gateway:
+    async with (
+        serving(create_demo(Bank([], guess=True))) as cloud,
+        running(Settings(policy={"tau": 0.5, "domains": {"law": {"tau": 1}}})) as gateway,
+    ):
         assert (await gateway.ask(UNSURE))[1]["reason"] == "cloud_not_configured"
 
         wanted = Settings(
