@@ -5,6 +5,7 @@ from app.errors import ConfigError, FogGateError, InvalidQuestion
 OK = 0
 FAILED = 1
 USAGE = 2
+HUNG_UP = 129
 INTERRUPTED = 130
 TERMINATED = 143
 
@@ -12,6 +13,7 @@ MEANINGS = {
     OK: "The command did what it was asked to do. A gateway that SIGTERM ended after it had drained ends with 0 too.",
     FAILED: "The command was understood and tried, and failed: nothing answers at an address, a model fails, a disk is full.",
     USAGE: "Something given is wrong: a command, an option, an argument, a setting or a file. Nothing was done.",
+    HUNG_UP: "The terminal in which a gateway ran was closed (SIGHUP).",
     INTERRUPTED: "Ctrl-C (SIGINT).",
     TERMINATED: "SIGTERM ended a command that was not done.",
 }
