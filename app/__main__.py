@@ -88,9 +88,9 @@ def health(
 
     found = options_of(pid) if pid is not None else {}
     given = Given(
-        config=config or (Path(found["config"]) if "config" in found else None),
-        host=host or found.get("host"),
-        port=int(found["port"]) if port is None and found.get("port", "").isdecimal() else port,
+        config=Path(found["config"]) if "config" in found else config,
+        host=found.get("host", host),
+        port=int(found["port"]) if found.get("port", "").isdecimal() else port,
     )
     server = given.read().server
     console.print(probe(server.host, server.port, path="/health/live" if live else "/health/ready"))
@@ -274,6 +274,9 @@ def _code_of(arguments: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         return interrupts.INTERRUPTED
     except Exception:
+        # What a signal broke off is no bug.
+        if interrupts.ending() is not None:
+            return FAILED
         if not logging.getLogger().handlers:
             raise
         # One record in the form of all others, not a traceback of many lines among them.

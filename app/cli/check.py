@@ -66,7 +66,7 @@ def _listen(settings: Settings, findings: Findings) -> None:
         # As it is while the gateway runs whose configuration is checked.
         if getattr(error.__context__, "errno", None) != errno.EADDRINUSE:
             raise
-        findings.notes.append(f"{error.message}: another process, perhaps a running gateway, listens there at present")
+        findings.notes.append(f"{error.message}. While a gateway runs with this configuration, that is as it should be")
 
 
 def _keys(settings: Settings, findings: Findings) -> None:

@@ -50,7 +50,7 @@ def test_the_defaults_are_fine():
         ({"server": {"host": "203.0.113.7", "port": 0}, "security": {"insecure": True}}, "cannot listen on 203.0.113.7:0"),
         (
             {"server": {"host": "no.such.host.invalid", "port": 0}, "security": {"insecure": True}},
-            "cannot listen on no.such.host.invalid:0",
+            "cannot listen on no.such.host.invalid: the name does not resolve",
         ),
         ({"security": {"keys": "none.json"}}, "the key file none.json cannot be read"),
         ({"security": {"keys": "."}}, "the key file . cannot be read"),
@@ -129,7 +129,7 @@ def test_what_may_surprise_is_noted(tmp_path, monkeypatch):
     assert found.problems == []
     starts = (
         "the environment variable FOGGATE_VERSION is no setting",
-        f"cannot listen on 127.0.0.1:{port} (Address already in use",
+        f"cannot listen on 127.0.0.1:{port}: another process listens there already",
         f"{keys} holds no key that is in force",
         "policy.tau 0.5 takes the place of the builtin calibration's",
     )
