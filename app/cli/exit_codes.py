@@ -19,7 +19,9 @@ MEANINGS = {
 }
 
 # Shown below the help of `foggate` itself.
-EPILOG = "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 130 Ctrl-C, 143 SIGTERM (docs/command-line.md)."
+EPILOG = (
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 129 terminal closed, 130 Ctrl-C, 143 SIGTERM (docs/command-line.md)."
+)
 
 
 def exit_code(error: FogGateError) -> int:
