@@ -50,11 +50,11 @@ GROUPS = {
         ),
     ),
     "edge": Group(
-        ("edge/batcher", "edge/batching", "edge/runner", "edge/pace", "edge/engine"),
-        ("unit/test_batcher", "unit/test_batching", "unit/test_runner", "unit/test_engine"),
+        ("edge/batcher", "edge/waiting", "edge/batching", "edge/replies", "edge/runner", "edge/pace", "edge/engine"),
+        ("unit/test_batcher", "unit/test_batches", "unit/test_batching", "unit/test_runner", "unit/test_engine"),
     ),
     "cloud": Group(
-        ("cloud/client", "cloud/breaker", "cloud/budget", "cloud/silence"),
+        ("cloud/client", "cloud/call", "cloud/attempt", "cloud/failures", "cloud/breaker", "cloud/budget", "cloud/silence"),
         (
             "unit/test_breaker",
             "unit/test_silence",
@@ -62,8 +62,23 @@ GROUPS = {
             "integration/test_budget",
             "integration/test_spending",
             "integration/test_cloud",
+            "integration/test_cloud_failures",
             "integration/test_resilience",
         ),
+    ),
+    "reading": Group(
+        (
+            "cloud/reply",
+            "cloud/thoughts",
+            "cloud/parse",
+            "cloud/claims",
+            "cloud/text",
+            "cloud/values",
+            "cloud/behind",
+            "cloud/heads",
+            "cloud/regions",
+        ),
+        ("unit/test_parse", "unit/test_reply", "unit/test_text", "unit/test_replies"),
     ),
     "evaluation": Group(
         (
