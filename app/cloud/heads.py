@@ -12,7 +12,8 @@ _DEGREE = (
     r"(?:\s*+\b(?:therefore|thus|then|hence|clearly|definitely|indeed|(?:most\s+)?likely|most\s+probably|probably|simply|obviously|still|"
     r"the\s+following|as\s+follows)\b\s?:?)?"
 )
-_ABOUT = r"(?:\s+(?:to|for|of|here|among|from|in|on|that\s+best)\b[^.,;:!?\n]{0,80}?)?"
+# It ends where a sign or one of the verbs can follow, which is looked at before either is tried.
+_ABOUT = r"(?:\s+(?:to|for|of|here|among|from|in|on|that\s+best)\b[^.,;:!?\n]{0,80}?(?=[\W_]|(?<=\W)[iwsmhr]))?"
 _BEST = (
     r"(?:correct|right|best|final|closest|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|persuasive|"
     r"convincing|consistent|proper|true|only\s+correct|chosen|selected)"
@@ -47,8 +48,10 @@ _LETTER_WORD = (
     r"(?P<word>\s*+(?:option|choice|answer|letter|number|вариант|буква|нұсқа|选项|選項|la\s+opción|opción|a\s+opção|a\s+letra|letra|l['’]option|"
     r"la\s+lettre|Buchstabe|Option|lựa\s+chọn)\b\s?:?)?"
 )
+# Most characters begin none of these words; this is looked at before any of them is tried.
+_BEGINS = r"(?:(?=[\w*>#【-])|(?=[^\S\n])(?:(?m:^)|(?<=[，,。；;])))"
 HEADS = re.compile(
-    rf"(?<![\w\\])(?:{'|'.join(_LEADS.values())}){_LETTER_WORD}|(?:{_LEADS['zh']}|{_LEADS['zh verb']}|{_LEADS['ja']}|{_LEADS['ko']})",
+    rf"{_BEGINS}(?:(?<![\w\\])(?:{'|'.join(_LEADS.values())}){_LETTER_WORD}|(?=[^\x00-\x7f]|(?m:^)|(?<=[，,。；;]))(?:{_LEADS['zh']}|{_LEADS['zh verb']}|{_LEADS['ja']}|{_LEADS['ko']}))",
     re.IGNORECASE,
 )
 
@@ -88,7 +91,7 @@ _FINAL = re.compile(
 )
 
 # What a model writes when it takes back what it wrote before.
-_START = r"(?:^|[.!?…—–\n,;:(*。，]\s{0,3}|\.\.\.\s?)(?:but\s+|oh,?\s+|hmm+,?\s+|ah,?\s+|no,?\s+)?"
+_START = r"(?:^|[.!?…—–\n,;:(*。，]\s{0,3}+|\.\.\.\s?+)(?:(?:but|oh,?|hmm+,?|ah,?|no,?)\s++)?(?=\w)"
 _REGRETS = (
     r"wait\b|hold on\b|hmm+\b|actually\b(?!\s+(?:is|are|was|were))|no(?=[,.!]|\s+wait)|oops\b|scratch that|on (?:second thought|reflection|closer)|"
     r"correction:|edit:|sorry\b|(?:i )?apologi[sz]|apologies|my (?:mistake|bad)\b|i (?:made|was) (?:a mistake|an error|wrong|mistaken)|"
@@ -99,7 +102,7 @@ _REGRETS = (
 # Another option is said to be as good.
 _RIVAL = (
     r"change my answer|(?:could|may|might|can) also be (?:correct|right|true|valid|acceptable|the answer|option|[(*]{0,3}[A-Z](?![\w'’]))|"
-    r"(?:[(*]{0,3}\b[A-Z]\b[)*]{0,3}|\bit|this one|that option) (?:is|could|may|might|can|would)(?: be)? also (?:be )?(?:correct|right|acceptable|valid|possible)|"
+    r"(?:[(*]{0,3}+\b[A-Z]\b[)*]{0,3}|\bit|this one|that option) (?:is|could|may|might|can|would)(?: be)? also (?:be )?(?:correct|right|acceptable|valid|possible)|"
     r"equally (?:correct|valid|good|right)"
 )
 TAKEN_BACK = re.compile(rf"{_START}(?:{_REGRETS})|{_RIVAL}", re.IGNORECASE)
