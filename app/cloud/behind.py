@@ -14,6 +14,7 @@ _LETTER = re.compile(
     re.IGNORECASE,
 )
 _CAPITAL = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Z]){CLOSE}[ \t]++(?=\S)")
+_BRACKETED = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Z]){CLOSE}(?=\()")
 # A second letter behind the first one, as in `A or B`, `A, C`, `A–D`, `A (B)`.
 _JOIN = (
     r"(?:[,/&+;|、，・~–—-]|\.\.\.?|…|\b(?:or|and|to|through|und|oder|bis|et|ou|y|o|e|и|или|або|және|немесе|мен|ve|veya|dan|atau|và|hoặc|i|lub|en|of|och|"
@@ -113,7 +114,9 @@ def _is_listed(latin: str, match: re.Match[str], whole: str | None) -> bool:
 
 
 def _unmarked(text: str, latin: str, at: int, values: Values) -> str | None:
-    """The value of a capital with a word right behind it: `B Paris` names B, `B something` is unclear, `A vaccine` names none."""
+    """The value of a capital with a word right behind it: `B Paris` and `B(Paris)` name B, `B something` is unclear, `A vaccine` names none."""
+    if match := _BRACKETED.match(latin, at):
+        return match[1] if match[1] in values.letters and values.in_brackets(match[1], _line(text, match.end(1), values)) else None
     match = _CAPITAL.match(latin, at)
     if not match:
         return None

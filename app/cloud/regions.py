@@ -29,7 +29,9 @@ _BOX = re.compile(r"\\f?boxed\s?\{|<\|begin_of_box\|>")
 _MAX_BOX, _MAX_BOXES = 600, 40
 _LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|bf|rm|boldsymbol)\b|\\[,;:! ]")
 _BLOCKS = re.compile(r"</?(?:response|output|solution|final|result|div|p|br|code|root|reply|html|body)\s?/?>", re.IGNORECASE)
-_INLINE = re.compile(r"</?(?:b|strong|em|i|u|span)\s?>", re.IGNORECASE)
+_PAIRED = re.compile(r"<(b|strong|em|i|u|span)\s?>([^<>]{0,2000})</\1\s?>", re.IGNORECASE)
+# One alone may be a letter in the brackets of the pattern that was asked for: `Final answer: <B>`.
+_INLINE = re.compile(r"<(?:b|i|u)\s?>(?=\w)|</(?:b|i|u)\s?>|</?(?:strong|em|span)\s?>", re.IGNORECASE)
 
 
 def regions(text: str, values: Values, *, cut: bool) -> tuple[list[Claim], str]:
@@ -38,7 +40,8 @@ def regions(text: str, values: Values, *, cut: bool) -> tuple[list[Claim], str]:
     if stripped[:1] in {"{", "["} and (decoded := _json(stripped)) is not None:
         return [Claim(0, len(text), letter, FINAL) for letter in _named(decoded, values)], ""
     found: list[Claim] = []
-    text = _INLINE.sub("", _BLOCKS.sub("\n", text)).strip()
+    text = _PAIRED.sub(r"\2", _PAIRED.sub(r"\2", _BLOCKS.sub("\n", text)))
+    text = _INLINE.sub("", text).strip()
     for start, end, decoded in list(_objects(text)):
         found.extend(Claim(start, end, letter, FINAL) for letter in _named(decoded, values))
         text = _without(text, start, end)
