@@ -23,7 +23,7 @@ _LEADS = {
     rf"(?<=final )answer(?=\s+\W{{0,4}}[A-Z](?:\W{{0,4}}(?:\Z|\n)|[).:]\s))",
     "en line": r"(?m:^)[*_>#-]{0,6}\s?(?:option|choice|letter|selection|selected|solution|pick)[*_]{0,3}\s?:",
     "en end": r"(?:therefore|thus|hence|so),?\s+(?:it(?:['’]s|\s+is|\s+must\s+be)|this\s+(?:is|corresponds\s+to|matches)|we\s+(?:choose|select|pick))(?=\W{0,4}(?:option|choice|\(?[A-Z]\b))|"
-    r"(?m:^)(?:therefore|thus|hence)[,:]?\s+(?=[*(]{0,4}(?:option\s)?[*(]{0,4}(?-i:[A-HJ-Z])[).*]{0,4}[^\S\n]*(?:\Z|\n))",
+    r"(?m:^)(?:therefore|thus|hence)[,:]?\s+(?=[*(]{0,4}(?:option\s)?[*(]{0,4}(?-i:[A-HJ-Z])[).*]{0,4}\s*\Z)",
     "en option": rf"{_BEST}\s+(?:option|choice|response|letter|argument|conclusion|alternative|match|one){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}){_DEGREE}",
     "en verb": r"(?:I|we)(?:\s+(?:would|will)|['’](?:d|ll))?\s+(?:choose|select|pick|go\s+with|answer|vote\s+for)\s*:?",
     "ru": rf"(?:ответ(?:ом)?|(?:правильн|верн)\w{{2,4}}\s+вариант)(?:\s+(?:является|будет|это))?{_MARKS}\s*(?:{_SIGN}|(?<=является)|(?<=будет)|(?<=это))",
@@ -69,17 +69,17 @@ _BEFORE = re.compile(
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _CJK_DENIAL = re.compile("[不非误誤错錯没]|可能|오답|아닌|有人|有些|有的|学生|學生|同学|别人")
 
-_SENTENCE = re.compile(r"(?:[.!?](?=\s)|[。！？\n])")
+_SENTENCE = re.compile(r"(?:(?<!\be\.g)(?<!\bi\.e)[.!?](?=\s)|[。！？\n])")
 _RESET = re.compile(
     r"\b(?:so|therefore|thus|hence|consequently)\b|因此|所以|поэтому|значит|donc\b|daher\b|por\s+(?:lo\s+)?tanto", re.IGNORECASE
 )
 _CLAUSE = re.compile(r"[,;:—–]")
 _SUPPOSED = re.compile(
-    r"\bне\s+(?:думаю|считаю|уверен\w*)|\bвряд\s+ли|сомнева|\b(?:glaube|denke)\s+nicht|\b(?:don['’]t\s+(?:think|believe)|doubt)\b|\b(?:according\s+to\s+(?:some|many|most|others|critics|an?|one)|opinion|glance|naive\w*|intuition|examples?|e\.g|instance|format|template|if|suppose|supposing|assum\w+|unless|whether|had|imagine|were|wenn|falls|si|se|если|егер)\b|有人|有些人|如果|假[设設]|若|もし|만약",
+    r"\bне\s+(?:думаю|считаю|уверен\w*)|\bвряд\s+ли|сомнева|\b(?:glaube|denke)\s+nicht|\b(?:don['’]t\s+(?:think|believe)|doubt)\b|\b(?:according\s+to\s+(?:some|many|most|others|critics|an?|one)|opinion|glance|naive\w*|intuition|examples?|e\.g|instance|format|template|(?:reply|respond|answer)\s+with|if|suppose|supposing|assum\w+|unless|whether|had|imagine|were|wenn|falls|si|se|если|егер)\b|有人|有些人|如果|假[设設]|若|もし|만약",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
-    r"\b(?:not|\w+n['’]t|never|no|neither|nor|cannot|might|may|could|someone|somebody|some|people|students?|many|often|common\w*|usual\w*|wrong\w*|"
+    r"\bleast\s+\w+\s*\Z|\b(?:not|\w+n['’]t|never|no|opposite|contrary|instead\s+of|other\s+than|rather\s+than|unlike|neither|nor|cannot|might|may|could|someone|somebody|some|people|students?|many|often|common\w*|usual\w*|wrong\w*|"
     r"incorrect\w*|mistak\w+|false\w*|doubt\w*|tempt\w+|claim\w*|said|says?|saying|wrote|writes?|initial\w*|at\s+first|previous\w*|earlier|users?|why|asks?|asked|"
     r"unclear|unsure|thought|whether|example|не|нельзя|возможно|nicht|kein\w*|vielleicht|könnte|pas|peut-être|não|talvez|quizás|емес|değil|non|forse)\b|"
     r"不|可能|错|誤",
@@ -97,7 +97,7 @@ _REGRETS = (
     r"wait\b|hold on\b|hmm+\b|actually\b(?!\s+(?:is|are|was|were))|no(?=[,.!]|\s+wait)|oops\b|scratch that|on (?:second thought|reflection|closer)|"
     r"correction:|edit:|sorry\b|(?:i )?apologi[sz]|apologies|my (?:mistake|bad)\b|i (?:made|was) (?:a mistake|an error|wrong|mistaken)|"
     r"let me (?:re-?\w+|double|correct|fix|think again|look again)|let['’]s (?:re-?\w+|double)|never ?mind|i take (?:that|it) back|"
-    r"i need to (?:correct|revise)|that['’]?s? (?:is )?(?:wrong|not right|incorrect|a mistake)|strike that|"
+    r"i need to (?:correct|revise)|that['’]?s? (?:is )?(?:wrong|not right|incorrect|a mistake)|strike that|(?:just |only )?(?:kidding|joking)\b|make that\b|i mean\b|i meant\b|"
     r"нет,|подожд|погод|стоп\b|точнее,|извин|等等|不对|不對|抱歉|更正|warte\b|moment(?: mal|,|\.\.)|nein,|attend(?:s|ez)\b|espera\b|aguarde|잠깐|待って|いや"
 )
 # Another option is said to be as good.

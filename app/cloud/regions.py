@@ -31,7 +31,7 @@ _LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|bf|rm|
 _BLOCKS = re.compile(r"</?(?:response|output|solution|final|result|div|p|br|code|root|reply|html|body)\s?/?>", re.IGNORECASE)
 _PAIRED = re.compile(r"<(b|strong|em|i|u|span)\s?>([^<>]{0,2000})</\1\s?>", re.IGNORECASE)
 # One alone may be a letter in the brackets of the pattern that was asked for: `Final answer: <B>`.
-_INLINE = re.compile(r"<(?:b|i|u)\s?>(?=\w)|</(?:b|i|u)\s?>|</?(?:strong|em|span)\s?>", re.IGNORECASE)
+_INLINE = re.compile(r"</(?:b|i|u)\s?>|</?(?:strong|em|span)\s?>", re.IGNORECASE)
 
 
 def regions(text: str, values: Values, *, cut: bool) -> tuple[list[Claim], str]:

@@ -49,7 +49,7 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _MANY_WORDS = 3
-_SEPARATOR = re.compile(r"[*_`)\]}\"'”»]{0,6}\s*(?:[.:,;)\]]|[-–—](?=\s))?[*`]{0,4}\s*")
+_SEPARATOR = re.compile(r"[*_`)\]}>\"'”»]{0,6}\s*(?:[.:,;)\]]|[-–—](?=\s))?[*`]{0,4}\s*")
 _THAT_IS = re.compile(r"(?:(?:i\.e\.,?|that is,?|which is|namely|=)\s+)?", re.IGNORECASE)
 _BULLET = re.compile(r"[-–*•]\s+")
 _LETTER_AT_END = re.compile(r",?\s{0,4}\((?:option |choice |answer )?([A-Za-z])\)[*.!]{0,3}\s{0,4}\Z", re.IGNORECASE)
