@@ -19,14 +19,14 @@ _BEST = (
     r"convincing|consistent|proper|true|only\s+correct|chosen|selected)"
 )
 _LEADS = {
-    "en": rf"answer{_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}|\([^()\n]{{0,40}}\)\s?[:：]){_DEGREE}|ans(?=\s?[:.=])\.?\s?[:=]?|"
+    "en": rf"(?:(?:final|correct)_)?answer{_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}|\([^()\n]{{0,40}}\)\s?[:：]){_DEGREE}|ans(?=\s?[:.=])\.?\s?[:=]?|"
     rf"(?<=final )answer(?=\s+\W{{0,4}}[A-Z](?:\W{{0,4}}(?:\Z|\n)|[).:]\s))",
     "en line": r"(?m:^)[*_>#-]{0,6}\s?(?:option|choice|letter|selection|selected|solution|pick)[*_]{0,3}\s?:",
     "en end": r"(?:therefore|thus|hence|so),?\s+(?:it(?:['’]s|\s+is|\s+must\s+be)|this\s+(?:is|corresponds\s+to|matches)|we\s+(?:choose|select|pick))(?=\W{0,4}(?:option|choice|\(?[A-Z]\b))|"
-    r"(?m:^)(?:therefore|thus|hence)[,:]?\s+(?=[*(]{0,4}(?:option\s)?[*(]{0,4}(?-i:[A-HJ-Z])[).*]{0,4}\s*\Z)",
+    r"(?m:^)(?:(?:therefore|thus|hence)[,:]?|it(?:['’]s|\s+is))\s+(?=[*(]{0,4}(?:option\s)?[*(]{0,4}(?-i:[A-HJ-Z])[).*]{0,4}\s*\Z)",
     "en option": rf"{_BEST}\s+(?:option|choice|response|letter|argument|conclusion|alternative|match|one){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}){_DEGREE}",
     "en verb": r"(?:I|we)(?:\s+(?:would|will)|['’](?:d|ll))?\s+(?:choose|select|pick|go\s+with|answer|vote\s+for)\s*:?",
-    "ru": rf"(?:ответ(?:ом)?|(?:правильн|верн)\w{{2,4}}\s+вариант)(?:\s+(?:является|будет|это))?{_MARKS}\s*(?:{_SIGN}|(?<=является)|(?<=будет)|(?<=это))",
+    "ru": rf"(?:ответ(?:ом)?|(?:правильн|верн)\w{{2,4}}\s+вариант(?:\s+ответа)?)(?:\s+(?:является|будет|это))?{_MARKS}\s*(?:{_SIGN}|(?<=является)|(?<=будет)|(?<=это))",
     "uk": rf"відповідь(?:\s+є)?{_MARKS}\s*(?:{_SIGN}|(?<=є))",
     "kk": rf"(?:жауа(?:п|бы|бым|птың)|дұрыс\s+нұсқа(?:сы)?){_MARKS}(?:\s*{_SIGN}|\s(?=[A-Z]\b))",
     "ky uz": rf"(?:жооп|javob){_MARKS}\s*{_SIGN}",

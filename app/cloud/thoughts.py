@@ -27,6 +27,8 @@ _CLOSING = (
 _MARKS = re.compile(rf"(?P<opens>{_OPENING})|(?P<closes>{_CLOSING})|(?P<fence>```[ \t]*(?:{_NAMES})\b[^\n`]{{0,40}}\n)", re.IGNORECASE)
 # Every alternative begins with one sign that has no case: a text of a million characters is searched for those in milliseconds.
 _MARK_BEGINS = re.compile(r"<|\[|◁|`(?=``)|\n(?=thinking\.\.\.|\.\.\.done|here is my )", re.IGNORECASE)
+# A model that thinks writes a few.
+_MAX_MARKS = 10_000
 
 # Harmony, the format of gpt-oss: with its marks, and as servers leave it that drop special tokens.
 _CHANNEL = re.compile(r"<\|channel\|>\s{0,3}(\w{0,20})[^<]{0,200}(?:<\|constrain\|>[^<]{0,40})?<\|message\|>|<\|channel\|>")
@@ -77,7 +79,9 @@ def _behind_channels(text: str) -> str | None:
 
 def _behind_marks(text: str) -> str | None:
     depth = begins = 0
-    for mark in _marks(text):
+    for number, mark in enumerate(_marks(text)):
+        if number == _MAX_MARKS:
+            return None
         if mark["opens"]:
             depth += 1
         elif mark["closes"]:

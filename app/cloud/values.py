@@ -49,10 +49,10 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _MANY_WORDS = 3
-_SEPARATOR = re.compile(r"[*_`)\]}>\"'”»]{0,6}\s*(?:[.:,;)\]]|[-–—](?=\s))?[*`]{0,4}\s*")
+_SEPARATOR = re.compile(r"[*_`)\]}>\"'”»]{0,6}\s*(?:[.:,;)\]：，、；．）]|[-–—](?=\s))?[*`]{0,4}\s*")
 _THAT_IS = re.compile(r"(?:(?:i\.e\.,?|that is,?|which is|namely|=)\s+)?", re.IGNORECASE)
 _BULLET = re.compile(r"[-–*•]\s+")
-_LETTER_AT_END = re.compile(r",?\s{0,4}\((?:option |choice |answer )?([A-Za-z])\)[*.!]{0,3}\s{0,4}\Z", re.IGNORECASE)
+_LETTER_AT_END = re.compile(r",?\s{0,4}(?:\((?:option |choice |answer )?([A-Za-z])\)|(?:→|⇒|->|=>)\s{0,2}\*{0,2}([A-Z]))[*.!]{0,3}\s{0,4}\Z", re.IGNORECASE)
 _BRACKETED = re.compile(r"\(([^()]{1,500})\)[.*]{0,3}\Z")
 _IN_BRACKETS = re.compile(r"[*_`]{0,3}[(（]([^()（）]{1,500})[)）][*_`]{0,3}(?:\s*\Z|[.,;!。，；！](?!\s?[A-Z]\W)|です|입니다|이다|だ)")
 
@@ -90,7 +90,7 @@ class Values:
         return by_text or (None if "\n" in text else self.labelled(text) or self.with_letter(text))
 
     def with_letter(self, text: str) -> str | None:
-        """What `Paris (B)` names: the letter behind an option's text."""
+        """What `Paris (B)` or `Paris → B` names: the letter behind an option's text."""
         line = text[: self.texts.most_chars].split("\n", 1)[0]
         # The pattern begins anew at every blank: it is shown the end of the line only.
         start = max(0, len(line) - 40)
@@ -98,7 +98,7 @@ class Values:
         by_text = letter and self.texts.equal(line[: letter.start()].strip(" *"))
         if not letter or not by_text:
             return None
-        return by_text if by_text == letter[1].upper() else UNCLEAR
+        return by_text if by_text == (letter[1] or letter[2]).upper() else UNCLEAR
 
     def labelled(self, text: str) -> str | None:
         """What `B. Paris` or `(B) Paris — because …` names: the letter, if what follows is the option's own text."""
