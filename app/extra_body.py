@@ -17,7 +17,7 @@ def fault_of_body(body: Mapping[str, Any]) -> str | None:
     if body.get("n") not in {None, 1}:
         return "extra_body.n cannot be more than 1: the gateway reads one reply"
     try:
-        json.dumps(body, allow_nan=False)
+        json.dumps(body, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError):
-        return "extra_body holds what JSON has no form for (a date, a number that is not finite)"
+        return "extra_body holds what JSON has no form for (a date, a number that is not finite, half a character)"
     return None

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 
 # RFC 9110, 5.6.2.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PLACEHOLDER = re.compile(r"\$\{[^{}]*\}|\{\{[^{}]*\}\}|<[^<>]*>")
 _QUOTES = "\"'“”‘’`"
 # They say where a body ends and who speaks to whom; a value of one's own would break every request.
-_OURS = frozenset({"connection", "content-length", "content-type", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"})
+_OURS = frozenset({"connection", "content-encoding", "content-length", "content-type", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"})
 
 
 def clean_key(key: str) -> str:
@@ -17,6 +18,8 @@ def clean_key(key: str) -> str:
         ValueError: it holds what no header can carry, or what is no part of a key: a sentence for people, without the key.
     """
     key = key.strip()
+    if _PLACEHOLDER.fullmatch(key):
+        raise ValueError("the key is a placeholder, as in ${NAME} or <key>: nothing has put the key in its place")
     for at, sign in enumerate(key, start=1):
         where = f"character {at} of {len(key)}"
         if sign.isspace() and key.split(maxsplit=1)[0].lower() == "bearer":

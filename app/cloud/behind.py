@@ -1,5 +1,6 @@
 """What stands behind words such as `The answer is`: a letter, an option's text, or neither."""
 
+import itertools
 import re
 
 from app.cloud.values import CLOSE, OPEN, UNCLEAR, WORDS, Values
@@ -14,6 +15,7 @@ _LETTER = re.compile(
     re.IGNORECASE,
 )
 _CAPITAL = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Z]){CLOSE}[ \t]++(?=\S)")
+_BRACKETED = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Z]){CLOSE}(?=\()")
 # A second letter behind the first one, as in `A or B`, `A, C`, `A–D`, `A (B)`.
 _JOIN = (
     r"(?:[,/&+;|、，・~–—-]|\.\.\.?|…|\b(?:or|and|to|through|und|oder|bis|et|ou|y|o|e|и|или|або|және|немесе|мен|ve|veya|dan|atau|và|hoặc|i|lub|en|of|och|"
@@ -32,6 +34,11 @@ LISTED = re.compile(r"^[ \t]*[-*•]?[ \t]*[*(\[]{0,3}([A-Z])[*)\]]{0,3}[.):](?=
 # A second option behind the text of the first one, as in `B. Paris or C. Rome`.
 _ANOTHER = re.compile(r"(?:\b(?:or|and|und|oder|et|ou|y|o|и|или)\b|[/,;&])\s*[*(\[]{0,3}([A-Z])[*)\]]{0,3}[.):](?=\s)")
 _REASONED = re.compile(r"(?<!\w)([A-Z])[)*]{0,3},? (?:because|since)\b")
+# `A -> wrong, B -> right`.
+_JUDGED_WRONG = re.compile(r"[\s*_`)\]]{0,6}(?:->|=>|[→⇒=:(–—-])\s{0,4}(?:is\s)?(?:wrong|incorrect|false|eliminated|ruled out|not correct|no\b)", re.IGNORECASE)
+_LABEL = re.compile(r"(?<![\w'’])([A-Z])[*_`]{0,2}[.):][*_`\s]{0,6}")
+_EXCLUDES = re.compile(r"\b(?:not|than|unlike|nor|of)\b[\s\w]{0,12}[*_`(]{0,4}\Z", re.IGNORECASE)
+_MAX_LABELS, _MAX_COMPARED = 26, 200
 _SUFFIX = re.compile(r"['’][dt][ıi]r\b")
 
 
@@ -83,6 +90,8 @@ def _checked(text: str, latin: str, match: re.Match[str], by_text: str | None, v
     """The letter, if nothing beside it speaks against it; `by_text` is the option as whose text the place can be read."""
     letter = match[2].upper()
     behind = _line(text, match.end(2), values)
+    if _lists_another(letter, behind, values):
+        return UNCLEAR
     if by_text and by_text != letter and values.labelled(text[match.start(2) : match.end(2)] + behind) != letter:
         # `E. coli` is an option's text, whatever the letter's own option is; `B` as an option's text is not that clear.
         return by_text if len(values.texts_of(by_text)) > 1 or letter not in values.letters else UNCLEAR
@@ -91,11 +100,26 @@ def _checked(text: str, latin: str, match: re.Match[str], by_text: str | None, v
     if (by_text == letter and len(values.texts_of(letter)) > 1) or values.confirmed(letter, behind):
         return letter
     unclear = (
-        _is_joined(latin, match, letter)
+        _JUDGED_WRONG.match(latin, match.end(2)) is not None
+        or _is_joined(latin, match, letter)
         or _is_a_word(latin, match, letter, values)
         or values.contradicted(letter, behind, label=_is_label(latin, match.end(2)))
     )
     return UNCLEAR if unclear else letter
+
+
+def _lists_another(letter: str, behind: str, values: Values) -> bool:
+    """Whether another option stands on the same line with its letter, as in `A. Paris B. Rome`."""
+    for label in itertools.islice(_LABEL.finditer(behind), _MAX_LABELS):
+        if label[1] == letter or label[1] not in values.letters or _EXCLUDES.search(behind[max(0, label.start() - 20) : label.start()]):
+            continue
+        own = values.texts_of(letter)
+        begins, option = behind.find(own), values.texts_of(label[1])[:_MAX_COMPARED]
+        # The label may be a part of the letter's own text.
+        inside = begins >= 0 and begins <= label.start() < begins + len(own)
+        if not inside and behind.startswith(option, label.end()):
+            return True
+    return False
 
 
 def _is_listed(latin: str, match: re.Match[str], whole: str | None) -> bool:
@@ -113,7 +137,9 @@ def _is_listed(latin: str, match: re.Match[str], whole: str | None) -> bool:
 
 
 def _unmarked(text: str, latin: str, at: int, values: Values) -> str | None:
-    """The value of a capital with a word right behind it: `B Paris` names B, `B something` is unclear, `A vaccine` names none."""
+    """The value of a capital with a word right behind it: `B Paris` and `B(Paris)` name B, `B something` is unclear, `A vaccine` names none."""
+    if match := _BRACKETED.match(latin, at):
+        return match[1] if match[1] in values.letters and values.in_brackets(match[1], _line(text, match.end(1), values)) else None
     match = _CAPITAL.match(latin, at)
     if not match:
         return None

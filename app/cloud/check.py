@@ -19,7 +19,7 @@ from app.errors import CloudError
 _EASY = ("math-11", "science-08", "math-02", "science-17", "coding-06", "medical-07", "law-04", "finance-10", "math-20", "coding-15")
 MAX_QUESTIONS = len(_EASY)
 # These do not pass by themselves: the other questions would only be refused as well.
-_FOR_GOOD = frozenset({"401", "4xx", "certificate", "misconfigured", "connection", "proxy"})
+_FOR_GOOD = frozenset({"401", "3xx", "4xx", "certificate", "misconfigured", "connection", "proxy"})
 _MAX_SHOWN = 80
 
 
@@ -129,6 +129,10 @@ def _sentence(endpoint: Endpoint, last: Attempt, error: CloudError, timeout_s: f
         404: f"nothing answers at {endpoint.place}, or the model '{endpoint.model}' is not known there (404): look at the base_url and the model",
         400: "the endpoint refuses the request (400): a field that it does not know is taken out by a null in cloud.extra_body",
         422: "the endpoint refuses the request (422): a field that it does not know is taken out by a null in cloud.extra_body",
+        **{
+            status: f"{endpoint.place} redirects ({status}), which is not followed: look at the base_url (http or https, the host, the path)"
+            for status in (301, 302, 303, 307, 308)
+        },
         429: "the endpoint is over its rate, or the account over its quota (429)",
     }
     if last.status in by_status:
@@ -137,8 +141,6 @@ def _sentence(endpoint: Endpoint, last: Attempt, error: CloudError, timeout_s: f
         return f"no answer within {timeout_s:g} s (cloud.timeout_s)"
     if last.outcome == "unreadable" and _was_cut(last.payload):
         return "the reply was cut before it came to an answer: raise cloud.max_tokens"
-    if last.outcome == "unreadable":
-        return "the reply names no single offered option"
     return error.message
 
 

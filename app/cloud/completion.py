@@ -20,6 +20,9 @@ def fault_of(payload: Any) -> str | None:
     message = choice.get("message") if isinstance(choice, Mapping) else None
     if isinstance(choice, Mapping) and (choice.get("error") or choice.get("finish_reason") == "error"):
         return "it is an error in place of an answer"
+    # A text beside an error is what came of it until then.
+    if isinstance(message, Mapping) and (payload.get("error") or message.get("error")):
+        return "it is an error beside a text"
     if not isinstance(message, Mapping):
         if payload.get("error"):
             return "it is an error in place of an answer"

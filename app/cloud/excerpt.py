@@ -48,7 +48,8 @@ def excerpt_of(body: bytes, *, secrets: Sequence[str], texts: Sequence[str]) -> 
     try:
         payload = loads(body[:_MAX_BODY], max_values=_MAX_VALUES)
     except ValueError:
-        payload = _TAG.sub(" ", body[: 4 * _MAX_READ].decode(errors="replace"))
+        # In UTF-16 every letter would stand alone, and no word would be known again.
+        payload = _TAG.sub(" ", body[: 4 * _MAX_READ].replace(b"\0", b"").decode(errors="replace"))
     return excerpt_of_payload(payload, secrets=secrets, texts=texts)
 
 

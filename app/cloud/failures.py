@@ -13,6 +13,8 @@ import httpx2
 from app.errors import CloudError, CloudMisconfigured, CloudRejected, CloudUnavailable, CloudUnparsable
 
 _MAX_CAUSES = 32
+# Of the HTTP library, where a connection ended too early; anything else that breaks the protocol was written on it.
+_CUT = ("disconnected", "closed connection", "connectionterminated")
 _REFUSES_FORMAT = (httpx2.codes.BAD_REQUEST, httpx2.codes.UNPROCESSABLE_CONTENT)
 
 
@@ -56,6 +58,11 @@ def failure_of_status(status: int) -> Failure:
     outcome = "429" if status == httpx2.codes.TOO_MANY_REQUESTS else f"{status // 100}xx"
     if outcome == "429" or status >= httpx2.codes.INTERNAL_SERVER_ERROR:
         return Failure(CloudUnavailable(f"the cloud did not answer ({outcome})"), outcome, outcome == "429", True)
+    if status < httpx2.codes.BAD_REQUEST:
+        # No question leads to one of these: the address is wrong, or something stands in front of the endpoint.
+        is_redirect = status >= httpx2.codes.MULTIPLE_CHOICES
+        did = f"redirects (status {status}), which is not followed" if is_redirect else f"answered with status {status} in place of 200"
+        return Failure(CloudRejected(f"the cloud {did}"), outcome, False)
     return Failure(CloudRejected(f"the cloud refused the request with status {status}"), outcome, True)
 
 
@@ -85,6 +92,8 @@ def _why_unreachable(error: Exception) -> str:
             return "its host name cannot be resolved"
         if isinstance(cause, OSError) and cause.errno == errno.ECONNREFUSED:
             return "the connection is refused"
+    if isinstance(error, httpx2.RemoteProtocolError) and not any(said in str(error).lower() for said in _CUT):
+        return "what is there does not speak HTTP as it should"
     return "connection"
 
 

@@ -12,19 +12,21 @@ _DEGREE = (
     r"(?:\s*+\b(?:therefore|thus|then|hence|clearly|definitely|indeed|(?:most\s+)?likely|most\s+probably|probably|simply|obviously|still|"
     r"the\s+following|as\s+follows)\b\s?:?)?"
 )
-_ABOUT = r"(?:\s+(?:to|for|of|here|among|from|in|on|that\s+best)\b[^.,;:!?\n]{0,80}?)?"
+# It ends where a sign or one of the verbs can follow, which is looked at before either is tried.
+_ABOUT = r"(?:\s+(?:to|for|of|here|among|from|in|on|that\s+best)\b[^.,;:!?\n]{0,80}?(?=[\W_]|(?<=\W)[iwsmhr]))?"
 _BEST = (
-    r"(?:correct|right|best|final|closest|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|persuasive|"
+    r"(?:correct|right|best|strongest|final|closest|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|persuasive|"
     r"convincing|consistent|proper|true|only\s+correct|chosen|selected)"
 )
 _LEADS = {
-    "en": rf"answer{_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}|\([^()\n]{{0,40}}\)\s?[:：]){_DEGREE}|ans(?=\s?[:.=])\.?\s?[:=]?|"
+    "en": rf"(?:(?:final|correct)_)?answer{_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}|\([^()\n]{{0,40}}\)\s?[:：]){_DEGREE}|ans(?=\s?[:.=])\.?\s?[:=]?|"
     rf"(?<=final )answer(?=\s+\W{{0,4}}[A-Z](?:\W{{0,4}}(?:\Z|\n)|[).:]\s))",
     "en line": r"(?m:^)[*_>#-]{0,6}\s?(?:option|choice|letter|selection|selected|solution|pick)[*_]{0,3}\s?:",
-    "en end": r"(?:therefore|thus|hence|so),?\s+(?:it(?:['’]s|\s+is|\s+must\s+be)|this\s+(?:is|corresponds\s+to|matches)|we\s+(?:choose|select|pick))(?=\W{0,4}(?:option|choice|\(?[A-Z]\b))",
+    "en end": r"(?:therefore|thus|hence|so),?\s+(?:it(?:['’]s|\s+is|\s+must\s+be)|this\s+(?:is|corresponds\s+to|matches)|we\s+(?:choose|select|pick))(?=\W{0,4}(?:option|choice|\(?[A-Z]\b))|"
+    r"(?m:^)(?:(?:therefore|thus|hence)[,:]?|it(?:['’]s|\s+is))\s+(?=[*(]{0,4}(?:option\s)?[*(]{0,4}(?-i:[A-HJ-Z])[).*]{0,4}\s*\Z)",
     "en option": rf"{_BEST}\s+(?:option|choice|response|letter|argument|conclusion|alternative|match|one){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}){_DEGREE}",
     "en verb": r"(?:I|we)(?:\s+(?:would|will)|['’](?:d|ll))?\s+(?:choose|select|pick|go\s+with|answer|vote\s+for)\s*:?",
-    "ru": rf"(?:ответ(?:ом)?|(?:правильн|верн)\w{{2,4}}\s+вариант)(?:\s+(?:является|будет|это))?{_MARKS}\s*(?:{_SIGN}|(?<=является)|(?<=будет)|(?<=это))",
+    "ru": rf"(?:ответ(?:ом)?|(?:правильн|верн)\w{{2,4}}\s+вариант(?:\s+ответа)?)(?:\s+(?:является|будет|это))?{_MARKS}\s*(?:{_SIGN}|(?<=является)|(?<=будет)|(?<=это))",
     "uk": rf"відповідь(?:\s+є)?{_MARKS}\s*(?:{_SIGN}|(?<=є))",
     "kk": rf"(?:жауа(?:п|бы|бым|птың)|дұрыс\s+нұсқа(?:сы)?){_MARKS}(?:\s*{_SIGN}|\s(?=[A-Z]\b))",
     "ky uz": rf"(?:жооп|javob){_MARKS}\s*{_SIGN}",
@@ -33,7 +35,7 @@ _LEADS = {
     "ja": rf"(?<!不)(?:正解|正答|答え|解答|回答){_MARKS}\s*(?:は|{_SIGN})\s*{_SIGN}?",
     "ko": rf"(?<!오)(?:정답|답변|답){_MARKS}\s*(?:은|는|이|{_SIGN})\s*{_SIGN}?",
     "de": rf"(?:Antwort|Lösung){_MARKS}\s*(?:(?:ist|lautet|wäre)\b(?:\s+(?:also|daher|somit))?\s*:?|{_SIGN})",
-    "fr": rf"réponse(?:\s+(?:correcte|exacte|finale|juste))?{_MARKS}\s*(?:est\b(?:\s+(?:la|donc))?\s*:?|{_SIGN})",
+    "fr": rf"réponse(?:\s+(?:correcte|exacte|finale|juste))?{_MARKS}\s*(?:est\b(?:\s+(?:la|donc)){{0,2}}\s*:?|{_SIGN})",
     "es": rf"(?:respuesta|opción)(?:\s+(?:correcta|final))?{_MARKS}\s*(?:es\b(?:\s+la)?\s*:?|{_SIGN})",
     "pt": rf"(?:resposta|alternativa|opção|gabarito)(?:\s+(?:correta|certa|final))?{_MARKS}\s*(?:é(?!\w)(?:\s+a(?=\s+(?:letra|opção|alternativa|[B-Z]\b)))?\s*:?|{_SIGN})",
     "it": rf"risposta(?:\s+(?:corretta|esatta|giusta|finale))?{_MARKS}\s*(?:è(?!\w)(?:\s+la)?\s*:?|{_SIGN})",
@@ -47,15 +49,17 @@ _LETTER_WORD = (
     r"(?P<word>\s*+(?:option|choice|answer|letter|number|вариант|буква|нұсқа|选项|選項|la\s+opción|opción|a\s+opção|a\s+letra|letra|l['’]option|"
     r"la\s+lettre|Buchstabe|Option|lựa\s+chọn)\b\s?:?)?"
 )
+# Most characters begin none of these words; this is looked at before any of them is tried.
+_BEGINS = r"(?:(?=[\w*>#【-])|(?=[^\S\n])(?:(?m:^)|(?<=[，,。；;])))"
 HEADS = re.compile(
-    rf"(?<![\w\\])(?:{'|'.join(_LEADS.values())}){_LETTER_WORD}|(?:{_LEADS['zh']}|{_LEADS['zh verb']}|{_LEADS['ja']}|{_LEADS['ko']})",
+    rf"{_BEGINS}(?:(?<![\w\\])(?:{'|'.join(_LEADS.values())}){_LETTER_WORD}|(?=[^\x00-\x7f]|(?m:^)|(?<=[，,。；;]))(?:{_LEADS['zh']}|{_LEADS['zh verb']}|{_LEADS['ja']}|{_LEADS['ko']}))",
     re.IGNORECASE,
 )
 
 # The word before the head: any other may turn its meaning (`wrong answer: A`, `your answer is A`).
 _BEFORE = re.compile(
     r"(?:^|[^\w\s]\s*|\n\s*|(?<!\w)_{1,3}|(?:final|correct|my|best)_|(?<![\w'’])(?:the|my|our|this|its?|a|so|thus|therefore|hence|and|then|that|is|final|finally|correct|right|best|"
-    r"only|true|actual|single|most|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|proper|official|expected|"
+    r"only|true|actual|single|strongest|most|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|proper|official|expected|"
     r"overall|means|gives|"
     r"итоговый|окончательный|финальный|правильный|верный|правильным|верным|правильна|остаточна|мой|это|что|значит|итак|следовательно|поэтому|тогда|дұрыс|соңғы|ақырғы|туура|to['’‘]g['’‘]ri|"
     r"die|der|das|richtige|korrekte|endgültige|meine|also|la|le|bonne|ma|donc|mi|a|minha|correta|risposta|doğru|poprawna|prawidłowa|ostateczna|"
@@ -65,17 +69,17 @@ _BEFORE = re.compile(
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _CJK_DENIAL = re.compile("[不非误誤错錯没]|可能|오답|아닌|有人|有些|有的|学生|學生|同学|别人")
 
-_SENTENCE = re.compile(r"(?:[.!?](?=\s)|[。！？\n])")
+_SENTENCE = re.compile(r"(?:(?<!\be\.g)(?<!\bi\.e)[.!?](?=\s)|[。！？\n])")
 _RESET = re.compile(
     r"\b(?:so|therefore|thus|hence|consequently)\b|因此|所以|поэтому|значит|donc\b|daher\b|por\s+(?:lo\s+)?tanto", re.IGNORECASE
 )
 _CLAUSE = re.compile(r"[,;:—–]")
 _SUPPOSED = re.compile(
-    r"\bне\s+(?:думаю|считаю|уверен\w*)|\bвряд\s+ли|сомнева|\b(?:glaube|denke)\s+nicht|\b(?:don['’]t\s+(?:think|believe)|doubt)\b|\b(?:according\s+to\s+(?:some|many|most|others|critics|an?|one)|opinion|glance|naive\w*|intuition|examples?|e\.g|instance|format|template|if|suppose|supposing|assum\w+|unless|whether|had|imagine|were|wenn|falls|si|se|если|егер)\b|有人|有些人|如果|假[设設]|若|もし|만약",
+    r"\bне\s+(?:думаю|считаю|уверен\w*)|\bвряд\s+ли|сомнева|\b(?:glaube|denke)\s+nicht|\b(?:don['’]t\s+(?:think|believe)|doubt)\b|\b(?:according\s+to\s+(?:some|many|most|others|critics|an?|one)|opinion|glance|naive\w*|intuition|examples?|e\.g|instance|format|template|(?:reply|respond|answer)\s+with|if|suppose|supposing|assum\w+|unless|whether|had|imagine|were|wenn|falls|si|se|если|егер)\b|有人|有些人|如果|假[设設]|若|もし|만약",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
-    r"\b(?:not|\w+n['’]t|never|no|neither|nor|cannot|might|may|could|someone|somebody|some|people|students?|many|often|common\w*|usual\w*|wrong\w*|"
+    r"\bleast\s+\w+\s*\Z|\b(?:not|\w+n['’]t|never|no|opposite|contrary|instead\s+of|other\s+than|rather\s+than|unlike|neither|nor|cannot|might|may|could|someone|somebody|some|people|students?|many|often|common\w*|usual\w*|wrong\w*|"
     r"incorrect\w*|mistak\w+|false\w*|doubt\w*|tempt\w+|claim\w*|said|says?|saying|wrote|writes?|initial\w*|at\s+first|previous\w*|earlier|users?|why|asks?|asked|"
     r"unclear|unsure|thought|whether|example|не|нельзя|возможно|nicht|kein\w*|vielleicht|könnte|pas|peut-être|não|talvez|quizás|емес|değil|non|forse)\b|"
     r"不|可能|错|誤",
@@ -88,18 +92,18 @@ _FINAL = re.compile(
 )
 
 # What a model writes when it takes back what it wrote before.
-_START = r"(?:^|[.!?…—–\n,;:(*。，]\s{0,3}|\.\.\.\s?)(?:but\s+|oh,?\s+|hmm+,?\s+|ah,?\s+|no,?\s+)?"
+_START = r"(?:^|[.!?…—–\n,;:(*。，]\s{0,3}+|\.\.\.\s?+)(?:(?:but|oh,?|hmm+,?|ah,?|no,?)\s++)?(?=\w)"
 _REGRETS = (
     r"wait\b|hold on\b|hmm+\b|actually\b(?!\s+(?:is|are|was|were))|no(?=[,.!]|\s+wait)|oops\b|scratch that|on (?:second thought|reflection|closer)|"
     r"correction:|edit:|sorry\b|(?:i )?apologi[sz]|apologies|my (?:mistake|bad)\b|i (?:made|was) (?:a mistake|an error|wrong|mistaken)|"
     r"let me (?:re-?\w+|double|correct|fix|think again|look again)|let['’]s (?:re-?\w+|double)|never ?mind|i take (?:that|it) back|"
-    r"i need to (?:correct|revise)|that['’]?s? (?:is )?(?:wrong|not right|incorrect|a mistake)|strike that|"
+    r"i need to (?:correct|revise)|that['’]?s? (?:is )?(?:wrong|not right|incorrect|a mistake)|strike that|(?:just |only )?(?:kidding|joking)\b|make that\b|i mean\b|i meant\b|"
     r"нет,|подожд|погод|стоп\b|точнее,|извин|等等|不对|不對|抱歉|更正|warte\b|moment(?: mal|,|\.\.)|nein,|attend(?:s|ez)\b|espera\b|aguarde|잠깐|待って|いや"
 )
 # Another option is said to be as good.
 _RIVAL = (
     r"change my answer|(?:could|may|might|can) also be (?:correct|right|true|valid|acceptable|the answer|option|[(*]{0,3}[A-Z](?![\w'’]))|"
-    r"(?:[(*]{0,3}\b[A-Z]\b[)*]{0,3}|\bit|this one|that option) (?:is|could|may|might|can|would)(?: be)? also (?:be )?(?:correct|right|acceptable|valid|possible)|"
+    r"(?:[(*]{0,3}+\b[A-Z]\b[)*]{0,3}|\bit|this one|that option) (?:is|could|may|might|can|would)(?: be)? also (?:be )?(?:correct|right|acceptable|valid|possible)|"
     r"equally (?:correct|valid|good|right)"
 )
 TAKEN_BACK = re.compile(rf"{_START}(?:{_REGRETS})|{_RIVAL}", re.IGNORECASE)

@@ -26,7 +26,7 @@ _NEGATED = re.compile(
     r"(?:not correct|not right|not the|wrong\b|incorrect\b|be right|be correct|be the|the wrong)|"
     r"\b(?:not|isn['’]t|can['’]t be|cannot be|rule out|ruling out|exclude|eliminate|reject)s? (?:option )?[*(]{0,3}([A-Z])(?![\w'’-])"
 )
-_STRUCK_OUT = re.compile(r"~~[^~\n]{1,500}~~")
+_STRUCK_OUT = re.compile(r"~~[^~\n]{1,500}~~|<(del|strike)>[^<>]{0,500}</\1>", re.IGNORECASE)
 # A line of courtesy before and behind the answer.
 _COURTESY_FIRST = re.compile(
     r"\A(?:sure|certainly|of course|absolutely|great question|good question|okay|ok|alright|let me think|let['’]s think)\b[^.!:?\n]{0,60}[.!:]?[ \t]*\n",

@@ -4,6 +4,7 @@ What they name is a claim; the rest of the text is prose, with a placeholder whe
 """
 
 import contextlib
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -26,10 +27,12 @@ _OBJECT = re.compile(r"\{\s{0,40}\"")
 _MAX_OBJECTS = 20
 _TAG = re.compile(r"<(final[_-]?answer|answer|choice|letter|option)(?:\s[^<>]{0,100})?>([^<]{0,2000})(?:</\1\s?>|\Z)", re.IGNORECASE)
 _BOX = re.compile(r"\\f?boxed\s?\{|<\|begin_of_box\|>")
-_MAX_BOX, _MAX_BOXES = 600, 40
-_LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|bf|rm|boldsymbol)\b|\\[,;:! ]")
+_MAX_BOX, _MAX_REGIONS = 600, 40
+_LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|bf|rm|boldsymbol)\b|\\[,;:! ]|~")
 _BLOCKS = re.compile(r"</?(?:response|output|solution|final|result|div|p|br|code|root|reply|html|body)\s?/?>", re.IGNORECASE)
-_INLINE = re.compile(r"</?(?:b|strong|em|i|u|span)\s?>", re.IGNORECASE)
+_PAIRED = re.compile(r"<(b|strong|em|i|u|span)\s?>([^<>]{0,2000})</\1\s?>", re.IGNORECASE)
+# One alone may be a letter in the brackets of the pattern that was asked for: `Final answer: <B>`.
+_INLINE = re.compile(r"</(?:b|i|u)\s?>|</?(?:strong|em|span)\s?>", re.IGNORECASE)
 
 
 def regions(text: str, values: Values, *, cut: bool) -> tuple[list[Claim], str]:
@@ -38,12 +41,16 @@ def regions(text: str, values: Values, *, cut: bool) -> tuple[list[Claim], str]:
     if stripped[:1] in {"{", "["} and (decoded := _json(stripped)) is not None:
         return [Claim(0, len(text), letter, FINAL) for letter in _named(decoded, values)], ""
     found: list[Claim] = []
-    text = _INLINE.sub("", _BLOCKS.sub("\n", text)).strip()
+    text = _PAIRED.sub(r"\2", _PAIRED.sub(r"\2", _BLOCKS.sub("\n", text)))
+    text = _INLINE.sub("", text).strip()
     for start, end, decoded in list(_objects(text)):
         found.extend(Claim(start, end, letter, FINAL) for letter in _named(decoded, values))
         text = _without(text, start, end)
     for pattern in (_PAIR, _TAG):
-        for match in list(pattern.finditer(text)):
+        matches = list(itertools.islice(pattern.finditer(text), _MAX_REGIONS + 1))
+        if len(matches) > _MAX_REGIONS:
+            raise CloudUnparsable("the cloud's reply claims too often to be an answer")
+        for match in matches:
             letters = list(_match_letters(pattern, match, values))
             if cut and pattern is _TAG and not match[0].endswith(">"):
                 letters = [UNCLEAR]
@@ -147,7 +154,7 @@ def _boxes(text: str) -> Iterator[tuple[int, int]]:
     at = number = 0
     while match := _BOX.search(text, at):
         number += 1
-        if number > _MAX_BOXES:
+        if number > _MAX_REGIONS:
             raise CloudUnparsable("the cloud's reply claims too often to be an answer")
         if match[0].startswith("<"):
             end = text.find("<|end_of_box|>", match.end(), match.end() + _MAX_BOX)

@@ -11,8 +11,8 @@ import unicodedata
 
 from app.domain import Question
 
-# Characters that are not seen, in the order of their code points: soft hyphen, zero-width blanks, marks of direction.
-_UNSEEN = dict.fromkeys([0xAD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+# Characters that are not seen, in the order of their code points: soft hyphen, zero-width blanks, marks of direction, selectors of emoji.
+_UNSEEN = dict.fromkeys([0xAD, 0x200B, 0x200E, 0x200F, 0x2060, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFE0E, 0xFE0F, 0xFEFF])
 _ALIKE = str.maketrans(
     {
         **dict.fromkeys("‘’‚‛′`´", "'"),
@@ -20,6 +20,7 @@ _ALIKE = str.maketrans(
         **dict.fromkeys("‐‑‒–—―−", "-"),
         "…": "...",
         "⋅": "·",
+        "µ": "μ",
         **{chr(0xFF01 + n): chr(0x21 + n) for n in range(94)},
         **{chr(0x2080 + n): str(n) for n in range(10)},
     }

@@ -49,11 +49,12 @@ _REMARK = re.compile(
     re.IGNORECASE,
 )
 _MANY_WORDS = 3
-_SEPARATOR = re.compile(r"[*_`)\]}\"'”»]{0,6}\s*(?:[.:,;)\]]|[-–—](?=\s))?[*`]{0,4}\s*")
+_SEPARATOR = re.compile(r"[*_`)\]}>\"'”»]{0,6}\s*(?:[.:,;)\]：，、；．）]|[-–—](?=\s))?[*`]{0,4}\s*")
 _THAT_IS = re.compile(r"(?:(?:i\.e\.,?|that is,?|which is|namely|=)\s+)?", re.IGNORECASE)
 _BULLET = re.compile(r"[-–*•]\s+")
-_LETTER_AT_END = re.compile(r",?\s{0,4}\((?:option |choice |answer )?([A-Za-z])\)[*.!]{0,3}\s{0,4}\Z", re.IGNORECASE)
+_LETTER_AT_END = re.compile(r",?\s{0,4}(?:\((?:option |choice |answer )?([A-Za-z])\)|(?:→|⇒|->|=>)\s{0,2}\*{0,2}([A-Z]))[*.!]{0,3}\s{0,4}\Z", re.IGNORECASE)
 _BRACKETED = re.compile(r"\(([^()]{1,500})\)[.*]{0,3}\Z")
+_IN_BRACKETS = re.compile(r"[*_`]{0,3}[(（]([^()（）]{1,500})[)）][*_`]{0,3}(?:\s*\Z|[.,;!。，；！](?!\s?[A-Z]\W)|です|입니다|이다|だ)")
 
 
 def letters_as_latin(text: str) -> str:
@@ -89,7 +90,7 @@ class Values:
         return by_text or (None if "\n" in text else self.labelled(text) or self.with_letter(text))
 
     def with_letter(self, text: str) -> str | None:
-        """What `Paris (B)` names: the letter behind an option's text."""
+        """What `Paris (B)` or `Paris → B` names: the letter behind an option's text."""
         line = text[: self.texts.most_chars].split("\n", 1)[0]
         # The pattern begins anew at every blank: it is shown the end of the line only.
         start = max(0, len(line) - 40)
@@ -97,7 +98,7 @@ class Values:
         by_text = letter and self.texts.equal(line[: letter.start()].strip(" *"))
         if not letter or not by_text:
             return None
-        return by_text if by_text == letter[1].upper() else UNCLEAR
+        return by_text if by_text == (letter[1] or letter[2]).upper() else UNCLEAR
 
     def labelled(self, text: str) -> str | None:
         """What `B. Paris` or `(B) Paris — because …` names: the letter, if what follows is the option's own text."""
@@ -146,6 +147,11 @@ class Values:
         """Whether what follows a letter is the text of its own option."""
         return self.repeats(letter, _text_behind(behind))
 
+    def in_brackets(self, letter: str, behind: str) -> bool:
+        """Whether the letter's own text follows it in brackets with no blank between, as in `B(Paris)`."""
+        inner = _IN_BRACKETS.match(behind)
+        return inner is not None and self.texts.equal(inner[1]) == letter
+
     def bracketed(self, text: str) -> str | None:
         """What `(Paris)` names, alone in brackets."""
         inner = _BRACKETED.match(text.strip())
@@ -170,6 +176,8 @@ class Values:
         form, own = normal(behind[: self.texts.most_chars]), self.texts.form(letter)
         if form.startswith(own) or not label or self.texts.is_part(letter, behind):
             return False
+        if any(self.texts.is_part(other, behind) for other in self.letters):
+            return True
         number = _NUMBER.match(form.lstrip("$€£¥₸₽+- "))
         if number and (numbers := _NUMBER.findall(own)):
             return number[0].rstrip(".,") not in {found.rstrip(".,") for found in numbers}
@@ -180,8 +188,12 @@ class Values:
         """Whether `A. Lincoln` is what another option writes as `Abraham Lincoln`."""
         first = (re.match(r"\w+", behind) or [""])[0].casefold()
         for other, option in zip(self.letters, self._question.options, strict=True):
-            words = re.findall(r"\w+", option.casefold())
-            named = any(one.startswith(letter.lower()) and two == first for one, two in itertools.pairwise(words))
+            words = re.findall(r"\w+", option)
+            # `because the`, in an option that is a sentence, is nobody's name.
+            named = any(
+                one.casefold().startswith(letter.lower()) and two.casefold() == first and (two[0].isupper() or len(words) <= _MANY_WORDS)
+                for one, two in itertools.pairwise(words)
+            )
             if named and other != letter and len(first) > 2:  # noqa: PLR2004
                 return True
         return False

@@ -43,6 +43,8 @@ async def test_an_endpoint_that_works():
         ((401, {}), None, "wants a key (401): set FOGGATE_CLOUD__API_KEY", 1),
         ((403, {}), KEY, "the key may not do this (403)", 1),
         ((404, {"error": {"message": "The model `m` does not exist"}}), None, "the model 'm' is not known there (404)", 1),
+        ((301, b""), None, "redirects (301), which is not followed: look at the base_url", 1),
+        ((200, completion(7)), None, "has no text", 3),
         ((402, {}), KEY, "no credit (402)", 1),
         ((400, {"error": {"message": "Unsupported parameter: 'max_tokens'"}}), None, "Unsupported parameter: 'max_tokens'", 1),
         ((429, {"error": {"message": "Rate limit reached"}}), None, "over its rate", 3),

@@ -43,6 +43,8 @@ UNUSABLE = {
     "an error in words": {"error": "overloaded"},
     "no choices": {"choices": []},
     "an error in the choice": {"choices": [{"error": {"code": 502}, "message": {"content": ""}, "finish_reason": "error"}]},
+    "an error beside a text": {**completion(), "error": {"message": "overloaded"}},
+    "an error within the message": {"choices": [{"message": {"content": "Final answer: A", "error": {"code": 500}}}]},
     "a list": [],
     "null": None,
     "a number": 7,
@@ -105,6 +107,32 @@ async def test_a_bad_key_is_not_booked_on_the_endpoint_nor_tried_again(status, e
     assert type(failed) is error
     assert str(status) in failed.message
     assert (server.calls, rules.state) == (3, State.CLOSED)
+
+
+@pytest.mark.parametrize("status", [201, 202, 206, 301, 302, 307, 308])
+async def test_another_2xx_or_a_redirect_counts_against_its_endpoint(status):
+    rules = breaker(min_calls=2)
+    async with scripted((status, completion())) as first, scripted((200, completion("Final answer: B"))) as second:
+        assert (await ask(endpoint(first.url, "first", rules=rules), endpoint(second.url, "second"), questions=3)).answer == "B"
+    assert (first.calls, second.calls, rules.state) == (2, 3, State.OPEN)
+
+
+@pytest.mark.parametrize(
+    "wire", [b"SSH-2.0-x\r\n\r\n", b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n", b"HTTP/1.1 OK 200\r\n\r\n"]
+)
+async def test_what_does_not_speak_http_is_said_to_do_so_and_a_cut_connection_is_not(wire):
+    async def handle(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(wire)
+        await writer.drain()
+
+    async def cut(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with listening(handle) as url:
+        assert "does not speak HTTP" in (await ask(url, max_attempts=1)).message
+    async with listening(cut) as url:
+        assert "(connection)" in (await ask(url, max_attempts=1)).message
 
 
 async def test_a_bad_key_goes_on_to_the_backup():
@@ -176,7 +204,10 @@ ECHO = f"Incorrect key {KEY}, prompt was: {QUESTION.question} A. {QUESTION.optio
             "an error in place of an answer (server_error: overloaded)",
         ),
         (200, completion(f"{KEY} {QUESTION.question}"), "names no"),
-        (302, b"", "status 302"),
+        (200, ECHO.encode("utf-16"), "not JSON"),
+        (302, b"", "redirects (status 302), which is not followed"),
+        (204, b"", "answered with status 204 in place of 200"),
+        (451, ECHO.encode(), "refused the request with status 451"),
     ],
 )
 async def test_one_line_for_each_failed_attempt_without_key_and_question(caplog, status, body, says):

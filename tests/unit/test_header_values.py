@@ -33,6 +33,9 @@ def test_blanks_around_a_key_are_taken_off(around):
         ('"sk-canary"', "in quotes"),
         ("'sk-canary'", "in quotes"),
         ("“sk-canary”", "no ASCII character"),
+        ("${CANARY_KEY}", "placeholder"),
+        ("{{ canary }}", "placeholder"),
+        ("<your canary>", "placeholder"),
     ],
 )
 def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(key, says):
@@ -53,6 +56,7 @@ def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(key, says):
         ({"": "canary"}, "no name of a header"),
         ({"ключ": "canary"}, "no name of a header"),
         ({"Content-Length": "3"}, "by the gateway itself"),
+        ({"Content-Encoding": "gzip"}, "by the gateway itself"),
         ({"transfer-encoding": "chunked"}, "by the gateway itself"),
         ({"X-A": "1", "x-a": "2"}, "given twice"),
     ],
@@ -84,6 +88,7 @@ BACKUP = "cloud: {base_url: 'http://a/v1', endpoints: {b: {base_url: 'http://b/v
         ("cloud: {extra_body: {n: 3}}", {}, "reads one reply"),
         ("cloud: {extra_body: {x: .nan}}", {}, "JSON has no form for"),
         ("cloud: {extra_body: {x: 2026-01-01}}", {}, "JSON has no form for"),
+        ('cloud: {extra_body: {x: "\\ud800"}}', {}, "JSON has no form for"),
         ("cloud: {answer_format: choice, extra_body: {response_format: {}}}", {}, "both say what an answer looks like"),
         ("cloud: {answer_format: xml}", {}, "cloud.answer_format: "),
         ("cloud: {max_tokens: 0}", {}, "cloud.max_tokens: "),
