@@ -5,6 +5,7 @@ Secrets come from the environment only. This module validates; it never reads a 
 
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -25,6 +26,8 @@ SECRETS = ("api_key",)
 _ANY_NAME, _FREE = "<NAME>", ("EXTRA_HEADERS", "EXTRA_BODY")
 # Similar enough for a misspelling.
 _NEARLY = 0.8
+# What people write for FOGGATE_CONFIG, beside what resembles it.
+_CONFIG_FILE = re.compile(CONFIG_FILE.removesuffix("IG") + r"(IG(URATION)?)?(_?(FILE|PATH|YAML|YML))?")
 
 # Sections whose keys the user names.
 _BY_NAME: dict[Any, type[BaseModel]] = {
@@ -41,7 +44,11 @@ def load_settings(path: Path | None = None) -> Settings:
         ConfigError: one sentence a line: what is wrong and, for an unknown key, the closest valid one.
     """
     from_file = read_yaml(path) if path else {}
-    for secret in _secrets_in(from_file):
+    try:
+        secrets = _secrets_in(from_file)
+    except RecursionError:
+        raise ConfigError(f"the configuration file {path} is nested too deeply, or an anchor in it stands for itself") from None
+    for secret in secrets:
         raise ConfigError(f"{secret} is a secret and is read from the environment only ({env_name(secret)})")
     unknown_variables(os.environ)
     # These are arguments of pydantic-settings, or none at all.
@@ -49,11 +56,31 @@ def load_settings(path: Path | None = None) -> Settings:
         if not isinstance(key, str) or key.startswith("_"):
             raise ConfigError(mask_text(f"unknown setting '{key}'"))
     try:
-        return Settings(**from_file)
+        return Settings(**_without_null(from_file, Settings))
     except ValidationError as error:
         raise ConfigError(sentences(error, Settings)) from None
     except ValueError as error:  # a nested environment value that is not JSON
         raise ConfigError(mask_text(str(error.__cause__ or error))) from None
+
+
+def _without_null(content: dict[str, Any], model: type[BaseModel], path: str = "") -> dict[str, Any]:
+    """What a file sets: `cloud:` with nothing but comments beneath it is no section, and `port:` alone is no port.
+
+    Raises:
+        ConfigError: a value stands where a section belongs; the environment would win over it without a word.
+    """
+    found = {}
+    for key, value in content.items():
+        part = model.model_fields[key].annotation if key in model.model_fields else None
+        if isinstance(part, type) and issubclass(part, BaseModel) and value is not None:
+            if not isinstance(value, dict):
+                raise ConfigError(
+                    f"{path}{key}: a section of settings belongs there, as in '{key}: {{{next(iter(part.model_fields))}: …}}'"
+                )
+            found[key] = _without_null(value, part, f"{path}{key}.")
+        elif value is not None or key not in model.model_fields:
+            found[key] = value
+    return found
 
 
 def _secrets_in(content: Any, path: str = "") -> list[str]:
@@ -169,6 +196,8 @@ def _leads_to(parts: Sequence[str], full: Sequence[str]) -> bool:
 def _closest(name: str, valid: Sequence[str]) -> str | None:
     """The valid name that was probably meant: nearly the same, or the end of one (`FOGGATE_TAU`), whatever their underscores."""
     # An entry of a section whose keys the user names is shown with the name that they gave.
+    if _CONFIG_FILE.fullmatch(name):
+        return CONFIG_FILE
     names = [_with_own_names(name, full) for full in valid]
     # Two underscores say that a setting is meant.
     cutoff = 0.6 if "__" in name.removeprefix(PREFIX) else 0.8
@@ -205,6 +234,8 @@ def _sentence(error: dict[str, Any], paths: list[str]) -> str:
     # First among its siblings, then anywhere: `tau: 0.3` at the top was meant as policy.tau.
     parent, _, key = path.rpartition(".")
     siblings = [p for p in {".".join(full.split(".")[: path.count(".") + 1]) for full in paths} if p.rpartition(".")[0] == parent]
+    if "." in str(error["loc"][-1]) and path in paths:
+        return f"unknown setting '{path}': a key has no dots; write '{key}' beneath '{parent}:'"
     close = (
         difflib.get_close_matches(path, siblings, 1)
         or [full for full in paths if full.endswith("." + key)]

@@ -242,6 +242,13 @@ class PriceSettings(_Section):
     per_hour: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
+def _checked_store(store: str) -> str:
+    """Raises PydanticCustomError, without the value: it may hold a password."""
+    if store != "memory://" and not (store.startswith(("redis://", "rediss://")) and store.partition("://")[2]):
+        raise PydanticCustomError("store", "write memory://, redis://host:6379/0 or rediss://host:6379/0")
+    return store
+
+
 class LimitsSettings(_Section):
     max_body_bytes: Positive = 1_048_576
     max_text_chars: Positive = 20_000
@@ -253,7 +260,7 @@ class LimitsSettings(_Section):
     # Of one client address; behind a proxy that is the proxy's.
     max_connections_per_client: Positive = 512
     # Where calls and rates are counted: memory:// (each process for itself) or redis://host:6379/0 (all replicas together).
-    store: Annotated[str, Field(pattern=r"^(memory://|rediss?://.+)$")] = "memory://"
+    store: Annotated[str, AfterValidator(_checked_store)] = "memory://"
 
 
 class TracingSettings(_Section):

@@ -36,12 +36,14 @@ class Given:
         ways: how it may be meant.
         default: the number of the first option in a layout that is known to count from there; a file that
             contradicts it is refused.
+        is_witness: a column beside the one that counts: it is heard where it can be read in one way only, and must agree.
     """
 
     column: str
     value: Any
     ways: frozenset[str] = frozenset(WAYS)
     default: str | None = None
+    is_witness: bool = False
 
     @property
     def kind(self) -> tuple[str, bool]:
@@ -51,14 +53,27 @@ class Given:
 
 @dataclass(slots=True)
 class Evidence:
-    """Of the answers of one kind in one file: by way, the place of the first row that can be read in this way only, and its value."""
+    """Of the answers of one kind in one file.
+
+    Attributes:
+        proven: by way, the place of the first row that can be read in this way only, and its value.
+        labelled: by way of counting, the first row whose number is the label of another option than the one it counts to.
+    """
 
     proven: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    labelled: dict[str, tuple[str, Any]] = field(default_factory=dict)
 
-    def learn(self, place: str, value: Any, found: Mapping[str, int]) -> None:
-        """Take in the readings of one row."""
+    def learn(self, place: str, given: Given, found: Mapping[str, int], count: int) -> None:
+        """Take in the readings of one row with so many options."""
         if len(found) == 1:
-            self.proven.setdefault(next(iter(found)), (place, value))
+            self.proven.setdefault(next(iter(found)), (place, given.value))
+        # A 0 beside the labels 1 to 4 is no answer, and says how numbers may be meant; so does a 4 beside 0 to 3.
+        number = number_of(given.value) if not found and given.ways >= _NUMBERS else None
+        if number in {0, count}:
+            self.proven.setdefault(FROM_0 if number == 0 else FROM_1, (place, given.value))
+        for way in _NUMBERS & found.keys() if LABEL in found else ():
+            if found[way] != found[LABEL]:
+                self.labelled.setdefault(way, (place, given.value))
 
 
 def readings(given: Given, options: Sequence[str], labels: Sequence[str] | None) -> dict[str, int]:
@@ -72,15 +87,16 @@ def readings(given: Given, options: Sequence[str], labels: Sequence[str] | None)
     text = text.strip()
     found: dict[str, int | None] = {TEXT: _by_text(text, options)}
     token = _token(text)
-    if labels is not None:
-        found[LABEL] = _place(token, [_token(label) for label in labels])
-    if labels is None or all(label.strip().isdecimal() for label in labels):
+    named = labels or _written_labels(options)
+    if named is not None:
+        found[LABEL] = _place(token, [_token(label) for label in named])
+    digits = labels is not None and all(label.strip().isdecimal() for label in labels)
+    if labels is None or digits or given.ways == {LETTER}:
         found[LETTER] = _by_letter(text, token, options)
-    # Numbers that stand as labels beside the options are not counted anew.
-    if labels is None or not all(label.strip().isdecimal() for label in labels):
-        number = number_of(value)
-        found[FROM_0] = number if number is not None and 0 <= number < len(options) else None
-        found[FROM_1] = number - 1 if number is not None and 1 <= number <= len(options) else None
+    # Numbers that stand as labels beside the options are not counted anew, unless it is known that they are.
+    number = number_of(value) if not digits or found[LABEL] is not None or given.default or given.ways <= _NUMBERS else None
+    found[FROM_0] = number if number is not None and 0 <= number < len(options) else None
+    found[FROM_1] = number - 1 if number is not None and 1 <= number <= len(options) else None
     return {way: place for way, place in found.items() if place is not None and way in given.ways}
 
 
@@ -94,6 +110,12 @@ def check_counting(column: str, evidence: Evidence, default: str | None) -> None
         raise ConfigError(
             f"{one}: '{column}' is {shown(value)}, which counts the options from 1, but {zero} counts from 0; correct one of them, or say "
             f"--map answer={column}:0 or --map answer={column}:1"
+        )
+    if way := next((way for way in (FROM_0, FROM_1) if way in proven and way in evidence.labelled), None):
+        one, value = evidence.labelled[way]
+        raise ConfigError(
+            f"{one}: '{column}' is {shown(value)}, which is the label of an option, but {proven[way][0]} counts the options from {way}; "
+            f"correct one of them, or say --map answer={column}:label or --map answer={column}:{way}"
         )
     if default == FROM_0 and FROM_1 in proven:
         place, value = proven[FROM_1]
@@ -122,8 +144,8 @@ def settle(place: str, given: Given, found: Mapping[str, int], evidence: Evidenc
         raise NoQuestion(_outside(given, options))
     if len(set(ways.values())) == 1:
         return next(iter(ways.values()))
-    # A label needs no proof: it stands there to be named.
-    chosen = {at for way, at in ways.items() if way in evidence.proven or way == LABEL}
+    # A label needs no proof: it stands there to be named. A layout that is known to count may say otherwise.
+    chosen = {at for way, at in ways.items() if way in evidence.proven or way == LABEL or (LABEL in ways and way == given.default)}
     if not chosen and given.default in ways and not ways.keys() - _NUMBERS:
         return ways[given.default or FROM_0]
     if len(chosen) == 1:
@@ -172,10 +194,19 @@ def _by_text(text: str, options: Sequence[str]) -> int | None:
     line = one_line(text)
     if line in options:
         return options.index(line)
-    if len(line) == 1:
-        # A letter that differs from an option in case is a letter.
-        return None
-    return _place(_normal(text), [_normal(option) for option in options])
+    place = _place(_normal(text), [_normal(option) for option in options])
+    if place is None and (number := number_of(text)) is not None:
+        # A table makes 5.0 of 5.
+        numbers = [number_of(option) for option in options]
+        return numbers.index(number) if numbers.count(number) == 1 else None
+    return place
+
+
+def _written_labels(options: Sequence[str]) -> list[str] | None:
+    """The letters that options begin with (`B) 5`, `A) 4`), where these are not the letters of their places."""
+    written = [match[1].upper() for option in options if (match := _WITH_TEXT.fullmatch(option))]
+    in_order = list(LETTERS[: len(options)])
+    return written if written != in_order and sorted(written) == in_order else None
 
 
 def _normal(text: str) -> str:

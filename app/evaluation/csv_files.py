@@ -134,7 +134,13 @@ def _check(place: str, cells: Sequence[str], names: Sequence[str], lines: Sequen
         # The line in which the row begins and the next one are whole rows by themselves, if quotes mean nothing.
         at = next((place for place, name in enumerate(names) if name.startswith("answer")), len(names) - 1)
         pieces = [line.rstrip("\r\n").split(delimiter) for line in lines]
-        if all(len(some) == len(names) and _SHORT_ANSWER.fullmatch(some[at].strip(' "')) for some in pieces):
+        if all(len(some) == len(names) and _is_answer(some, at) for some in pieces):
             raise ConfigError(
                 f"{place}: a quote seems to be lost: this line and the next one are rows by themselves, but a quoted cell spans them"
             )
+
+
+def _is_answer(pieces: Sequence[str], at: int) -> bool:
+    """Whether a piece of a line looks like its answer: a letter, a digit, or the text of another piece."""
+    plain = [piece.strip(' "') for piece in pieces]
+    return _SHORT_ANSWER.fullmatch(plain[at]) is not None or plain.count(plain[at]) > 1

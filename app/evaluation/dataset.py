@@ -135,8 +135,10 @@ def _items(source: str, columns: ColumnMap, prefix: str, skipped: Skipped | None
     evidence: dict[tuple[str, bool], Evidence] = {}
     defaults: dict[tuple[str, bool], str | None] = {}
     for place, one in rows:
-        for said, found in one.found if isinstance(one, _Read) else ():
-            evidence.setdefault(said.kind, Evidence()).learn(place, said.value, found)
+        if isinstance(one, NoQuestion):
+            continue
+        for said, found in one.found:
+            evidence.setdefault(said.kind, Evidence()).learn(place, said, found, len(one.question.options))
             defaults[said.kind] = said.default
     for kind, default in defaults.items():
         check_counting(kind[0], evidence[kind], default)
@@ -160,7 +162,8 @@ def _read(row: Row, columns: ColumnMap, prefix: str) -> "_Read | NoQuestion":
         return error
     except InvalidQuestion as error:
         return NoQuestion(error.message)
-    return _Read(found, question, tuple((given, readings(given, question.options, found.options.labels)) for given in found.answers))
+    answers = [(given, readings(given, question.options, found.options.labels)) for given in found.answers]
+    return _Read(found, question, tuple((given, ways) for given, ways in answers if not given.is_witness or len(set(ways.values())) == 1))
 
 
 def _item(place: str, one: "_Read | NoQuestion", evidence: Mapping[tuple[str, bool], Evidence]) -> Item:

@@ -1,10 +1,11 @@
 """Which columns of a row are question, options and answer: ours, and those of the well-known benchmarks (docs/data.md)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.evaluation.answers import FROM_0, FROM_1, WAYS, Given, number_of
+from app.evaluation.answers import FROM_0, FROM_1, LABEL, LETTER, TEXT, WAYS, Given, number_of
 from app.evaluation.mapping import ColumnMap, find, find_some
 from app.evaluation.options import Options, from_columns, labelled, parsed, read_options, scored, shuffled
 from app.evaluation.rows import NoQuestion, as_text, is_missing, listed, normal_name, shown
@@ -16,7 +17,14 @@ _DOMAINS = ("domain", "subject", "category", "subject_name", "high_level_domain"
 _IDS = ("id", "question_id", "questionid", "qid", "id_string", "record_id")
 # Of these all that a row has must agree; of the others the first counts.
 _ANSWERS = ("answer", "answerkey", "answer_key", "answer_idx", "answer_index")
-_OTHER_ANSWERS = ("cop", "gold", "correct_option", "correct_answer", "correct", "target", "label")
+_OTHER_ANSWERS = ("cop", "gold", "correct_option", "correct_answer", "correct_index", "correct", "target", "label")
+# These may be something else, where another column has the name of an answer.
+_VAGUE = ("target", "label")
+# `answer0` and `answer_a` are options.
+_ANSWER_NAME = re.compile(r"(?!answer_?(?:[a-z]|[0-9]+)$)(?:answer|correct|gold|right|solution)")
+# Beside an answer they must agree with it, if they are a letter or the text of an option.
+_WITNESSES = ("correct_option", "correct_answer", "correct", "gold")
+_DISTRACTOR_LISTS = ("incorrect_answers", "wrong_answers", "distractors")
 _DISTRACTORS = ("distractor", "distractor_", "incorrect_answer_", "incorrect_answer", "wrong_answer_")
 
 
@@ -138,6 +146,10 @@ def _mapped_options(values: Mapping[str, Any], given: ColumnMap) -> Options:
 
 
 def _distractors(columns: Mapping[str, Any]) -> list[Any]:
+    for name in _DISTRACTOR_LISTS:
+        if _is_list(columns.get(name)):
+            several = columns[name]
+            return list(parsed(several) if isinstance(several, str) else several)
     for form in _DISTRACTORS:
         found = [columns.get(f"{form}{number}") for number in range(1, 10)]
         if any(not is_missing(one) for one in found):
@@ -155,7 +167,18 @@ def _answers(values: Mapping[str, Any], columns: Mapping[str, Any], given: Colum
     chosen = filled or [name for name in (*_ANSWERS, *_OTHER_ANSWERS) if name in columns][:1]
     if not chosen:
         raise NoQuestion("'answer' is missing: there must be a letter, a number or the text of an option")
-    return tuple(_given(name, columns, options, values) for name in chosen)
+    if chosen[0] in _VAGUE and (others := [name for name in columns if _ANSWER_NAME.match(name) and _may_answer(columns[name])]):
+        raise NoQuestion(f"'{chosen[0]}' or '{listed(others[:1])}' may be the answer: say which with --map answer=COLUMN")
+    witnesses = () if chosen[0] in _OTHER_ANSWERS else tuple(name for name in _WITNESSES if not is_missing(columns.get(name)))
+    return (
+        *(_given(name, columns, options, values) for name in chosen),
+        *(Given(name, columns[name], frozenset({LETTER, LABEL, TEXT}), is_witness=True) for name in witnesses),
+    )
+
+
+def _may_answer(value: Any) -> bool:
+    """Whether a cell may be what is correct: it holds something, and neither a list nor a truth value."""
+    return not is_missing(value) and not isinstance(value, list | Mapping | bool)
 
 
 def _ways(value: Any, way: str | None) -> frozenset[str]:

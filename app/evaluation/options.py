@@ -2,8 +2,10 @@
 
 import ast
 import hashlib
+import io
 import json
 import re
+import tokenize
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +16,10 @@ from app.evaluation.rows import NoQuestion, as_text, is_missing, listed, shown
 # `{}` is a letter, or a number.
 _LETTERED = ("{}", "option_{}", "option{}", "op{}", "opt_{}", "opt{}", "choice_{}", "choice{}", "answer_{}", "answer{}")
 _NUMBERED = ("option_{}", "option{}", "opt_{}", "opt{}", "choice_{}", "choice{}", "answer_{}", "answer{}", "ending_{}", "ending{}", "sol{}")
-_LETTERED_COLUMNS = tuple(tuple(form.format(letter.lower()) for letter in LETTERS) for form in _LETTERED)
-_NUMBERED_COLUMNS = tuple(
-    (first, tuple(form.format(number) for number in range(first, first + MAX_OPTIONS))) for form in _NUMBERED for first in (0, 1)
+# The number of the first column of each form, None for letters, and the names of all.
+_COLUMNS: tuple[tuple[int | None, tuple[str, ...]], ...] = (
+    *((None, tuple(form.format(letter.lower()) for letter in LETTERS)) for form in _LETTERED),
+    *((first, tuple(form.format(number) for number in range(first, first + MAX_OPTIONS))) for form in _NUMBERED for first in (0, 1)),
 )
 _TEXTS = ("text", "texts", "value", "content", "choice", "choices")
 _LABELS = ("label", "labels", "key", "letter")
@@ -82,14 +85,15 @@ def from_columns(columns: Mapping[str, Any]) -> Options | None:
     Args:
         columns: the row, by normal names.
     """
-    for names in _LETTERED_COLUMNS:
-        if names[0] in columns and names[1] in columns:
-            return _options(_through_last(columns, names), None)
-    for first, names in _NUMBERED_COLUMNS:
-        if names[0] in columns and names[1] in columns:
-            found = _options(_through_last(columns, names), None)
-            return Options(found.texts, counts_from_0=first == 0)
-    return None
+    found = [(first, names) for first, names in _COLUMNS if not is_missing(columns.get(names[0])) and not is_missing(columns.get(names[1]))]
+    found = found or [(first, names) for first, names in _COLUMNS if names[0] in columns and names[1] in columns]
+    if not found:
+        return None
+    first, names = found[0]
+    # `option0` is followed by `option1`, with which another form begins.
+    if others := [other for _, other in found if other[0] not in names]:
+        raise NoQuestion(f"'{names[0]}' and '{others[0][0]}' both begin a row of options: say which with --map options=COLUMN,COLUMN,…")
+    return Options(_options(_through_last(columns, names), None).texts, counts_from_0=first == 0)
 
 
 def scored(value: Any) -> Options:
@@ -193,6 +197,17 @@ def parsed(text: str) -> Any:
     except (ValueError, RecursionError):
         pass
     try:
+        _refuse_lost_commas(text.strip())
         return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError, tokenize.TokenError):
         raise NoQuestion(f"'options' must be a list of texts; {shown(text)} is no list in JSON") from None
+
+
+def _refuse_lost_commas(text: str) -> None:
+    """Python joins `'b' 'c'` to one text, which would move every option behind it by one place. Raises ValueError."""
+    before = None
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.STRING and before == tokenize.STRING:
+            raise ValueError("a comma is lost")
+        if token.type not in {tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT}:
+            before = token.type

@@ -4,21 +4,20 @@ Colours are those of Okabe and Ito, which colour-blind readers can tell apart; l
 which edge, which cloud, which data and how many questions it shows.
 """
 
-import contextlib
 import textwrap
-import warnings
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.domain import BUCKET_LABELS
 from app.evaluation import statistics as st
+from app.evaluation.canvas import Report, drawing, new_figure, paths, save, title
 from app.evaluation.table import SIGNALS, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _COLOURS = dict(zip(SIGNALS, ("#0072B2", "#D55E00", "#009E73"), strict=True))
 _STYLES = dict(zip(SIGNALS, ("-", "--", ":"), strict=True))
@@ -27,24 +26,12 @@ SHADES = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 _GREY, _DARK = "#8c8c8c", "#333333"
 _BAND_RESAMPLES = 300
 _RATES = np.linspace(0, 1, 101)
-# Characters of a title that an inch holds, and of a domain's name below its bars.
-_PER_INCH, _NAME = 12, 13
+# Characters of a domain's name below its bars.
+_NAME = 13
 # Percentage points that an axis of accuracies shows at least.
 _NEAREST = 12
-
-Report = Mapping[str, Any]
-
-
-@contextlib.contextmanager
-def drawing() -> Iterator[None]:
-    """Draw with matplotlib's own defaults, whatever a `matplotlibrc` of the current folder or of the user says."""
-    with mpl.rc_context(), warnings.catch_warnings():
-        # A script that matplotlib's own font lacks is boxes in the PNG and text in the SVG.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        mpl.rcdefaults()
-        # Text stays text in an SVG, and the same records draw the same file: no random ids, no date.
-        mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "foggate"})
-        yield
+# Domains in one picture; more would be too small to read, or take minutes to draw.
+_MOST_DOMAINS = 24
 
 
 def draw_all(table: Table, report: Report, out: Path) -> list[Path]:
@@ -71,40 +58,9 @@ def draw_all(table: Table, report: Report, out: Path) -> list[Path]:
             if draw is not None:
                 files += save(draw(), out / name)
             else:
-                for path in _paths(out / name):
+                for path in paths(out / name):
                     path.unlink(missing_ok=True)
     return files
-
-
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """As PNG and as SVG; the same figure makes the same files."""
-    files = _paths(stem)
-    for path in files:
-        figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
-    return files
-
-
-def _paths(stem: Path) -> list[Path]:
-    return [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
-
-
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = [figure.add_subplot(1, columns, number + 1) for number in range(columns)]
-    for ax in axes:
-        ax.grid(visible=True, color="#e6e6e6", linewidth=0.8)
-        ax.set_axisbelow(True)
-        ax.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _title(figure: Figure, headline: str, report: Report, n: int) -> None:
-    """What is shown, and of what: edge, cloud, data, n."""
-    cloud = f"cloud {', '.join(report['cloud_model'])}" if report["cloud_model"] else "no cloud"
-    about = f"edge {report['edge_model']}; {cloud}; data {report['data_fingerprint']}; n = {n}"
-    width = int(figure.get_figwidth() * _PER_INCH)
-    # A dollar sign in a name is no formula.
-    figure.suptitle("\n".join(textwrap.fill(line, width) for line in (headline, about)).replace("$", r"\$"), fontsize=10.5)
 
 
 def _tau(report: Report) -> str:
@@ -115,7 +71,7 @@ def _tau(report: Report) -> str:
 
 
 def _routing(both: Table, report: Report) -> Figure:
-    figure, (ax,) = _figure(8, 5.8)
+    figure, (ax,) = new_figure(8, 5.8)
     banded = False
     for name in SIGNALS:
         right = both.edge_right[name]
@@ -137,13 +93,13 @@ def _routing(both: Table, report: Report) -> Figure:
     low, high = ax.get_ylim()
     # Never beyond what a share can be, nor so near that the same accuracy everywhere looks like a finding.
     ax.set_ylim((-2, 102) if high - low < _NEAREST else (max(low, -2), min(high, 102)))
-    _title(figure, "Accuracy against cloud rate" + ("; bands: 95 % bootstrap" if banded else ""), report, len(both))
+    title(figure, "Accuracy against cloud rate" + ("; bands: 95 % bootstrap" if banded else ""), report, len(both))
     figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     return figure
 
 
 def _reliability(table: Table, report: Report) -> Figure:
-    figure, axes = _figure(12, 4.8, columns=len(SIGNALS))
+    figure, axes = new_figure(12, 4.8, columns=len(SIGNALS))
     for ax, name in zip(axes, SIGNALS, strict=True):
         signal, right = table.signal[name], table.edge_right[name]
         ax.plot([0, 1], [0, 1], "-.", color=_GREY)
@@ -161,12 +117,12 @@ def _reliability(table: Table, report: Report) -> Figure:
         ax.set(xlim=(-0.04, 1.04), ylim=(-0.02, 1.12), yticks=np.arange(6) / 5, xlabel=f"{name.replace('_', ' ')} confidence")
         ax.set_title(f"ECE {st.ece_fixed(signal, right):.3f}", fontsize=10)
     axes[0].set_ylabel("edge answers that are right (share)")
-    _title(figure, "Reliability: number of questions and 95 % Wilson interval at each point; the diagonal is perfect", report, len(table))
+    title(figure, "Reliability: number of questions and 95 % Wilson interval at each point; the diagonal is perfect", report, len(table))
     return figure
 
 
 def _risk_coverage(table: Table, report: Report) -> Figure:
-    figure, (ax,) = _figure(8, 5.4)
+    figure, (ax,) = new_figure(8, 5.4)
     coverage = 100 * np.arange(1, len(table) + 1) / len(table)
     # One question is a point, which a line alone would not show.
     marker = "o" if len(table) == 1 else ""
@@ -175,14 +131,25 @@ def _risk_coverage(table: Table, report: Report) -> Figure:
         label = f"{name} (AURC {risk.mean():.3f})"
         ax.plot(coverage, 100 * risk, _STYLES[name], marker=marker, color=_COLOURS[name], label=label, clip_on=len(table) > 1)
     ax.set(xlabel="questions the edge answers, most confident first (%)", ylabel="wrong among them (%)", xlim=(0, 100), ylim=(-2, 102))
-    _title(figure, "Risk and coverage of the edge by itself", report, len(table))
+    title(figure, "Risk and coverage of the edge by itself", report, len(table))
     figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     return figure
 
 
+def _shown(report: Report) -> tuple[list[str], str]:
+    """The domains that a picture has room for, the largest ones in the order of the report, and what to say of the others."""
+    sizes = {name: row["n"] for name, row in report["edge"]["domains"].items()}
+    largest = set(sorted(sizes, key=lambda name: -sizes[name])[:_MOST_DOMAINS])
+    said = f"; the {_MOST_DOMAINS} largest of {len(sizes)} domains" if len(sizes) > _MOST_DOMAINS else ""
+    return [name for name in sizes if name in largest], said
+
+
 def _domains(report: Report) -> Figure:
     cloud = bool(report["n_cloud"])
-    rows = {**report["domains"], "mean (macro)": report["mean"]} if cloud else report["edge"]["domains"] | {"all": report["edge"]["all"]}
+    shown, some = _shown(report)
+    domains = (report if cloud else report["edge"])["domains"]
+    summary = {"mean (macro)": report["mean"]} if cloud else {"all": report["edge"]["all"]}
+    rows = {name: domains[name] for name in shown if name in domains} | summary
     bars = (
         (
             ("edge_only", "edge only", "#56B4E9"),
@@ -193,7 +160,7 @@ def _domains(report: Report) -> Figure:
         if cloud
         else (("chance", "chance", "#bdbdbd"), ("accuracy", "edge", "#56B4E9"))
     )
-    figure, (ax,) = _figure(max(7.0, 1.45 * len(rows)), 5.4)
+    figure, (ax,) = new_figure(max(7.0, 1.45 * len(rows)), 5.4)
     width = 0.8 / len(bars)
     whiskers = False
     for index, (key, label, colour) in enumerate(bars):
@@ -215,15 +182,19 @@ def _domains(report: Report) -> Figure:
     ax.set(ylabel="right answers (%)", ylim=(0, 104), yticks=range(0, 101, 20))
     ax.grid(visible=False, axis="x")
     how = "; whiskers: 95 % " + ("bootstrap" if cloud else "exact") if whiskers else ""
-    _title(figure, (f"By domain, at {_tau(report)}" if cloud else "The edge by itself, by domain") + how, report, report["n"])
+    title(figure, (f"By domain, at {_tau(report)}" if cloud else "The edge by itself, by domain") + some + how, report, report["n"])
     figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=len(bars))
     return figure
 
 
 def _buckets(report: Report) -> Figure:
     """Which confidences are said, domain by domain: a collapsed vocabulary is one colour."""
-    rows = {**{name: row["buckets"] for name, row in report["domains"].items()}, "all": {k: v["n"] for k, v in report["buckets"].items()}}
-    figure, (ax,) = _figure(8, 2.0 + 0.45 * len(rows))
+    shown, some = _shown(report)
+    rows = {
+        **{name: report["domains"][name]["buckets"] for name in shown if name in report["domains"]},
+        "all": {k: v["n"] for k, v in report["buckets"].items()},
+    }
+    figure, (ax,) = new_figure(8, 2.0 + 0.45 * len(rows))
     left = np.zeros(len(rows))
     for label, colour in zip(BUCKET_LABELS, SHADES, strict=True):
         shares = np.array([100 * row[label] / max(1, sum(row.values())) for row in rows.values()])
@@ -239,7 +210,7 @@ def _buckets(report: Report) -> Figure:
     ax.invert_yaxis()
     ax.set(xlabel="questions (%)", xlim=(0, 100))
     ax.grid(visible=False)
-    _title(figure, "Which confidence the edge says", report, report["n_edge"])
+    title(figure, "Which confidence the edge says" + some, report, report["n_edge"])
     figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=len(BUCKET_LABELS))
     return figure
 

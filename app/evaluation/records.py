@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from app.domain import BUCKET_LABELS, BUCKETS, LETTERS, MIN_OPTIONS
 from app.errors import ConfigError
+from app.evaluation.rows import shown
 
 Record = dict[str, Any]
 
@@ -29,6 +30,19 @@ _REQUIRED = (
     "edge_model",
     "prompt_version",
 )
+# Missing, null, or a number.
+_NUMBERS = (
+    "edge_ms",
+    "edge_batch",
+    "edge_parameters",
+    "cloud_ms",
+    "cloud_tokens",
+    "cloud_prompt_tokens",
+    "cloud_completion_tokens",
+    "generated_ms",
+)
+# A step of a bucket's path: a branching and a child.
+_STEP = 2
 # What makes two records those of one edge model.
 _IDENTITY = ("edge_model", "edge_fingerprint", "prompt_version", "prompt_fingerprint")
 
@@ -156,6 +170,24 @@ def _check(record: Record, place: str) -> None:  # noqa: C901  # a list of refus
     for key, value in {"expected_confidence": record["expected_confidence"], **answers, **buckets}.items():
         if not _is_share(value):
             raise ConfigError(f"{place}: '{key}' is {value!r}, not a number from 0 to 1")
+    _check_measured(record, place)
+
+
+def _check_measured(record: Record, place: str) -> None:
+    for key in _NUMBERS:
+        if not isinstance(record.get(key), int | float | None):
+            raise ConfigError(f"{place}: '{key}' is {shown(record[key])}, not a number")
+    if record.get("bucket_paths") is not None and not _are_paths(record["bucket_paths"]):
+        raise ConfigError(f"{place}: 'bucket_paths' is {shown(record['bucket_paths'])}, not a list of steps for each of five buckets")
+
+
+def _are_paths(value: Any) -> bool:
+    """Five lists of steps, each a branching and a child."""
+    return (
+        isinstance(value, list)
+        and len(value) == len(BUCKET_LABELS)
+        and all(isinstance(path, list) and all(isinstance(step, list) and len(step) == _STEP for step in path) for path in value)
+    )
 
 
 def _is_share(value: Any) -> bool:

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from app.domain import BUCKET_LABELS
-from app.evaluation.pictures import SHADES, drawing, save
+from app.evaluation.canvas import drawing, save
+from app.evaluation.pictures import SHADES
 
 _OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "osD^vPX"

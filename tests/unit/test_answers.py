@@ -336,3 +336,82 @@ def test_a_file_that_means_one_thing_is_read_so_or_refused(tmp_path, drawn, way)
         return
     for item in items:
         assert item.gold == truth[item.id], (way, rows)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"choices": {"text": CITIES, "label": ["1", "2", "3", "4"]}, "answer": answer} for answer in (0, 1, 2)],
+        [{"options": {"1": "x", "2": "y", "3": "z"}, "answer": answer} for answer in ("0", "2")],
+        [
+            {"choices": {"text": CITIES, "label": ["A", "B", "C", "D"]}, "answer": 0},
+            {"choices": {"text": CITIES, "label": ["1", "2", "3", "4"]}, "answer": 2},
+        ],
+        [{"choices": {"text": CITIES, "label": ["0", "1", "2", "3"]}, "answer": answer} for answer in (4, 1)],
+    ],
+)
+def test_numbers_that_are_labels_of_some_options_and_places_of_others_stop_the_file(tmp_path, rows):
+    for skipped in (None, Skipped()):
+        with pytest.raises(ConfigError, match=r"which is the label of an option, but .* say --map answer=answer:label or"):
+            load(tmp_path, rows, skipped=skipped)
+
+
+def test_a_map_says_that_numbers_beside_labels_are_places(tmp_path):
+    labelled = {"choices": {"text": CITIES, "label": ["1", "2", "3", "4"]}}
+    assert golds(tmp_path, [{**labelled, "key": 1}], parse_map(["answer=key:0"])) == "B"
+    assert golds(tmp_path, [{**labelled, "answer_index": 1}]) == "B"
+    lettered = {"choices": {"text": CITIES, "label": ["A", "B", "C", "D"]}}
+    assert golds(tmp_path, [{**lettered, "key": "C"}], parse_map(["answer=key:letter"])) == "C"
+
+
+def test_a_number_is_the_text_of_an_option_however_a_table_writes_it(tmp_path):
+    """A column of texts in which 5.0 is no option must not be taken for one of places where it happens to be in range."""
+    assert golds(tmp_path, [{"options": ["4", "5", "6"], "answer": 5.0}, {"options": ["3", "2", "1"], "answer": 3.0}]) == "BA"
+    assert golds(tmp_path, [{"options": [4.0, 5.0, 6.0], "answer": 5}, {"options": [3.0, 2.0, 1.0], "answer": 3}]) == "BA"
+
+
+def test_a_letter_that_is_an_option_in_another_case_is_not_guessed(tmp_path):
+    articles = {"options": ["an", "a", "the", "-"], "answer": "A"}
+    assert golds(tmp_path, [articles, {**articles, "answer": "The"}]) == "BC"
+    assert golds(tmp_path, [articles, *with_options("B")]) == "AB"
+    with pytest.raises(ConfigError, match=r"which can mean option B \(as its text"):
+        load(tmp_path, [articles])
+
+
+def test_options_that_name_themselves_with_other_letters_than_their_places(tmp_path):
+    shuffled = {"options": ["C) 4", "A) 5", "B) 6"], "answer": "A"}
+    assert golds(tmp_path, [shuffled]) == "B"
+    with pytest.raises(ConfigError, match=r"which can mean option B .as its label.* or option A .as a letter"):
+        load(tmp_path, [{"options": ["A) 4", "B) 5"], "answer": "A"}, shuffled])
+
+
+def test_a_lost_comma_in_a_python_list_moves_no_option(tmp_path):
+    for text in ('["a", "b" "c", "d"]', "['a' 'b'\n 'c']", "{'A': 'x', 'B': 'y' 'z'}"):
+        with pytest.raises(ConfigError, match="is no list in JSON"):
+            load(tmp_path, [{"options": text, "answer": "A"}])
+    assert golds(tmp_path, [{"options": "['it\\'s', \"b\"]", "answer": "b"}]) == "B"
+
+
+def test_two_rows_of_option_columns_are_not_chosen_between(tmp_path):
+    row = {"option_a": "red", "option_b": "blue", "a": "0.2", "b": "0.5", "answer": "B"}
+    with pytest.raises(ConfigError, match="'a' and 'option_a' both begin a row of options: say which with --map options="):
+        load(tmp_path, [row])
+    assert load(tmp_path, [row], parse_map(["options=option_a,option_b"]))[0].question.options == ("red", "blue")
+    assert golds(tmp_path, [{**row, "a": None, "b": None}]) == "B"
+    assert golds(tmp_path, [{"option0": "x", "option1": "y", "option2": "z", "answer": 0}]) == "A"
+
+
+def test_columns_that_may_be_the_answer_too(tmp_path):
+    with pytest.raises(ConfigError, match="the row contradicts itself: 'answer' means A, 'correct_answer' means B"):
+        load(tmp_path, with_options("A", correct_answer="Paris"))
+    assert golds(tmp_path, with_options("A", correct_answer="London", correct=True, gold=3)) == "A"
+    with pytest.raises(ConfigError, match="'label' or 'correct_idx' may be the answer: say which with --map answer=COLUMN"):
+        load(tmp_path, with_options(0, 3, key="label", correct_idx=1))
+    assert golds(tmp_path, with_options(0, 3, key="correct_index", label=2)) == "AD"
+
+
+def test_wrong_answers_may_be_a_list(tmp_path):
+    row = {"correct_answer": "Paris", "incorrect_answers": ["Rome", "Oslo", "Bonn"]}
+    (item,) = load(tmp_path, [row])
+    assert item.question.options["ABCD".index(item.gold)] == "Paris"
+    assert sorted(item.question.options) == ["Bonn", "Oslo", "Paris", "Rome"]

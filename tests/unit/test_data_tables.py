@@ -239,3 +239,11 @@ def test_whatever_a_file_holds_is_rows_or_a_sentence(tmp_path, content, ending):
             load_items([path], skipped=skipped)
         except ConfigError as error:
             assert str(path) in error.message  # noqa: PT017
+
+
+@pytest.mark.parametrize("first", ['"q1,red,blue,green,red\nq2",up,down,left,up\n', 'q1,red,"blue,green,red\nq2,up,down",left,up\n'])
+def test_a_lost_quote_is_found_where_the_answers_are_texts(tmp_path, first):
+    path = tmp_path / "q.csv"
+    path.write_text("question,A,B,C,answer\n" + first + "q3,x,y,z,x\n")
+    with pytest.raises(ConfigError, match=r"line 2: a quote seems to be lost"):
+        load_items([path])

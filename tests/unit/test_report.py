@@ -265,3 +265,15 @@ def test_the_pictures_are_drawn_the_same_each_time_and_say_what_they_show(tmp_pa
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in files if path.suffix == ".png")
     draw_all(to_table(rows), report, tmp_path)
     assert {path.stem: path.read_text() for path in files if path.suffix == ".svg"} == svgs
+
+
+def test_a_picture_shows_the_largest_domains_and_says_so(tmp_path):
+    """Fifty-seven subjects side by side are nine thousand pixels that nobody can read; a domain for each question takes minutes."""
+    rows = [record(number, f"subject {number % 40:02}", 0.5, "A", "B") for number in range(49)]
+    report = build_report(rows, tau=0.6, signal=Signal.VERBALIZED, resamples=20)
+    draw_all(to_table(rows), report, tmp_path)
+    for name in ("domains", "buckets"):
+        svg = (tmp_path / f"{name}.svg").read_text()
+        assert "the 24 largest of 40 domains" in svg
+        # The first nine have two questions each.
+        assert [number for number in range(40) if f"subject {number:02}" in svg.replace("\n", " ")] == list(range(24))

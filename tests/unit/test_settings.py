@@ -154,3 +154,35 @@ def test_a_file_may_begin_with_a_byte_order_mark_and_merge_keys(tmp_path):
     path = tmp_path / "gateway.yaml"
     path.write_text("\ufeffprices:\n  a: &a {input: 1}\n  b: {<<: *a, output: 2}\n", encoding="utf-8")
     assert load_settings(path).prices["b"].input == 1
+
+
+def test_a_section_or_a_setting_with_nothing_but_comments_beneath_it_is_not_set(load):
+    assert load("policy:\n  # tau: 0.4\ncloud:\n  breaker:\n  model:\nserver: {port: }\n") == load("")
+    assert load("policy:\n", FOGGATE_POLICY__TAU="0.9").policy.tau == 0.9
+    assert load("cloud: {extra_body: {temperature: null}}").cloud.extra_body == {"temperature": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("policy: 5", "policy: a section of settings belongs there, as in 'policy: {tau: …}'"),
+        ("cloud: {breaker: fast}", "cloud.breaker: a section of settings belongs there"),
+        ("policy: &p\n  domains: *p", "nested too deeply, or an anchor in it stands for itself"),
+        ("policy.tau: 0.4", "unknown setting 'policy.tau': a key has no dots; write 'tau' beneath 'policy:'"),
+        ("limits: {store: 'http://u:s3cret@h'}", "limits.store: write memory://, redis://host:6379/0 or rediss://host:6379/0"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_in_its_own_words(load, text, says):
+    with pytest.raises(ConfigError) as refused:
+        # The environment wins over the file, and must not hide what is wrong with it.
+        load(text, FOGGATE_POLICY__ON_CLOUD_FAILURE="error", FOGGATE_CLOUD__BREAKER__PROBES="2")
+    assert says in refused.value.message
+    assert "s3cret" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "name", ["FOGGATE_CONFIG_FILE", "FOGGATE_CONFIGURATION", "FOGGATE_CONF", "FOGGATE_CONFIG_PATH", "foggate_config_yaml"]
+)
+def test_another_name_for_the_configuration_file_is_not_passed_over(load, name):
+    with pytest.raises(ConfigError, match=r"did you mean FOGGATE_CONFIG\?"):
+        load(**{name: "gateway.yaml"})
