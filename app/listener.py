@@ -54,8 +54,10 @@ def reachable_at(host: str) -> tuple[str, ...]:
 
 def url_of(listener: socket.socket) -> str:
     """The address of a listening socket as a URL that works on this machine."""
-    host, port = listener.getsockname()[:2]
-    return url(reachable_at(host)[0], port)
+    host, port, *rest = listener.getsockname()
+    # A link-local IPv6 address means something together with its interface only.
+    interface = f"%25{socket.if_indextoname(rest[1])}" if rest and rest[1] else ""
+    return url(reachable_at(host)[0] + interface, port)
 
 
 def url(host: str, port: int) -> str:
@@ -86,10 +88,16 @@ def _listen(places: tuple[_Place, ...], port: int) -> list[socket.socket]:
 
 
 def _socket(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
-    made = socket.create_server((address, port), family=family, backlog=_BACKLOG)
+    made = socket.create_server(_sockaddr(address, port), family=family, backlog=_BACKLOG)
     # `create_server` leaves the protocol at 0, and asyncio sets TCP_NODELAY only on sockets that say they are TCP, as those do that a
     # TCP listener accepts. Without it a reply's body waits 40 ms for the acknowledgement of its head.
     return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=made.detach())
+
+
+def _sockaddr(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
+    """As `bind` wants it: the interface behind a % is a number of its own there, and without it a link-local address is refused."""
+    name, _, interface = address.partition("%")
+    return (name, port, 0, int(interface)) if interface else (name, port)
 
 
 def _resolved(host: str, port: int) -> tuple[_Place, ...]:
@@ -102,9 +110,9 @@ def _resolved(host: str, port: int) -> tuple[_Place, ...]:
 
 
 def _scoped(address: tuple[object, ...]) -> str:
-    name = str(address[0])
+    name = str(address[0]).partition("%")[0]
     scope = address[3] if len(address) > 3 else 0  # noqa: PLR2004  # (host, port, flow, scope) of IPv6
-    return f"{name}%{scope}" if scope and "%" not in name else name
+    return f"{name}%{scope}" if scope else name
 
 
 def _sentence(host: str, port: int, error: OSError) -> str:
@@ -113,6 +121,8 @@ def _sentence(host: str, port: int, error: OSError) -> str:
         return f"{where}: another process listens there already; choose another port (--port, server.port; 0 takes a free one)"
     if error.errno == errno.EACCES:
         return f"{where}: this user may not listen on that port; choose one from 1024 on"
+    if error.errno == errno.EINVAL and ":" in host and "%" not in host:
+        return f"{where}: that address is valid on one network only; say on which interface, as in {host}%eth0"
     if error.errno in _ABSENT:
         return f"{where}: that is no address of this machine (:: means every address, localhost only this machine)"
     return f"{where} ({error.strerror or error})"

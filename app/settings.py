@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from app.environment import PREFIX, EnvironmentSource, is_blank
 from app.extra_body import FORMAT_FIELDS, fault_of_body
 from app.header_values import clean_headers, clean_key
+from app.host_names import host_name
 from app.masking import mask_model
 from app.origins import checked_origin
 
@@ -29,21 +30,6 @@ def _without_blank(content: Any) -> Any:
     if not isinstance(content, Mapping):
         return content
     return {key: value for key, value in content.items() if not (isinstance(value, str) and is_blank(value))}
-
-
-def host_name(given: str) -> str:
-    """A host to listen on: an address or a name, without brackets and without a port. Raises ValueError."""
-    name = given.strip()
-    if name.startswith("[") and name.endswith("]"):
-        name = name[1:-1]
-    if not name or name == "*":
-        raise ValueError("name a host: an address, a name, :: for every address, or localhost")
-    if "/" in name or any(character.isspace() or not character.isprintable() for character in name):
-        raise ValueError(f"'{given}' is not a host: an address or a name stands there, without a scheme or a path")
-    if name.count(":") == 1 or "]" in name:
-        raise ValueError(f"'{given}' holds a port: set it as server.port (--port)")
-    # Names of hosts are the same in upper and lower case.
-    return name.lower()
 
 
 class _Section(BaseModel):

@@ -22,11 +22,12 @@ from app.cloud.demo import MODEL, create_demo, parse_faults
 from app.configuration import unknown_variables
 from app.errors import ConfigError
 from app.exposure import check_exposure
+from app.host_names import host_name
 from app.listener import listen_on, url_of
 from app.logs import configure_logging
 from app.masking import secrets_in
 from app.server import serve
-from app.settings import CloudSettings, Settings, host_name
+from app.settings import CloudSettings, Settings
 from app.terminal import Terminal
 
 _MOCK_CLOUD, _MOCK_CLOUD_ENDS_S = "foggate-mock-cloud", 0.5

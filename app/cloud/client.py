@@ -106,8 +106,9 @@ class CloudClient:
         self.request = request or RequestSettings(extra_body=dict(extra_body or {}))
         self._random = random.Random(seed)  # noqa: S311  # jitter, not a secret
         limits = httpx2.Limits(max_connections=max_in_flight)
-        options = {"transport": transport} if transport else connection_options([endpoint.url for endpoint in endpoints])
-        self._http = httpx2.AsyncClient(limits=limits, follow_redirects=False, **options)
+        urls = [endpoint.url for endpoint in endpoints]
+        options = {"transport": transport} if transport else connection_options(urls, limits)
+        self._http = httpx2.AsyncClient(follow_redirects=False, **options)
         self._desk = Desk(self._http, Accounts(metrics, on_attempt))
 
     @property

