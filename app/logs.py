@@ -20,7 +20,7 @@ LogFormat = Literal["auto", "json", "text"]
 # Libraries that print their own records in a form of their own, unless they are told not to. They do so when they are imported.
 _SELF_WILLED = ("transformers", "huggingface_hub", "datasets", "torch", "accelerate", "peft")
 # httpx2 logs a line per call with the URL, uvicorn its lifecycle: of interest when something is being looked for.
-_NOISY = ("httpx2", "httpcore2", "urllib3", "filelock", "huggingface_hub", "asyncio")
+NOISY = ("httpx2", "httpcore2", "urllib3", "filelock", "huggingface_hub", "asyncio")
 # A record is bounded: some libraries put whole tensors or documents into a message.
 _MAX_TEXT, _MAX_EXCEPTION = 8_192, 65_536
 # Set by callers or by us, and needed whole to find the other lines of a request.
@@ -55,7 +55,7 @@ def configure_logging(level: str, form: LogFormat = "auto", secrets: Collection[
         cache_logger_on_first_use=True,
     )
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
-    handler = _Handler(sys.stderr)
+    handler = RecordHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -85,9 +85,9 @@ def reconfigure(level: str, secrets: Collection[str]) -> None:
     root = logging.getLogger()
     root.setLevel(level.upper())
     for handler in root.handlers:
-        if isinstance(handler, _Handler):
+        if isinstance(handler, RecordHandler):
             handler.setLevel(level.upper())
-    for noisy in _NOISY:
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 
@@ -104,7 +104,7 @@ def _prints(handler: logging.Handler) -> bool:
     return isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)
 
 
-class _Handler(logging.StreamHandler[TextIO]):
+class RecordHandler(logging.StreamHandler[TextIO]):
     """Standard error; a record that cannot be made into text is reported as a record, not as a traceback of the logging module."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the hook's name

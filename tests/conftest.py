@@ -1,9 +1,15 @@
+import logging
 import os
+import sys
+import warnings
 
 import hypothesis
 import pytest
+import structlog
+from structlog._config import BoundLoggerLazyProxy
 
 from app.domain import Question
+from app.logs import NOISY, RecordHandler
 from tests.processes import Process
 
 # The suite computes with what the machine has, and must not be configured by the shell it runs in.
@@ -34,3 +40,23 @@ async def start(tmp_path):
     yield run
     for process in started:
         await process.stop()
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    """What a test tells the process's logging, such as a command that runs in this process, is over with the test."""
+    root = logging.getLogger()
+    level, show_warning = root.level, warnings.showwarning
+    levels = {name: logging.getLogger(name).level for name in NOISY}
+    yield
+    warnings.showwarning = show_warning
+    root.setLevel(level)
+    root.handlers = [handler for handler in root.handlers if not isinstance(handler, RecordHandler)]
+    for name, before in levels.items():
+        logging.getLogger(name).setLevel(before)
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        for module in [module for name, module in sys.modules.items() if name.startswith("app")]:
+            for logger in [value for value in vars(module).values() if isinstance(value, BoundLoggerLazyProxy)]:
+                # What it was configured with when it was first used.
+                vars(logger).pop("bind", None)

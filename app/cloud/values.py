@@ -139,6 +139,8 @@ class Values:
 
     def introduces(self, letter: str, rest: str) -> bool:
         """Whether this is a sentence about the letter's option that begins with its text and judges it not wrong."""
+        if letter not in self.letters:
+            return False
         sentence = normal(re.split(r"(?<=[.!?])\s", rest[: self.texts.most_chars], maxsplit=1)[0])
         own = self.texts.form(letter)
         return sentence.startswith(own + " ") and not _JUDGED.search(sentence, len(own))

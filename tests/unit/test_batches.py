@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.api.auth import Caller
 from app.api.batches import Batch
-from app.api.state import GatewayState, Limits
+from app.api.state import Access, GatewayState, Limits
 from app.counts import Counts
 from app.deadline import Deadline
 from app.domain import Outcome, Question, Reason, Route, Signal
@@ -60,7 +60,7 @@ class Gateway:
             **{"max_batch_size": 16, "max_batch_tokens": 10_000, "max_queue_size": 128, **bounds},
             clock=lambda: engine.now,
         )
-        self.state = GatewayState(Metrics(), LIMITS, None, TracingSettings(), turns=self.batcher.turns)
+        self.state = GatewayState(Metrics(), LIMITS, None, TracingSettings(), Access(None, frozenset(), None), turns=self.batcher.turns)
         self.order = []
 
     async def single(self, deadline_s=DEADLINE_S):

@@ -172,3 +172,9 @@ WORDS = ["A", "B", "Z", "Paris", "Rome", "answer", "is", "not", "or", "final", "
 def test_no_mixture_of_words_breaks_the_reading(words, glue, reason):
     with contextlib.suppress(CloudUnparsable):
         assert read_letter(completion({"content": glue.join(words)}, finish_reason=reason), CITIES) in CITIES.letters
+
+
+@pytest.mark.parametrize("reply", ["Z - London is it", "Z – London is the answer.\nFinal answer: Z", "Q — Paris is right"])
+def test_a_letter_that_is_not_offered_is_no_answer_before_a_dash_either(reply):
+    with pytest.raises(CloudUnparsable):
+        read_letter({"choices": [{"message": {"content": reply}, "finish_reason": "stop"}]}, Question("q", ("London", "Paris", "Rome")))
