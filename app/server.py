@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import math
+import select
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ log = structlog.get_logger("foggate")
 KEEP_ALIVE_S = 75
 # After Ctrl-C what is in flight gets this long, inside the time after which the process ends anyway.
 _INTERRUPTED_GRACE_S = 0.5
+# Each round takes everybody who waits; a flood of new ones does not keep the gateway from ending.
+_MOST_ROUNDS = 20
 # A terminal that is being closed sends SIGHUP a moment before it is gone.
 _TERMINAL_GOES_S = 0.3
 
@@ -63,7 +66,18 @@ class _Server(uvicorn.Server):
         settings = self._reloader.settings
         # The longest that an accepted request can take: its body, then its questions, of which a batch begins none any more.
         self.config.timeout_graceful_shutdown = math.ceil(settings.limits.body_timeout_s + settings.deadline_ms / 1000) + 5
+        await _accepted(sockets or [])
         await super().shutdown(sockets)
+
+
+async def _accepted(listeners: list[socket.socket]) -> None:
+    """Wait until those who have connected already are taken: the kernel resets whoever waits at a listener that is closed."""
+    for _ in range(_MOST_ROUNDS):
+        if not select.select(listeners, [], [], 0)[0]:
+            break
+        await asyncio.sleep(0)
+    # The one taken last becomes a connection in the next turn of the loop.
+    await asyncio.sleep(0)
 
 
 class _Signals:
@@ -164,13 +178,18 @@ async def serve(
         on_ready(model)
 
     app = create_app(settings, loader=loader, on_ready=on_warm, on_fatal=on_fatal)
-    server = _Server(_config(app, settings), app)
+    server = server_of(app, settings)
     signals = _Signals(server, app, terminal or Terminal(), read_settings)
     with interrupts.handled_by({signal.SIGTERM: signals.drain, signal.SIGINT: signals.interrupt, signal.SIGHUP: signals.hang_up}):
         await server.serve(sockets=list(listeners))
     if fatal:
         raise ConfigError(fatal[0])
     return signals.code
+
+
+def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    """The server of an application of `create_app`; it installs no signal handlers."""
+    return _Server(_config(app, settings), app)
 
 
 def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:

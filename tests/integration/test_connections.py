@@ -1,5 +1,6 @@
 """Kept connections: a reply leaves in one piece, whoever listens."""
 
+import asyncio
 import socket
 import statistics
 import time
@@ -10,7 +11,7 @@ import pytest
 from app.cloud.bank import Bank
 from app.cloud.demo import create_demo
 from app.main import create_app
-from app.server import listen
+from app.server import listen, server_of
 from app.settings import Settings
 from tests.fakes import FakeEngine
 from tests.integration.test_api import ASK
@@ -54,3 +55,22 @@ async def test_a_request_on_a_kept_connection_does_not_wait_for_an_acknowledgeme
         assert await _median_s(http, "POST", url + "/v1/answer", json=ASK) < 0.015
         chat = {"model": "m", "messages": [{"role": "user", "content": "Which?\n\nA. x\nB. y"}]}
         assert await _median_s(http, "POST", cloud + "/v1/chat/completions", json=chat) < 0.015
+
+
+async def test_who_connected_before_the_listener_is_closed_is_answered():
+    """The loop has not yet turned since, as on a busy machine: the kernel holds the connection, and would reset it."""
+    settings = Settings()
+    app = create_app(settings, loader=lambda _: FakeEngine())
+    listener = listen("127.0.0.1", 0)
+    server = server_of(app, settings)
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    await server.startup(sockets=[listener])
+    place = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    async with httpx2.AsyncClient(base_url=place) as http:
+        while (await http.get("/health/ready")).status_code != 200:
+            await asyncio.sleep(0.01)
+    with socket.create_connection(listener.getsockname()) as late:
+        late.sendall(b"GET /health/live HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        await server.shutdown([listener])
+        assert late.recv(12) == b"HTTP/1.1 200"
