@@ -12,6 +12,7 @@ from app.environment import PREFIX, EnvironmentSource, is_blank
 from app.extra_body import FORMAT_FIELDS, fault_of_body
 from app.header_values import clean_headers, clean_key
 from app.masking import mask_model
+from app.networks import checked_network
 from app.origins import checked_origin
 
 Given = TypeVar("Given")
@@ -22,6 +23,7 @@ Tau = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Origin = Annotated[str, AfterValidator(checked_origin)]
+Network = Annotated[str, AfterValidator(checked_network)]
 
 
 def _without_blank(content: Any) -> Any:
@@ -90,7 +92,7 @@ class SecuritySettings(_Section):
     # Host names of requests; null: loopback names where no keys are configured, else all.
     allowed_hosts: list[str] | None = None
     # Addresses or networks whose X-Forwarded-For is believed.
-    trusted_proxies: list[str] = []
+    trusted_proxies: list[Network] = []
 
 
 class EdgeSettings(_Section):
