@@ -4,11 +4,13 @@ A text that a caller or a library chose cannot begin a line of its own: control 
 """
 
 import logging
+import math
 import sys
 import threading
 import traceback
 import warnings
 from collections.abc import Collection, MutableMapping
+from itertools import islice
 from typing import Any, Literal, TextIO
 
 import structlog
@@ -23,6 +25,8 @@ _SELF_WILLED = ("transformers", "huggingface_hub", "datasets", "torch", "acceler
 NOISY = ("httpx2", "httpcore2", "urllib3", "filelock", "huggingface_hub", "asyncio")
 # A record is bounded: some libraries put whole tensors or documents into a message.
 _MAX_TEXT, _MAX_EXCEPTION = 8_192, 65_536
+# Of a list or a mapping: its entries, and how deep they are looked at (one may hold itself).
+_MAX_PARTS, _MAX_DEPTH = 100, 4
 # Set by callers or by us, and needed whole to find the other lines of a request.
 _IDENTIFIERS = frozenset({"request_id", "trace_id", "span_id", "timestamp", "level", "logger"})
 # Control characters, line and paragraph separators, and marks that turn the direction of what is shown.
@@ -130,13 +134,16 @@ class _Clean:
     def __call__(self, _: Any, __: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {key: value if key in _IDENTIFIERS else self._clean(value, key) for key, value in record.items()}
 
-    def _clean(self, value: Any, key: str) -> Any:
-        if value is None or isinstance(value, bool | int | float):
+    def _clean(self, value: Any, key: str, depth: int = 0) -> Any:
+        if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
             return value
+        if isinstance(value, dict | list | tuple) and depth == _MAX_DEPTH:
+            return "…"
         if isinstance(value, dict):
-            return {str(name): self._clean(part, key) for name, part in value.items()}
+            return {str(name): self._clean(part, key, depth + 1) for name, part in islice(value.items(), _MAX_PARTS)}
         if isinstance(value, list | tuple):
-            return [self._clean(part, key) for part in value]
+            more = [f"… ({len(value) - _MAX_PARTS} more)"] if len(value) > _MAX_PARTS else []
+            return [self._clean(part, key, depth + 1) for part in value[:_MAX_PARTS]] + more
         text = value if isinstance(value, str) else str(value)
         longest = _MAX_EXCEPTION if key in {"exception", "stack"} else _MAX_TEXT
         # Bounded before it is searched: what is left out is not shown, so it need not be masked.

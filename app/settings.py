@@ -13,6 +13,7 @@ from app.extra_body import FORMAT_FIELDS, fault_of_body
 from app.header_values import clean_headers, clean_key
 from app.host_names import host_name
 from app.masking import mask_model
+from app.networks import checked_network
 from app.origins import checked_origin
 
 Given = TypeVar("Given")
@@ -23,6 +24,7 @@ Tau = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Origin = Annotated[str, AfterValidator(checked_origin)]
+Network = Annotated[str, AfterValidator(checked_network)]
 
 
 def _without_blank(content: Any) -> Any:
@@ -76,7 +78,7 @@ class SecuritySettings(_Section):
     # Host names of requests; null: loopback names where no keys are configured, else all.
     allowed_hosts: list[str] | None = None
     # Addresses or networks whose X-Forwarded-For is believed.
-    trusted_proxies: list[str] = []
+    trusted_proxies: list[Network] = []
 
 
 class EdgeSettings(_Section):

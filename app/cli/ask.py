@@ -35,7 +35,8 @@ _WHY_NOT = {
 
 def ask(asked: AnswerRequest, *, settings: Settings, url: str | None, key: str | None = None) -> dict[str, Any]:
     """The body of `/v1/answer`, from a running gateway or from a cascade in this process. Raises FogGateError."""
-    if url:
+    # An empty address (`--url "$GATEWAY"`) was meant as one: another model must not answer without a word.
+    if url is not None:
         reply = ask_gateway(url, asked.model_dump(exclude_none=True), key=key)
         try:
             AnswerResponse.model_validate(reply)

@@ -1,5 +1,6 @@
 """A client of a running gateway, for `foggate ask --url`."""
 
+import re
 import ssl
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -28,8 +29,9 @@ def gateway_address(url: str) -> str:
     """
     url = url.strip()
     if "://" not in url:
-        host = url.lstrip("/") or _EXAMPLE.removeprefix("http://")
-        shown = f"http://{host}" if "@" not in host else _EXAMPLE
+        # `http:/host` has a scheme, and a slash too few.
+        host = re.sub(r"\Ahttps?:", "", url, flags=re.IGNORECASE).lstrip("/") or _EXAMPLE.removeprefix("http://")
+        shown = f"{'https' if url.lower().startswith('https:') else 'http'}://{host}" if "@" not in host else _EXAMPLE
         raise ConfigError(f"--url needs a scheme, http:// or https://; did you mean {shown}?")
     try:
         parts = urlsplit(url)

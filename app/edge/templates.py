@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from app.domain import Question
-from app.errors import ConfigError, first_line
+from app.errors import ConfigError, EdgeError, first_line
 from app.prompt import PromptFamily, chat_messages, system_prompt, user_prompt
 
-_PROBE = Question("What is 2 + 2?", ("3", "4"))
+# With what a template may escape, replace or cut off.
+_PROBE = Question('Is 2 + 2 < 5 & it\'s "é"?\n\n' + "A long passage. " * 250 + "\n- one\n- two", ("x < y", "a & b", "3"))
 # The date that Llama 3's own template falls back to. A prompt with today's date would change every verdict at midnight.
 _PINNED = datetime(2024, 7, 26)  # noqa: DTZ001  # templates format local time
 _DIRECTIVES = ("-d", "-m", "-I", "-H", "-M", "-S", "-y", "-j", "e", *"aAwdbBmyYHIpMSfzZjUWcxXGuVDFTRhCnt")
@@ -56,8 +57,22 @@ class ChatTemplate:
         return self._messages(question, control_tokens, self._form)
 
     def render(self, question: Question, control_tokens: Iterable[str] = ()) -> str:
-        """The chat prompt as text, up to where the model begins to write its answer."""
-        return self._render(self.messages(question, control_tokens))
+        """The chat prompt as text, up to where the model begins to write its answer.
+
+        Raises:
+            EdgeError: the template refuses this question or leaves out a part of it, so that an answer would be one to something else.
+        """
+        messages = self.messages(question, control_tokens)
+        try:
+            text = self._render(messages)
+        # A template may quote the question in what it raises.
+        except Exception as error:  # noqa: BLE001
+            raise EdgeError(f"the model's chat template refuses this question ({type(error).__name__})") from None
+        content = messages[-1]["content"]
+        # Many templates take off the blanks around a turn.
+        if (content[0]["text"] if self._form.parts else content).strip() not in text:
+            raise EdgeError("the model's chat template leaves out or changes a part of this question")
+        return text
 
     def _messages(self, question: Question, control_tokens: Iterable[str], form: _Form) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = [*chat_messages(question, self._family, control_tokens)]
@@ -99,7 +114,7 @@ def _pinned(tokenizer: Any) -> str:
     if not tokenizer.chat_template:
         raise ConfigError("the tokenizer has no chat template; this model cannot be used")
     try:
-        template: str = tokenizer.get_chat_template()
+        template = str(tokenizer.get_chat_template())
     except Exception as error:
         raise ConfigError(f"the tokenizer's chat template cannot be used ({first_line(error)})") from error
     if "strftime_now" not in template:

@@ -135,6 +135,7 @@ WRONG = [
     (["ask", "   ", "a", "b"], "question"),
     (["ask", "q\udcff", "a", "b"], "not valid Unicode"),
     (["ask", "q" * 30_000, "a", "b", "--url", "localhost"], "--url needs a scheme"),
+    (["ask", "q", "a", "b", "--url", ""], "--url needs a scheme"),
     (["ask", "q", "a", "b", "--tau", "2"], "'--tau'"),
     (["ask", "q", "a", "b", "--tau", "-0.1"], "'--tau'"),
     (["ask", "q", "a", "b", "--tau", "nan"], "'--tau'"),

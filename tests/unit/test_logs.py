@@ -165,6 +165,19 @@ def test_a_record_is_bounded(written):
     assert record["message"].endswith("more characters)")
 
 
+def test_lists_and_numbers_of_a_record_are_bounded_and_are_json(written, capsys):
+    itself = []
+    itself.append(itself)
+    written.configure()
+    structlog.get_logger("foggate").warning("odd", many=list(range(50_000)), parts={str(at): at for at in range(500)}, itself=itself)
+    structlog.get_logger("foggate").warning("odd", least=float("-inf"), none=float("nan"), share=0.5)
+    first, second = capsys.readouterr().err.splitlines()
+    assert len(first) < 5_000
+    assert json.loads(first)["many"][-2:] == [99, "… (49900 more)"]
+    numbers = json.loads(second, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert (numbers["least"], numbers["none"], numbers["share"]) == ("-inf", "nan", 0.5)
+
+
 def test_a_record_that_cannot_be_written_is_reported_as_a_record(written):
     class Bad:
         def __str__(self):

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -186,3 +187,15 @@ def test_what_is_wrong_with_a_file_is_said_in_its_own_words(load, text, says):
 def test_another_name_for_the_configuration_file_is_not_passed_over(load, name):
     with pytest.raises(ConfigError, match=r"did you mean FOGGATE_CONFIG\?"):
         load(**{name: "gateway.yaml"})
+
+
+def test_a_proxy_that_nobody_could_trust_is_refused(load):
+    """The server takes what it cannot read for a name that no address has."""
+    assert load("security: {trusted_proxies: [10.0.0.7, 10.0.0.0/8, '::1', 'fd00::/8', '*']}").security.trusted_proxies[1] == "10.0.0.0/8"
+    for given, says in (
+        ("10.0.0.5/8", "did you mean 10.0.0.0/8?"),
+        ("10.0.0.0/33", "as in 10.0.0.7"),
+        ("nginx", "neither an address nor a network"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(says)):
+            load(f"security: {{trusted_proxies: ['{given}']}}")

@@ -10,7 +10,7 @@ from app.calibration import read_calibration
 from app.domain import Question
 from app.edge.rendering import Renderer
 from app.edge.templates import _DIRECTIVES, _PINNED, ChatTemplate
-from app.errors import ConfigError
+from app.errors import ConfigError, EdgeError
 from app.policies import SHIPPED_CALIBRATION
 from app.prompt import PromptFamily, system_prompt, user_prompt
 from tests.tiny import CHATML, FOLDED, tiny_tokenizer
@@ -192,3 +192,21 @@ def test_a_calibration_of_another_rendering_is_refused():
         ConfigError, match=r"another rendering of the prompt .* was made with aaaaaaaaaaaa, the gateway serves bbbbbbbbbbbb"
     ):
         calibration.check(**served, prompt_fingerprint="bbbbbbbbbbbb")
+
+
+@pytest.mark.parametrize("change", ["truncate(1000)", "wordwrap(79)", "replace('&', 'and')", "escape", "replace('\n\n', '\n')"])
+def test_a_template_that_cuts_or_changes_some_questions_is_refused_at_start(change):
+    with pytest.raises(ConfigError, match="the rules or the question are missing in what it renders"):
+        text_of(CHATML.replace("m.content", f"m.content | {change}"))
+
+
+def test_a_question_that_does_not_come_out_whole_gets_no_verdict():
+    """Without its last option a question has another answer, which would look like any other."""
+    long = Question("word " * 3000, ("x", "y"))
+    assert "word" in text_of(CHATML, long)
+    with pytest.raises(EdgeError, match="leaves out or changes a part of this question"):
+        text_of(CHATML.replace("m.content", "m.content | truncate(9000)"), long)
+    refuses = CHATML + "{% if 'SECRET' in messages[-1].content %}{{ raise_exception(messages[-1].content) }}{% endif %}"
+    with pytest.raises(EdgeError, match="refuses this question") as refused:
+        text_of(refuses, Question("SECRET?", ("x", "y")))
+    assert "SECRET" not in refused.value.message
