@@ -8,7 +8,9 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PLACEHOLDER = re.compile(r"\$\{[^{}]*\}|\{\{[^{}]*\}\}|<[^<>]*>")
 _QUOTES = "\"'“”‘’`"
 # They say where a body ends and who speaks to whom; a value of one's own would break every request.
-_OURS = frozenset({"connection", "content-encoding", "content-length", "content-type", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"})
+_OURS = frozenset(
+    {"connection", "content-encoding", "content-length", "content-type", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+)
 
 
 def clean_key(key: str) -> str:

@@ -7,8 +7,8 @@ from app.cloud.values import CLOSE, OPEN, UNCLEAR, WORDS, Values
 
 # A letter is one where a sign, the end of the line or one of these words follows it; not in `A vaccine`.
 _ENDS = (
-    r"(?=[)\]}>\"'”».,;:!]|[ \t]*+(?:\Z|\n)|\s[-–—(:]|[–—]|\s*+(?:because|since|as|and not|weil|denn|parce|car|porque|pues|потому|так как|"
-    r"нұсқасы(?!\s+емес)|選択肢|(?:选项|選項)(?![不错錯])|です|で(?!は|も)|だ|입니다|이다|번|(?:şıkkı|seçeneği)(?!\s+değil)|है(?!\s+नहीं))|,|\s?[✅✔✓])"
+    r"(?=[)\]}>\"'”».,;:!]|[ \t]*+(?:\Z|\n)|\s[-–—(:]|[–—]|\s*+(?:because|since|as|and not|not|rather than|instead of|weil|denn|parce|car|porque|pues|потому|так как|"
+    r"нұсқасы(?!\s+емес)|選択肢|(?:选项|選項)(?![不错錯])|です|で(?!は|も)|だ|입니다|이다|번|(?:şıkkı|seçeneği)(?!\s+değil)|है(?!\s+नहीं))|,|\s?\[\^?\d{1,3}\]|\s?[✅✔✓])"
 )
 _LETTER = re.compile(
     rf"({OPEN}){WORDS}{OPEN}([A-Za-z])(?:['’]?[dt][ıi]r\b|{CLOSE}(?![A-Za-z0-9_+#*/])(?:{_ENDS}|(?<=[)\]])(?=\s)|(?<=\*\*)(?=\s)))",
@@ -27,7 +27,7 @@ _SECOND = re.compile(
 )
 # What doubts the letter in the same sentence, or makes it the subject of another one (`A is wrong`).
 _TURNED = re.compile(
-    r"[ \t*_`)\]]{0,6}(?:(?:[,;:–—-]|\.{1,3}|…)[ \t]*)?(?:but|rather|well|hmm|however|though|although|if|unless|except|or|provided|assuming|maybe|perhaps|not sure|либо|но|aber|mais|pero|但)\b|[ \t*_`)\]]{0,6}\b(?:is|was|isn|are|seems|looks|can|cannot|may|might)\b|[ \t*_`)\]\"']{0,6}\?",
+    r"[ \t*_`)\]]{0,6}(?:(?:[,;:–—-]|\.{1,3}|…)[ \t]*)?(?:but|rather(?! than)|well|hmm|however|though|although|if|unless|except|or|provided|assuming|maybe|perhaps|not sure|либо|но|aber|mais|pero|但)\b|[ \t*_`)\]]{0,6}\b(?:is|was|isn|are|seems|looks|can|cannot|may|might)\b|[ \t*_`)\]\"']{0,6}\?",
     re.IGNORECASE,
 )
 LISTED = re.compile(r"^[ \t]*[-*•]?[ \t]*[*(\[]{0,3}([A-Z])[*)\]]{0,3}[.):](?=\s)", re.MULTILINE)
@@ -35,17 +35,19 @@ LISTED = re.compile(r"^[ \t]*[-*•]?[ \t]*[*(\[]{0,3}([A-Z])[*)\]]{0,3}[.):](?=
 _ANOTHER = re.compile(r"(?:\b(?:or|and|und|oder|et|ou|y|o|и|или)\b|[/,;&])\s*[*(\[]{0,3}([A-Z])[*)\]]{0,3}[.):](?=\s)")
 _REASONED = re.compile(r"(?<!\w)([A-Z])[)*]{0,3},? (?:because|since)\b")
 # `A -> wrong, B -> right`.
-_JUDGED_WRONG = re.compile(r"[\s*_`)\]]{0,6}(?:->|=>|[→⇒=:(–—-])\s{0,4}(?:is\s)?(?:wrong|incorrect|false|eliminated|ruled out|not correct|no\b)", re.IGNORECASE)
+_JUDGED_WRONG = re.compile(
+    r"[\s*_`)\]]{0,6}(?:->|=>|[→⇒=:(–—-])\s{0,4}(?:is\s)?(?:wrong|incorrect|false|eliminated|ruled out|not correct|no\b)", re.IGNORECASE
+)
 _LABEL = re.compile(r"(?<![\w'’])([A-Z])[*_`]{0,2}[.):][*_`\s]{0,6}")
 _EXCLUDES = re.compile(r"\b(?:not|than|unlike|nor|of)\b[\s\w]{0,12}[*_`(]{0,4}\Z", re.IGNORECASE)
 _MAX_LABELS, _MAX_COMPARED = 26, 200
 _SUFFIX = re.compile(r"['’][dt][ıi]r\b")
 
 
-def is_doubted(latin: str, at: int) -> bool:
-    """Whether what stands here is doubted at once: `B?`, `B, but …`, `B is …`."""
+def is_doubted(latin: str, at: int, end: int | None = None) -> bool:
+    """Whether what stands here, to `end` where it is no letter, is doubted at once: `B?`, `B, but …`, `B is …`."""
     match = _LETTER.match(latin, at)
-    return bool(_TURNED.match(latin, match.end(2) if match else at))
+    return bool(_TURNED.match(latin, match.end(2) if match else end or at))
 
 
 def value_end(text: str, latin: str, at: int, letter: str, values: Values) -> int:
@@ -90,7 +92,7 @@ def _checked(text: str, latin: str, match: re.Match[str], by_text: str | None, v
     """The letter, if nothing beside it speaks against it; `by_text` is the option as whose text the place can be read."""
     letter = match[2].upper()
     behind = _line(text, match.end(2), values)
-    if _lists_another(letter, behind, values):
+    if letter in values.letters and _lists_another(letter, behind, values):
         return UNCLEAR
     if by_text and by_text != letter and values.labelled(text[match.start(2) : match.end(2)] + behind) != letter:
         # `E. coli` is an option's text, whatever the letter's own option is; `B` as an option's text is not that clear.

@@ -95,12 +95,13 @@ def _behind_heads(text: str, latin: str, values: Values) -> Iterator[Claim]:
             continue
         strength = LINE if heading else _strength(latin, head)
         letter = value_behind(text, latin, head.end(), values, numbered=not heading and bool(head["word"]))
+        end = head.end() if letter is None else value_end(text, latin, head.end(), letter, values)
         if letter is None and (strength >= LINE or _NOTHING.match(latin, head.end())):
             letter = NOTHING
-        elif is_doubted(latin, head.end()) or _is_refuted(latin, head.end()):
+        elif is_doubted(latin, head.end(), end) or _is_refuted(latin, head.end()):
             strength = DOUBTED
         if letter is not None:
-            yield Claim(head.start(), value_end(text, latin, head.end(), letter, values), letter, strength)
+            yield Claim(head.start(), end, letter, strength)
 
 
 def _is_refuted(latin: str, at: int) -> bool:
@@ -174,6 +175,6 @@ def _marked(original: str, latin: str, values: Values, *, first: bool, last: boo
     if len(listed) > 1:
         return None, 0
     dash = _DASHED.match(latin) if first else None
-    if dash and values.introduces(dash[1], original[dash.end() :]):
+    if dash and dash[1] in values.letters and values.introduces(dash[1], original[dash.end() :]):
         return dash[1], dash.end(1)
     return values.labelled(original), len(latin)

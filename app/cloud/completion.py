@@ -21,11 +21,9 @@ def fault_of(payload: Any) -> str | None:
     if isinstance(choice, Mapping) and (choice.get("error") or choice.get("finish_reason") == "error"):
         return "it is an error in place of an answer"
     # A text beside an error is what came of it until then.
-    if isinstance(message, Mapping) and (payload.get("error") or message.get("error")):
-        return "it is an error beside a text"
+    if payload.get("error") or (isinstance(message, Mapping) and message.get("error")):
+        return "it is an error in place of an answer"
     if not isinstance(message, Mapping):
-        if payload.get("error"):
-            return "it is an error in place of an answer"
         return "its list of choices is empty" if choices == [] else "it is no chat completion"
     content, reason = message.get("content"), (choice or {}).get("finish_reason")
     empty = not content.strip() if isinstance(content, str) else not content

@@ -81,7 +81,7 @@ _SUPPOSED = re.compile(
 _DENIED = re.compile(
     r"\bleast\s+\w+\s*\Z|\b(?:not|\w+n['’]t|never|no|opposite|contrary|instead\s+of|other\s+than|rather\s+than|unlike|neither|nor|cannot|might|may|could|someone|somebody|some|people|students?|many|often|common\w*|usual\w*|wrong\w*|"
     r"incorrect\w*|mistak\w+|false\w*|doubt\w*|tempt\w+|claim\w*|said|says?|saying|wrote|writes?|initial\w*|at\s+first|previous\w*|earlier|users?|why|asks?|asked|"
-    r"unclear|unsure|thought|whether|example|не|нельзя|возможно|nicht|kein\w*|vielleicht|könnte|pas|peut-être|não|talvez|quizás|емес|değil|non|forse)\b|"
+    r"unclear|unsure|thought|whether|example|не|нельзя|возможно|maybe|perhaps|nicht|kein\w*|vielleicht|könnte|pas|peut-être|não|talvez|quizás|емес|değil|non|forse)\b|"
     r"不|可能|错|誤",
     re.IGNORECASE,
 )

@@ -28,6 +28,7 @@ _MAX_OBJECTS = 20
 _TAG = re.compile(r"<(final[_-]?answer|answer|choice|letter|option)(?:\s[^<>]{0,100})?>([^<]{0,2000})(?:</\1\s?>|\Z)", re.IGNORECASE)
 _BOX = re.compile(r"\\f?boxed\s?\{|<\|begin_of_box\|>")
 _MAX_BOX, _MAX_REGIONS = 600, 40
+_DENIES_BOX = re.compile(r"(?:\b(?:not|cannot|never|than)|n['’]t)(?: be)?(?: option)?[\s$*(\[:\\]{0,8}\Z", re.IGNORECASE)
 _LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|bf|rm|boldsymbol)\b|\\[,;:! ]|~")
 _BLOCKS = re.compile(r"</?(?:response|output|solution|final|result|div|p|br|code|root|reply|html|body)\s?/?>", re.IGNORECASE)
 _PAIRED = re.compile(r"<(b|strong|em|i|u|span)\s?>([^<>]{0,2000})</\1\s?>", re.IGNORECASE)
@@ -58,7 +59,7 @@ def regions(text: str, values: Values, *, cut: bool) -> tuple[list[Claim], str]:
                 found.extend(Claim(match.start(), match.end(), letter, FINAL) for letter in letters)
                 text = _without(text, match.start(), match.end())
     for start, end in list(_boxes(text)):
-        if letter := _boxed(text[start:end], values):
+        if letter := UNCLEAR if _DENIES_BOX.search(text, max(0, start - 24), start) else _boxed(text[start:end], values):
             found.append(Claim(start, end, letter, FINAL))
         text = _without(text, start, end)
     return found, text

@@ -164,7 +164,7 @@ class OptionTexts:
                 return self._normal[option]
         return None
 
-    def is_part(self, letter: str, text: str) -> bool:
-        """Whether this text is the beginning of this option, as a model writes that shortens it."""
+    def shortened(self, text: str) -> set[str]:
+        """The letters of the options of which this text is the beginning, as a model writes that shortens them."""
         form = normal(text[: self.most_chars]).removesuffix("...").rstrip()
-        return any(own == letter and len(form) > 3 and option.startswith(form) for option, own in self._normal.items())  # noqa: PLR2004
+        return {own for option, own in self._normal.items() if len(form) > 3 and option.startswith(form)}  # noqa: PLR2004

@@ -52,7 +52,9 @@ _MANY_WORDS = 3
 _SEPARATOR = re.compile(r"[*_`)\]}>\"'”»]{0,6}\s*(?:[.:,;)\]：，、；．）]|[-–—](?=\s))?[*`]{0,4}\s*")
 _THAT_IS = re.compile(r"(?:(?:i\.e\.,?|that is,?|which is|namely|=)\s+)?", re.IGNORECASE)
 _BULLET = re.compile(r"[-–*•]\s+")
-_LETTER_AT_END = re.compile(r",?\s{0,4}(?:\((?:option |choice |answer )?([A-Za-z])\)|(?:→|⇒|->|=>)\s{0,2}\*{0,2}([A-Z]))[*.!]{0,3}\s{0,4}\Z", re.IGNORECASE)
+_LETTER_AT_END = re.compile(
+    r",?\s{0,4}(?:\((?:option |choice |answer )?([A-Za-z])\)|(?:→|⇒|->|=>)\s{0,2}\*{0,2}([A-Z]))[*.!]{0,3}\s{0,4}\Z", re.IGNORECASE
+)
 _BRACKETED = re.compile(r"\(([^()]{1,500})\)[.*]{0,3}\Z")
 _IN_BRACKETS = re.compile(r"[*_`]{0,3}[(（]([^()（）]{1,500})[)）][*_`]{0,3}(?:\s*\Z|[.,;!。，；！](?!\s?[A-Z]\W)|です|입니다|이다|だ)")
 
@@ -176,10 +178,14 @@ class Values:
         if self._surname(letter, behind):
             return True
         form, own = normal(behind[: self.texts.most_chars]), self.texts.form(letter)
-        if form.startswith(own) or not label or self.texts.is_part(letter, behind):
+        if form.startswith(own) or not label:
             return False
-        if any(self.texts.is_part(other, behind) for other in self.letters):
-            return True
+        shortened = self.texts.shortened(behind)
+        return letter not in shortened if shortened else self._unlike(form, own)
+
+    @staticmethod
+    def _unlike(form: str, own: str) -> bool:
+        """Whether a few words, or a number, stand where an option's own text should be and share nothing with it; both in the normal form."""
         number = _NUMBER.match(form.lstrip("$€£¥₸₽+- "))
         if number and (numbers := _NUMBER.findall(own)):
             return number[0].rstrip(".,") not in {found.rstrip(".,") for found in numbers}

@@ -164,6 +164,14 @@ def test_any_json_is_a_letter_or_an_error(payload, content, reason):
             assert read_letter(value, CITIES) in CITIES.letters
 
 
+@pytest.mark.parametrize(
+    "text", ["I (the model) cannot say", "I - as a model - cannot say", "Z (Paris)", "Z - Paris is it", "Z. Paris B. Rome"]
+)
+def test_a_letter_that_was_not_offered_is_none_in_every_place(text):
+    with pytest.raises(CloudUnparsable, match="no single offered option"):
+        read_letter(completion({"content": text}), CITIES)
+
+
 WORDS = ["A", "B", "Z", "Paris", "Rome", "answer", "is", "not", "or", "final", ":", ".", "?", ",", "(", ")", "*", "**", "\n", " ", "{", "}", '"', "\\boxed{", "<answer>",
          "</answer>", "wait", "В", "答案", "Ответ", "```", "$", "'", "I", "1", "- ", "the", "because", '{"answer": ', "[", "]"]  # fmt: skip
 
