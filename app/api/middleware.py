@@ -44,7 +44,10 @@ class RequestContext:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        # A body with two lengths: a proxy in front may take another one for its end, and what follows for the next request (RFC 9112, 6.3).
+        two_lengths = "transfer-encoding" in headers and "content-length" in headers
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         # Ours are ours to say: nobody behind may take a caller's for one. And nobody behind reads a cookie or a query, but FastAPI
         # takes both apart for every request, the cookie in time that grows with the square of its length.
@@ -60,10 +63,10 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                if self.draining():
-                    headers["connection"] = "close"
+                out = MutableHeaders(scope=message)
+                out["x-request-id"] = request_id
+                if two_lengths or self.draining():
+                    out["connection"] = "close"
             await send(message)
 
         try:

@@ -249,6 +249,18 @@ async def test_a_body_that_does_not_come_is_given_up():
         assert (await http.post("/v1/answer", json=ASK)).status_code == 200
 
 
+async def test_after_a_body_with_two_lengths_the_connection_is_closed():
+    """A proxy that goes by the other length would take what follows for a request of its own."""
+    body = json.dumps(ASK).encode()
+    head = b"POST /v1/answer HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    async with gateway() as (http, _):
+        reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
+        writer.write(head + b"content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+        writer.write(b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert (await reader.read()).count(b"HTTP/1.1 ") == 1
+        writer.close()
+
+
 @contextlib.asynccontextmanager
 async def bounded(**bounds):
     """A least server with the guarded protocol; yields its host and port."""
