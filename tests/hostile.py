@@ -132,6 +132,14 @@ REPLIES = {
     "fractions": "\\frac{1}{" * 1_600,
     "prices": "5 $ " * 4_000,
     "alone letters": "B\n" * 8_000,
+    "labels on a line": "answer is B. x " + "A. y B. " * 2_000,
+    "letters in bold": "<b>B" * 4_000,
+    "struck out": "<del>B " * 2_600,
+    "bracketed letters": "答案是B（x" * 2_300,
+    "boxes that are denied": "not \\boxed{B} " * 1_000,
+    "second thoughts": ", but" + " " * 16_000 + "x",
+    "breaks of thoughts": "\nThinking... x" * 70_000,
+    "ticks": "`" * 1_000_000,
 }
 
 

@@ -25,8 +25,10 @@ _CLOSING = (
     r"(?m:^\.\.\.done thinking\.)|(?m:^Here is my response:)"
 )
 _MARKS = re.compile(rf"(?P<opens>{_OPENING})|(?P<closes>{_CLOSING})|(?P<fence>```[ \t]*(?:{_NAMES})\b[^\n`]{{0,40}}\n)", re.IGNORECASE)
-# Every alternative begins with one sign that has no case: a text of a million characters is searched for those in milliseconds.
-_MARK_BEGINS = re.compile(r"<|\[|◁|`(?=``)|\n(?=thinking\.\.\.|\.\.\.done|here is my )", re.IGNORECASE)
+# Every alternative begins with one sign that has no case: a text of a million characters is searched for those in milliseconds. Of a
+# run of one sign only the end can begin a mark.
+_MARK_BEGINS = re.compile(r"<<*+|\[\[*+|◁◁*+|``*+|\n(?=thinking\.\.\.|\.\.\.done|here is my )", re.IGNORECASE)
+_SIGNS_OF_A_MARK = {"`": 3, "\n": 0}
 # A model that thinks writes a few.
 _MAX_MARKS = 10_000
 
@@ -97,7 +99,8 @@ def _behind_marks(text: str) -> str | None:
 def _marks(text: str) -> Iterator[re.Match[str]]:
     """The marks in their order, none inside of another. A text without them is passed over in one quick search."""
     at = 0
-    for place in itertools.chain((0,), (found.start() + (found[0] == "\n") for found in _MARK_BEGINS.finditer(text))):
+    places = (found.end() - _SIGNS_OF_A_MARK.get(found[0][0], 1) for found in _MARK_BEGINS.finditer(text))
+    for place in itertools.chain((0,), places):
         if place >= at and (mark := _MARKS.match(text, place)):
             yield mark
             at = mark.end()
