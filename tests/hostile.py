@@ -140,6 +140,9 @@ REPLIES = {
     "second thoughts": ", but" + " " * 16_000 + "x",
     "breaks of thoughts": "\nThinking... x" * 70_000,
     "ticks": "`" * 1_000_000,
+    "angles": "<" * 1_000_000,
+    "brackets with nothing in them": "[" * 1_000_000,
+    "angles and brackets": "<[" * 500_000,
 }
 
 
