@@ -1,10 +1,14 @@
 """The recipe works: a tiny model ends up sure of what it learned and unsure of what nobody can know. `make mechanism` is its big brother."""
 
+import pytest
+
 from tests.graded import graded, learnable_base, prove
 
 KINDS = ("named", "keyword", "lot")
 
 
+# Minutes of training: under coverage, beside other tests, more than the 300 s that any other test gets.
+@pytest.mark.timeout(1800)
 def test_a_tiny_model_learns_what_it_knows(tmp_path):
     proofs = prove(
         learnable_base(tmp_path / "base"),
