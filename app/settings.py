@@ -34,8 +34,8 @@ def _without_blank(content: Any) -> Any:
     return {key: value for key, value in content.items() if not (isinstance(value, str) and is_blank(value))}
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+class _Given(BaseModel):
+    """What the whole and its sections have in common."""
 
     @model_validator(mode="before")
     @classmethod
@@ -45,6 +45,10 @@ class _Section(BaseModel):
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Secrets masked: a traceback or a debugger shows these."""
         return mask_model(self).items()
+
+
+class _Section(_Given):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class ServerSettings(_Section):
@@ -264,7 +268,7 @@ class LogSettings(_Section):
     format: Literal["auto", "json", "text"] = "auto"
 
 
-class Settings(BaseSettings):
+class Settings(_Given, BaseSettings):
     """Everything a gateway can be told. Stops at the composition roots: deeper code takes plain arguments."""
 
     model_config = SettingsConfigDict(
@@ -295,12 +299,3 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, whose content is given as init arguments."""
         return EnvironmentSource(settings_cls, named=_NAMED_BY_USERS, beneath=init_settings()), init_settings
-
-    @model_validator(mode="before")
-    @classmethod
-    def _blank_is_unset(cls, content: Any) -> Any:
-        return _without_blank(content)
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Secrets masked: a traceback or a debugger shows these."""
-        return mask_model(self).items()
