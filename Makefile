@@ -61,19 +61,19 @@ test: setup assets ## Run the whole suite
 	$(PYTEST) $(ARGS)
 
 soak: setup ## A mixed load for SOAK_SECONDS (300): nothing may grow
-	$(BIN)/python -m tests.soak --seconds $(or $(SOAK_SECONDS),300) $(ARGS)
+	$(BIN)/python -m tests.runs.soak --seconds $(or $(SOAK_SECONDS),300) $(ARGS)
 
 chaos: setup ## Two gateways behind nginx and haproxy while things break (needs one of them)
-	$(BIN)/python -m tests.chaos $(ARGS)
+	$(BIN)/python -m tests.runs.chaos $(ARGS)
 
 fuzz: setup ## 100,000 random requests: documented statuses only
-	$(BIN)/python -m tests.fuzz $(ARGS)
+	$(BIN)/python -m tests.runs.fuzz $(ARGS)
 
 load: setup ## 200 clients for 60 s against a small queue
 	LOAD_SECONDS=60 $(BIN)/python -m pytest tests/e2e/test_serve.py -k many_clients -s $(ARGS)
 
 memory: setup ## What a chain on a base of 1.8 billion random parameters needs (minutes; ARGS="--dtype bfloat16")
-	$(BIN)/python -m tests.memory $(ARGS)
+	$(BIN)/python -m tests.runs.memory $(ARGS)
 
 test-fast: $(VENV)/.installed ## Unit tests only
 	$(BIN)/python -m pytest tests/unit $(ARGS)
@@ -82,7 +82,7 @@ test-mcq: setup ## One at a time against sixteen at a time, on 100 benchmark que
 	MCQ_QUESTIONS=100 $(BIN)/python -m pytest tests/e2e/test_builtin.py -k benchmark $(ARGS)
 
 readme: setup ## Follow README in a fresh clone and compare what it prints (ARGS="--slow", ARGS="--install")
-	$(BIN)/python -m tests.readme $(ARGS)
+	$(BIN)/python -m tests.runs.readme $(ARGS)
 
 test-nginx: setup ## Two gateways behind a real nginx (needs nginx)
 	$(BIN)/python -m pytest tests/nginx $(ARGS)
@@ -98,7 +98,7 @@ coverage: setup assets ## Lines and branches that the whole suite runs (takes lo
 
 mutation: setup assets ## Mutation score of the critical modules (an hour or two; goes on where it was stopped)
 	$(PIP) install --quiet --constraint constraints.txt 'mutmut>=3.8'
-	$(BIN)/python -m tests.mutation $(ARGS)
+	$(BIN)/python -m tests.runs.mutation $(ARGS)
 
 .audit/.installed:
 	$(PYTHON) -m venv .audit

@@ -8,9 +8,9 @@ import pytest
 import structlog
 from structlog._config import BoundLoggerLazyProxy
 
-from app.domain import Question
-from app.logs import NOISY, RecordHandler
-from tests.processes import Process
+from app.core.question import Question
+from app.telemetry.logs import NOISY, RecordHandler
+from tests.support.processes import Process
 
 # The suite computes with what the machine has, and must not be configured by the shell it runs in.
 for name in [name for name in os.environ if name.startswith("FOGGATE_")]:

@@ -11,12 +11,13 @@ from limits import RateLimitItemPerDay, RateLimitItemPerMinute
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import http_response, response_of, type_name
-from app.api.state import Access
-from app.counts import Bound, Counts
-from app.errors import FogGateError, Forbidden, InvalidQuestion, RateLimited, Unauthorized
-from app.keys import Key, Permission
-from app.metrics import Metrics
+from app.access.keys import Key, Permission
+from app.access.quotas import Counts
+from app.api.errors import http_response, response_of
+from app.core.ask import Bound
+from app.core.errors import FogGateError, Forbidden, InvalidQuestion, RateLimited, Unauthorized, type_name
+from app.gateway.state import Access
+from app.telemetry.metrics import Metrics
 
 PROBES = ("/health/live", "/health/ready")
 METRICS = "/metrics"

@@ -9,13 +9,14 @@ import structlog
 from fastapi import Request
 from pydantic import ValidationError
 
-from app.api.errors import body_of, internal_error, type_name, validation_error
+from app.api.errors import body_of, internal_error, validation_error
 from app.api.schemas import MAX_ID_CHARS, AnswerRequest, answer_body
-from app.api.state import GatewayState
-from app.deadline import Deadline
-from app.domain import Outcome, is_unicode
-from app.errors import Draining, FogGateError, Overloaded
-from app.strict_json import dumps
+from app.core.deadline import Deadline
+from app.core.errors import Draining, FogGateError, Overloaded, type_name
+from app.core.outcome import Outcome
+from app.core.question import is_unicode
+from app.core.strict_json import dumps
+from app.gateway.state import GatewayState
 
 log = structlog.get_logger("foggate")
 

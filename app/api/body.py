@@ -8,9 +8,9 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
-from app.errors import InvalidQuestion
-from app.offload import SMALL, in_text_thread
-from app.strict_json import NotJson, TooManyValues, loads
+from app.core.errors import InvalidQuestion
+from app.core.offload import SMALL, in_text_thread
+from app.core.strict_json import NotJson, TooManyValues, loads
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 # A question has 26 options and seven fields at most, and two brackets of its own.

@@ -9,9 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.encoding import ACCEPTED, NotDecodable, TooLarge, UnsupportedEncoding, coding_of, decoded
 from app.api.errors import http_response, response_of
-from app.errors import PayloadTooLarge
-from app.metrics import Metrics
-from app.offload import in_text_thread
+from app.core.errors import PayloadTooLarge
+from app.core.offload import in_text_thread
+from app.telemetry.metrics import Metrics
 
 # An oversized body is read and thrown away up to here, so that the caller gets to see the 413; beyond, we hang up.
 _DISCARD_AT_MOST = 64 * 1024 * 1024

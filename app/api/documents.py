@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from app.api.state import Access
+from app.gateway.state import Access
 
 DOCS, OPENAPI = "/docs", "/openapi.json"
 _FOLDER = Path(__file__).parent / "swagger"

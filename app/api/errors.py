@@ -1,7 +1,6 @@
 """One type → status table, one envelope: `{"error": {"type", "message", "param"?, "request_id"}}`."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from app.errors import (
+from app.core.errors import (
     BudgetExhausted,
     CircuitOpen,
     CloudMisconfigured,
@@ -30,8 +29,9 @@ from app.errors import (
     PayloadTooLarge,
     RateLimited,
     Unauthorized,
+    type_name,
 )
-from app.metrics import Metrics
+from app.telemetry.metrics import Metrics
 
 STATUS: dict[type[FogGateError], int] = {
     InvalidQuestion: 422,
@@ -73,11 +73,6 @@ _HTTP_MESSAGES = {
     415: "the body must be sent as content-type application/json",
     421: "this gateway does not answer to that host name",
 }
-
-
-def type_name(error: FogGateError) -> str:
-    """`CloudTimeout` → `cloud_timeout`."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
 
 
 def error_body(kind: str, message: str, request_id: str, param: str | None = None) -> dict[str, Any]:

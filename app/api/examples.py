@@ -5,8 +5,7 @@ from typing import Any
 
 from app.api.errors import body_of, error_body, internal_error, usual_message
 from app.api.schemas import EXAMPLE, EXAMPLE_BATCH, answer_body
-from app.domain import BUCKETS, CloudReply, EdgeReply, Outcome, Question, Reason, Route, Signal, Verdict
-from app.errors import (
+from app.core.errors import (
     BudgetExhausted,
     CircuitOpen,
     CloudRejected,
@@ -25,7 +24,10 @@ from app.errors import (
     RateLimited,
     Unauthorized,
 )
-from app.strict_json import dumps
+from app.core.outcome import CloudReply, Outcome, Reason, Route
+from app.core.question import Question
+from app.core.strict_json import dumps
+from app.core.verdict import BUCKETS, EdgeReply, Signal, Verdict
 
 REQUEST_ID = "example-request-1"
 QUESTION = EXAMPLE

@@ -4,14 +4,14 @@ from collections.abc import Collection
 
 from fastapi import FastAPI
 
+from app.access.quotas import Counts
 from app.api.auth import METRICS, PROBES, Authenticate, HostGuard
 from app.api.body_guard import BodyGuard
 from app.api.cors import Cors
 from app.api.documents import DOCS, OPENAPI
 from app.api.middleware import CancelOnDisconnect, HeadAsGet, InternalErrors, RequestContext
 from app.api.routes import ANSWER, ANSWERS, MODELS
-from app.api.state import GatewayState
-from app.counts import Counts
+from app.gateway.state import GatewayState
 
 # Paths that metrics name.
 KNOWN = (*PROBES, METRICS, ANSWER, ANSWERS, MODELS, DOCS, OPENAPI)

@@ -17,8 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.auth import QUIET
 from app.api.errors import internal_error
-from app.metrics import OTHER, Metrics
-from app.tracing import trace_id
+from app.telemetry.metrics import OTHER, Metrics
+from app.telemetry.tracing import trace_id
 
 log = structlog.get_logger("foggate.request")
 

@@ -7,21 +7,21 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
+from app.access.keys import Permission
 from app.api import responses
 from app.api.auth import METRICS, Caller
 from app.api.batches import Batch, cancel, lines
 from app.api.body import json_route
 from app.api.responses import NDJSON
 from app.api.schemas import AnswerRequest, AnswerResponse, AnswersRequest, AnswersResponse, answer_body
-from app.api.state import GatewayState
-from app.cascade import Cascade
-from app.deadline import Deadline
-from app.domain import Outcome, RouteRequest
-from app.errors import Draining, InvalidQuestion, NotReady, Overloaded
-from app.keys import Permission
-from app.metrics import CONTENT_TYPE
-from app.offload import SMALL, in_text_thread
-from app.tracing import describe
+from app.core.cascade import Cascade
+from app.core.deadline import Deadline
+from app.core.errors import Draining, InvalidQuestion, NotReady, Overloaded
+from app.core.offload import SMALL, in_text_thread
+from app.core.outcome import Outcome, RouteRequest
+from app.gateway.state import GatewayState
+from app.telemetry.metrics import CONTENT_TYPE
+from app.telemetry.tracing import describe
 
 ANSWER, ANSWERS, MODELS = "/v1/answer", "/v1/answers", "/v1/models"
 
@@ -142,7 +142,7 @@ async def _answer_one(
         question, tau=asked.tau, route=asked.route_request, deadline_s=deadline_s, allowance=caller.allowance, yields=yields
     )
     state.metrics.answered(outcome)
-    describe(outcome, state.tracing)
+    describe(outcome, question_text=state.trace_question_text)
     return outcome
 
 

@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, FailFast, Field, SkipValidation, ValidationError, model_validator
 from pydantic_core import InitErrorDetails
 
-from app.domain import BUCKET_LABELS, CloudReply, Outcome, Question, Reason, RouteRequest
+from app.core.outcome import CloudReply, Outcome, Reason, RouteRequest
+from app.core.question import Question
+from app.core.verdict import BUCKET_LABELS
 
 EXAMPLE: dict[str, Any] = {
     "id": "q-1",

@@ -8,16 +8,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app import interrupts
 from app.api.schemas import AnswerRequest, AnswerResponse, answer_body
 from app.cli.bars import loading, working
-from app.cloud.gateway import ask_gateway
-from app.domain import Reason, Signal
-from app.errors import CloudUnavailable
-from app.main import open_cascade
-from app.metrics import Metrics
-from app.policies import load_calibration
-from app.settings import Settings
+from app.cli.gateway_client import ask_gateway
+from app.config.settings import Settings
+from app.core import interrupts
+from app.core.errors import CloudUnavailable
+from app.core.outcome import Reason
+from app.core.verdict import Signal
+from app.gateway.build import load_calibration
+from app.gateway.running import open_cascade
+from app.telemetry.metrics import Metrics
 
 _BAR_WIDTH = 32
 # Why the cloud was wanted and did not answer, by the reason of a degraded answer.

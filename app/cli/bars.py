@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from app.settings import Settings
+from app.config.settings import Settings
 
 # Whatever takes less than this says nothing in a pipe.
 _FIRST_S = 5.0

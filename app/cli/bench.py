@@ -12,13 +12,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from app.build import load_edge_model
 from app.cli.bars import bars, loading, working
-from app.cloud.bank import SHIPPED_BANK, load_rows
-from app.domain import Question
-from app.errors import ConfigError
+from app.config.settings import Settings
+from app.core.errors import ConfigError
+from app.core.question import Question
+from app.demo.bank import SHIPPED_BANK, load_rows
+from app.edge.build import load_edge_model
 from app.evaluation.statistics import bootstrap_rows, interval
-from app.settings import Settings
 
 _TOLERANCE = 20
 # A median of fewer pairs has no 95 % interval, whatever its method: all n lie on one side of the true median with probability

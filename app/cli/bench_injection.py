@@ -5,13 +5,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from app.build import build_engine, load_edge_model
 from app.cli.bars import bars, loading, working
 from app.cli.data import Questions
+from app.config.settings import Settings
+from app.edge.build import build_engine, load_edge_model
 from app.evaluation.injection import ATTACKS, measure_injection
-from app.logs import configure_logging
-from app.policies import build_policy, calibration_of, load_calibration
-from app.settings import Settings
+from app.gateway.build import build_policy, calibration_of, load_calibration
+from app.telemetry.logs import configure_logging
 
 
 def bench_injection(settings: Settings, *, data: Questions, limit: int) -> dict[str, Any]:

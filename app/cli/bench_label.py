@@ -4,13 +4,13 @@ import statistics
 import time
 from typing import Any
 
-from app.build import build_engine, load_edge_model
 from app.cli.bars import bars, loading, working
 from app.cli.bench import ratio
 from app.cli.hardware import describe_hardware
-from app.cloud.bank import SHIPPED_BANK, load_rows
-from app.domain import Question
-from app.settings import Settings
+from app.config.settings import Settings
+from app.core.question import Question
+from app.demo.bank import SHIPPED_BANK, load_rows
+from app.edge.build import build_engine, load_edge_model
 
 
 def bench_label(settings: Settings, *, pairs: int, questions: int, samples: int, temperature: float = 0.7) -> dict[str, Any]:

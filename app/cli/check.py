@@ -6,19 +6,20 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from app.build import build_budget, build_cloud, find_edge_model
-from app.calibration import Calibration
-from app.configuration import unknown_variables
-from app.counts import Counts
+from app.access.keys import KeyRing, read_keys
+from app.access.quotas import Counts
+from app.api.server import listen
+from app.cloud.build import build_budget, build_cloud
+from app.config.bind_safety import check_exposure
+from app.config.loading import unknown_variables
+from app.config.settings import Settings
+from app.core.errors import ConfigError, FogGateError
+from app.data.calibration import Calibration
+from app.edge.build import find_edge_model
 from app.edge.builtin import BUILTIN, BUILTIN_BASE, check_cache, default_cache_dir, is_converted
-from app.errors import ConfigError, FogGateError
-from app.exposure import check_exposure
-from app.keys import KeyRing, read_keys
-from app.metrics import Metrics
-from app.policies import build_policy, calibration_of, load_calibration, routing_notes, shipped_calibration
-from app.server import listen
-from app.settings import Settings
-from app.tracing import check_tracing
+from app.gateway.build import build_policy, calibration_of, load_calibration, routing_notes, shipped_calibration
+from app.telemetry.metrics import Metrics
+from app.telemetry.tracing import check_tracing
 
 
 @dataclass(frozen=True, slots=True)

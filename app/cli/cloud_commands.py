@@ -9,7 +9,7 @@ from rich.table import Table
 
 from app.cli.options import AsJson, ConfigFile, print_json
 from app.cli.output import stdout_console
-from app.errors import ConfigError
+from app.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from app.cloud.check import Asked, Checked
@@ -27,10 +27,10 @@ def cloud_check(
     import asyncio
     from dataclasses import asdict
 
-    from app.build import build_single_clients
+    from app.cloud.build import build_single_clients
     from app.cloud.check import check
-    from app.configuration import load_settings
-    from app.logs import configure_logging
+    from app.config.loading import load_settings
+    from app.telemetry.logs import configure_logging
 
     # What fails is shown below.
     configure_logging("critical")

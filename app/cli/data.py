@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from app.evaluation.dataset import Item
+    from app.data.dataset import Item
 
 ENDINGS_HELP = ".jsonl, .json, .csv, .tsv, .parquet, or a hub data set (org/name:config@split)"
 Map = Annotated[
@@ -29,8 +29,8 @@ class Questions:
     def load(self) -> "list[Item]":
         """Read; rows that were passed over are listed on standard error. Raises ConfigError."""
         # Here: options are parsed before anything is imported that takes time.
-        from app.evaluation.dataset import Skipped, load_items
-        from app.evaluation.mapping import parse_map
+        from app.data.dataset import Skipped, load_items
+        from app.data.mapping import parse_map
 
         skipped = Skipped() if self.skip_bad else None
         items = load_items(self.sources, columns=parse_map(self.columns), skipped=skipped)

@@ -7,7 +7,7 @@ import typer
 
 from app.cli.data import ENDINGS_HELP, Map, Questions, SkipBad
 from app.cli.options import AsJson, ConfigFile, check_choice
-from app.errors import ConfigError
+from app.core.errors import ConfigError
 
 eval_cli = typer.Typer(help="Know what routing buys on your own questions.", no_args_is_help=True)
 
@@ -37,7 +37,7 @@ def eval_collect(
 ) -> None:
     """Record what edge and cloud say. Both are asked every question once; the records file has one line a question."""
     from app.cli.evaluate import run_collect
-    from app.configuration import load_settings
+    from app.config.loading import load_settings
 
     check_choice("--cloud", cloud, "configured", "none")
     check_choice("--protocol", protocol, "one-pass", "generate")
@@ -73,7 +73,7 @@ def eval_report(
 ) -> None:
     """What routing buys at a tau. With intervals, and how good each signal is; needs no model, and no cloud for the edge's part."""
     from app.cli.evaluate import run_report
-    from app.configuration import load_settings
+    from app.config.loading import load_settings
 
     if signal is not None:
         check_choice("--signal", signal, "verbalized", "expected")
@@ -122,8 +122,8 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Choose tau for a target. It is chosen on one half of the records, and the promise is checked on the other."""
-    from app.calibration import Target
     from app.cli.evaluate import run_calibrate
+    from app.data.calibration import Target
 
     check_choice("--signal", signal, "verbalized", "expected")
     given = {"cloud_rate": target_cloud_rate, "accuracy": target_accuracy, "edge_error": max_edge_error}

@@ -10,16 +10,21 @@ from typing import Any
 
 import typer
 
-from app import interrupts
-from app.build import build_batcher, build_cloud, build_engine, cloud_models, load_edge_model
-from app.calibration import Calibration, Target, read_calibration, write_calibration
 from app.cli.bars import bars, loading, working
 from app.cli.data import Questions
 from app.cli.exit_codes import FAILED
 from app.cli.hardware import describe_hardware
 from app.cli.output import print_markdown, stdout_console
-from app.domain import Signal
-from app.errors import ConfigError
+from app.cloud.build import build_cloud, cloud_models
+from app.config.settings import Settings
+from app.core import interrupts
+from app.core.errors import ConfigError
+from app.core.policy import Policy
+from app.core.verdict import Signal
+from app.data.calibration import Calibration, Target, read_calibration, write_calibration
+from app.data.dataset import Item, sample_items
+from app.data.records import Record, load_records, read_records
+from app.edge.build import build_batcher, build_engine, load_edge_model
 from app.evaluation.calibrate import calibrate
 from app.evaluation.calibrated import check_records
 from app.evaluation.calibration_markdown import render_calibration
@@ -27,17 +32,13 @@ from app.evaluation.collect import Collected, EdgeIdentity, collect
 from app.evaluation.compare import OUTCOMES, compare
 from app.evaluation.comparison_markdown import render_comparison
 from app.evaluation.costs import Price
-from app.evaluation.dataset import Item, sample_items
 from app.evaluation.markdown import render
-from app.evaluation.records import Record, load_records, read_records
 from app.evaluation.report import build_report, outcomes
 from app.evaluation.table import Table, to_table
-from app.logs import configure_logging
-from app.main import WARM_UP, WARM_UP_S, in_daemon_thread
-from app.metrics import Metrics
-from app.policies import DEFAULT_TAU, build_policy
-from app.policy import Policy
-from app.settings import Settings
+from app.gateway.build import DEFAULT_TAU, build_policy
+from app.gateway.running import WARM_UP, WARM_UP_S, in_daemon_thread
+from app.telemetry.logs import configure_logging
+from app.telemetry.metrics import Metrics
 
 
 def run_collect(

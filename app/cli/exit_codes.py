@@ -1,7 +1,7 @@
 """The exit codes of every command, in one place. `docs/command-line.md` holds the same table; a test compares the two."""
 
-from app.errors import ConfigError, FogGateError, InvalidQuestion
-from app.interrupts import HUNG_UP, INTERRUPTED, TERMINATED
+from app.core.errors import ConfigError, FogGateError, InvalidQuestion
+from app.core.interrupts import HUNG_UP, INTERRUPTED, TERMINATED
 
 OK = 0
 FAILED = 1

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.configuration import load_settings
-from app.errors import ConfigError
-from app.settings import ServerSettings, Settings
+from app.config.loading import load_settings
+from app.config.settings import ServerSettings, Settings
+from app.core.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)

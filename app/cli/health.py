@@ -5,8 +5,8 @@ import json
 import shlex
 from pathlib import Path
 
-from app.errors import ConfigError, NotReady
-from app.listener import reachable_at, url
+from app.api.listener import reachable_at, url
+from app.core.errors import ConfigError, NotReady
 
 _TIMEOUT_S = 2.0
 _SAYS_BYTES = 1_000

@@ -10,7 +10,7 @@ from rich.table import Column, Table
 
 from app.cli.options import AsJson, check_choice, print_json
 from app.cli.output import stdout_console
-from app.errors import ConfigError
+from app.core.errors import ConfigError
 
 keys_cli = typer.Typer(help="API keys of the gateway.", no_args_is_help=True)
 File = Annotated[Path, typer.Option("--file", help="The key file; the gateway reads it as security.keys.")]
@@ -27,7 +27,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it once. Only its hash is stored."""
-    from app.keys import Key, KeyFile, Permission, new_secret, read_keys, write_keys
+    from app.access.keys import Key, KeyFile, Permission, new_secret, read_keys, write_keys
 
     wanted = permission or ["answer"]
     for each in wanted:
@@ -50,7 +50,7 @@ def create(
 @keys_cli.command("list")
 def list_keys(file: File = Path("keys.json"), as_json: AsJson = False) -> None:
     """List the keys. Secrets and hashes are not shown."""
-    from app.keys import read_keys
+    from app.access.keys import read_keys
 
     rows = [{**key.model_dump(mode="json", exclude={"sha256"}), "permissions": sorted(key.permissions)} for key in read_keys(file).keys]
     if as_json:
@@ -68,7 +68,7 @@ def list_keys(file: File = Path("keys.json"), as_json: AsJson = False) -> None:
 @keys_cli.command()
 def rotate(key_id: Id, file: File = Path("keys.json"), as_json: AsJson = False) -> None:
     """Give a key a new secret. The old one is refused from then on; name, permissions and bounds stay."""
-    from app.keys import new_secret
+    from app.access.keys import new_secret
 
     shown, _, digest = new_secret(key_id)
     _change(file, key_id, sha256=digest)
@@ -83,7 +83,7 @@ def revoke(key_id: Id, file: File = Path("keys.json")) -> None:
 
 
 def _change(file: Path, key_id: str, **changes: object) -> None:
-    from app.keys import read_keys, write_keys
+    from app.access.keys import read_keys, write_keys
 
     content = read_keys(file)
     if all(key.id != key_id or key.revoked for key in content.keys):

@@ -10,8 +10,8 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from app.environment import CONFIG_FILE
-from app.errors import ConfigError
+from app.config.environment import CONFIG_FILE
+from app.core.errors import ConfigError
 
 # Of every group of commands: `-h` works everywhere.
 CONTEXT = {"help_option_names": ["-h", "--help"]}

@@ -15,20 +15,20 @@ import uvicorn
 from rich.console import Console
 from rich.markup import escape
 
-from app import interrupts
+from app.api.listener import listen_on, url_of
+from app.api.server import serve
+from app.api.terminal import Terminal
 from app.cli.given import Given
-from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
-from app.cloud.demo import MODEL, create_demo, parse_faults
-from app.configuration import unknown_variables
-from app.errors import ConfigError
-from app.exposure import check_exposure
-from app.host_names import host_name
-from app.listener import listen_on, url_of
-from app.logs import configure_logging
-from app.masking import secrets_in
-from app.server import serve
-from app.settings import CloudSettings, Settings
-from app.terminal import Terminal
+from app.config.bind_safety import check_exposure
+from app.config.host_names import host_name
+from app.config.loading import unknown_variables
+from app.config.masking import secrets_in
+from app.config.settings import CloudSettings, Settings
+from app.core import interrupts
+from app.core.errors import ConfigError
+from app.demo.bank import SHIPPED_BANK, Bank, load_rows
+from app.demo.server import MODEL, create_demo, parse_faults
+from app.telemetry.logs import configure_logging
 
 _MOCK_CLOUD, _MOCK_CLOUD_ENDS_S = "foggate-mock-cloud", 0.5
 

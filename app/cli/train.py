@@ -13,20 +13,21 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from app import interrupts
-from app.build import build_cloud, build_engine, load_edge_model
-from app.cascade import Cloud
 from app.cli.bars import bars, loading, working
 from app.cli.data import Questions
+from app.cloud.build import build_cloud
 from app.cloud.formats import instruction
-from app.domain import BUCKET_LABELS
+from app.config.settings import CloudSettings, Settings
+from app.core import interrupts
+from app.core.cascade import Cloud
+from app.core.errors import ConfigError
+from app.core.prompt import PROMPT_VERSION
+from app.core.verdict import BUCKET_LABELS
+from app.edge.build import build_engine, load_edge_model
 from app.edge.builtin import default_cache_dir
 from app.edge.threads import set_threads, set_wait_policy
-from app.errors import ConfigError
-from app.logs import configure_logging
-from app.metrics import Metrics
-from app.prompt import PROMPT_VERSION
-from app.settings import CloudSettings, Settings
+from app.telemetry.logs import configure_logging
+from app.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from app.training.config import EvolveConfig
@@ -90,7 +91,7 @@ def run_adapter(
     with working(f"loading the base model {chosen.base}", at_once=True), _training_installed():
         given = _prepare(settings, chosen)
         from app.training.chain import open_chain
-        from app.training.ship import ship
+        from app.training.publish.ship import ship
     try:
         with working(f"loading the base model {chosen.base}"):
             chain = open_chain(chosen, run, resume=True, trains=False, **given)

@@ -29,7 +29,7 @@ def label(
 ) -> None:
     """Confidence targets for questions. How often would the edge model be correct on each? Read in one forward pass."""
     from app.cli.train import run_label
-    from app.configuration import load_settings
+    from app.config.loading import load_settings
 
     check_choice("--labels", labels, "gold", "teacher")
     check_choice("--method", method, "exact", "sample")
@@ -61,7 +61,7 @@ def evolve(
 ) -> None:
     """Train by the self-evolving recipe. R0, then rounds of labelling, fine-tuning, merging and measuring."""
     from app.cli.train import run_evolve
-    from app.configuration import load_settings
+    from app.config.loading import load_settings
 
     run_evolve(load_settings(None), config=evolve_config, out=out, rounds=rounds, resume=resume, judge=judge, as_json=as_json)
 
@@ -76,7 +76,7 @@ def adapter(
 ) -> None:
     """Make an adapter of a checkpoint. Low-rank, for the base of the run, with a calibration and a model card."""
     from app.cli.train import run_adapter
-    from app.configuration import load_settings
+    from app.config.loading import load_settings
 
     run_adapter(
         load_settings(None), run=run, out=out, round_number=round_number, agreement=agreement, max_mb=max_mb, license_name=license_name
@@ -94,7 +94,7 @@ def bench_edge(
     """Measure the one-pass verdict. Against the same model's `generate` and against a bare prefill, in one run."""
     from app.cli.bench import bench_edge as measure
     from app.cli.bench import show
-    from app.configuration import load_settings
+    from app.config.loading import load_settings
 
     report = measure(load_settings(config), pairs=pairs, tokens=tokens, max_seconds=max_seconds)
     if as_json:
@@ -114,7 +114,7 @@ def bench_label(
     """Measure labelling by one pass. Against real generations of the same questions, in one run."""
     from app.cli.bench import said
     from app.cli.bench_label import bench_label as measure
-    from app.configuration import load_settings
+    from app.config.loading import load_settings
 
     report = measure(load_settings(config), pairs=pairs, questions=questions, samples=samples)
     if as_json:
@@ -144,8 +144,8 @@ def bench_injection(
     """Measure what hostile text does. To the answer and the route of the configured edge model."""
     from app.cli.bench_injection import bench_injection as measure
     from app.cli.bench_injection import show
-    from app.cloud.bank import SHIPPED_BANK
-    from app.configuration import load_settings
+    from app.config.loading import load_settings
+    from app.demo.bank import SHIPPED_BANK
 
     questions = Questions(data, columns or (), skip_bad) if data else Questions([str(SHIPPED_BANK)])
     report = measure(load_settings(config), data=questions, limit=limit)

@@ -7,7 +7,7 @@ from typing import Any
 from app.cloud.call import Attempt, Purse
 from app.cloud.endpoint import Endpoint
 from app.cloud.usage import charged_usage, read_model
-from app.metrics import Metrics
+from app.telemetry.metrics import Metrics
 
 logger = logging.getLogger("foggate.cloud")
 

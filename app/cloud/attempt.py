@@ -16,10 +16,10 @@ from app.cloud.excerpt import excerpt_of, excerpt_of_payload
 from app.cloud.failures import Failure, failure_of, failure_of_status, may_be_about_the_format
 from app.cloud.post import post
 from app.cloud.silence import Silence
-from app.errors import BudgetExhausted, CloudTimeout, CloudUnparsable
-from app.offload import SMALL, in_text_thread
-from app.strict_json import loads
-from app.tracing import cloud_attempt
+from app.core.errors import BudgetExhausted, CloudTimeout, CloudUnparsable
+from app.core.offload import SMALL, in_text_thread
+from app.core.strict_json import loads
+from app.telemetry.tracing import cloud_attempt
 
 logger = logging.getLogger("foggate.cloud")
 

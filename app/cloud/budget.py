@@ -13,11 +13,13 @@ from typing import Literal
 
 from limits import RateLimitItem
 
+from app.access.quotas import Counts
 from app.cloud.client import CloudClient
-from app.counts import Bound, Counts
-from app.deadline import Deadline
-from app.domain import CloudReply, Question
-from app.errors import BudgetExhausted
+from app.core.ask import Bound
+from app.core.deadline import Deadline
+from app.core.errors import BudgetExhausted
+from app.core.outcome import CloudReply
+from app.core.question import Question
 
 Kind = Literal["calls", "tokens", "cost"]
 # Money is counted in whole millionths, as `limits` counts integers: prices are per million tokens, so a token's is exact.

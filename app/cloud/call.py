@@ -10,7 +10,7 @@ from app.cloud.endpoint import Endpoint
 from app.cloud.failures import Failure
 from app.cloud.formats import AnswerFormat
 from app.cloud.silence import Silence, Trial
-from app.errors import CloudError
+from app.core.errors import CloudError
 
 
 class AttemptFailed(Exception):

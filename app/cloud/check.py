@@ -4,16 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.cloud.bank import SHIPPED_BANK, load_rows
 from app.cloud.call import Attempt
 from app.cloud.client import CloudClient
 from app.cloud.endpoint import Endpoint
 from app.cloud.formats import content_of
 from app.cloud.probe import find_formats
 from app.cloud.usage import shown_usage
-from app.deadline import Deadline
-from app.domain import Question
-from app.errors import CloudError
+from app.core.deadline import Deadline
+from app.core.errors import CloudError
+from app.core.question import Question
+from app.demo.bank import SHIPPED_BANK, load_rows
 
 # Of the shipped bank: what any model knows that is worth asking.
 _EASY = ("math-11", "science-08", "math-02", "science-17", "coding-06", "medical-07", "law-04", "finance-10", "math-20", "coding-15")

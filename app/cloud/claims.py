@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.cloud.behind import LISTED, is_doubted, value_behind, value_end
 from app.cloud.heads import HEADS, is_asserted, is_final
 from app.cloud.values import CLOSE, OPEN, UNCLEAR, WORDS, Values
-from app.errors import CloudUnparsable
+from app.core.errors import CloudUnparsable
 
 # How firm a claim is: doubted at once (`B, but …`), of the closest option, in running text, on a line of its own (`Answer: B`),
 # or said to be final.

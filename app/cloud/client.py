@@ -27,12 +27,13 @@ from app.cloud.reading import letter_of
 from app.cloud.request import RequestSettings
 from app.cloud.retry_budget import RetryBudget
 from app.cloud.usage import read_model, shown_usage
-from app.counts import Bound
-from app.deadline import Deadline
-from app.domain import CloudReply, Question
-from app.errors import BudgetExhausted, CircuitOpen, CloudError, CloudTimeout, CloudUnavailable
-from app.metrics import Metrics
-from app.offload import in_text_thread
+from app.core.ask import Bound
+from app.core.deadline import Deadline
+from app.core.errors import BudgetExhausted, CircuitOpen, CloudError, CloudTimeout, CloudUnavailable
+from app.core.offload import in_text_thread
+from app.core.outcome import CloudReply
+from app.core.question import Question
+from app.telemetry.metrics import Metrics
 
 Reply = TypeVar("Reply")
 _BACKOFF_BASE_S, _BACKOFF_CAP_S = 0.1, 2.0

@@ -9,7 +9,7 @@ from app.cloud.address import completions_url, user_of
 from app.cloud.breaker import Breaker
 from app.cloud.formats import FormatChoice
 from app.cloud.silence import Judge
-from app.header_values import merged
+from app.config.header_values import merged
 
 
 @dataclass(frozen=True, slots=True)

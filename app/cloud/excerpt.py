@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from app.strict_json import loads
+from app.core.strict_json import loads
 
 _MAX_READ, _MAX_SHOWN, _MAX_TYPE = 600, 200, 60
 _MAX_VALUES, _MAX_BODY = 1_000, 65_536

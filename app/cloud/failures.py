@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import httpx2
 
-from app.errors import CloudError, CloudMisconfigured, CloudRejected, CloudUnavailable, CloudUnparsable
+from app.core.errors import CloudError, CloudMisconfigured, CloudRejected, CloudUnavailable, CloudUnparsable
 
 _MAX_CAUSES = 32
 # Of the HTTP library, where a connection ended too early; anything else that breaks the protocol was written on it.

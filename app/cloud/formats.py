@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.cloud.messages import SYSTEM, cloud_messages
-from app.domain import Question
+from app.core.question import Question
 
 logger = logging.getLogger("foggate.cloud")
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.cloud.formats import content_of
-from app.domain import Question
+from app.core.question import Question
 
 _MAX_TOKENS = 20_000
 # Rounding of an endpoint that works in half precision.

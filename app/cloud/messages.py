@@ -1,7 +1,7 @@
 """What the cloud is told: the chat messages that ask it for one letter."""
 
-from app.domain import Question
-from app.prompt import user_prompt
+from app.core.prompt import user_prompt
+from app.core.question import Question
 
 SYSTEM = (
     "You answer multiple-choice questions. Reply with the letter of the correct option and nothing else, "

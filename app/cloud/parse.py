@@ -14,8 +14,8 @@ from app.cloud.heads import TAKEN_BACK
 from app.cloud.regions import regions, unfenced
 from app.cloud.text import seen
 from app.cloud.values import UNCLEAR, Values, letters_as_latin
-from app.domain import Question
-from app.errors import CloudUnparsable
+from app.core.errors import CloudUnparsable
+from app.core.question import Question
 
 # A letter, and reasons if they must be. A longer text is not read at all: in a part of it another letter may be claimed than
 # in the whole.

@@ -12,7 +12,7 @@ import httpx2
 from app.cloud.call import Attempt, Purse
 from app.cloud.endpoint import Endpoint
 from app.cloud.failures import Failure
-from app.errors import BudgetExhausted, CloudUnparsable
+from app.core.errors import BudgetExhausted, CloudUnparsable
 
 # A chat completion of 64 tokens is a few hundred bytes (with log-probabilities some ten thousand), and comes in a few pieces: each
 # piece costs the event loop as much as a kilobyte.

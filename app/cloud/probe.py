@@ -15,7 +15,7 @@ from app.cloud.endpoint import Endpoint
 from app.cloud.failures import may_be_about_the_format
 from app.cloud.formats import AnswerFormat, constrained_letter
 from app.cloud.reply import answer_of
-from app.errors import BudgetExhausted, CloudMisconfigured, CloudRejected, CloudUnparsable
+from app.core.errors import BudgetExhausted, CloudMisconfigured, CloudRejected, CloudUnparsable
 
 logger = logging.getLogger("foggate.cloud")
 

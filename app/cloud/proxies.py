@@ -11,7 +11,7 @@ from urllib.request import getproxies
 import httpx2
 
 from app.cloud.address import is_loopback
-from app.errors import ConfigError
+from app.core.errors import ConfigError
 
 
 def connection_options(urls: Sequence[str], limits: httpx2.Limits) -> dict[str, Any]:

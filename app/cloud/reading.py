@@ -5,9 +5,9 @@ from typing import Any
 
 from app.cloud.formats import AnswerFormat, constrained_letter
 from app.cloud.reply import answer_of, read_letter, text_chars
-from app.domain import Question
-from app.errors import CloudError, CloudUnparsable
-from app.offload import SMALL, in_text_thread
+from app.core.errors import CloudError, CloudUnparsable
+from app.core.offload import SMALL, in_text_thread
+from app.core.question import Question
 
 logger = logging.getLogger("foggate.cloud")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.cloud.claims import FINAL, Claim, claims
 from app.cloud.values import UNCLEAR, Values, letters_as_latin
-from app.errors import CloudUnparsable
+from app.core.errors import CloudUnparsable
 
 _PLACEHOLDER = "\N{WHITE SQUARE}"
 _KEYS = re.compile(

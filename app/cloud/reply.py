@@ -9,8 +9,8 @@ from typing import Any
 
 from app.cloud.parse import parse_letter
 from app.cloud.thoughts import without_thoughts
-from app.domain import Question
-from app.errors import CloudUnparsable
+from app.core.errors import CloudUnparsable
+from app.core.question import Question
 
 # What endpoints say when the model came to its end by itself.
 _ENDED = frozenset(

@@ -6,8 +6,8 @@ from typing import Any
 
 from app.cloud.formats import AnswerFormat, format_fields, messages_for
 from app.cloud.thinking import thinks
-from app.domain import Question
-from app.extra_body import FORMAT_FIELDS
+from app.config.extra_body import FORMAT_FIELDS
+from app.core.question import Question
 
 # A letter in a short sentence; and what a model that thinks needs before it comes to that.
 PLAIN_TOKENS, THINKING_TOKENS = 64, 4_096

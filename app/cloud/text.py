@@ -9,7 +9,7 @@ form are matched by their exact texts only. Everything takes time linear in the 
 import re
 import unicodedata
 
-from app.domain import Question
+from app.core.question import Question
 
 # Characters that are not seen, in the order of their code points: soft hyphen, zero-width blanks, marks of direction, selectors of emoji.
 _UNSEEN = dict.fromkeys([0xAD, 0x200B, 0x200E, 0x200F, 0x2060, *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFE0E, 0xFE0F, 0xFEFF])

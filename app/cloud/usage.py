@@ -7,7 +7,7 @@ and raises nothing.
 import math
 from typing import Any
 
-from app.domain import is_unicode
+from app.core.question import is_unicode
 
 # More tokens than any model reads or writes in one call: an endpoint's nonsense must not overflow a counter.
 MAX_TOKENS = 10_000_000

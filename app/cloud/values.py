@@ -7,7 +7,7 @@ import itertools
 import re
 
 from app.cloud.text import OptionTexts, normal, seen
-from app.domain import Question
+from app.core.question import Question
 
 UNCLEAR = "?"
 

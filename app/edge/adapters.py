@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from app.errors import ConfigError, first_line
-from app.files import read_text
+from app.core.errors import ConfigError, first_line
+from app.data.files import read_text
 
 # Beside an adapter's weights: which base they belong to (`{"base_fingerprint"}`). Adapters from elsewhere have none.
 ORIGIN = "foggate.json"

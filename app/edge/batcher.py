@@ -11,18 +11,19 @@ import threading
 import time
 from collections.abc import Callable
 
-from app.deadline import Deadline
-from app.domain import EdgeReply, Question
+from app.core.deadline import Deadline
+from app.core.errors import Draining, EdgeError
+from app.core.offload import in_text_thread
+from app.core.question import Question
+from app.core.round_robin import RoundRobin
+from app.core.verdict import EdgeReply
 from app.edge.pace import Pace
 from app.edge.rendering import Prompt
 from app.edge.replies import call, hand_over
 from app.edge.runner import Engine, Runner, prepared
 from app.edge.waiting import Waiting, WaitingQueue
-from app.errors import Draining, EdgeError
-from app.metrics import Metrics
-from app.offload import in_text_thread
-from app.round_robin import RoundRobin
-from app.tracing import edge_spans
+from app.telemetry.metrics import Metrics
+from app.telemetry.tracing import edge_spans
 
 logger = logging.getLogger(__name__)
 

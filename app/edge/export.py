@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.domain import Question
+from app.core.errors import ConfigError
+from app.core.question import Question
 from app.edge.rendering import Renderer
-from app.errors import ConfigError
 
 if TYPE_CHECKING:
     from app.edge.loader import LoadedModel

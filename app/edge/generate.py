@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from app.domain import Question
+from app.core.question import Question
 from app.edge.rendering import Renderer
 
 

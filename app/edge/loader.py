@@ -12,14 +12,14 @@ from typing import Any
 import torch
 import transformers
 
+from app.core.errors import ConfigError
+from app.core.prompt import PromptFamily
 from app.edge.adapters import Adapter, check_origin, find_adapter, merge_adapters, scaling
 from app.edge.builtin import BUILTIN, BUILTIN_BASE, IDENTITY, SHIPPED_ADAPTER, ensure_builtin
 from app.edge.devices import compute_dtype, one_sentence, resolve_device
 from app.edge.engine import ARCHITECTURES, VerdictEngine
 from app.edge.rendering import Renderer
 from app.edge.weights import cast_as_loaded, read_config, read_weights
-from app.errors import ConfigError
-from app.prompt import PromptFamily
 
 BUILTIN_NAME = "smollm2-135m-instruct"
 _BLOCKS, _BLOCK_BYTES = 64, 16_384

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.domain import Question
+from app.core.prompt import PromptFamily
+from app.core.question import Question
 from app.edge.templates import ChatTemplate
 from app.edge.trie import VerdictTrie, build_trie
-from app.prompt import PromptFamily
 
 # Starts of user text that tokenizers are known to merge with what stands before (newlines, blanks) and plain ones:
 # the shared prefix is what survives all of them, and every real prompt is checked against it again.

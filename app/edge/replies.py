@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVarTuple
 
-from app.domain import EdgeReply
+from app.core.errors import EdgeError
+from app.core.verdict import EdgeReply
 from app.edge.waiting import Waiting
-from app.errors import EdgeError
 
 logger = logging.getLogger(__name__)
 

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from app.domain import Question, Verdict
+from app.core.errors import EdgeError, FogGateError
+from app.core.question import Question
+from app.core.verdict import Verdict
 from app.edge.rendering import Prompt
-from app.errors import EdgeError, FogGateError
-from app.metrics import Metrics
+from app.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

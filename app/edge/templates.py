@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from app.domain import Question
-from app.errors import ConfigError, EdgeError, first_line
-from app.prompt import PromptFamily, chat_messages, system_prompt, user_prompt
+from app.core.errors import ConfigError, EdgeError, first_line
+from app.core.prompt import PromptFamily, chat_messages, system_prompt, user_prompt
+from app.core.question import Question
 
 # With what a template may escape, replace or cut off.
 _PROBE = Question('Is 2 + 2 < 5 & it\'s "é"?\n\n' + "A long passage. " * 250 + "\n- one\n- two", ("x < y", "a & b", "3"))

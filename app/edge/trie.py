@@ -7,9 +7,10 @@ choice. The engine turns it into tensors.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.domain import BUCKET_LABELS, LETTERS
-from app.errors import ConfigError
-from app.prompt import answer_text
+from app.core.errors import ConfigError
+from app.core.prompt import answer_text
+from app.core.question import LETTERS
+from app.core.verdict import BUCKET_LABELS
 
 Encode = Callable[[str], list[int]]
 

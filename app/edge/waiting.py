@@ -5,10 +5,10 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app.domain import EdgeReply
+from app.core.errors import Overloaded
+from app.core.verdict import EdgeReply
 from app.edge.batching import choose
 from app.edge.rendering import Prompt
-from app.errors import Overloaded
 
 
 @dataclass(eq=False, slots=True)

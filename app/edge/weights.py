@@ -17,7 +17,7 @@ from accelerate import init_empty_weights  # a requirement of peft
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import cached_file
 
-from app.errors import ConfigError, first_line
+from app.core.errors import ConfigError, first_line
 
 _BF16, _FLOATS = "BF16", {"BF16", "F16", "F32", "F64"}
 # Of what transformers warns of in a rope configuration, this changes positions: a setting that it ignores, or a value that

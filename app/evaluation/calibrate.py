@@ -6,14 +6,14 @@ from datetime import date
 
 import numpy as np
 
-from app.calibration import ROUTES_ALL, Achieved, Calibration, DomainCut, Target, split_name
-from app.domain import BUCKETS, Signal
-from app.errors import ConfigError
+from app.core.errors import ConfigError
+from app.core.verdict import BUCKETS, Signal
+from app.data.calibration import ROUTES_ALL, Achieved, Calibration, DomainCut, Target, split_name
+from app.data.records import Record
 from app.evaluation.choose import Choice, Chooser, listed
 from app.evaluation.groups import Groups, group, scope
 from app.evaluation.judge import Judge
 from app.evaluation.recommend import WITHOUT_CLOUD, recommend
-from app.evaluation.records import Record
 from app.evaluation.report import data_fingerprint
 from app.evaluation.table import Table, has_cloud, to_table
 from app.evaluation.temperature import calibration_errors, fit_temperature

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.calibration import Calibration
-from app.errors import ConfigError
-from app.evaluation.records import Record
+from app.core.errors import ConfigError
+from app.data.calibration import Calibration
+from app.data.records import Record
 
 
 def check_records(calibration: Calibration, records: Sequence[Record], path: str) -> None:

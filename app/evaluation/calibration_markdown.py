@@ -1,6 +1,6 @@
 """What a calibration found, as Markdown for the terminal."""
 
-from app.calibration import Achieved
+from app.data.calibration import Achieved
 from app.evaluation.calibrate import Fit
 from app.evaluation.cells import NONE, number, percent, share, signed, table
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from app.calibration import RATE_TOLERANCE, ROUTES_ALL, Target
-from app.domain import BUCKETS, Signal
-from app.errors import ConfigError
+from app.core.errors import ConfigError
+from app.core.verdict import BUCKETS, Signal
+from app.data.calibration import RATE_TOLERANCE, ROUTES_ALL, Target
 from app.evaluation import statistics as st
 from app.evaluation.risk import answers_needed, certify
 from app.evaluation.table import Table

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.cascade import Cloud, Edge
-from app.errors import ConfigError
+from app.core.cascade import Cloud, Edge
+from app.core.errors import ConfigError
+from app.core.prompt import PROMPT_VERSION
+from app.data.dataset import Item
+from app.data.records import Record, compact, open_for_append, read_records
 from app.evaluation.collect_job import Generator, Job, Turns
-from app.evaluation.dataset import Item
 from app.evaluation.fields import EdgeIdentity, edge_fields, empty_record
 from app.evaluation.order import checked_ids
-from app.evaluation.records import Record, compact, open_for_append, read_records
 from app.evaluation.table import UNPARSABLE
-from app.prompt import PROMPT_VERSION
 
 __all__ = ["Collected", "EdgeIdentity", "Generator", "collect", "edge_fields", "empty_record"]
 

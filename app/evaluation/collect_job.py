@@ -6,15 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
-from app.cascade import Cloud, Edge
-from app.deadline import Deadline
-from app.domain import EdgeReply, Question
-from app.errors import CloudError, EdgeError, FogGateError, InvalidQuestion
-from app.evaluation.dataset import Item
+from app.core.cascade import Cloud, Edge
+from app.core.deadline import Deadline
+from app.core.errors import CloudError, EdgeError, FogGateError, InvalidQuestion
+from app.core.question import Question
+from app.core.verdict import EdgeReply
+from app.data.dataset import Item
+from app.data.records import Record, append
 from app.evaluation.failures import Failures
 from app.evaluation.fields import CLOUD_KEYS, EdgeIdentity, cloud_fields, edge_fields, empty_record, generated_fields
 from app.evaluation.order import reversed_fields, reversed_question
-from app.evaluation.records import Record, append
 
 _FOREVER = Deadline(float("inf"))
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from app.errors import ConfigError
+from app.core.errors import ConfigError
+from app.data.files import read_text
 from app.evaluation import statistics as st
 from app.evaluation.routing import lift_of
-from app.files import read_text
 
 OUTCOMES = "outcomes.jsonl"
 _Line = Mapping[str, Any]

@@ -9,8 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.api.errors import type_name
-from app.errors import CloudError, CloudRejected, CloudUnavailable, CloudUnparsable, FogGateError
+from app.core.errors import CloudError, CloudRejected, CloudUnavailable, CloudUnparsable, FogGateError, type_name
 
 UNUSABLE = "cloud_unusable"
 

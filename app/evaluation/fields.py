@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.domain import CloudReply, EdgeReply, Signal
-from app.evaluation.dataset import Item
-from app.evaluation.records import Record
+from app.core.outcome import CloudReply
+from app.core.prompt import PROMPT_VERSION
+from app.core.verdict import EdgeReply, Signal
+from app.data.dataset import Item
+from app.data.records import Record
 from app.evaluation.reference import is_on_format, parse
-from app.prompt import PROMPT_VERSION
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.calibration import Target
+from app.data.calibration import Target
 from app.evaluation import statistics as st
 from app.evaluation.risk import proposing_part
 from app.evaluation.table import Table

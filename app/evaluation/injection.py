@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.domain import Question, Route, Verdict
+from app.core.outcome import Route
+from app.core.policy import Policy
+from app.core.question import Question
+from app.core.verdict import Verdict
+from app.data.dataset import Item
 from app.edge.runner import Engine
-from app.evaluation.dataset import Item
-from app.policy import Policy
 
 Attack = Callable[[Question, str], Question]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from app.calibration import Achieved, Target
-from app.domain import Signal
+from app.core.verdict import Signal
+from app.data.calibration import Achieved, Target
 from app.evaluation import statistics as st
 from app.evaluation.risk import share_interval
 from app.evaluation.routing import routing_row

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from app.data.records import Record
 from app.evaluation import statistics as st
 from app.evaluation.cells import questions
-from app.evaluation.records import Record
 from app.evaluation.table import Table
 
 

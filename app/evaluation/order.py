@@ -8,10 +8,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from app.domain import EdgeReply, Question, Signal
-from app.errors import ConfigError
-from app.evaluation.dataset import Item
-from app.evaluation.records import Record
+from app.core.errors import ConfigError
+from app.core.question import Question
+from app.core.verdict import EdgeReply, Signal
+from app.data.dataset import Item
+from app.data.records import Record
 from app.evaluation.risk import share_interval
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from app.domain import BUCKET_LABELS
+from app.core.verdict import BUCKET_LABELS
 from app.evaluation import statistics as st
 from app.evaluation.canvas import Report, drawing, new_figure, paths, save, title
 from app.evaluation.table import SIGNALS, Table

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from app.domain import Signal
+from app.core.verdict import Signal
 from app.evaluation import statistics as st
 from app.evaluation.routing import chance, routing_row, unrouted_row
 from app.evaluation.table import Table

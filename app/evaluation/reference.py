@@ -2,8 +2,8 @@
 
 import re
 
-from app.domain import BUCKET_LABELS
-from app.prompt import answer_text
+from app.core.prompt import answer_text
+from app.core.verdict import BUCKET_LABELS
 
 _CONFIDENCE = re.compile(r"confidence:\s*([01](?:\.\d+)?)", re.IGNORECASE)
 _ANSWER = re.compile(r"final answer:\s*\(?([A-Z])(?![A-Za-z])", re.IGNORECASE)

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from app.calibration import Calibration
-from app.domain import Signal
-from app.errors import ConfigError
+from app.core.errors import ConfigError
+from app.core.policy import Policy
+from app.core.verdict import Signal
+from app.data.calibration import Calibration
+from app.data.records import Record
 from app.evaluation import statistics as st
 from app.evaluation.calibrated import about, note
 from app.evaluation.costs import Price, costs
@@ -20,11 +22,9 @@ from app.evaluation.notes import notes
 from app.evaluation.order import flip_rates
 from app.evaluation.protocols import protocols
 from app.evaluation.recommend import WITHOUT_CLOUD, recommend
-from app.evaluation.records import Record
 from app.evaluation.routing import Row, chance, edge_row, macro_row, routing_row, unrouted_row
 from app.evaluation.signals import buckets, expected_against_verbalized, option_counts, routing_quality, signal_quality
 from app.evaluation.table import SIGNALS, UNPARSABLE, Table, to_table
-from app.policy import Policy
 
 
 def build_report(

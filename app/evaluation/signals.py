@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from app.domain import BUCKET_LABELS, BUCKETS, Signal
+from app.core.verdict import BUCKET_LABELS, BUCKETS, Signal
 from app.evaluation import statistics as st
 from app.evaluation.table import Table
 

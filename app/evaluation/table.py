@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import BUCKET_LABELS, Signal, mean_confidence, tempered
-from app.errors import ConfigError
+from app.core.errors import ConfigError
+from app.core.verdict import BUCKET_LABELS, Signal, mean_confidence, tempered
+from app.data.records import Record
 from app.evaluation import statistics as st
-from app.evaluation.records import Record
 
 # What the report's signal can be, plus the plain alternative that needs no trained confidence.
 LARGEST_OPTION = "largest_option"

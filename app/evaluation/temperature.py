@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from app.domain import Signal
+from app.core.verdict import Signal
 from app.evaluation import statistics as st
 from app.evaluation.table import Table, expected_at
 

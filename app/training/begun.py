@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.errors import ConfigError
-from app.files import read_text
+from app.core.errors import ConfigError
+from app.data.files import read_text
 from app.training.config import GateConfig
 from app.training.origin import differences
 
@@ -59,7 +59,7 @@ def check_begun(out: Path, known: Mapping[str, Any], ours: Mapping[str, Any], *,
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What `app.files.write_json` wrote."""
+    """What `app.data.files.write_json` wrote."""
     content: dict[str, Any] = json.loads(read_text(path))
     return content
 

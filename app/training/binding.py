@@ -6,8 +6,8 @@ cannot do that, and rows whose content it does not know cannot teach it; these r
 
 import random
 
-from app.domain import LETTERS, Question
-from app.evaluation.dataset import Item
+from app.core.question import LETTERS, Question
+from app.data.dataset import Item
 
 ADJECTIVES = ("old", "green", "small", "heavy", "quiet", "wooden", "bright", "empty", "cheap", "round", "warm", "broken")
 # Words that training never shows, so that what is measured on them is binding and not a list of words.

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.core.errors import ConfigError
+from app.core.prompt import PROMPT_VERSION
+from app.data.files import write_json
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
-from app.errors import ConfigError
-from app.files import write_json
-from app.prompt import PROMPT_VERSION
 from app.training.begun import CHAIN, VERSION, check_begun, read_run
 from app.training.checkpoint import Checkpoint, load_base
 from app.training.config import EvolveConfig

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from app.domain import BUCKET_LABELS
+from app.core.verdict import BUCKET_LABELS
 from app.evaluation.canvas import drawing, save
 from app.evaluation.pictures import SHADES
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.domain import BUCKET_LABELS
+from app.core.verdict import BUCKET_LABELS
 from app.evaluation.cells import number, percent, signed, table
 from app.training.begun import read_json
 from app.training.chain import WARMUP

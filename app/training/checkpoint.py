@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 
+from app.core.errors import ConfigError
+from app.core.prompt import PROMPT_VERSION, PromptFamily
 from app.edge.adapters import ORIGIN, attached, check_origin, merge_adapters
 from app.edge.engine import VerdictEngine
 from app.edge.loader import LoadedModel, load_model
-from app.errors import ConfigError
-from app.prompt import PROMPT_VERSION, PromptFamily
 
 # Largest difference of any logit, relative to the largest logit, that reordering float32 sums may make; and that rounding
 # merged weights to bf16 may make, which has three digits less.

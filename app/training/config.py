@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.configuration import read_yaml, sentences
-from app.domain import BUCKETS
-from app.errors import ConfigError
-from app.evaluation.mapping import parse_map
-from app.evaluation.sources import is_hub_name
+from app.config.loading import read_yaml, sentences
+from app.core.errors import ConfigError
+from app.core.verdict import BUCKETS
+from app.data.mapping import parse_map
+from app.data.sources import is_hub_name
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]

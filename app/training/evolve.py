@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.domain import BUCKET_LABELS
-from app.errors import ConfigError
-from app.evaluation.dataset import Item
+from app.core.errors import ConfigError
+from app.core.verdict import BUCKET_LABELS
+from app.data.dataset import Item
 from app.training.chain import Chain
 from app.training.judge import compared_with, judge_round
 from app.training.label import Labelled, label_rows, read_labels, to_labelled

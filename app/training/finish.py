@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.calibration import Target, write_calibration
-from app.domain import Signal
+from app.core.errors import ConfigError
+from app.core.verdict import Signal
+from app.data.calibration import Target, write_calibration
+from app.data.records import Record
 from app.edge.loader import fingerprint
-from app.errors import ConfigError
 from app.evaluation.calibrate import calibrate
 from app.evaluation.collect import EdgeIdentity
-from app.evaluation.records import Record
 from app.training.chain import Chain
 from app.training.chain_report import draw_chain, render_chain
 from app.training.sft import as_os_error

@@ -7,7 +7,7 @@ a question that it keeps by mistake only misses being shuffled. Texts are Englis
 import re
 import unicodedata
 
-from app.domain import Question
+from app.core.question import Question
 
 # Words that point at other options, wherever they stand in an option. Texts are folded to lower case first.
 _POINTING = (

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import Signal
-from app.errors import ConfigError
+from app.core.errors import ConfigError
+from app.core.verdict import Signal
+from app.data.records import Record
 from app.evaluation import statistics as st
-from app.evaluation.records import Record
 from app.evaluation.table import Table, to_table
 from app.training.config import GateConfig
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.errors import ConfigError
-from app.evaluation.records import load_records
+from app.core.errors import ConfigError
+from app.data.records import load_records
 from app.training.begun import read_json
 from app.training.chain import WARMUP, Chain
 from app.training.gate import gate

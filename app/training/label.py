@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from app.domain import BUCKET_LABELS, BUCKETS, LETTERS, Question, Verdict
+from app.core.errors import ConfigError, InvalidQuestion
+from app.core.prompt import PROMPT_VERSION
+from app.core.question import LETTERS, Question
+from app.core.verdict import BUCKET_LABELS, BUCKETS, Verdict
+from app.data.dataset import Item
+from app.data.files import read_text
+from app.data.records import append, open_for_append
 from app.edge.rendering import Prompt
-from app.errors import ConfigError, InvalidQuestion
-from app.evaluation.dataset import Item
-from app.evaluation.records import append, open_for_append
-from app.files import read_text
-from app.prompt import PROMPT_VERSION
 from app.training.origin import claim, digest
 
 _QUARTERS = 4

@@ -4,12 +4,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from app.domain import EdgeReply, Signal
+from app.core.verdict import EdgeReply, Signal
+from app.data.dataset import Item
+from app.data.records import Record
 from app.edge.engine import VerdictEngine
 from app.evaluation import statistics as st
 from app.evaluation.collect import EdgeIdentity, edge_fields, empty_record
-from app.evaluation.dataset import Item
-from app.evaluation.records import Record
 from app.evaluation.report import build_report
 from app.evaluation.table import Table, to_table
 

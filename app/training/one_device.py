@@ -13,7 +13,7 @@ import torch
 from accelerate.state import AcceleratorState, PartialState
 from transformers import TrainingArguments
 
-from app.errors import ConfigError
+from app.core.errors import ConfigError
 
 # How many processes there are: torchrun and accelerate launch, then Hydra, Open MPI and MVAPICH.
 _WORLD_SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")

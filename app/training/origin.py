@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from app.errors import ConfigError
-from app.files import read_text, write_json
+from app.core.errors import ConfigError
+from app.data.files import read_text, write_json
 
 Parameters = Mapping[str, Any]
 

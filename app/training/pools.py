@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.domain import Question
-from app.errors import ConfigError
-from app.evaluation.dataset import Item, Skipped, load_items
-from app.evaluation.mapping import parse_map
+from app.core.errors import ConfigError
+from app.core.question import Question
+from app.data.dataset import Item, Skipped, load_items
+from app.data.mapping import parse_map
 from app.training.config import EvolveConfig
 
 

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.domain import LETTERS
+from app.core.question import LETTERS
 from app.edge.rendering import Renderer
 from app.edge.trie import ROOT
 from app.training.fixed_order import keeps_order

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app import interrupts
+from app.core import interrupts
+from app.data.dataset import Item
+from app.data.files import write_json
+from app.data.records import Record, append
 from app.edge.engine import VerdictEngine
 from app.evaluation.collect import EdgeIdentity
-from app.evaluation.dataset import Item
-from app.evaluation.records import Record, append
-from app.files import write_json
 from app.training.begun import read_json
 from app.training.chain import TEACHER, Chain
 from app.training.checkpoint import sign

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from app.cascade import Cloud
-from app.deadline import Deadline
-from app.errors import CloudError, CloudUnparsable, ConfigError
-from app.evaluation.dataset import Item
-from app.evaluation.records import Record, append, compact, open_for_append, read_records
+from app.core.cascade import Cloud
+from app.core.deadline import Deadline
+from app.core.errors import CloudError, CloudUnparsable, ConfigError
+from app.data.dataset import Item
+from app.data.records import Record, append, compact, open_for_append, read_records
 from app.training.origin import claim, origin_of
 
 

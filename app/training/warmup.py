@@ -6,7 +6,7 @@ confidence, when it was learned too, hid the letter (docs/experiments.md).
 
 import random
 
-from app.domain import BUCKETS, Signal
+from app.core.verdict import BUCKETS, Signal
 from app.evaluation.collect import EdgeIdentity
 from app.evaluation.table import to_table
 from app.training.binding import binding_items

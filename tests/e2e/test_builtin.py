@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.cloud.bank import SHIPPED_BANK, load_rows
-from app.domain import BUCKET_LABELS, LETTERS, Question, Signal
+from app.core.prompt import answer_text, chat_messages
+from app.core.question import LETTERS, Question
+from app.core.verdict import BUCKET_LABELS, Signal
+from app.demo.bank import SHIPPED_BANK, load_rows
 from app.edge.builtin import default_cache_dir, ensure_builtin
 from app.edge.loader import load_model
 from app.edge.rendering import Prompt
 from app.edge.threads import set_threads
-from app.prompt import answer_text, chat_messages
-from tests.reference import largest_difference, reference_joint
+from tests.support.reference import largest_difference, reference_joint
 
 MCQ = Path(__file__).parents[3] / "shared" / "mcq"
 MCQ_QUESTIONS = int(os.environ.get("MCQ_QUESTIONS", "30"))

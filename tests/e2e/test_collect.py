@@ -6,10 +6,10 @@ from collections import Counter
 
 import httpx2
 
-from app.cloud.bank import SHIPPED_BANK
-from app.evaluation.records import read_records
-from tests.processes import Process, foggate
-from tests.records import simulated, write
+from app.data.records import read_records
+from app.demo.bank import SHIPPED_BANK
+from tests.support.processes import Process, foggate
+from tests.support.records import simulated, write
 
 
 async def test_a_collect_killed_in_the_middle_goes_on(tmp_path, start):

@@ -11,8 +11,8 @@ from collections import Counter
 
 import httpx2
 
-from app.cloud.bank import SHIPPED_BANK, load_rows
-from tests.processes import ROOT, foggate
+from app.demo.bank import SHIPPED_BANK, load_rows
+from tests.support.processes import ROOT, foggate
 
 ROWS = load_rows([SHIPPED_BANK])
 CANARY = "canary-sk-5f1d7a"

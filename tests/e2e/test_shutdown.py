@@ -21,7 +21,7 @@ SLOW = {
 
 @pytest.mark.parametrize("form", ["application/json", "application/x-ndjson"])
 async def test_draining_ends_the_rest_of_a_batch_with_its_own_error_lines(start, form):
-    gateway = start("gateway", "--batch-ms", "100", module="tests.dummy_gateway", **SLOW)
+    gateway = start("gateway", "--batch-ms", "100", module="tests.support.dummy_gateway", **SLOW)
     async with httpx2.AsyncClient(base_url=await gateway.url(), timeout=120) as http:
         questions = [{**ASK, "id": str(number)} for number in range(400)]
         batch = asyncio.ensure_future(http.post("/v1/answers", json={"questions": questions}, headers={"accept": form}))
@@ -40,7 +40,7 @@ async def test_draining_ends_the_rest_of_a_batch_with_its_own_error_lines(start,
 @pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 async def test_a_load_is_given_up_at_once(start, signal_number, code):
     """The load takes ten minutes; who sends SIGTERM does not wait for it."""
-    gateway = start("gateway", "--load-s", "600", "--at-once", module="tests.dummy_gateway", FOGGATE_SERVER__DRAIN_WAIT_S="300")
+    gateway = start("gateway", "--load-s", "600", "--at-once", module="tests.support.dummy_gateway", FOGGATE_SERVER__DRAIN_WAIT_S="300")
     async with httpx2.AsyncClient(base_url=await gateway.url()) as http:
         while True:
             try:
@@ -55,7 +55,7 @@ async def test_a_load_is_given_up_at_once(start, signal_number, code):
 
 
 async def test_a_warm_up_that_hangs_is_given_up_at_once(start):
-    gateway = start("gateway", "--batch-ms", "600000", "--at-once", module="tests.dummy_gateway")
+    gateway = start("gateway", "--batch-ms", "600000", "--at-once", module="tests.support.dummy_gateway")
     async with httpx2.AsyncClient(base_url=await gateway.url()) as http:
         while (await http.get("/metrics")).text.count("foggate_edge_queue_depth 0.0") == 0:
             await asyncio.sleep(0.05)

@@ -19,14 +19,14 @@ import httpx2
 import psutil
 import pytest
 
-from app.cloud.bank import SHIPPED_BANK
-from tests.processes import ROOT
+from app.demo.bank import SHIPPED_BANK
+from tests.support.processes import ROOT
 
 # ruff: noqa: PLW1509  # the tests of this file start no thread before they fork
 
 ASK = {"question": "I am sure of this", "options": ["a", "b", "c"]}
 COMMAND = [sys.executable, "-m", "app"]
-DUMMY = [sys.executable, "-m", "tests.dummy_gateway"]
+DUMMY = [sys.executable, "-m", "tests.support.dummy_gateway"]
 
 
 def interruptible():
@@ -111,7 +111,7 @@ async def test_sighup_reloads_and_says_what_it_could_not(start, tmp_path):
     """Asked for while the model loads, with a wrong file, and with one that also wants what needs a restart."""
     path = tmp_path / "gateway.yaml"
     path.write_text("policy: {tau: 0.5}")
-    gateway = start("gateway", "--load-s", "1.5", "--at-once", "--config", str(path), module="tests.dummy_gateway")
+    gateway = start("gateway", "--load-s", "1.5", "--at-once", "--config", str(path), module="tests.support.dummy_gateway")
     async with httpx2.AsyncClient(base_url=await gateway.url(), timeout=30) as http:
 
         async def tau():

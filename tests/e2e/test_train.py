@@ -11,8 +11,8 @@ import httpx2
 import pytest
 import yaml
 
-from tests.chains import chain_config, questions, write
-from tests.processes import ROOT, foggate
+from tests.support.chains import chain_config, questions, write
+from tests.support.processes import ROOT, foggate
 
 
 @pytest.fixture(scope="module")

@@ -10,19 +10,19 @@ import httpx2
 import pytest
 import structlog
 
+from app.api.app import create_app
 from app.api.schemas import AnswerResponse
-from app.calibration import DomainCut, Target, write_calibration
-from app.cloud.bank import Bank
-from app.cloud.demo import create_demo
-from app.domain import Signal
-from app.errors import ConfigError
+from app.config.settings import Settings
+from app.core.errors import ConfigError
+from app.core.prompt import PROMPT_VERSION
+from app.core.verdict import Signal
+from app.data.calibration import DomainCut, Target, write_calibration
+from app.demo.bank import Bank
+from app.demo.server import create_demo
 from app.evaluation.calibrate import calibrate
-from app.main import create_app
-from app.prompt import PROMPT_VERSION
-from app.settings import Settings
-from tests.fakes import FakeEngine, Unexpected
-from tests.records import simulated
-from tests.servers import serving
+from tests.support.fakes import FakeEngine, Unexpected
+from tests.support.records import simulated
+from tests.support.servers import serving
 
 ASK = {"question": "I am sure of this", "options": ["a", "b", "c"]}
 UNSURE = {"question": "Who knows", "options": ["a", "b", "c"]}

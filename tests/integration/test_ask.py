@@ -6,9 +6,9 @@ import pytest
 
 from app.api.schemas import AnswerRequest
 from app.cli.ask import ask
-from app.errors import CloudUnavailable, FogGateError, InvalidQuestion
-from app.settings import Settings
-from tests.hostile import HostileCloud, http
+from app.config.settings import Settings
+from app.core.errors import CloudUnavailable, FogGateError, InvalidQuestion
+from tests.support.hostile import HostileCloud, http
 
 ASKED = AnswerRequest(question="q", options=["a", "b"])
 

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from app.cloud.gateway import ask_gateway, gateway_address
-from app.errors import CloudTimeout, CloudUnavailable, ConfigError, FogGateError, InvalidQuestion
+from app.cli.gateway_client import ask_gateway, gateway_address
+from app.core.errors import CloudTimeout, CloudUnavailable, ConfigError, FogGateError, InvalidQuestion
 
 BODY = {"question": "q", "options": ["a", "b"]}
 

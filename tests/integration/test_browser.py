@@ -8,10 +8,10 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from tests.browser import PATH, WHY_NOT, chromium
 from tests.integration.test_api import ASK, gateway
 from tests.integration.test_security import ALL, key_file
-from tests.servers import serving
+from tests.support.browser import PATH, WHY_NOT, chromium
+from tests.support.servers import serving
 
 pytestmark = pytest.mark.skipif(PATH is None, reason=WHY_NOT)
 

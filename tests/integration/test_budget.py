@@ -10,21 +10,22 @@ import httpx2
 import pytest
 from limits import RateLimitItemPerDay, RateLimitItemPerMinute
 
-from app.build import build_budget
-from app.cascade import Cascade
-from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
+from app.access.quotas import Counts
 from app.cloud.budget import Budget, BudgetedCloud, Price
-from app.cloud.demo import create_demo
-from app.counts import Counts
-from app.deadline import Deadline
-from app.domain import Question, Reason, Route
-from app.errors import BudgetExhausted, ConfigError
-from app.policy import Policy
-from app.settings import Settings
-from tests.clouds import cloud_client, completion, scripted
-from tests.fakes import FakeEdge, make_verdict
-from tests.processes import free_port
-from tests.servers import serving
+from app.cloud.build import build_budget
+from app.config.settings import Settings
+from app.core.cascade import Cascade
+from app.core.deadline import Deadline
+from app.core.errors import BudgetExhausted, ConfigError
+from app.core.outcome import Reason, Route
+from app.core.policy import Policy
+from app.core.question import Question
+from app.demo.bank import SHIPPED_BANK, Bank, load_rows
+from app.demo.server import create_demo
+from tests.support.clouds import cloud_client, completion, scripted
+from tests.support.fakes import FakeEdge, make_verdict
+from tests.support.processes import free_port
+from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])
 QUESTIONS = [Question(row["question"], tuple(row["options"])) for row in ROWS]

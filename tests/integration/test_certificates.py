@@ -10,14 +10,14 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.cloud.bank import Bank
-from app.cloud.demo import create_demo
-from app.errors import ConfigError
-from app.main import create_app
-from app.settings import Settings
-from tests.fakes import FakeEngine
+from app.api.app import create_app
+from app.config.settings import Settings
+from app.core.errors import ConfigError
+from app.demo.bank import Bank
+from app.demo.server import create_demo
 from tests.integration.test_api import UNSURE
-from tests.servers import serving
+from tests.support.fakes import FakeEngine
+from tests.support.servers import serving
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not here to make certificates")
 GUIDE = (Path(__file__).parents[2] / "docs/operators.md").read_text(encoding="utf-8")

@@ -7,15 +7,15 @@ import httpx2
 import openai
 import pytest
 
-from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
-from app.cloud.demo import create_demo
 from app.cloud.post import retry_after
-from app.deadline import Deadline
-from app.domain import Question
-from app.errors import CloudError, CloudMisconfigured, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
-from app.metrics import Metrics
-from tests.clouds import cloud_client
-from tests.servers import serving
+from app.core.deadline import Deadline
+from app.core.errors import CloudError, CloudMisconfigured, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
+from app.core.question import Question
+from app.demo.bank import SHIPPED_BANK, Bank, load_rows
+from app.demo.server import create_demo
+from app.telemetry.metrics import Metrics
+from tests.support.clouds import cloud_client
+from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])
 QUESTION = Question(ROWS[0]["question"], tuple(ROWS[0]["options"]))

@@ -6,14 +6,14 @@ import subprocess
 
 import pytest
 
-from app.build import build_single_clients
-from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
+from app.cloud.build import build_single_clients
 from app.cloud.check import _EASY, check
-from app.cloud.demo import create_demo
-from app.settings import Settings
-from tests.clouds import answering, completion, scripted
-from tests.processes import foggate, free_port
-from tests.servers import serving
+from app.config.settings import Settings
+from app.demo.bank import SHIPPED_BANK, Bank, load_rows
+from app.demo.server import create_demo
+from tests.support.clouds import answering, completion, scripted
+from tests.support.processes import foggate, free_port
+from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])
 KEY = "canary-sk-0123456789"

@@ -7,13 +7,13 @@ import logging
 import pytest
 
 from app.cloud.breaker import State
-from app.deadline import Deadline
-from app.domain import Question
-from app.errors import CircuitOpen, CloudError, CloudMisconfigured, CloudRejected, CloudUnavailable, CloudUnparsable, ConfigError
-from app.metrics import Metrics
-from tests.clouds import answering, breaker, cloud_client, completion, endpoint, listening, scripted
+from app.core.deadline import Deadline
+from app.core.errors import CircuitOpen, CloudError, CloudMisconfigured, CloudRejected, CloudUnavailable, CloudUnparsable, ConfigError
+from app.core.question import Question
+from app.telemetry.metrics import Metrics
 from tests.integration.test_api import UNSURE, gateway
-from tests.processes import free_port
+from tests.support.clouds import answering, breaker, cloud_client, completion, endpoint, listening, scripted
+from tests.support.processes import free_port
 
 QUESTION = Question("Which gas do zebras breathe out at midnight?", ("Quinoa", "Carbon", "Marzipan"))
 KEY = "canary-sk-0123456789"

@@ -6,18 +6,18 @@ import contextlib
 import pytest
 from limits import RateLimitItemPerDay
 
+from app.access.quotas import Counts
 from app.cloud.budget import Budget, CallPurse
 from app.cloud.check import Free
 from app.cloud.formats import AnswerFormat
 from app.cloud.probe import find_formats
 from app.cloud.request import RequestSettings
-from app.counts import Counts
-from app.deadline import Deadline
-from app.domain import Question
-from app.errors import CloudError, CloudRejected, CloudUnparsable
-from tests.clouds import answering, cloud_client, completion, endpoint, scripted
+from app.core.deadline import Deadline
+from app.core.errors import CloudError, CloudRejected, CloudUnparsable
+from app.core.question import Question
 from tests.integration.test_api import UNSURE, gateway
-from tests.processes import free_port
+from tests.support.clouds import answering, cloud_client, completion, endpoint, scripted
+from tests.support.processes import free_port
 
 QUESTION = Question("Who knows", ("x", "y", "z"))
 TEXT, SCHEMA, CHOICE = AnswerFormat.TEXT, AnswerFormat.JSON_SCHEMA, AnswerFormat.CHOICE

@@ -8,13 +8,13 @@ import httpx2
 import pytest
 
 from app.cloud.parse import MAX_ANSWER_CHARS
-from app.deadline import Deadline
-from app.domain import Question
-from app.errors import CloudUnparsable
-from app.metrics import Metrics
-from tests.clouds import cloud_client
-from tests.hostile import HostileCloud, completion, http, strictly
+from app.core.deadline import Deadline
+from app.core.errors import CloudUnparsable
+from app.core.question import Question
+from app.telemetry.metrics import Metrics
 from tests.integration.test_api import UNSURE, gateway
+from tests.support.clouds import cloud_client
+from tests.support.hostile import HostileCloud, completion, http, strictly
 
 
 @contextlib.asynccontextmanager

@@ -5,16 +5,17 @@ from collections import Counter
 
 import pytest
 
-from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
-from app.cloud.demo import create_demo
-from app.domain import CloudReply, Question
-from app.errors import CloudUnavailable, ConfigError, EdgeError
+from app.core.errors import CloudUnavailable, ConfigError, EdgeError
+from app.core.outcome import CloudReply
+from app.core.question import Question
+from app.data.dataset import load_items
+from app.data.records import read_records
+from app.demo.bank import SHIPPED_BANK, Bank, load_rows
+from app.demo.server import create_demo
 from app.evaluation.collect import EdgeIdentity, collect
-from app.evaluation.dataset import load_items
-from app.evaluation.records import read_records
-from tests.clouds import cloud_client, completion, scripted
-from tests.fakes import FakeEdge, make_verdict
-from tests.servers import serving
+from tests.support.clouds import cloud_client, completion, scripted
+from tests.support.fakes import FakeEdge, make_verdict
+from tests.support.servers import serving
 
 IDENTITY = EdgeIdentity("m", "f", 1)
 ITEMS = load_items([SHIPPED_BANK])[:40]

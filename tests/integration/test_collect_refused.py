@@ -6,15 +6,16 @@ import socket
 
 import pytest
 
-from app.domain import Question, Signal
-from app.errors import CloudMisconfigured, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
+from app.core.errors import CloudMisconfigured, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
+from app.core.question import Question
+from app.core.verdict import Signal
+from app.data.dataset import Item
+from app.data.records import load_records, read_records
 from app.evaluation.collect import EdgeIdentity, collect
-from app.evaluation.dataset import Item
 from app.evaluation.failures import Failures
-from app.evaluation.records import load_records, read_records
 from app.evaluation.report import build_report
-from tests.clouds import cloud_client, completion, scripted
-from tests.fakes import FakeEdge, make_verdict
+from tests.support.clouds import cloud_client, completion, scripted
+from tests.support.fakes import FakeEdge, make_verdict
 
 IDENTITY = EdgeIdentity("m", "f", 1, "cpu, a test")
 ITEMS = [Item(Question(f"What is {n}?", ("one", "two", "three", "four"), "law", f"q{n}"), "A") for n in range(40)]

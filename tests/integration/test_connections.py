@@ -8,14 +8,14 @@ import time
 import httpx2
 import pytest
 
-from app.cloud.bank import Bank
-from app.cloud.demo import create_demo
-from app.main import create_app
-from app.server import listen, server_of
-from app.settings import Settings
-from tests.fakes import FakeEngine
+from app.api.app import create_app
+from app.api.server import listen, server_of
+from app.config.settings import Settings
+from app.demo.bank import Bank
+from app.demo.server import create_demo
 from tests.integration.test_api import ASK
-from tests.servers import serving
+from tests.support.fakes import FakeEngine
+from tests.support.servers import serving
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.main import create_app
-from app.settings import Settings
+from app.api.app import create_app
+from app.config.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 SNAPSHOT = ROOT / "docs/openapi.json"
@@ -44,7 +44,7 @@ def test_the_readmes_make_targets_exist():
 def test_the_readmes_foggate_commands_parse():
     from typer.main import get_command
 
-    from app.__main__ import cli
+    from app.cli.commands import cli
 
     command = get_command(cli)
     lines = re.findall(r"\.venv/bin/foggate ([^\n#&]+)", readme())

@@ -6,14 +6,14 @@ import json
 import pytest
 import structlog
 
-from app.configuration import load_settings
-from app.errors import ConfigError
-from app.exposure import check_exposure
-from app.settings import Settings
-from tests.fakes import FakeEngine
+from app.config.bind_safety import check_exposure
+from app.config.loading import load_settings
+from app.config.settings import Settings
+from app.core.errors import ConfigError
 from tests.integration.test_api import ASK, gateway
 from tests.integration.test_security import ALL, key_file
 from tests.integration.test_status_table import BUG, Buggy
+from tests.support.fakes import FakeEngine
 
 PAGE = "https://app.example.org"
 OTHER = "https://evil.example.org"

@@ -7,16 +7,16 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from app.__main__ import cli
 from app.cli.bench import show as show_bench
 from app.cli.bench_injection import show as show_injection
+from app.cli.commands import cli
 from app.cli.output import print_markdown, stdout_console
-from app.cloud.bank import SHIPPED_BANK
+from app.data.records import read_records
+from app.demo.bank import SHIPPED_BANK
 from app.evaluation.cells import table
-from app.evaluation.records import read_records
-from tests.clouds import completion, scripted
-from tests.records import simulated, write
-from tests.tiny import TEMPLATES, tiny_model, tiny_tokenizer
+from tests.support.clouds import completion, scripted
+from tests.support.records import simulated, write
+from tests.support.tiny import TEMPLATES, tiny_model, tiny_tokenizer
 
 # A terminal as narrow as none: what is no terminal must not care.
 NARROW = {"COLUMNS": "20"}

@@ -8,21 +8,21 @@ import sys
 import httpx2
 import pytest
 
-from app.calibration import read_calibration
-from app.cloud.bank import Bank, load_rows
-from app.cloud.demo import create_demo
+from app.core.errors import ConfigError
+from app.data.calibration import read_calibration
+from app.data.dataset import load_items
+from app.demo.bank import Bank, load_rows
+from app.demo.server import create_demo
 from app.edge.loader import load_model
-from app.errors import ConfigError
-from app.evaluation.dataset import load_items
 from app.training.begun import read_run
 from app.training.chain import open_chain
 from app.training.config import EvolveConfig, GateConfig, load_config
 from app.training.evolve import run_rounds
 from app.training.finish import finish
 from app.training.judge import judge_again
-from tests.chains import DOMAINS, chain_config
-from tests.processes import ROOT
-from tests.servers import serving
+from tests.support.chains import DOMAINS, chain_config
+from tests.support.processes import ROOT
+from tests.support.servers import serving
 
 OPEN = {"gate": {"min_entropy": 0.0, "max_accuracy_loss": 1.0, "max_mean_loss": 1.0, "max_ece_increase": 1.0}}
 
@@ -243,7 +243,7 @@ async def run_killed(path, out, url, kills, seed):
     """The chain in a process that dies `kills` times, at moments drawn by seed, and goes on each time."""
     environment = {**os.environ, "FOGGATE_CLOUD__BASE_URL": url + "/v1", "TOKENIZERS_PARALLELISM": "false"}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.killer", str(path), str(out), str(kills), str(seed)),
+        *(sys.executable, "-m", "tests.support.killer", str(path), str(out), str(kills), str(seed)),
         cwd=ROOT,
         env=environment,
         stdout=asyncio.subprocess.PIPE,

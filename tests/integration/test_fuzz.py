@@ -1,6 +1,6 @@
 """Two thousand random requests, always the same. `make fuzz` sends a hundred thousand."""
 
-from tests.fuzz import fuzz
+from tests.runs.fuzz import fuzz
 
 
 async def test_random_requests_get_documented_statuses_only():

@@ -5,16 +5,16 @@ import asyncio
 import httpx2
 import pytest
 
-from app.build import build_cloud
 from app.cloud.breaker import State
-from app.cloud.shared import SharedCloud
-from app.deadline import Deadline
-from app.domain import Question
-from app.errors import CloudError, CloudTimeout
-from app.metrics import Metrics
-from app.settings import Settings
-from tests.clouds import breaker, cloud_client, completion, endpoint, listening, scripted
+from app.cloud.build import build_cloud
+from app.cloud.single_flight import SharedCloud
+from app.config.settings import Settings
+from app.core.deadline import Deadline
+from app.core.errors import CloudError, CloudTimeout
+from app.core.question import Question
+from app.telemetry.metrics import Metrics
 from tests.integration.test_api import UNSURE, gateway
+from tests.support.clouds import breaker, cloud_client, completion, endpoint, listening, scripted
 
 
 async def reason(http, number, **more):

@@ -6,12 +6,12 @@ import json
 import httpx2
 import pytest
 
-from app.domain import BUCKETS, Verdict
-from app.main import create_app
-from app.settings import Settings
-from tests.fakes import FakeEngine
+from app.api.app import create_app
+from app.config.settings import Settings
+from app.core.verdict import BUCKETS, Verdict
 from tests.integration.test_api import ASK, gateway
-from tests.servers import serving
+from tests.support.fakes import FakeEngine
+from tests.support.servers import serving
 
 NAN = Verdict(((float("nan"),) * 3,) * len(BUCKETS), 0)
 

@@ -7,10 +7,10 @@ import zlib
 
 import pytest
 
+from app.api.app import create_app
 from app.api.guard import KNOWN
-from app.main import create_app
-from app.metrics import Metrics
-from app.settings import Settings
+from app.config.settings import Settings
+from app.telemetry.metrics import Metrics
 from tests.integration.test_api import ASK, gateway
 from tests.integration.test_security import ALL, key_file
 from tests.unit.test_encoding import BOMB, raw_deflate

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.graded import graded, learnable_base, prove
+from tests.support.graded import graded, learnable_base, prove
 
 KINDS = ("named", "keyword", "lot")
 

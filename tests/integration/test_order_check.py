@@ -7,24 +7,26 @@ from collections import Counter
 import pytest
 
 from app.cli.evaluate import run_report
-from app.cloud.bank import SHIPPED_BANK
-from app.deadline import Deadline
-from app.domain import CloudReply, EdgeReply, Question, Signal, Verdict
+from app.config.settings import Settings
+from app.core.deadline import Deadline
+from app.core.errors import ConfigError, EdgeError
+from app.core.outcome import CloudReply
+from app.core.question import Question
+from app.core.verdict import EdgeReply, Signal, Verdict
+from app.data.dataset import Item, load_items
+from app.data.records import load_records, read_records
+from app.demo.bank import SHIPPED_BANK
 from app.edge.batcher import Batcher
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
-from app.errors import ConfigError, EdgeError
 from app.evaluation.collect import EdgeIdentity, collect
-from app.evaluation.dataset import Item, load_items
 from app.evaluation.markdown import render
 from app.evaluation.order import checked_ids, flip_rates, reversed_question
-from app.evaluation.records import load_records, read_records
 from app.evaluation.report import build_report
 from app.evaluation.risk import clopper_pearson
-from app.metrics import Metrics
-from app.settings import Settings
-from tests.records import record, simulated, write
-from tests.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
+from app.telemetry.metrics import Metrics
+from tests.support.records import record, simulated, write
+from tests.support.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
 
 IDENTITY = EdgeIdentity("m", "f", 1)
 ITEMS = load_items([SHIPPED_BANK])[:20]

@@ -1,7 +1,7 @@
 """The gateway's event loop never stands still for long, whatever callers and the cloud send: real processes, real HTTP.
 
 Each text is tried up to five times and the shortest of the longest pauses counts: what a text costs, it costs every time, and what
-the machine does beside it differs. How a pause is measured: `tests/heartbeat.py`.
+the machine does beside it differs. How a pause is measured: `tests/support/heartbeat.py`.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from app.edge.builtin import default_cache_dir
-from tests.hostile import BODIES, BODY, REQUESTS, TEXTS, WIRE, HostileCloud, ask, completion, http
+from tests.support.hostile import BODIES, BODY, REQUESTS, TEXTS, WIRE, HostileCloud, ask, completion, http
 from tests.unit.test_encoding import HEAVY
 
 BOUND_S = 0.05
@@ -62,7 +62,9 @@ class Watched:
 async def watched(start, *args):
     cloud = HostileCloud(http(completion("B")))
     async with await asyncio.start_server(cloud, "127.0.0.1", 0) as server:
-        process = start("gateway", "--cloud", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", *args, module="tests.heartbeat")
+        process = start(
+            "gateway", "--cloud", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", *args, module="tests.support.heartbeat"
+        )
         await process.url()
         gateway = Watched(process, cloud)
         async with gateway.http:

@@ -9,17 +9,17 @@ import pytest
 import structlog
 from pydantic import BaseModel
 
-from app.cloud.bank import Bank
-from app.cloud.demo import create_demo
-from app.errors import ConfigError
-from app.keys import Key, KeyFile, new_secret, write_keys
-from app.main import create_app
-from app.reload import changed, in_force
-from app.settings import PriceSettings, Settings
-from tests.clouds import completion, listening, scripted
-from tests.fakes import FakeEngine
+from app.access.keys import Key, KeyFile, new_secret, write_keys
+from app.api.app import create_app
+from app.api.reload import changed, in_force
+from app.config.settings import PriceSettings, Settings
+from app.core.errors import ConfigError
+from app.demo.bank import Bank
+from app.demo.server import create_demo
 from tests.integration.test_api import calibration_file
-from tests.servers import serving
+from tests.support.clouds import completion, listening, scripted
+from tests.support.fakes import FakeEngine
+from tests.support.servers import serving
 
 SURE = {"question": "I am sure of this", "options": ["a", "b", "c"]}
 UNSURE = {"question": "Who knows", "options": ["a", "b", "c"]}

@@ -8,14 +8,14 @@ import subprocess
 import httpx2
 import pytest
 
-from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
 from app.cloud.breaker import State
-from app.cloud.demo import create_demo
-from app.deadline import Deadline
-from app.domain import Question
-from app.errors import CircuitOpen, CloudError, CloudMisconfigured, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
-from tests.clouds import breaker, cloud_client, endpoint
-from tests.servers import serving
+from app.core.deadline import Deadline
+from app.core.errors import CircuitOpen, CloudError, CloudMisconfigured, CloudRejected, CloudTimeout, CloudUnavailable, CloudUnparsable
+from app.core.question import Question
+from app.demo.bank import SHIPPED_BANK, Bank, load_rows
+from app.demo.server import create_demo
+from tests.support.clouds import breaker, cloud_client, endpoint
+from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])
 QUESTIONS = [Question(row["question"], tuple(row["options"])) for row in ROWS]

@@ -11,10 +11,10 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
-from app.main import create_app
-from app.server import listen
-from app.settings import Settings
-from tests.fakes import FakeEngine
+from app.api.app import create_app
+from app.api.server import listen
+from app.config.settings import Settings
+from tests.support.fakes import FakeEngine
 
 EXCEPT = {
     # A schema cannot say that a question is not blank, nor that options differ, once they are on one line.

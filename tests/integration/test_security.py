@@ -11,17 +11,17 @@ import httpx2
 import pytest
 import structlog
 
+from app.access.keys import Key, KeyFile, Permission, new_secret, write_keys
 from app.api.connections import guarded_protocol
 from app.api.documents import DOCS_PATHS
-from app.configuration import effective
-from app.errors import ConfigError
-from app.exposure import allowed_hosts, check_exposure
-from app.keys import Key, KeyFile, Permission, new_secret, write_keys
-from app.server import listen, serve
-from app.settings import Settings
-from tests.fakes import FakeEngine
+from app.api.server import listen, serve
+from app.config.bind_safety import allowed_hosts, check_exposure
+from app.config.loading import effective
+from app.config.settings import Settings
+from app.core.errors import ConfigError
 from tests.integration.test_api import ASK, UNSURE, gateway
-from tests.servers import serving
+from tests.support.fakes import FakeEngine
+from tests.support.servers import serving
 
 PATHS = ("/v1/answer", "/v1/answers", "/v1/models", "/metrics", "/docs/LICENSE", "/redoc", "/nothing")
 

@@ -5,15 +5,16 @@ import asyncio
 import httpx2
 import pytest
 
-from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
-from app.cloud.demo import create_demo
-from app.cloud.shared import SharedCloud
-from app.deadline import Deadline
-from app.domain import CloudReply, Question
-from app.errors import CloudTimeout, CloudUnavailable
-from app.metrics import Metrics
-from tests.clouds import cloud_client
-from tests.servers import serving
+from app.cloud.single_flight import SharedCloud
+from app.core.deadline import Deadline
+from app.core.errors import CloudTimeout, CloudUnavailable
+from app.core.outcome import CloudReply
+from app.core.question import Question
+from app.demo.bank import SHIPPED_BANK, Bank, load_rows
+from app.demo.server import create_demo
+from app.telemetry.metrics import Metrics
+from tests.support.clouds import cloud_client
+from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])
 QUESTION, OTHER = (Question(row["question"], tuple(row["options"])) for row in ROWS[:2])

@@ -7,18 +7,18 @@ import torch
 from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 
-from app.calibration import read_calibration
-from app.domain import Signal
+from app.core.errors import ConfigError
+from app.core.verdict import Signal
+from app.data.calibration import read_calibration
 from app.edge.engine import VerdictEngine
 from app.edge.loader import load_model
 from app.edge.rendering import Renderer
-from app.errors import ConfigError
 from app.training.chain import open_chain
-from app.training.compress import Update, smallest, updates_of
 from app.training.config import load_config
 from app.training.evolve import run_rounds
-from app.training.ship import ship
-from tests.chains import chain_config
+from app.training.publish.compress import Update, smallest, updates_of
+from app.training.publish.ship import ship
+from tests.support.chains import chain_config
 
 OPEN = {"min_entropy": 0.0, "max_accuracy_loss": 1.0, "max_mean_loss": 1.0, "max_ece_increase": 1.0}
 ASKED = {"round_number": None, "agreement": 0.9, "max_mb": 30, "license_name": "apache-2.0"}

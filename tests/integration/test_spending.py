@@ -7,20 +7,21 @@ import httpx2
 import pytest
 from limits import RateLimitItemPerDay, RateLimitItemPerMinute
 
-from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
+from app.access.quotas import Counts
 from app.cloud.budget import Budget, BudgetedCloud, Price
-from app.cloud.demo import create_demo
-from app.cloud.shared import SharedCloud
-from app.counts import Counts
-from app.deadline import Deadline
-from app.domain import CloudReply, Question
-from app.errors import BudgetExhausted, CircuitOpen, CloudError, CloudTimeout, CloudUnavailable, CloudUnparsable
-from app.metrics import Metrics
-from tests.clouds import breaker, cloud_client, completion, endpoint, scripted
+from app.cloud.single_flight import SharedCloud
+from app.core.deadline import Deadline
+from app.core.errors import BudgetExhausted, CircuitOpen, CloudError, CloudTimeout, CloudUnavailable, CloudUnparsable
+from app.core.outcome import CloudReply
+from app.core.question import Question
+from app.demo.bank import SHIPPED_BANK, Bank, load_rows
+from app.demo.server import create_demo
+from app.telemetry.metrics import Metrics
 from tests.integration.test_api import ASK, gateway
 from tests.integration.test_security import key_file
-from tests.processes import free_port
-from tests.servers import serving
+from tests.support.clouds import breaker, cloud_client, completion, endpoint, scripted
+from tests.support.processes import free_port
+from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])
 QUESTIONS = [Question(row["question"], tuple(row["options"])) for row in ROWS]

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from app.edge.rendering import Prompt
-from tests.fakes import FakeEngine, Unexpected
-from tests.hostile import strictly
 from tests.integration.test_api import ASK, gateway
+from tests.support.fakes import FakeEngine, Unexpected
+from tests.support.hostile import strictly
 
 NDJSON = {"accept": "application/x-ndjson"}
 JSON = {"content-type": "application/json"}

@@ -7,15 +7,15 @@ import httpx2
 import pytest
 
 from app.cli.train import connect_teacher
-from app.cloud.bank import SHIPPED_BANK, Bank, load_rows
-from app.cloud.demo import create_demo
-from app.errors import ConfigError
-from app.evaluation.dataset import load_items
-from app.evaluation.records import read_records
-from app.settings import Settings
+from app.config.settings import Settings
+from app.core.errors import ConfigError
+from app.data.dataset import load_items
+from app.data.records import read_records
+from app.demo.bank import SHIPPED_BANK, Bank, load_rows
+from app.demo.server import create_demo
 from app.training.teacher import Teacher, ask_teacher
-from tests.clouds import cloud_client, completion, scripted
-from tests.servers import serving
+from tests.support.clouds import cloud_client, completion, scripted
+from tests.support.servers import serving
 
 ITEMS = load_items([SHIPPED_BANK])[:30]
 

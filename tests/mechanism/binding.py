@@ -15,7 +15,7 @@ from app.training.config import LoraConfig, SftConfig
 from app.training.label import Labelled
 from app.training.rows import TrainingRows
 from app.training.sft import train
-from tests.graded import graded, measure
+from tests.support.graded import graded, measure
 
 BUCKET = 2  # 0.5: what is said of the confidence does not matter here
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.graded import prove
+from tests.support.graded import prove
 
 KINDS = ("named", "keyword", "pair", "lot")
 ROWS = int(os.environ.get("MECHANISM_ROWS", "160"))

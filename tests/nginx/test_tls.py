@@ -9,9 +9,9 @@ import subprocess
 import httpx2
 import pytest
 
-from app.cloud.gateway import ask_gateway
-from app.errors import CloudUnavailable, InvalidQuestion
-from tests.processes import ROOT, Process, foggate, free_port
+from app.cli.gateway_client import ask_gateway
+from app.core.errors import CloudUnavailable, InvalidQuestion
+from tests.support.processes import ROOT, Process, foggate, free_port
 
 pytestmark = pytest.mark.skipif(not (shutil.which("nginx") and shutil.which("openssl")), reason="nginx or openssl is not installed")
 NAME = "foggate.example.org"
@@ -30,7 +30,7 @@ async def served(tmp_path, monkeypatch):
     gateway = Process(
         tmp_path,
         "gateway",
-        module="tests.dummy_gateway",
+        module="tests.support.dummy_gateway",
         FOGGATE_SECURITY__KEYS=str(tmp_path / "keys.json"),
         FOGGATE_SECURITY__ALLOWED_HOSTS=json.dumps([NAME, "localhost", "127.0.0.1"]),
         FOGGATE_SECURITY__TRUSTED_PROXIES='["127.0.0.1"]',

@@ -8,12 +8,12 @@ import torch
 from peft import IA3Config, LoraConfig, PeftModel, PrefixTuningConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
+from app.core.errors import ConfigError
 from app.edge.adapters import find_adapter, merge_adapters
 from app.edge.loader import fingerprint, load_model
-from app.errors import ConfigError
-from tests.adapters import PREFIX, WEIGHTS, added, change_config, change_weights, make_adapter
-from tests.chains import base_folder
-from tests.tiny import tiny_model
+from tests.support.adapters import PREFIX, WEIGHTS, added, change_config, change_weights, make_adapter
+from tests.support.chains import base_folder
+from tests.support.tiny import tiny_model
 
 IDS = torch.arange(3, 40)[None]
 

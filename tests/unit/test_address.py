@@ -4,8 +4,8 @@ import pytest
 
 from app.cloud.address import completions_url, is_loopback, user_of
 from app.cloud.endpoint import Endpoint
-from app.settings import EndpointSettings
-from tests.clouds import breaker
+from app.config.settings import EndpointSettings
+from tests.support.clouds import breaker
 
 AZURE = "https://n.openai.azure.com/openai/deployments/d"
 

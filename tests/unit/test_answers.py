@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.errors import ConfigError
-from app.evaluation.dataset import Skipped, load_items
-from app.evaluation.mapping import PLAIN, parse_map
+from app.core.errors import ConfigError
+from app.data.dataset import Skipped, load_items
+from app.data.mapping import PLAIN, parse_map
 
 CITIES = ["London", "Paris", "Rome", "Oslo"]
 

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from app.api.schemas import AnswerRequest
 from app.cli.ask import show
-from app.domain import Reason
+from app.core.outcome import Reason
 
 ASKED = AnswerRequest(question="q", options=["[red]one", "two " * 60])
 

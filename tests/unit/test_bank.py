@@ -3,11 +3,11 @@ from collections import Counter
 
 import pytest
 
-from app.cloud.bank import SHIPPED_BANK, Bank, load_rows, read_prompt
-from app.cloud.demo import parse_faults
-from app.domain import LETTERS, Question
-from app.errors import ConfigError
-from app.prompt import user_prompt
+from app.core.errors import ConfigError
+from app.core.prompt import user_prompt
+from app.core.question import LETTERS, Question
+from app.demo.bank import SHIPPED_BANK, Bank, load_rows, read_prompt
+from app.demo.server import parse_faults
 
 ROWS = load_rows([SHIPPED_BANK])
 

@@ -6,12 +6,12 @@ import threading
 
 import pytest
 
-from app.deadline import Deadline
-from app.domain import Question
+from app.core.deadline import Deadline
+from app.core.errors import Draining, EdgeError, InvalidQuestion, Overloaded
+from app.core.question import Question
 from app.edge.batcher import Batcher
-from app.errors import Draining, EdgeError, InvalidQuestion, Overloaded
-from app.metrics import Metrics
-from tests.fakes import FakeEngine
+from app.telemetry.metrics import Metrics
+from tests.support.fakes import FakeEngine
 
 FAR = Deadline(float("inf"))
 

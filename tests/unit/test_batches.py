@@ -9,19 +9,21 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.access.quotas import Counts
 from app.api.auth import Caller
 from app.api.batches import Batch
-from app.api.state import Access, GatewayState, Limits
-from app.counts import Counts
-from app.deadline import Deadline
-from app.domain import Outcome, Question, Reason, Route, Signal
+from app.config.settings import TracingSettings
+from app.core.deadline import Deadline
+from app.core.errors import Overloaded
+from app.core.outcome import Outcome, Reason, Route
+from app.core.question import Question
+from app.core.verdict import Signal
 from app.edge.batcher import Batcher
 from app.edge.rendering import Prompt
 from app.edge.waiting import Waiting, WaitingQueue
-from app.errors import Overloaded
-from app.metrics import Metrics
-from app.settings import TracingSettings
-from tests.fakes import FakeEngine
+from app.gateway.state import Access, GatewayState, Limits
+from app.telemetry.metrics import Metrics
+from tests.support.fakes import FakeEngine
 
 DEADLINE_S = 10.0
 ASK = {"question": "I am sure of this", "options": ["a", "b", "c"]}

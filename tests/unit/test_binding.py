@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from app.domain import LETTERS
+from app.core.question import LETTERS
 from app.training.binding import NOUNS, binding_items
 
 

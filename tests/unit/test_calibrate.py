@@ -7,14 +7,14 @@ from datetime import date
 import numpy as np
 import pytest
 
-from app.calibration import Target, read_calibration, write_calibration
-from app.domain import BUCKET_LABELS, BUCKETS, FLAT_PATHS, Signal, mean_confidence, tempered
-from app.errors import ConfigError
+from app.core.errors import ConfigError
+from app.core.verdict import BUCKET_LABELS, BUCKETS, FLAT_PATHS, Signal, mean_confidence, tempered
+from app.data.calibration import Target, read_calibration, write_calibration
 from app.evaluation.calibrate import calibrate, fit_temperature
 from app.evaluation.calibration_markdown import render_calibration
 from app.evaluation.risk import clopper_pearson
 from app.evaluation.table import to_table
-from tests.records import record, simulated
+from tests.support.records import record, simulated
 
 TODAY = date(2026, 1, 2)
 

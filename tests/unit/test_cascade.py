@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from app.cascade import DEGRADED_REASONS, REPLY_RESERVE_S, Cascade, OnCloudFailure
-from app.deadline import Deadline
-from app.domain import Reason, Route, RouteRequest
-from app.errors import CloudError, CloudTimeout, DeadlineExceeded, EdgeError, Overloaded
-from app.policy import Policy
-from tests.fakes import FakeCloud, FakeEdge, make_verdict
+from app.core.cascade import DEGRADED_REASONS, REPLY_RESERVE_S, Cascade, OnCloudFailure
+from app.core.deadline import Deadline
+from app.core.errors import CloudError, CloudTimeout, DeadlineExceeded, EdgeError, Overloaded
+from app.core.outcome import Reason, Route, RouteRequest
+from app.core.policy import Policy
+from tests.support.fakes import FakeCloud, FakeEdge, make_verdict
 
 SURE, UNSURE = make_verdict(1.0), make_verdict(0.0)
 

@@ -9,18 +9,18 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from app.core.errors import ConfigError
 from app.edge.rendering import Renderer
-from app.errors import ConfigError
 from app.training.chain import open_chain
 from app.training.checkpoint import Checkpoint, load_base, sign
 from app.training.config import LoraConfig, SftConfig, load_config
 from app.training.evolve import run_rounds
 from app.training.rows import TrainingRows
 from app.training.sft import train
-from tests.adapters import WEIGHTS, added, change_weights, make_adapter
-from tests.chains import base_folder, chain_config
-from tests.memory import write_base
-from tests.processes import ROOT
+from tests.runs.memory import write_base
+from tests.support.adapters import WEIGHTS, added, change_weights, make_adapter
+from tests.support.chains import base_folder, chain_config
+from tests.support.processes import ROOT
 from tests.unit.test_sft import rows
 
 DTYPES = ("float32", "bfloat16")
@@ -155,7 +155,7 @@ from app.training.checkpoint import load_base
 from app.training.config import LoraConfig, SftConfig
 from app.training.rows import Example
 from app.training.sft import train
-from tests.memory import Watch, memory, write_base
+from tests.runs.memory import Watch, memory, write_base
 
 folder = Path(sys.argv[1])
 sft = SftConfig(learning_rate=1e-2, epochs=1, batch_size=1, micro_batch_size=1, share_prefix=False)

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from app.calibration import Target
-from app.domain import BUCKETS, Signal
-from app.errors import ConfigError
+from app.core.errors import ConfigError
+from app.core.verdict import BUCKETS, Signal
+from app.data.calibration import Target
 from app.evaluation.choose import Choice, Chooser, candidate_cuts, listed
 from app.evaluation.judge import Judge
 from app.evaluation.risk import clopper_pearson
 from app.evaluation.table import to_table
 from app.evaluation.temperature import calibration_errors, fit_temperature, log_loss
-from tests.records import record
+from tests.support.records import record
 
 
 def rows(*given):

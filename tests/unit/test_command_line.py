@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from app.__main__ import cli, main
+from app.cli.commands import cli, main
 from app.cli.exit_codes import MEANINGS, exit_code
-from app.errors import CloudUnavailable, ConfigError, EdgeError, InvalidQuestion
+from app.core.errors import CloudUnavailable, ConfigError, EdgeError, InvalidQuestion
 
 ROOT = Path(__file__).parents[2]
 OPTIONS_26, OPTIONS_27 = [f"option {n}" for n in range(26)], [f"option {n}" for n in range(27)]

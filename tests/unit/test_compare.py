@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from app.domain import Signal
-from app.errors import ConfigError
+from app.core.errors import ConfigError
+from app.core.verdict import Signal
 from app.evaluation.compare import OUTCOMES, compare
 from app.evaluation.comparison_markdown import render_comparison
 from app.evaluation.report import build_report, outcomes
 from app.evaluation.table import to_table
-from tests.records import simulated
+from tests.support.records import simulated
 
 
 def written(folder, rows, tau=0.5):

@@ -5,14 +5,15 @@ import os
 
 import pytest
 
-import app.errors
-from app.api.errors import STATUS, response_of, type_name
+import app.core.errors
+from app.api.errors import STATUS, response_of
 from app.api.schemas import AnswerResponse, answer_body
-from app.domain import EdgeReply, Outcome, Reason, Route, Signal
+from app.core.errors import FogGateError, type_name
+from app.core.outcome import Outcome, Reason, Route
+from app.core.verdict import EdgeReply, Signal
 from app.edge.threads import set_wait_policy, usable_cores
-from app.errors import FogGateError
-from app.metrics import Metrics
-from tests.fakes import make_verdict
+from app.telemetry.metrics import Metrics
+from tests.support.fakes import make_verdict
 
 
 def leaves(cls):
@@ -21,7 +22,7 @@ def leaves(cls):
 
 
 def test_every_leaf_of_the_error_tree_has_a_status_and_stands_in_the_drawing():
-    drawing = inspect.getdoc(app.errors)
+    drawing = inspect.getdoc(app.core.errors)
     assert set(leaves(FogGateError)) == set(STATUS)
     for leaf in STATUS:
         assert leaf.__name__ in drawing
@@ -41,7 +42,7 @@ def test_no_reply_asks_anybody_to_wait_for_more_than_a_minute(leaf, asked):
 
 
 def test_type_names():
-    assert type_name(app.errors.CloudTimeout("x")) == "cloud_timeout"
+    assert type_name(app.core.errors.CloudTimeout("x")) == "cloud_timeout"
 
 
 def test_every_metric_of_the_design_is_exposed():

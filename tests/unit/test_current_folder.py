@@ -7,8 +7,8 @@ import sys
 import psutil
 import pytest
 
-from app.begin import forget_current_folder
-from tests.processes import ROOT
+from app.cli.begin import forget_current_folder
+from tests.support.processes import ROOT
 
 MODULES = (
     "json",
@@ -50,7 +50,7 @@ def script(tmp_path):
     """The console script as pip installs it: in a folder of its own, which Python puts first."""
     path = tmp_path / "bin" / "foggate"
     path.parent.mkdir()
-    path.write_text("import sys\nfrom app.entry import main\nsys.exit(main())\n")
+    path.write_text("import sys\nfrom app.__main__ import main\nsys.exit(main())\n")
     return path
 
 

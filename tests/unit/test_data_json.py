@@ -5,8 +5,8 @@ import json
 import pytest
 
 from app.cli.data import Questions
-from app.errors import ConfigError
-from app.evaluation.dataset import Skipped, load_items
+from app.core.errors import ConfigError
+from app.data.dataset import Skipped, load_items
 
 ROW = {"question": "Q?", "options": ["x", "y"], "answer": "B"}
 ROWS = [{**ROW, "id": str(number), "question": f"Q{number}?"} for number in range(3)]

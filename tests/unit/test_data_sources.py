@@ -7,22 +7,22 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.calibration import read_calibration
-from app.cloud.bank import Bank, load_rows
-from app.configuration import load_settings
-from app.domain import LETTERS
-from app.errors import ConfigError
-from app.evaluation.dataset import Skipped, load_items
-from app.evaluation.records import load_records, read_records
-from app.files import decode
-from app.keys import Key, KeyFile, KeyRing, new_secret
+from app.access.keys import Key, KeyFile, KeyRing, new_secret
+from app.config.loading import load_settings
+from app.core.errors import ConfigError
+from app.core.question import LETTERS
+from app.data.calibration import read_calibration
+from app.data.dataset import Skipped, load_items
+from app.data.files import decode
+from app.data.records import load_records, read_records
+from app.demo.bank import Bank, load_rows
 from app.training.begun import read_run
 from app.training.config import load_config
 from app.training.label import read_labels
 from app.training.pools import make_pools
-from tests.chains import chain_config, questions, write
-from tests.records import simulated
-from tests.records import write as write_records
+from tests.support.chains import chain_config, questions, write
+from tests.support.records import simulated
+from tests.support.records import write as write_records
 
 ROW = {"question": "Q?", "options": ["x", "y"], "answer": "B"}
 SHARED = Path(__file__).parents[3] / "shared" / "mcq"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.errors import ConfigError
-from app.evaluation.dataset import Skipped, load_items
+from app.core.errors import ConfigError
+from app.data.dataset import Skipped, load_items
 
 HEADER = ["question", "A", "B", "answer"]
 

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from app.errors import ConfigError
-from app.evaluation.dataset import load_items, sample_items
-from app.evaluation.records import append, compact, open_for_append, read_records
+from app.core.errors import ConfigError
+from app.data.dataset import load_items, sample_items
+from app.data.records import append, compact, open_for_append, read_records
 
 GOOD = {"id": "1", "domain": "law", "question": "Q?", "options": ["x", "y"], "answer": "B", "extra": 1}
 

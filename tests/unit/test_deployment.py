@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from app.cli.exit_codes import USAGE
-from app.configuration import load_settings
+from app.config.loading import load_settings
 
 ROOT = Path(__file__).parents[2]
 PINNED = re.compile(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}")

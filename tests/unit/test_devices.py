@@ -6,13 +6,13 @@ import sys
 import pytest
 import torch
 
+from app.core.errors import ConfigError
+from app.core.prompt import PromptFamily
 from app.edge.devices import card_multiplies_bf16, compute_dtype, has_native_bf16, is_out_of_memory, one_sentence, resolve_device
 from app.edge.loader import LoadedModel, load_model
-from app.errors import ConfigError
-from app.prompt import PromptFamily
-from tests.chains import base_folder
-from tests.processes import ROOT
-from tests.tiny import tiny_model, tiny_tokenizer
+from tests.support.chains import base_folder
+from tests.support.processes import ROOT
+from tests.support.tiny import tiny_model, tiny_tokenizer
 
 CPU = torch.device("cpu")
 
@@ -139,7 +139,7 @@ _LIMITED = """
 import resource, sys
 from pathlib import Path
 from app.edge.loader import load_model
-from app.errors import ConfigError
+from app.core.errors import ConfigError
 
 load_model(sys.argv[1] + "/tiny", cache_dir=Path(sys.argv[1]), device="cpu", dtype="float32")
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -11,9 +11,10 @@ import jsonschema_rs
 import pytest
 
 from app.api import documents, examples
-from app.api.errors import STATUS, type_name
-from app.main import create_app
-from app.settings import Settings
+from app.api.app import create_app
+from app.api.errors import STATUS
+from app.config.settings import Settings
+from app.core.errors import type_name
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "app/api/swagger"

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import BUCKETS, Question, Signal, Verdict, one_line
-from app.errors import EdgeError, InvalidQuestion
-from app.prompt import PromptFamily, answer_text, chat_messages, neutralise, system_prompt, user_prompt
+from app.core.errors import EdgeError, InvalidQuestion
+from app.core.prompt import PromptFamily, answer_text, chat_messages, neutralise, system_prompt, user_prompt
+from app.core.question import Question, one_line
+from app.core.verdict import BUCKETS, Signal, Verdict
 
 
 @pytest.mark.parametrize(

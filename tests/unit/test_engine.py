@@ -5,14 +5,15 @@ import random
 import pytest
 import torch
 
-from app.domain import BUCKET_LABELS, LETTERS, Question, Signal
+from app.core.errors import ConfigError, EdgeError, InvalidQuestion
+from app.core.question import LETTERS, Question
+from app.core.verdict import BUCKET_LABELS, Signal
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
 from app.edge.trie import ROOT
 from app.edge.weights import cast_as_loaded
-from app.errors import ConfigError, EdgeError, InvalidQuestion
-from tests.reference import largest_difference, reference_joint
-from tests.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
+from tests.support.reference import largest_difference, reference_joint
+from tests.support.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
 
 KINDS = ("qwen3", "gemma3", "llama")
 LONG = "It was the best of times, it was the worst of times. " * 12

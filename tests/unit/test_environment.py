@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from app.configuration import load_settings, unknown_variables
-from app.environment import drop_blank, is_of_orchestrator
-from app.errors import ConfigError
+from app.config.environment import drop_blank, is_of_orchestrator
+from app.config.loading import load_settings, unknown_variables
+from app.core.errors import ConfigError
 
 
 def kubernetes(service, ports=(("", 80),), ip="10.96.0.11", protocol="tcp"):

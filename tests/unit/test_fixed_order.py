@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.domain import Question
+from app.core.question import Question
 from app.training.fixed_order import keeps_order
 
 POINTING = """

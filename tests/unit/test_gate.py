@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from app.errors import ConfigError
+from app.core.errors import ConfigError
 from app.training.config import GateConfig
 from app.training.gate import CALIBRATION, MEAN, gate
-from tests.gates import DOMAINS, LOSSES, pair, refused_share
-from tests.records import record
+from tests.runs.gates import DOMAINS, LOSSES, pair, refused_share
+from tests.support.records import record
 
 
 def records(correct, *, expected=0.5, domain="law"):

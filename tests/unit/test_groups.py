@@ -5,18 +5,19 @@ from datetime import date
 import numpy as np
 import pytest
 
-from app.calibration import ROUTES_ALL, Target
-from app.domain import Route, Signal
-from app.errors import ConfigError
+from app.config.settings import Settings
+from app.core.errors import ConfigError
+from app.core.outcome import Route
+from app.core.verdict import Signal
+from app.data.calibration import ROUTES_ALL, Target
 from app.evaluation.calibrate import calibrate
 from app.evaluation.calibration_markdown import render_calibration
 from app.evaluation.groups import group, scope
 from app.evaluation.risk import certify, proposing_part
 from app.evaluation.table import to_table
-from app.policies import build_policy
-from app.settings import Settings
-from tests.fakes import make_verdict
-from tests.records import flat, halves, record, simulated
+from app.gateway.build import build_policy
+from tests.support.fakes import make_verdict
+from tests.support.records import flat, halves, record, simulated
 
 TODAY = date(2026, 1, 2)
 

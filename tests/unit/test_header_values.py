@@ -2,9 +2,9 @@
 
 import pytest
 
-from app.configuration import effective, load_settings
-from app.errors import ConfigError
-from app.header_values import clean_headers, clean_key, merged
+from app.config.header_values import clean_headers, clean_key, merged
+from app.config.loading import effective, load_settings
+from app.core.errors import ConfigError
 
 KEY = "sk-canary-0123456789"
 

@@ -5,12 +5,12 @@ from datetime import date
 
 import pytest
 
-from app.calibration import Achieved, DomainCut, Target, read_calibration, write_calibration
-from app.domain import Signal
-from app.errors import ConfigError
+from app.core.errors import ConfigError
+from app.core.verdict import Signal
+from app.data.calibration import Achieved, DomainCut, Target, read_calibration, write_calibration
 from app.evaluation.calibrate import calibrate
-from app.policies import SHIPPED_CALIBRATION
-from tests.records import flat
+from app.gateway.build import SHIPPED_CALIBRATION
+from tests.support.records import flat
 
 TODAY = date(2026, 1, 2)
 

@@ -6,17 +6,17 @@ import shutil
 import subprocess
 import sys
 
-from tests.adapters import make_adapter
-from tests.chains import base_folder
-from tests.processes import ROOT
-from tests.tiny import tiny_model
+from tests.support.adapters import make_adapter
+from tests.support.chains import base_folder
+from tests.support.processes import ROOT
+from tests.support.tiny import tiny_model
 
 # One process for all: loading and changing what `main` stands for in turn.
 _LOAD = """
 import json, sys
 from pathlib import Path
 from app.edge.loader import load_model
-from app.errors import ConfigError
+from app.core.errors import ConfigError
 
 hub, found = Path(sys.argv[1]), []
 for main in json.loads(sys.argv[2]):

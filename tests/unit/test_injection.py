@@ -2,12 +2,13 @@
 
 import pytest
 
-from app.domain import LETTERS, Question, Signal
+from app.core.policy import Policy
+from app.core.question import LETTERS, Question
+from app.core.verdict import Signal
+from app.data.dataset import Item
 from app.edge.rendering import Prompt
-from app.evaluation.dataset import Item
 from app.evaluation.injection import ATTACKS, measure_injection
-from app.policy import Policy
-from tests.fakes import make_verdict
+from tests.support.fakes import make_verdict
 
 ITEMS = [Item(Question(f"Question {n}?", ("w", "x", "y", "z")), "A") for n in range(8)]
 

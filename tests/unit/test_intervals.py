@@ -6,9 +6,9 @@ import re
 import numpy as np
 import pytest
 
-from app.calibration import Target
 from app.cli.bench import FEWEST_PAIRS, ratio, said
-from app.domain import Signal
+from app.core.verdict import Signal
+from app.data.calibration import Target
 from app.evaluation import statistics as st
 from app.evaluation.cells import interval, number, share, signed, table
 from app.evaluation.compare import OUTCOMES, compare
@@ -19,7 +19,7 @@ from app.evaluation.order import flip_rates
 from app.evaluation.report import build_report, outcomes
 from app.evaluation.risk import clopper_pearson, share_interval
 from app.evaluation.table import to_table
-from tests.records import record, simulated
+from tests.support.records import record, simulated
 
 
 def report_of(rows, **kwargs):

@@ -6,9 +6,9 @@ import stat
 
 import pytest
 
-from app.errors import ConfigError
-from app.keys import KeyRing, read_keys
-from tests.processes import foggate
+from app.access.keys import KeyRing, read_keys
+from app.core.errors import ConfigError
+from tests.support.processes import foggate
 
 
 class Clock:

@@ -6,14 +6,15 @@ import math
 import pytest
 import torch
 
-from app.domain import BUCKETS, Question
+from app.core.errors import ConfigError
+from app.core.question import Question
+from app.core.verdict import BUCKETS
+from app.data.dataset import Item
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
-from app.errors import ConfigError
-from app.evaluation.dataset import Item
 from app.training.label import bucket_of, count_right, label_rows, p_right, parameters_of, partial_of, to_labelled
 from app.training.origin import check
-from tests.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
+from tests.support.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
 
 ITEMS = [Item(Question(f"Number {n}, is it? " * (1 + n % 3), tuple("wxyz"[: 2 + n % 3]), "law", f"q{n}"), "A") for n in range(11)]
 LETTERS = {item.id: item.question.letters[-1] for item in ITEMS}

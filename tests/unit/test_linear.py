@@ -11,18 +11,18 @@ import pytest
 from pydantic import ValidationError
 
 from app.api.schemas import AnswerRequest
-from app.cloud.bank import AskedQuestion, read_prompt
 from app.cloud.parse import MAX_ANSWER_CHARS, parse_letter
 from app.cloud.post import retry_after
 from app.cloud.reply import read_letter
 from app.cloud.text import normal
 from app.cloud.thoughts import without_thoughts
-from app.domain import Question, one_line
-from app.errors import CloudUnparsable
-from app.offload import SMALL
-from app.prompt import neutralise
-from app.strict_json import loads
-from tests.hostile import BODIES, BODY, REPLIES, TEXTS
+from app.core.errors import CloudUnparsable
+from app.core.offload import SMALL
+from app.core.prompt import neutralise
+from app.core.question import Question, one_line
+from app.core.strict_json import loads
+from app.demo.bank import AskedQuestion, read_prompt
+from tests.support.hostile import BODIES, BODY, REPLIES, TEXTS
 
 BOUND_S = 1.0
 OPTIONS = Question("q", tuple(f"option {n}" for n in range(26)))

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from app.api.listener import listen_on, reachable_at, url_of
 from app.cli.given import Given
 from app.cli.health import health, options_of
-from app.errors import ConfigError, FogGateError
-from app.listener import listen_on, reachable_at, url_of
+from app.core.errors import ConfigError, FogGateError
 
 HAS_IPV6 = socket.has_dualstack_ipv6()
 needs_ipv6 = pytest.mark.skipif(not HAS_IPV6, reason="this machine has no IPv6")

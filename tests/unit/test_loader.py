@@ -10,17 +10,17 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from app.domain import Question
+from app.core.errors import ConfigError
+from app.core.prompt import PromptFamily, user_prompt
+from app.core.question import Question
 from app.edge import builtin
 from app.edge.builtin import ensure_builtin
 from app.edge.engine import VerdictEngine
 from app.edge.export import EXAMPLE, export_model
 from app.edge.loader import load_model
 from app.edge.rendering import Renderer
-from app.errors import ConfigError
-from app.prompt import PromptFamily, user_prompt
-from tests.reference import largest_difference
-from tests.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
+from tests.support.reference import largest_difference
+from tests.support.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
 
 QUESTION = Question("What is this?", ("one", "two", "three"))
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from app.cloud.logprobs import answer_probabilities
-from app.domain import Question
+from app.core.question import Question
 
 QUESTION = Question("q", ("w", "x", "y", "z"))
 

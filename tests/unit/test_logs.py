@@ -12,8 +12,8 @@ import warnings
 import pytest
 import structlog
 
-from app.logs import adopt_libraries, configure_logging
-from tests.processes import ROOT
+from app.telemetry.logs import adopt_libraries, configure_logging
+from tests.support.processes import ROOT
 
 FORGED = 'x\n{"level": "error", "message": "forged"}\r\u2028y\x85z\x1b[31m\x00'
 
@@ -226,7 +226,7 @@ def test_a_thread_that_ends_with_an_error_and_a_task_that_nobody_awaits_are_reco
 
 def test_a_command_that_ends_with_a_bug_says_so_in_one_record():
     code = (
-        "import sys\nfrom app.__main__ import cli, main\nfrom app.logs import configure_logging\n"
+        "import sys\nfrom app.cli.commands import cli, main\nfrom app.telemetry.logs import configure_logging\n"
         "@cli.command()\ndef boom():\n    secret = 'canary-1'\n    configure_logging('error')\n    raise ValueError('api_key=canary-2')\n"
         "sys.argv = ['foggate', 'boom']\nmain()"
     )

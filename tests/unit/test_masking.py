@@ -5,10 +5,10 @@ import traceback
 
 import pytest
 
-from app.configuration import effective, load_settings
-from app.errors import ConfigError
-from app.masking import MASK, mask_text, mask_url, secrets_in
-from app.settings import Settings
+from app.config.loading import effective, load_settings
+from app.config.masking import MASK, mask_text, mask_url, secrets_in
+from app.config.settings import Settings
+from app.core.errors import ConfigError
 
 CANARY = "cAn4ry-9f"
 

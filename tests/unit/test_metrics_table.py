@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from app.metrics import Metrics
+from app.telemetry.metrics import Metrics
 
 GUIDE = Path(__file__).parents[2] / "docs/operators.md"
 BEGIN, END = "<!-- metrics: begin (make metrics-table) -->\n", "<!-- metrics: end -->\n"

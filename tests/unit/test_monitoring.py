@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.metrics import Metrics
+from app.telemetry.metrics import Metrics
 
 CONFIG = Path(__file__).parents[2] / "config"
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from transformers import TrainingArguments
 
-from app.errors import ConfigError
+from app.core.errors import ConfigError
 from app.training.one_device import OneDevice, refuse_launchers
 from app.training.shared_prefix import PrefixTrainer
-from tests.processes import ROOT
-from tests.tiny import tiny_model
+from tests.support.processes import ROOT
+from tests.support.tiny import tiny_model
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 from limits import RateLimitItemPerDay
 
-from app.cascade import Cascade, OnCloudFailure
-from app.domain import CloudReply, EdgeReply, Reason, Route, RouteRequest, Signal
-from app.errors import CloudTimeout, CloudUnavailable, DeadlineExceeded, EdgeError
-from app.policy import Policy
-from tests.fakes import make_verdict
+from app.core.cascade import Cascade, OnCloudFailure
+from app.core.errors import CloudTimeout, CloudUnavailable, DeadlineExceeded, EdgeError
+from app.core.outcome import CloudReply, Reason, Route, RouteRequest
+from app.core.policy import Policy
+from app.core.verdict import EdgeReply, Signal
+from tests.support.fakes import make_verdict
 
 ALLOWANCE = ((RateLimitItemPerDay(5), "ada"),)
 SURE, UNSURE = make_verdict(1.0), make_verdict(0.0, answer=2)

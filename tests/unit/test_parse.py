@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from app.cloud.messages import cloud_messages
 from app.cloud.parse import parse_letter
-from app.domain import Question
-from app.errors import CloudUnparsable
+from app.core.errors import CloudUnparsable
+from app.core.question import Question
 
 CITIES = Question("Capital of France?", ("Berlin", "Paris", "Abraham Lincoln City", "Rome", "Oslo"))
 

@@ -2,15 +2,16 @@
 
 import pytest
 
-from app.build import load_engine
-from app.calibration import DomainCut, read_calibration
-from app.domain import Signal
+from app.config.settings import Settings
+from app.core.errors import ConfigError
+from app.core.policy import Policy
+from app.core.prompt import PROMPT_VERSION
+from app.core.verdict import Signal
+from app.data.calibration import DomainCut, read_calibration
+from app.edge.build import load_engine
 from app.edge.builtin import SHIPPED_ADAPTER
-from app.errors import ConfigError
-from app.policies import SHIPPED_CALIBRATION, build_policy, calibration_of, in_force, load_calibration, routing_notes
-from app.policy import Policy
-from app.prompt import PROMPT_VERSION
-from app.settings import Settings
+from app.gateway.build import SHIPPED_CALIBRATION, build_policy, calibration_of, load_calibration, routing_notes
+from app.gateway.routing import in_force
 
 SHIPPED = read_calibration(SHIPPED_CALIBRATION)
 NAME = "smollm2-135m-instruct+foggate-r14"

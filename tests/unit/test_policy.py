@@ -3,9 +3,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import BUCKETS, Decision, Reason, Route, RouteRequest, Signal, Verdict
-from app.policy import Policy
-from tests.fakes import make_verdict
+from app.core.outcome import Decision, Reason, Route, RouteRequest
+from app.core.policy import Policy
+from app.core.verdict import BUCKETS, Signal, Verdict
+from tests.support.fakes import make_verdict
 
 verdicts = st.tuples(
     st.lists(st.lists(st.floats(1e-3, 1.0), min_size=3, max_size=3), min_size=5, max_size=5), st.integers(0, len(BUCKETS) - 1)

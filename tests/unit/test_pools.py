@@ -2,12 +2,12 @@
 
 import pytest
 
-from app.domain import Question
-from app.errors import ConfigError
+from app.core.errors import ConfigError
+from app.core.question import Question
 from app.training.chain import sources_of
 from app.training.config import load_config
 from app.training.pools import data_fingerprint, make_pools, text_hash
-from tests.chains import chain_config, questions, write
+from tests.support.chains import chain_config, questions, write
 
 
 def pools_of(path):

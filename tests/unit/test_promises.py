@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from app.calibration import RATE_TOLERANCE, ROUTES_ALL
-from app.domain import BUCKET_LABELS, BUCKETS, Signal
+from app.core.verdict import BUCKET_LABELS, BUCKETS, Signal
+from app.data.calibration import RATE_TOLERANCE, ROUTES_ALL
 from app.evaluation.table import expected_at
-from tests.populations import Domain, at_most, calibrated, drawn, sample, served, true_accuracy, true_error, true_rate
-from tests.records import record
+from tests.support.populations import Domain, at_most, calibrated, drawn, sample, served, true_accuracy, true_error, true_rate
+from tests.support.records import record
 
 BOUND, DELTA = 0.2, 0.1
 BIG = [Domain("law", 300, wrong=0.02), Domain("math", 300, wrong=0.04)]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.domain import Question
-from app.prompt import PromptFamily, chat_messages, system_prompt
+from app.core.prompt import PromptFamily, chat_messages, system_prompt
+from app.core.question import Question
 
 RULES = (
     "You are a self-aware multiple-choice assistant.\n\nRules:\n{}- First, assess your confidence in solving this question.\n"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.domain import LETTERS, Question
-from app.errors import InvalidQuestion
+from app.core.errors import InvalidQuestion
+from app.core.question import LETTERS, Question
 
 
 @pytest.mark.parametrize(

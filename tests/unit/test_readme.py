@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from app.__main__ import cli
+from app.cli.commands import cli
 from app.cli.serve import CLOUD_EXAMPLE, EDGE_EXAMPLE
-from app.cloud.bank import SHIPPED_BANK, load_rows
-from tests.readme import Step, difference, same_shape, steps, without_digits
+from app.demo.bank import SHIPPED_BANK, load_rows
+from tests.runs.readme import Step, difference, same_shape, steps, without_digits
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])

@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from app.domain import Signal
+from app.core.verdict import Signal
 from app.evaluation.recommend import questions_needed, recommend
 from app.evaluation.report import build_report
-from tests.records import record, simulated
+from tests.support.records import record, simulated
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from app.errors import ConfigError
-from app.evaluation.records import load_records, read_records
-from tests.records import record, write
+from app.core.errors import ConfigError
+from app.data.records import load_records, read_records
+from tests.support.records import record, write
 
 
 def rows():

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from app.cloud.reply import read_letter
-from app.domain import Question
-from app.errors import CloudUnparsable
+from app.core.errors import CloudUnparsable
+from app.core.question import Question
 
 OWN = sorted((Path(__file__).parent.parent / "replies").glob("*.jsonl"))
 SHARED = sorted((Path(__file__).parents[3] / "shared" / "replies").glob("*.jsonl"))

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from app.cloud.reply import read_letter, text_chars
 from app.cloud.thoughts import without_thoughts
-from app.domain import Question
-from app.errors import CloudUnparsable
+from app.core.errors import CloudUnparsable
+from app.core.question import Question
 
 CITIES = Question("Capital of France?", ("Berlin", "Paris", "Rome", "Oslo"))
 GOOD = {"role": "assistant", "content": "Final answer: B"}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as hs
 
-from app.domain import Signal
-from app.errors import ConfigError
+from app.core.errors import ConfigError
+from app.core.verdict import Signal
 from app.evaluation.costs import Price
 from app.evaluation.markdown import render
 from app.evaluation.pictures import draw_all
@@ -17,8 +17,8 @@ from app.evaluation.published import PUBLISHED_GEMMA
 from app.evaluation.report import build_report, outcomes
 from app.evaluation.statistics import random_baseline
 from app.evaluation.table import to_table
-from tests import records
-from tests.records import published, record
+from tests.support import records
+from tests.support.records import published, record
 
 
 def by_hand():

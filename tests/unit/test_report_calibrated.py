@@ -7,16 +7,17 @@ from datetime import date
 import numpy as np
 import pytest
 
-from app.calibration import ROUTES_ALL, Target, write_calibration
 from app.cli.evaluate import run_report
-from app.domain import BUCKET_LABELS, FLAT_PATHS, Route, Signal, Verdict
-from app.errors import ConfigError
+from app.config.settings import Settings
+from app.core.errors import ConfigError
+from app.core.outcome import Route
+from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, Signal, Verdict
+from app.data.calibration import ROUTES_ALL, Target, write_calibration
+from app.data.records import load_records
 from app.evaluation.calibrate import calibrate
 from app.evaluation.compare import OUTCOMES
-from app.evaluation.records import load_records
-from app.policies import build_policy
-from app.settings import Settings
-from tests.records import record, simulated, write
+from app.gateway.build import build_policy
+from tests.support.records import record, simulated, write
 
 TODAY = date(2026, 1, 2)
 EDGE = {"edge_model": "small+tuned", "edge_fingerprint": "abc"}

@@ -7,9 +7,9 @@ from app.cloud.formats import AnswerFormat, FormatChoice, content_of, format_fie
 from app.cloud.reading import read_strictly
 from app.cloud.request import PLAIN_TOKENS, THINKING_TOKENS, RequestSettings
 from app.cloud.thinking import thinks
-from app.domain import Question
-from app.errors import CloudUnparsable
-from tests.clouds import completion
+from app.core.errors import CloudUnparsable
+from app.core.question import Question
+from tests.support.clouds import completion
 
 QUESTION = Question("q", ("x", "y", "z"))
 TEXT, SCHEMA, CHOICE = AnswerFormat.TEXT, AnswerFormat.JSON_SCHEMA, AnswerFormat.CHOICE

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.round_robin import RoundRobin
+from app.core.round_robin import RoundRobin
 
 
 async def begun(count=3):

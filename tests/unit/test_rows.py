@@ -4,18 +4,18 @@ from collections import Counter
 
 import pytest
 
-from app.domain import LETTERS, Question
+from app.core.question import LETTERS, Question
+from app.data.dataset import Item
 from app.edge.loader import load_model
 from app.edge.rendering import Renderer
-from app.evaluation.dataset import Item
 from app.training.checkpoint import load_base, sign
 from app.training.config import LoraConfig, SftConfig
 from app.training.label import Labelled
 from app.training.rows import TrainingRows, to_example
 from app.training.sft import train
-from tests.chains import base_folder
-from tests.graded import NOUNS, WORDS, learnable_base
-from tests.tiny import FAMILIES, TEMPLATES, tiny_tokenizer
+from tests.support.chains import base_folder
+from tests.support.graded import NOUNS, WORDS, learnable_base
+from tests.support.tiny import FAMILIES, TEMPLATES, tiny_tokenizer
 
 
 def labelled(count, *, options=4, letter=None, bucket=2):

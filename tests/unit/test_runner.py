@@ -5,13 +5,14 @@ import math
 
 import pytest
 
-from app.deadline import Deadline
-from app.domain import BUCKETS, Question, Verdict
+from app.core.deadline import Deadline
+from app.core.errors import EdgeError
+from app.core.question import Question
+from app.core.verdict import BUCKETS, Verdict
 from app.edge.batcher import Batcher
 from app.edge.runner import Runner
-from app.errors import EdgeError
-from app.metrics import Metrics
-from tests.fakes import FakeEngine, make_verdict
+from app.telemetry.metrics import Metrics
+from tests.support.fakes import FakeEngine, make_verdict
 
 FAR = Deadline(float("inf"))
 KNOWN_GOOD = Question("sure", ("a", "b", "c"))

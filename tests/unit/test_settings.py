@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.configuration import SECRETS, effective, env_name, load_settings, setting_paths
-from app.errors import ConfigError
+from app.config.loading import SECRETS, effective, env_name, load_settings, setting_paths
+from app.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 

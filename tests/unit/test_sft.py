@@ -6,21 +6,22 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from app.domain import BUCKET_LABELS, Question
+from app.core.errors import ConfigError
+from app.core.prompt import answer_text, chat_messages
+from app.core.question import Question
+from app.core.verdict import BUCKET_LABELS
+from app.data.dataset import Item
 from app.edge.adapters import ORIGIN
 from app.edge.loader import load_model
 from app.edge.rendering import Renderer
-from app.errors import ConfigError
-from app.evaluation.dataset import Item
-from app.prompt import answer_text, chat_messages
 from app.training.checkpoint import load_base, sign
 from app.training.config import LoraConfig, SftConfig
 from app.training.label import Labelled
 from app.training.rows import TrainingRows, balanced, to_example
 from app.training.sft import _Collator, _completion_loss, _Rows, train
 from app.training.shared_prefix import common_prefix
-from tests.chains import base_folder
-from tests.tiny import FAMILIES, TEMPLATES, tiny_tokenizer
+from tests.support.chains import base_folder
+from tests.support.tiny import FAMILIES, TEMPLATES, tiny_tokenizer
 
 KINDS = ("qwen3", "gemma3")
 

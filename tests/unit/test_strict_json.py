@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.strict_json import NotJson, TooManyValues, dumps, loads
+from app.core.strict_json import NotJson, TooManyValues, dumps, loads
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**90), 10**90) | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -5,13 +5,13 @@ from datetime import date
 import numpy as np
 import pytest
 
-from app.calibration import Target
-from app.domain import BUCKET_LABELS, BUCKETS, Signal, mean_confidence, tempered
-from app.errors import ConfigError
+from app.core.errors import ConfigError
+from app.core.verdict import BUCKET_LABELS, BUCKETS, Signal, mean_confidence, tempered
+from app.data.calibration import Target
 from app.evaluation.calibrate import calibrate
 from app.evaluation.table import to_table
 from app.evaluation.temperature import fit_temperature
-from tests.records import halves, record
+from tests.support.records import halves, record
 
 TODAY = date(2026, 1, 2)
 PATHS = (((0, 0), (1, 0)), ((0, 0), (1, 1)), ((0, 0), (1, 2)), ((0, 0), (1, 3)), ((0, 1),))

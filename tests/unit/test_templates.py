@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from app.calibration import read_calibration
-from app.domain import Question
+from app.core.errors import ConfigError, EdgeError
+from app.core.prompt import PromptFamily, system_prompt, user_prompt
+from app.core.question import Question
+from app.data.calibration import read_calibration
 from app.edge.rendering import Renderer
 from app.edge.templates import _DIRECTIVES, _PINNED, ChatTemplate
-from app.errors import ConfigError, EdgeError
-from app.policies import SHIPPED_CALIBRATION
-from app.prompt import PromptFamily, system_prompt, user_prompt
-from tests.tiny import CHATML, FOLDED, tiny_tokenizer
+from app.gateway.build import SHIPPED_CALIBRATION
+from tests.support.tiny import CHATML, FOLDED, tiny_tokenizer
 
 ASSETS = Path(__file__).parents[2] / ".assets"
 QUESTION = Question("Which gas?\n\nThink.", ("Oxygen", "Carbon dioxide"))

@@ -7,8 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.cloud.text import OptionTexts, normal
-from app.domain import Question
-from app.errors import InvalidQuestion
+from app.core.errors import InvalidQuestion
+from app.core.question import Question
 
 SAME = [
     ("$5", "5 $"), ("$5", "5$"), ("$ 5.50", "$5.50"), ("€20", "20 €"), ("\\$5", "$5"), ("**Paris**", "Paris"), ("*Homo sapiens*", "Homo sapiens"), ("`a_b`", "a_b"),

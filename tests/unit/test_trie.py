@@ -5,14 +5,15 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from app.domain import BUCKET_LABELS, LETTERS, Question
+from app.core.errors import ConfigError
+from app.core.prompt import PromptFamily, answer_text, neutralise
+from app.core.question import LETTERS, Question
+from app.core.verdict import BUCKET_LABELS
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
 from app.edge.trie import ROOT, build_trie
-from app.errors import ConfigError
-from app.prompt import PromptFamily, answer_text, neutralise
-from tests.reference import largest_difference, reference_joint
-from tests.tiny import tiny_model, tiny_tokenizer
+from tests.support.reference import largest_difference, reference_joint
+from tests.support.tiny import tiny_model, tiny_tokenizer
 
 ASSETS = Path(__file__).parents[2] / ".assets"
 REAL = {"qwen3": (PromptFamily.QWEN, 35), "gemma3": (PromptFamily.GEMMA, 34)}

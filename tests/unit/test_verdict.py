@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from app.domain import BUCKET_LABELS, FLAT_PATHS, LETTERS, Signal, Verdict, mean_confidence, tempered
+from app.core.question import LETTERS
+from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, Signal, Verdict, mean_confidence, tempered
 
 # The first token chooses `0` or `1`, the second among 0.0, 0.25, 0.5 and 0.75; as Qwen's and SmolLM2's tokenizers split them.
 TREE = (((0, 0), (1, 0)), ((0, 0), (1, 1)), ((0, 0), (1, 2)), ((0, 0), (1, 3)), ((0, 1),))

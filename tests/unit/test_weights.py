@@ -7,16 +7,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from app.domain import Question
+from app.core.errors import ConfigError
+from app.core.question import Question
 from app.edge.engine import VerdictEngine
 from app.edge.export import export_model
 from app.edge.loader import load_model
 from app.edge.rendering import Renderer
 from app.edge.weights import cast_as_loaded, check_fit
-from app.errors import ConfigError
-from tests.adapters import added, make_adapter
-from tests.chains import base_folder
-from tests.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
+from tests.support.adapters import added, make_adapter
+from tests.support.chains import base_folder
+from tests.support.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
 
 KINDS = ("qwen3", "gemma3", "llama")
 # Hundreds of tokens, so that a frequency that is off by a third of a percent turns far.

@@ -8,9 +8,9 @@ from datetime import date
 import numpy as np
 import pytest
 
-from app.calibration import Target, read_calibration, write_calibration
-from app.domain import Signal
-from app.errors import ConfigError
+from app.core.errors import ConfigError
+from app.core.verdict import Signal
+from app.data.calibration import Target, read_calibration, write_calibration
 from app.evaluation.calibrate import calibrate
 from app.evaluation.calibration_markdown import render_calibration
 from app.evaluation.compare import OUTCOMES, compare
@@ -20,7 +20,7 @@ from app.evaluation.markdown import render
 from app.evaluation.pictures import draw_all
 from app.evaluation.report import build_report, outcomes
 from app.evaluation.table import to_table
-from tests.records import record, simulated
+from tests.support.records import record, simulated
 
 TODAY = date(2026, 1, 2)
 # What says something of the cloud, wherever it stands in a report.

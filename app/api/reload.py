@@ -1,0 +1,151 @@
+"""A new configuration in force while the gateway runs (SIGHUP), whole or not at all.
+
+What belongs to the listener, to the loaded model or to the middleware stays until a restart, and is named when it changed.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from pydantic import BaseModel
+
+from app.access.keys import KeyRing
+from app.api.auth import METRICS, PROBES
+from app.api.documents import DOCS_PATHS
+from app.config.bind_safety import allowed_hosts, check_exposure
+from app.config.masking import secrets_in
+from app.config.settings import Settings
+from app.core.errors import FogGateError
+from app.gateway.build import load_calibration
+from app.gateway.running import Opened
+from app.gateway.state import Access, GatewayState
+from app.telemetry.logs import reconfigure
+
+log = structlog.get_logger("foggate")
+
+# Sections, and settings of the others, that a reload changes.
+SECTIONS = ("policy", "cloud", "prices", "deadline_ms")
+SINGLE = {
+    "security": ("keys", "insecure", "public_metrics", "public_docs", "allowed_hosts"),
+    "server": ("drain_wait_s",),
+    "log": ("level",),
+}
+
+
+def access_of(settings: Settings) -> Access:
+    """Who may ask what, by these settings. Raises ConfigError: the key file cannot be used."""
+    security = settings.security
+    hosts = allowed_hosts(settings)
+    return Access(
+        ring=KeyRing(security.keys) if security.keys else None,
+        public=frozenset({*PROBES, *([METRICS] if security.public_metrics else []), *(DOCS_PATHS if security.public_docs else [])}),
+        hosts=None if hosts is None else frozenset(hosts),
+    )
+
+
+def in_force(old: Settings, new: Settings) -> Settings:
+    """What is in force after a reload: the new settings where they can change, else the old ones."""
+    changes: dict[str, Any] = {name: getattr(new, name) for name in SECTIONS}
+    for section, names in SINGLE.items():
+        fresh = getattr(new, section)
+        changes[section] = getattr(old, section).model_copy(update={name: getattr(fresh, name) for name in names})
+    return old.model_copy(update=changes)
+
+
+def changed(old: BaseModel, new: BaseModel, prefix: str = "") -> list[str]:
+    """The paths of the settings that differ."""
+    found = []
+    for name in type(old).model_fields:
+        before, after = getattr(old, name), getattr(new, name)
+        if before == after:
+            continue
+        if isinstance(before, BaseModel) and isinstance(after, BaseModel):
+            found += changed(before, after, f"{prefix}{name}.")
+        else:
+            found.append(prefix + name)
+    return found
+
+
+class Reloader:
+    """Reloads the configuration of one gateway.
+
+    Args:
+        settings: those in force.
+        state: what the routes see.
+
+    Attributes:
+        settings: those in force.
+    """
+
+    def __init__(self, settings: Settings, state: GatewayState) -> None:
+        self.settings = settings
+        self._state = state
+        self._opened: Opened | None = None
+        self._wanted: Callable[[], Settings] | None = None
+        self._running: asyncio.Task[None] | None = None
+
+    def is_open(self, opened: Opened) -> None:
+        """The model has been loaded: what was asked for before is done now."""
+        self._opened = opened
+        self._begin()
+
+    def request(self, read: Callable[[], Settings]) -> None:
+        """Reload soon: at once, or when the model has been loaded, or behind a reload that is under way.
+
+        Args:
+            read: reads the configuration; called in a thread. Raises ConfigError.
+        """
+        self._wanted = read
+        if self._opened is None:
+            log.info("the configuration will be reloaded when the model has been loaded")
+        self._begin()
+
+    def close(self) -> None:
+        """Reload no more."""
+        self._wanted = None
+        if self._running is not None:
+            self._running.cancel()
+
+    def _begin(self) -> None:
+        if self._opened is not None and self._wanted is not None and self._running is None:
+            self._running = asyncio.create_task(self._reload(self._opened))
+            self._running.add_done_callback(self._done)
+
+    def _done(self, _: asyncio.Task[None]) -> None:
+        self._running = None
+        self._begin()
+
+    async def _reload(self, opened: Opened) -> None:
+        read, self._wanted = self._wanted, None
+        assert read is not None  # noqa: S101  # for mypy: begun only where something is wanted
+        try:
+            wanted = await asyncio.to_thread(read)
+            settings = in_force(self.settings, wanted)
+            check_exposure(settings)
+            access, named = await asyncio.to_thread(lambda: (access_of(settings), load_calibration(settings)))
+            routing = await opened.prepare(settings, named)
+        except FogGateError as error:
+            log.error("the configuration was not reloaded; the old one stays in force", reason=error.message)  # noqa: TRY400
+            return
+        except Exception:
+            log.exception("a bug: the configuration was not reloaded; the old one stays in force")
+            return
+        # Nothing below waits or fails, so that no request meets half of it.
+        before, self.settings = self.settings, settings
+        opened.exchange(routing)
+        state = self._state
+        state.access.take(access)
+        state.cascade = routing.cascade
+        state.calibration = routing.describe_calibration()
+        state.cloud_model = settings.cloud.model if settings.cloud.base_url else None
+        reconfigure(settings.log.level, secrets_in(settings))
+        log.info(
+            "the configuration was reloaded",
+            changed=changed(before, settings),
+            tau=routing.policy.tau,
+            signal=routing.policy.signal.value,
+            calibrated=routing.calibration is not None,
+        )
+        if waiting := changed(settings, wanted):
+            log.warning("settings that changed and need a restart", settings=waiting)

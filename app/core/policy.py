@@ -1,0 +1,45 @@
+"""(verdict, tau) → Decision. The one place where a signal is compared with tau."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from app.core.outcome import Decision, Reason, Route, RouteRequest
+from app.core.verdict import Signal, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The routing policy of one gateway: a global tau, the taus of single domains, the signal and its temperature."""
+
+    tau: float = 0.5
+    signal: Signal = Signal.VERBALIZED
+    temperature: float = 1.0
+    domains: Mapping[str, float] = field(default_factory=dict)
+
+    def tau_for(self, domain: str | None, requested: float | None) -> float:
+        """The cut that applies: the request's, else the domain's, else the global one."""
+        if requested is not None:
+            return requested
+        return self.domains.get(domain, self.tau) if domain is not None else self.tau
+
+    def read(self, verdict: Verdict) -> Verdict:
+        """The verdict with its expected confidence at this policy's temperature."""
+        return verdict if verdict.temperature == self.temperature else replace(verdict, temperature=self.temperature)
+
+    def decide(
+        self,
+        verdict: Verdict,
+        *,
+        domain: str | None = None,
+        tau: float | None = None,
+        route: RouteRequest = RouteRequest.AUTO,
+        ceiling: float | None = None,
+    ) -> Decision:
+        """Keep the edge answer when `signal >= tau`, unless the caller forces a side; the cut is the ceiling at most."""
+        cut = self.tau_for(domain, tau)
+        cut = cut if ceiling is None else min(cut, ceiling)
+        if route is not RouteRequest.AUTO:
+            return Decision(Route(route.value), Reason.FORCED, cut, self.signal)
+        if verdict.signal(self.signal) >= cut:
+            return Decision(Route.EDGE, Reason.CONFIDENT, cut, self.signal)
+        return Decision(Route.CLOUD, Reason.LOW_CONFIDENCE, cut, self.signal)

@@ -1,0 +1,91 @@
+"""Settings → the edge model, its engine and its queue. `Settings` stops here."""
+
+from typing import TYPE_CHECKING
+
+from app.config.settings import Settings
+from app.core.prompt import PromptFamily
+from app.edge.batcher import Batcher
+from app.edge.builtin import default_cache_dir
+from app.edge.runner import Engine
+from app.edge.threads import set_threads, set_wait_policy
+from app.telemetry.logs import adopt_libraries
+from app.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from app.edge.engine import VerdictEngine
+    from app.edge.loader import FoundModel, LoadedModel
+
+
+def load_edge_model(settings: Settings, *, device: str | None = None) -> "LoadedModel":
+    """The configured edge model on the configured device (or the given one), threads set. Takes seconds.
+
+    Raises:
+        ConfigError: the model cannot be loaded; one sentence for a person.
+    """
+    edge = settings.edge
+    set_wait_policy(edge.wait_policy)
+    set_threads(edge.threads)
+    # Imported here: torch takes seconds to import, /health/live must answer before that, and OpenMP reads the wait policy
+    # just set when torch is imported.
+    from app.edge.loader import load_model
+
+    # Their import gave some libraries handlers of their own.
+    adopt_libraries()
+    return load_model(
+        edge.model,
+        cache_dir=edge.cache_dir or default_cache_dir(),
+        adapter=edge.adapter,
+        family=None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family),
+        device=device or edge.device,
+        dtype=edge.dtype,
+    )
+
+
+def find_edge_model(settings: Settings) -> "FoundModel":
+    """The configured edge model as far as it can be known without reading its weights; the configured device is tried.
+
+    Raises:
+        ConfigError: the model cannot be loaded; one sentence for a person.
+    """
+    edge = settings.edge
+    set_wait_policy(edge.wait_policy)
+    from app.edge.devices import resolve_device  # torch, as above
+    from app.edge.loader import find_model
+
+    adopt_libraries()
+    resolve_device(edge.device)
+    return find_model(
+        edge.model,
+        cache_dir=edge.cache_dir or default_cache_dir(),
+        adapter=edge.adapter,
+        family=None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family),
+    )
+
+
+def load_engine(settings: Settings) -> Engine:
+    """The engine that serves; runs in a thread.
+
+    Raises:
+        ConfigError: the model cannot answer; one sentence for a person.
+    """
+    return build_engine(settings, load_edge_model(settings))
+
+
+def build_engine(settings: Settings, loaded: "LoadedModel") -> "VerdictEngine":
+    """The one-pass engine of a loaded model. Raises ConfigError."""
+    return loaded.engine(max_prompt_tokens=settings.edge.max_prompt_tokens, share_prefix=settings.edge.share_prefix)
+
+
+def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:
+    """The queue and the worker in front of an engine, in the running event loop."""
+    edge, server = settings.edge, settings.server
+    return Batcher(
+        engine,
+        metrics,
+        max_batch_size=edge.max_batch_size,
+        max_batch_tokens=edge.max_batch_tokens,
+        max_queue_size=edge.max_queue_size,
+        max_padding_share=edge.max_padding_share,
+        probe_after=min(server.ready_failed_batches, server.live_failed_batches),
+        probe_every_s=server.failing_probe_s,
+    )

@@ -1,0 +1,157 @@
+"""Settings and calibrations → the routing: the policy (which threshold wins over which), the cloud side, and both together.
+
+A request's own tau wins over a domain's of the settings, that over a named calibration's (`policy.calibration`), that over
+`policy.tau`, that over the calibration that comes with the builtin model. A threshold means nothing without its signal: a
+calibration brings signal and temperature, and no threshold changes them.
+"""
+
+from app.access.quotas import Counts
+from app.cloud.budget import Budget
+from app.cloud.build import build_budget, build_cloud, build_shared_cloud
+from app.config.settings import Settings
+from app.core.cascade import Cascade, OnCloudFailure
+from app.core.errors import ConfigError
+from app.core.policy import Policy
+from app.core.prompt import PROMPT_VERSION
+from app.core.verdict import Signal
+from app.data.calibration import Calibration, read_calibration
+from app.edge.batcher import Batcher
+from app.edge.builtin import BUILTIN, SHIPPED_ADAPTER
+from app.gateway.routing import CloudSide, Routing, Taus
+from app.telemetry.metrics import Metrics
+
+DEFAULT_TAU = 0.5
+SHIPPED_CALIBRATION = SHIPPED_ADAPTER / "calibration.json"
+
+
+def load_calibration(settings: Settings) -> Calibration | None:
+    """The one that the settings name; None where they name none. Raises ConfigError."""
+    path = settings.policy.calibration
+    return read_calibration(path) if path else None
+
+
+def calibration_of(
+    settings: Settings, named: Calibration | None, *, edge_model: str, fingerprint: str, prompt_fingerprint: str | None = None
+) -> Calibration | None:
+    """The calibration that brings signal and temperature for a loaded edge model; None without one.
+
+    The builtin model's own is taken where exactly that model answers and no other signal is configured.
+
+    Args:
+        settings: what is configured.
+        named: the calibration that the settings name.
+        edge_model: as answers name it, `base` or `base+adapter`.
+        fingerprint: of the loaded weights.
+        prompt_fingerprint: of the prompts as they are rendered for it.
+
+    Raises:
+        ConfigError: the named calibration is for another edge model, or its thresholds are for another signal than the configured one.
+    """
+    policy = settings.policy
+    if named is not None:
+        served = {"edge_model": edge_model, "fingerprint": fingerprint, "prompt_version": PROMPT_VERSION}
+        named.check(**served, prompt_fingerprint=prompt_fingerprint)
+        if policy.signal not in {None, named.signal}:
+            raise ConfigError(
+                f"policy.signal is '{policy.signal}', but the thresholds of policy.calibration are for '{named.signal}': "
+                "calibrate again with that signal, or take one of the two out of the configuration"
+            )
+        return named
+    shipped = shipped_calibration(settings)
+    if shipped is None or shipped.edge_fingerprint != fingerprint:
+        return None
+    return shipped if prompt_fingerprint in {None, shipped.prompt_fingerprint} else None
+
+
+def shipped_calibration(settings: Settings) -> Calibration | None:
+    """The builtin model's own calibration, where the settings leave room for it; whether that model answers is not looked at."""
+    if not _may_use_shipped(settings):
+        return None
+    shipped = read_calibration(SHIPPED_CALIBRATION)
+    return shipped if shipped.prompt_version == PROMPT_VERSION and settings.policy.signal in {None, shipped.signal} else None
+
+
+def _may_use_shipped(settings: Settings) -> bool:
+    return settings.policy.calibration is None and settings.edge.model == BUILTIN and settings.edge.prompt_family in {"auto", "llama"}
+
+
+def build_policy(settings: Settings, calibration: Calibration | None = None) -> Policy:
+    """The routing policy.
+
+    Args:
+        settings: what is configured.
+        calibration: from `calibration_of`.
+    """
+    policy = settings.policy
+    own = {name: domain.tau for name, domain in policy.domains.items()}
+    if calibration is None:
+        tau = DEFAULT_TAU if policy.tau is None else policy.tau
+        return Policy(tau, Signal(policy.signal or Signal.VERBALIZED), domains=own)
+    signal = Signal(calibration.signal)
+    if policy.calibration is None and policy.tau is not None:
+        return Policy(policy.tau, signal, calibration.temperature, own)
+    domains = {name: cut.tau for name, cut in calibration.domains.items()} | own
+    return Policy(calibration.tau, signal, calibration.temperature, domains)
+
+
+def routing_notes(settings: Settings, calibration: Calibration | None) -> list[str]:
+    """What one setting of the routing does to another, a sentence each, for the log and for `config check`.
+
+    Args:
+        settings: what is configured.
+        calibration: from `calibration_of`.
+    """
+    policy = settings.policy
+    notes = []
+    if calibration is None:
+        if _may_use_shipped(settings) and policy.signal is not None and policy.tau is None:
+            notes.append(
+                f"the builtin model's calibration is not used, because policy.signal is '{policy.signal}': tau is {DEFAULT_TAU:g} on that signal"
+            )
+        return notes
+    if policy.tau is not None and policy.calibration is not None:
+        notes.append(f"policy.tau {policy.tau:g} has no effect: the thresholds of policy.calibration win over it")
+    elif policy.tau is not None:
+        notes.append(
+            f"policy.tau {policy.tau:g} takes the place of the builtin calibration's {calibration.tau:.4g} and is compared with its signal, "
+            f"'{calibration.signal}'; what the calibration says of its own threshold does not hold for another"
+        )
+    if policy.domains and policy.signal is None:
+        notes.append(
+            f"the thresholds of policy.domains are compared with the calibration's signal, '{calibration.signal}'; "
+            "set policy.signal to that if they are meant so"
+        )
+    return notes
+
+
+def build_cloud_side(settings: Settings, metrics: Metrics, counts: Counts) -> CloudSide:
+    """Build it. Raises ConfigError: the budget needs prices, or a proxy cannot be used."""
+    taus = Taus(metrics, settings.cloud.budget.lowered_tau)
+    budget = build_budget(settings, counts, on_change=taus.on_budget) or Budget((), counts)
+    client = build_cloud(settings, metrics)
+    return CloudSide(taus, budget, client, build_shared_cloud(settings, client, metrics, budget) if client else None)
+
+
+def build_routing(settings: Settings, named: Calibration | None, batcher: Batcher, cloud: CloudSide) -> Routing:
+    """Build it for a loaded edge model.
+
+    Args:
+        settings: what to build.
+        named: the calibration that the settings name.
+        batcher: the edge.
+        cloud: of the same settings.
+
+    Raises:
+        ConfigError: the calibration is not for this edge model.
+    """
+    calibration = calibration_of(
+        settings,
+        named,
+        edge_model=batcher.model,
+        fingerprint=batcher.fingerprint,
+        prompt_fingerprint=batcher.prompt_fingerprint,
+    )
+    policy = build_policy(settings, calibration)
+    on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
+    cascade = Cascade(batcher, cloud.shared, policy, on_failure, settings.deadline_ms / 1000, cloud.budget)
+    return Routing(settings, calibration, cloud, policy, cascade)

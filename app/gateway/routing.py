@@ -1,0 +1,80 @@
+"""One configuration's way of answering: its policy, its budget and its cloud."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from app.cloud.budget import Budget
+from app.cloud.client import CloudClient
+from app.cloud.single_flight import SharedCloud
+from app.config.settings import Settings
+from app.core.cascade import Cascade
+from app.core.policy import Policy
+from app.data.calibration import Calibration
+from app.telemetry.metrics import Metrics
+
+log = structlog.get_logger("foggate")
+
+
+@dataclass(slots=True)
+class Taus:
+    """The thresholds in force as the metrics show them: those of the policy, lowered while the cloud's budget is spent.
+
+    Attributes:
+        lowered: the threshold at most while the budget is spent; None leaves it alone.
+    """
+
+    metrics: Metrics
+    lowered: float | None
+    policy: Policy | None = None
+    spent: bool = False
+
+    def on_budget(self, spent: bool) -> None:
+        """Told by the budget when it is spent, and when it is there again."""
+        self.spent = spent
+        log.warning("the cloud budget is spent" if spent else "there is cloud budget again", tau_at_most=self.lowered if spent else None)
+        self.show()
+
+    def show(self) -> None:
+        """Publish them."""
+        if self.policy is not None:
+            self.metrics.show_taus(self.policy.tau, self.policy.domains, at_most=self.lowered if self.spent else None)
+
+
+@dataclass(frozen=True, slots=True)
+class CloudSide:
+    """The cloud of one configuration; `client` and `shared` are None where no endpoint is configured."""
+
+    taus: Taus
+    budget: Budget
+    client: CloudClient | None
+    shared: SharedCloud | None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self.shared is not None:
+            await self.shared.close()
+
+
+def in_force(calibration: Calibration, policy: Policy) -> bool:
+    """Whether every question is routed by the calibration's own thresholds, so that what it promises holds."""
+    domains = {name: cut.tau for name, cut in calibration.domains.items()}
+    return (policy.tau, dict(policy.domains)) == (calibration.tau, domains)
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """One configuration's way of answering."""
+
+    settings: Settings
+    calibration: Calibration | None
+    cloud: CloudSide
+    policy: Policy
+    cascade: Cascade
+
+    def describe_calibration(self) -> dict[str, Any] | None:
+        """What `/v1/models` says of the calibration, if one routes."""
+        if self.calibration is None:
+            return None
+        return self.calibration.summary() | {"in_force": in_force(self.calibration, self.policy)}

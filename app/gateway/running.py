@@ -1,0 +1,202 @@
+"""A warmed-up edge with the routing in force: how it is opened, and how its policy, budget and cloud are exchanged while it runs."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+
+from app.access.quotas import Counts
+from app.cloud.budget import Budget
+from app.cloud.build import ask_formats
+from app.cloud.client import CloudClient
+from app.config.settings import Settings
+from app.core.cascade import Cascade
+from app.core.errors import FogGateError
+from app.core.question import Question
+from app.data.calibration import Calibration
+from app.edge.batcher import Batcher
+from app.edge.build import build_batcher, load_engine
+from app.edge.runner import Engine
+from app.gateway.build import build_cloud_side, build_routing, routing_notes
+from app.gateway.routing import CloudSide, Routing
+from app.telemetry.metrics import Metrics
+
+log = structlog.get_logger("foggate")
+
+# Beyond the longest that a question may take; then nobody asks a cloud that was exchanged.
+_RETIRE_S = 1.0
+
+
+def _cloud_settings(settings: Settings) -> tuple[object, ...]:
+    return settings.cloud, settings.prices, settings.deadline_ms
+
+
+@dataclass(slots=True)
+class Opened:
+    """A warmed-up edge with the routing in force.
+
+    Attributes:
+        batcher: the queue of the edge.
+        routing: changes by `exchange`.
+    """
+
+    batcher: Batcher
+    metrics: Metrics
+    counts: Counts
+    routing: Routing
+    _retired: list[CloudSide] = field(default_factory=list)
+    _closing: set[asyncio.Task[None]] = field(default_factory=set)
+    _asking: asyncio.Task[None] | None = None
+
+    @property
+    def cascade(self) -> Cascade:
+        """The cascade in force."""
+        return self.routing.cascade
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The calibration that routes, if one does."""
+        return self.routing.calibration
+
+    @property
+    def client(self) -> CloudClient | None:
+        """The cloud's endpoints, if there are any."""
+        return self.routing.cloud.client
+
+    @property
+    def budget(self) -> Budget:
+        """The cloud's budget in force."""
+        return self.routing.cloud.budget
+
+    async def prepare(self, settings: Settings, named: Calibration | None) -> Routing:
+        """What these settings would put in force; nothing changes yet. The cloud is kept, with its breakers and its cached answers,
+        where nothing of it changed. Raises ConfigError.
+        """
+        same = _cloud_settings(self.routing.settings) == _cloud_settings(settings)
+        cloud = self.routing.cloud if same else build_cloud_side(settings, self.metrics, self.counts)
+        try:
+            return build_routing(settings, named, self.batcher, cloud)
+        except FogGateError:
+            if not same:
+                await cloud.close()
+            raise
+
+    def start(self) -> None:
+        """Show the routing in force, and ask its cloud what it takes."""
+        self._take_effect()
+        self._ask_formats()
+
+    def exchange(self, routing: Routing) -> None:
+        """Put a prepared routing in force. Questions under way keep the cloud that they began with until they are answered."""
+        before, self.routing = self.routing, routing
+        self._take_effect()
+        if before.cloud is not routing.cloud:
+            self._ask_formats()
+            self._retired.append(before.cloud)
+            task = asyncio.create_task(self._retire(before.cloud, before.settings.deadline_ms / 1000 + _RETIRE_S))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """Close the cloud in force, and those that were exchanged."""
+        tasks = [*self._closing, *([self._asking] if self._asking else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for cloud in (*self._retired, self.routing.cloud):
+            await cloud.close()
+
+    def _take_effect(self) -> None:
+        routing = self.routing
+        for note in routing_notes(routing.settings, routing.calibration):
+            log.warning(note)
+        routing.cloud.taus.policy = routing.policy
+        routing.cloud.taus.show()
+
+    def _ask_formats(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+        self._asking = ask_formats(self.routing.settings.cloud, self.client, self.budget)
+
+    async def _retire(self, cloud: CloudSide, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        self._retired.remove(cloud)
+        await cloud.close()
+
+
+EngineLoader = Callable[[Settings], Engine]
+Loaded = TypeVar("Loaded")
+WARM_UP = Question("Which of these is a number?", ("Seven", "Blue", "Quickly", "Table"))
+WARM_UP_S = 60.0
+
+
+@contextlib.asynccontextmanager
+async def open_cascade(
+    settings: Settings,
+    metrics: Metrics,
+    loader: EngineLoader = load_engine,
+    *,
+    named: Calibration | None = None,
+    counts: Counts | None = None,
+) -> AsyncIterator[Opened]:
+    """A cascade without HTTP; drains and closes behind itself.
+
+    Args:
+        settings: what to build.
+        metrics: where the parts count.
+        loader: makes the engine.
+        named: the calibration that the settings name.
+        counts: where the budget and the keys' cloud calls are counted; by default in this process.
+
+    Raises:
+        ConfigError: the edge model cannot be loaded, or the calibration is not for it.
+    """
+    counts = counts or Counts()
+    # Before the model is loaded: a proxy that cannot be used is said at once.
+    cloud = build_cloud_side(settings, metrics, counts)
+    batcher: Batcher | None = None
+    opened: Opened | None = None
+    warm = False
+    try:
+        batcher = build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
+        opened = Opened(batcher, metrics, counts, build_routing(settings, named, batcher, cloud))
+        await batcher.warm_up(WARM_UP, WARM_UP_S)
+        warm = True
+        opened.start()
+        yield opened
+    finally:
+        if batcher is not None:
+            # Nobody's question is in a warm-up that was given up.
+            await batcher.close(wait=warm)
+        await (opened.close() if opened is not None else cloud.close())
+
+
+async def in_daemon_thread(load: Callable[[Settings], Loaded], settings: Settings) -> Loaded:
+    """The loader's result, from a thread that keeps neither the event loop nor the process from ending."""
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[Loaded] = loop.create_future()
+
+    def hand_over(value: Loaded | None, error: BaseException | None) -> None:
+        if result.done():
+            return
+        if error is not None:
+            result.set_exception(error)
+        else:
+            result.set_result(value)  # type: ignore[arg-type]  # None is a value only where the loader returns None
+
+    def run() -> None:
+        value, error = None, None
+        try:
+            value = load(settings)
+        except BaseException as raised:  # noqa: BLE001  # whatever it is belongs to the one who waits
+            error = raised
+        # The loop has ended: the load was given up.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(hand_over, value, error)
+
+    threading.Thread(target=run, name="foggate-load", daemon=True).start()
+    return await result

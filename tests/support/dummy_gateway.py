@@ -1,0 +1,79 @@
+"""A whole gateway as a process, with an engine that only waits: for load and failure runs, where a model's speed is noise.
+
+Prints its address when it is ready and then, every second, how many asyncio tasks it has.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+from app.api.server import listen, serve
+from app.config.loading import load_settings
+from app.core import interrupts
+from app.core.verdict import BUCKETS
+from app.telemetry.logs import configure_logging
+from tests.support.fakes import FakeEngine, make_verdict
+
+READY = []
+
+
+class WaitingEngine(FakeEngine):
+    """Takes a while for a batch; sure of a question that says so."""
+
+    def __init__(self, batch_ms):
+        super().__init__()
+        self.batch_s = batch_ms / 1000
+
+    def verdicts(self, prompts):
+        time.sleep(self.batch_s)
+        return [make_verdict(BUCKETS[prompt.ids[0]], 1, prompt.options) for prompt in prompts]
+
+
+async def run(port, batch_ms, load_s, *, at_once, config):
+    settings = load_settings(config)
+    listener = listen("127.0.0.1", port)
+
+    def say(**what):
+        sys.stdout.write(json.dumps(what) + "\n")
+        sys.stdout.flush()
+
+    async def count():
+        while True:
+            say(tasks=len(asyncio.all_tasks()))
+            await asyncio.sleep(1)
+
+    counting = asyncio.ensure_future(count())
+
+    def address():
+        say(url=f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+    def load(_):
+        if at_once:
+            address()
+        time.sleep(load_s)
+        return WaitingEngine(batch_ms)
+
+    def ready(_):
+        READY.append(True)
+        address()
+
+    code = await serve(settings, listener, on_ready=ready, loader=load, read_settings=lambda: load_settings(config))
+    counting.cancel()
+    return code
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--batch-ms", type=float, default=5.0)
+    parser.add_argument("--load-s", type=float, default=0.0)
+    parser.add_argument("--at-once", action="store_true", help="Print the address before anything is loaded.")
+    parser.add_argument("--config", type=Path)
+    given = parser.parse_args()
+    configure_logging("info" if given.config else "error")
+    code = asyncio.run(run(given.port, given.batch_ms, given.load_s, at_once=given.at_once, config=given.config))
+    if code or not READY:
+        interrupts.finish(code)
