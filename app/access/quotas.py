@@ -37,7 +37,7 @@ class Left:
     reset_s: float
 
 
-class Counts:
+class Quotas:
     """Fixed windows by any key.
 
     Args:

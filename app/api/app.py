@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from app import __version__
-from app.access.quotas import Counts
+from app.access.quotas import Quotas
 from app.api.auth import QUIET
 from app.api.documents import DocumentedApp, documents_router
 from app.api.errors import install_handlers
@@ -21,7 +21,7 @@ from app.core.errors import FogGateError
 from app.core.prompt import PROMPT_VERSION
 from app.edge.build import load_engine
 from app.gateway.build import load_calibration
-from app.gateway.running import EngineLoader, Opened, open_cascade
+from app.gateway.running import EngineLoader, RunningCascade, open_cascade
 from app.gateway.state import Access, GatewayState, Limits
 from app.telemetry.metrics import Metrics
 from app.telemetry.tracing import check_tracing
@@ -48,7 +48,7 @@ def create_app(
     # Read before anything slow is done: a wrong path is said at once.
     named = load_calibration(settings)
     access = access_of(settings)
-    counts = Counts(settings.limits.store)
+    counts = Quotas(settings.limits.store)
     cloud_model = settings.cloud.model if settings.cloud.base_url else None
     state = GatewayState(metrics, _limits(settings), cloud_model, settings.tracing.question_text, access)
     reloader = Reloader(settings, state)
@@ -112,7 +112,7 @@ def _application(
 async def _run(
     stop: asyncio.Event,
     state: GatewayState,
-    opening: contextlib.AbstractAsyncContextManager[Opened],
+    opening: contextlib.AbstractAsyncContextManager[RunningCascade],
     reloader: Reloader,
     *,
     on_ready: Callable[[str], None],
@@ -145,7 +145,7 @@ async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:
         await running
 
 
-def _open(state: GatewayState, opened: Opened, server: ServerSettings) -> None:
+def _open(state: GatewayState, opened: RunningCascade, server: ServerSettings) -> None:
     """Let questions in."""
     cascade, batcher = opened.cascade, opened.batcher
     state.edge_model = batcher.model
@@ -164,7 +164,7 @@ def _open(state: GatewayState, opened: Opened, server: ServerSettings) -> None:
     )
 
 
-def _watch(state: GatewayState, opened: Opened, server: ServerSettings) -> None:
+def _watch(state: GatewayState, opened: RunningCascade, server: ServerSettings) -> None:
     """Let the probes see the edge worker, `/v1/models` and `/metrics` the cloud that is in force."""
     batcher = opened.batcher
     state.alive = lambda: (

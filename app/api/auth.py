@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.keys import Key, Permission
-from app.access.quotas import Counts
+from app.access.quotas import Quotas
 from app.api.errors import http_response, response_of
 from app.core.ask import Bound
 from app.core.errors import FogGateError, Forbidden, InvalidQuestion, RateLimited, Unauthorized, type_name
@@ -33,7 +33,7 @@ class Caller:
         settled: whether the request was charged to the key's rate, or refused in a way that costs nothing.
     """
 
-    counts: Counts
+    counts: Quotas
     key: Key | None = None
     settled: bool = False
 
@@ -47,7 +47,7 @@ class Caller:
             raise Forbidden(f"this key lacks the permission '{permission}'", param=param)
 
     async def admit(self) -> None:
-        """Refuse a key whose rate is used up, before anything is read for it. Counts nothing.
+        """Refuse a key whose rate is used up, before anything is read for it. Quotas nothing.
 
         Raises:
             RateLimited: not one more question fits into this minute.
@@ -128,7 +128,7 @@ class Authenticate:
         metrics: where refusals are counted.
     """
 
-    def __init__(self, app: ASGIApp, access: Access, counts: Counts, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, access: Access, counts: Quotas, metrics: Metrics) -> None:
         self.app = app
         self.access = access
         self.counts = counts

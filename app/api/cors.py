@@ -11,7 +11,7 @@ REQUEST_HEADERS = ("authorization", "content-encoding", "content-type", "tracepa
 EXPOSED_HEADERS = (
     "x-request-id",
     "x-foggate-route",
-    "x-foggate-confidence",
+    "x-foggate-signal",
     "retry-after",
     "ratelimit-limit",
     "ratelimit-remaining",

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from fastapi import FastAPI
 
-from app.access.quotas import Counts
+from app.access.quotas import Quotas
 from app.api.auth import METRICS, PROBES, Authenticate, HostGuard
 from app.api.body_guard import BodyGuard
 from app.api.cors import Cors
@@ -17,7 +17,7 @@ from app.gateway.state import GatewayState
 KNOWN = (*PROBES, METRICS, ANSWER, ANSWERS, MODELS, DOCS, OPENAPI)
 
 
-def guard(app: FastAPI, state: GatewayState, counts: Counts, *, origins: Collection[str]) -> None:
+def guard(app: FastAPI, state: GatewayState, counts: Quotas, *, origins: Collection[str]) -> None:
     """Add the middleware; the last one added runs first.
 
     Args:

@@ -13,12 +13,12 @@ from pydantic import BaseModel
 from app.access.keys import KeyRing
 from app.api.auth import METRICS, PROBES
 from app.api.documents import DOCS_PATHS
-from app.config.bind_safety import allowed_hosts, check_exposure
+from app.config.bind_safety import allowed_hosts, check_bind_safety
 from app.config.masking import secrets_in
 from app.config.settings import Settings
 from app.core.errors import FogGateError
 from app.gateway.build import load_calibration
-from app.gateway.running import Opened
+from app.gateway.running import RunningCascade
 from app.gateway.state import Access, GatewayState
 from app.telemetry.logs import reconfigure
 
@@ -81,11 +81,11 @@ class Reloader:
     def __init__(self, settings: Settings, state: GatewayState) -> None:
         self.settings = settings
         self._state = state
-        self._opened: Opened | None = None
+        self._opened: RunningCascade | None = None
         self._wanted: Callable[[], Settings] | None = None
         self._running: asyncio.Task[None] | None = None
 
-    def is_open(self, opened: Opened) -> None:
+    def is_open(self, opened: RunningCascade) -> None:
         """The model has been loaded: what was asked for before is done now."""
         self._opened = opened
         self._begin()
@@ -116,13 +116,13 @@ class Reloader:
         self._running = None
         self._begin()
 
-    async def _reload(self, opened: Opened) -> None:
+    async def _reload(self, opened: RunningCascade) -> None:
         read, self._wanted = self._wanted, None
         assert read is not None  # noqa: S101  # for mypy: begun only where something is wanted
         try:
             wanted = await asyncio.to_thread(read)
             settings = in_force(self.settings, wanted)
-            check_exposure(settings)
+            check_bind_safety(settings)
             access, named = await asyncio.to_thread(lambda: (access_of(settings), load_calibration(settings)))
             routing = await opened.prepare(settings, named)
         except FogGateError as error:

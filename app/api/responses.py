@@ -33,7 +33,7 @@ _RETRY_AFTER = {"retry-after": _header("Seconds until a new attempt makes sense"
 _ANSWERED = {
     **_REQUEST_ID,
     "x-foggate-route": _header("`edge` or `cloud`: who answered"),
-    "x-foggate-confidence": _header("The signal that was compared with tau, or `none`"),
+    "x-foggate-signal": _header("The signal that was compared with tau, or `none`"),
 }
 
 

@@ -147,8 +147,8 @@ async def _answer_one(
 
 
 def _headers(outcome: Outcome) -> dict[str, str]:
-    confidence = f"{outcome.edge.verdict.signal(outcome.signal):.4g}" if outcome.edge else "none"
-    return {"x-foggate-route": outcome.route.value, "x-foggate-confidence": confidence}
+    signal = f"{outcome.edge.verdict.signal(outcome.signal):.4g}" if outcome.edge else "none"
+    return {"x-foggate-route": outcome.route.value, "x-foggate-signal": signal}
 
 
 def _log_fields(outcome: Outcome) -> dict[str, Any]:
@@ -156,6 +156,6 @@ def _log_fields(outcome: Outcome) -> dict[str, Any]:
         "route": outcome.route.value,
         "reason": outcome.reason.value,
         "degraded": outcome.degraded,
-        "confidence": outcome.edge.verdict.confidence if outcome.edge else None,
+        "signal": outcome.edge.verdict.signal(outcome.signal) if outcome.edge else None,
         "attempts": outcome.cloud.attempts if outcome.cloud else 0,
     }

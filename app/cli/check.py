@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.access.keys import KeyRing, read_keys
-from app.access.quotas import Counts
+from app.access.quotas import Quotas
 from app.api.server import listen
 from app.cloud.build import build_budget, build_cloud
-from app.config.bind_safety import check_exposure
+from app.config.bind_safety import check_bind_safety
 from app.config.loading import unknown_variables
 from app.config.settings import Settings
 from app.core.errors import ConfigError, FogGateError
@@ -49,7 +49,7 @@ def examine(settings: Settings) -> Findings:
     """Look at everything that a start depends on, except reading the weights of the edge model and asking the cloud."""
     findings = Findings()
     findings.notes.extend(f"the environment variable {name} is no setting of the gateway" for name in unknown_variables(os.environ))
-    findings.trying(lambda: check_exposure(settings))
+    findings.trying(lambda: check_bind_safety(settings))
     findings.trying(lambda: _listen(settings, findings))
     findings.trying(lambda: _keys(settings, findings))
     findings.trying(lambda: check_tracing(settings.tracing.enabled))
@@ -79,7 +79,7 @@ def _keys(settings: Settings, findings: Findings) -> None:
 
 
 async def _cloud(settings: Settings) -> None:
-    counts = Counts(settings.limits.store)
+    counts = Quotas(settings.limits.store)
     try:
         build_budget(settings, counts, on_change=lambda _: None)
         cloud = build_cloud(settings, Metrics())

@@ -205,12 +205,12 @@ def config_check(
 
     from app.cli.check import examine
     from app.cli.given import Given
-    from app.config.loading import effective
+    from app.config.loading import masked
     from app.telemetry.logs import configure_logging
 
     configure_logging("error")
     settings = Given(config, host, port, insecure).read()
-    shown = effective(settings)
+    shown = masked(settings)
     if as_json:
         print_json(shown)
     else:

@@ -19,7 +19,7 @@ from app.api.listener import listen_on, url_of
 from app.api.server import serve
 from app.api.terminal import Terminal
 from app.cli.given import Given
-from app.config.bind_safety import check_exposure
+from app.config.bind_safety import check_bind_safety
 from app.config.host_names import host_name
 from app.config.loading import unknown_variables
 from app.config.masking import secrets_in
@@ -55,7 +55,7 @@ def run_gateway(given: Given, console: Console, *, demo: bool) -> None:
     configure_logging(settings.log.level, settings.log.format, secrets_in(settings))
     for name in unknown_variables(os.environ):
         log.warning("this environment variable is no setting of the gateway", variable=name)
-    check_exposure(settings)
+    check_bind_safety(settings)
     listeners = listen_on(settings.server.host, settings.server.port)
     url = url_of(listeners[0])
     ready = False

@@ -13,7 +13,7 @@ from typing import Literal
 
 from limits import RateLimitItem
 
-from app.access.quotas import Counts
+from app.access.quotas import Quotas
 from app.cloud.client import CloudClient
 from app.core.ask import Bound
 from app.core.deadline import Deadline
@@ -65,7 +65,7 @@ class Budget:
     def __init__(
         self,
         bounds: Sequence[tuple[Kind, RateLimitItem]],
-        counts: Counts,
+        counts: Quotas,
         *,
         prices: Mapping[str, Price] | None = None,
         lowered_tau: float | None = None,
@@ -88,7 +88,7 @@ class Budget:
             self._on_change(spent)
         return spent
 
-    async def ceiling(self) -> float | None:
+    async def max_tau(self) -> float | None:
         """The cut at most at this moment; None for no bound."""
         return self._lowered_tau if self._lowered_tau is not None and await self.spent() else None
 

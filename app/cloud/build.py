@@ -9,7 +9,7 @@ from functools import partial
 
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute
 
-from app.access.quotas import Counts
+from app.access.quotas import Quotas
 from app.cloud.breaker import Breaker, State
 from app.cloud.budget import MICRO, Budget, BudgetedCloud, CallPurse, Kind, Price
 from app.cloud.call import Attempt
@@ -19,7 +19,7 @@ from app.cloud.formats import AnswerFormat, FormatChoice
 from app.cloud.probe import find_formats
 from app.cloud.request import RequestSettings
 from app.cloud.retry_budget import RetryBudget
-from app.cloud.single_flight import SharedCloud
+from app.cloud.single_flight import SingleFlightCloud
 from app.config.header_values import merged
 from app.config.settings import CloudSettings, EndpointSettings, Settings
 from app.core.errors import ConfigError
@@ -100,7 +100,7 @@ def cloud_models(settings: Settings) -> str:
     return ", ".join(sorted({cloud.model, *(endpoint.model or cloud.model for endpoint in cloud.endpoints.values())}))
 
 
-def build_budget(settings: Settings, counts: Counts, *, on_change: Callable[[bool], None]) -> Budget | None:
+def build_budget(settings: Settings, counts: Quotas, *, on_change: Callable[[bool], None]) -> Budget | None:
     """The cloud's budget, or None where neither a bound nor a price is configured.
 
     Raises:
@@ -130,11 +130,11 @@ def build_budget(settings: Settings, counts: Counts, *, on_change: Callable[[boo
     )
 
 
-def build_shared_cloud(settings: Settings, client: CloudClient, metrics: Metrics, budget: Budget) -> SharedCloud:
+def build_single_flight_cloud(settings: Settings, client: CloudClient, metrics: Metrics, budget: Budget) -> SingleFlightCloud:
     """The cloud of a gateway: identical questions ask it once, while there is budget."""
     upstream = BudgetedCloud(client, budget)
     cloud = settings.cloud
-    return SharedCloud(
+    return SingleFlightCloud(
         upstream, metrics, longest_s=settings.deadline_ms / 1000, cache_entries=cloud.cache_entries, cache_ttl_s=cloud.cache_ttl_s
     )
 

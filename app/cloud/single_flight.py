@@ -42,7 +42,7 @@ class _Flight:
         return self.until.remaining()
 
 
-class SharedCloud:
+class SingleFlightCloud:
     """A cloud in front of another.
 
     Args:

@@ -1,4 +1,4 @@
-"""Counts and peaks over the last seconds, in a fixed number of slots: a thousand calls a second take no more memory than one."""
+"""Quotas and peaks over the last seconds, in a fixed number of slots: a thousand calls a second take no more memory than one."""
 
 import time
 from collections import Counter, deque

@@ -21,7 +21,7 @@ def allowed_hosts(settings: Settings) -> list[str] | None:
     return None if security.keys or security.insecure else [*LOOPBACK_NAMES, settings.server.host.lower()]
 
 
-def check_exposure(settings: Settings) -> None:
+def check_bind_safety(settings: Settings) -> None:
     """Refuse to serve everybody everything by accident.
 
     Raises:

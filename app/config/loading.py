@@ -112,7 +112,7 @@ def setting_paths(model: type[BaseModel] = Settings, prefix: str = "") -> list[s
     return found
 
 
-def effective(settings: Settings) -> dict[str, Any]:
+def masked(settings: Settings) -> dict[str, Any]:
     """Plain values for people, secrets masked (see `app/config/masking.py`)."""
     return mask_model(settings)
 

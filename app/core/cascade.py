@@ -75,7 +75,7 @@ class Cloud(Protocol):
 class Budget(Protocol):
     """What bounds the cut: None, or the cut at most at this moment."""
 
-    async def ceiling(self) -> float | None: ...
+    async def max_tau(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +162,8 @@ class Cascade:
             cut = self.policy.tau_for(question.domain, tau)
             return None, Decision(Route.CLOUD, Reason.EDGE_FAILED, cut, self.policy.signal)
         reply = replace(reply, verdict=self.policy.read(reply.verdict))
-        ceiling = await self.budget.ceiling() if self.budget else None
-        return reply, self.policy.decide(reply.verdict, domain=question.domain, tau=tau, route=route, ceiling=ceiling)
+        max_tau = await self.budget.max_tau() if self.budget else None
+        return reply, self.policy.decide(reply.verdict, domain=question.domain, tau=tau, route=route, max_tau=max_tau)
 
     async def _ask_cloud(
         self, question: Question, deadline: Deadline, allowance: Sequence[Bound], *, has_fallback: bool

@@ -33,11 +33,11 @@ class Policy:
         domain: str | None = None,
         tau: float | None = None,
         route: RouteRequest = RouteRequest.AUTO,
-        ceiling: float | None = None,
+        max_tau: float | None = None,
     ) -> Decision:
-        """Keep the edge answer when `signal >= tau`, unless the caller forces a side; the cut is the ceiling at most."""
+        """Keep the edge answer when `signal >= tau`, unless the caller forces a side; the cut is the max_tau at most."""
         cut = self.tau_for(domain, tau)
-        cut = cut if ceiling is None else min(cut, ceiling)
+        cut = cut if max_tau is None else min(cut, max_tau)
         if route is not RouteRequest.AUTO:
             return Decision(Route(route.value), Reason.FORCED, cut, self.signal)
         if verdict.signal(self.signal) >= cut:

@@ -73,7 +73,7 @@ class Achieved(_Part):
     held: Held
 
 
-class DomainCut(_Part):
+class DomainThreshold(_Part):
     """One domain's own cut; `n` is the size of its fit half, `achieved` is None where no test question was left."""
 
     tau: Threshold
@@ -98,7 +98,7 @@ class Calibration(_Part):
     signal: Literal["verbalized", "expected"]
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     tau: Threshold
-    domains: dict[str, DomainCut] = {}
+    domains: dict[str, DomainThreshold] = {}
     pooled: list[str] = []
     target: Target
     achieved: Achieved

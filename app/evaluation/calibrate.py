@@ -8,7 +8,7 @@ import numpy as np
 
 from app.core.errors import ConfigError
 from app.core.verdict import BUCKETS, Signal
-from app.data.calibration import ROUTES_ALL, Achieved, Calibration, DomainCut, Target, split_name
+from app.data.calibration import ROUTES_ALL, Achieved, Calibration, DomainThreshold, Target, split_name
 from app.data.records import Record
 from app.evaluation.choose import Choice, Chooser, listed
 from app.evaluation.groups import Groups, group, scope
@@ -105,7 +105,9 @@ def calibrate(
         signal=signal.value,
         temperature=temperature,
         tau=shared.tau,
-        domains={name: DomainCut(tau=cut, n=groups.sizes[name], achieved=judge.judge(test.of(name), cut)) for name, cut in cuts.items()},
+        domains={
+            name: DomainThreshold(tau=cut, n=groups.sizes[name], achieved=judge.judge(test.of(name), cut)) for name, cut in cuts.items()
+        },
         pooled=list(groups.pooled),
         target=target,
         achieved=achieved,

@@ -55,7 +55,7 @@ class Chooser:
             proposing: `[n]`, the questions that propose thresholds for an edge error (`risk.certify`).
             where: names the questions for people, as in "the domain 'law'".
         """
-        signal, edge = table.signal[self.signal.value], table.edge_right[self.signal.value]
+        signal, edge = table.signal[self.signal.value], table.edge_correct[self.signal.value]
         if self.target.kind == "edge_error":
             return self._certified(signal, ~edge, proposing, where)
         cuts = candidate_cuts(signal, self.signal)
@@ -63,7 +63,7 @@ class Chooser:
         rates = routed / len(table)
         if self.target.kind == "cloud_rate":
             return self._nearest(cuts, rates, len(table), where)
-        gain = np.concatenate([[0.0], np.cumsum((table.cloud_right.astype(float) - edge)[np.argsort(signal, kind="stable")])])
+        gain = np.concatenate([[0.0], np.cumsum((table.cloud_correct.astype(float) - edge)[np.argsort(signal, kind="stable")])])
         accuracy = (edge.sum() + gain[routed]) / len(table)
         reaching = np.flatnonzero(accuracy >= self.target.value)
         if len(reaching):

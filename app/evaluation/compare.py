@@ -17,7 +17,7 @@ OUTCOMES = "outcomes.jsonl"
 _Line = Mapping[str, Any]
 _MEANS = ("edge_only", "cloud_only", "random", "system", "cloud_rate", "lift", "lift_ci")
 _NEEDED = ("tau", "signal", "edge_model", "mean", "micro_mean")
-_NEEDED_OF_A_LINE = ("edge_right", "cloud_right", "routed")
+_NEEDED_OF_A_LINE = ("edge_correct", "cloud_correct", "routed")
 
 
 def compare(paths: Sequence[Path], *, cloud_rate: float = 0.4, resamples: int = 2000, seed: int = 0) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def _paired(first: Mapping[Any, _Line], other: Mapping[Any, _Line], cloud_rate: 
     if not common:
         return None
     # Without the cloud's answers on both sides there is the edge to compare, and nothing else.
-    whole = [key for key in common if first[key]["cloud_right"] is not None and other[key]["cloud_right"] is not None]
+    whole = [key for key in common if first[key]["cloud_correct"] is not None and other[key]["cloud_correct"] is not None]
     every, complete = ([[side[key] for key in keys] for side in (first, other)] for keys in (common, whole))
     # Reports of older versions do not hold the signal.
     known = all("signal" in row for side in every for row in side)
@@ -166,13 +166,13 @@ def _side_by_side(first: _Measured, other: _Measured) -> dict[str, Any]:
 
 
 def _auroc(rows: Sequence[_Line], resamples: int, seed: int) -> _Measured:
-    signal, edge = _flags(rows, "signal", np.float64), _flags(rows, "edge_right")
+    signal, edge = _flags(rows, "signal", np.float64), _flags(rows, "edge_correct")
     drawn = st.bootstrap_auroc(signal, edge, resamples=resamples, seed=seed)
     return _Measured(st.auroc(signal, edge), drawn, min(int(edge.sum()), int((~edge).sum())) > 1)
 
 
 def _lift(rows: Sequence[_Line], cloud_rate: float, resamples: int, seed: int) -> _Measured:
-    signal, edge, cloud = _flags(rows, "signal", np.float64), _flags(rows, "edge_right"), _flags(rows, "cloud_right")
+    signal, edge, cloud = _flags(rows, "signal", np.float64), _flags(rows, "edge_correct"), _flags(rows, "cloud_correct")
     at_random = st.random_baseline(cloud_rate, float(cloud.mean()), float(edge.mean()))
     point = st.accuracy_at(st.routing_curve(signal, edge, cloud), cloud_rate) - at_random
     routed = st.bootstrap_routing(signal, edge, cloud, np.array([cloud_rate]), resamples=resamples, seed=seed)[:, 0]
@@ -182,7 +182,7 @@ def _lift(rows: Sequence[_Line], cloud_rate: float, resamples: int, seed: int) -
 
 def _columns(rows: Sequence[_Line]) -> st.Floats:
     """(cloud, edge, system, routed) as `lift_of` takes them; the cloud counts as wrong where it is not known, and nobody looks at it."""
-    cloud, edge, routed = (_flags(rows, key) for key in ("cloud_right", "edge_right", "routed"))
+    cloud, edge, routed = (_flags(rows, key) for key in ("cloud_correct", "edge_correct", "routed"))
     return np.stack([cloud, edge, np.where(routed, cloud, edge), routed], axis=1).astype(np.float64)
 
 

@@ -44,7 +44,7 @@ class Judge:
         if not len(test):
             return None
         routed = test.signal[self.signal.value] < taus
-        edge = test.edge_right[self.signal.value]
+        edge = test.edge_correct[self.signal.value]
         kept, wrong = int((~routed).sum()), int((~edge[~routed]).sum())
         rate_ci = share_interval(int(routed.sum()), len(test))
         error_ci = share_interval(wrong, kept)
@@ -66,9 +66,9 @@ class Judge:
         if not known.any():
             return {**dict.fromkeys(("accuracy", "accuracy_ci", "lift", "lift_ci")), "n_cloud": 0}
         both, sent = test.rows(known), routed[known]
-        edge = both.edge_right[self.signal.value]
-        row, _ = routing_row(edge, both.cloud_right, sent, resamples=self.resamples, seed=self.seed)
-        correct = int(np.where(sent, both.cloud_right, edge).sum())
+        edge = both.edge_correct[self.signal.value]
+        row, _ = routing_row(edge, both.cloud_correct, sent, resamples=self.resamples, seed=self.seed)
+        correct = int(np.where(sent, both.cloud_correct, edge).sum())
         return {
             "accuracy": row["system"],
             "accuracy_ci": share_interval(correct, len(both)),

@@ -73,8 +73,8 @@ def _all_or_none(table: Table, routed: st.Flags) -> list[str]:
 def _degenerate(table: Table) -> list[str]:
     said = []
     for which, alike in (
-        ("right", [name for name, right in table.edge_right.items() if right.all()]),
-        ("wrong", [name for name, right in table.edge_right.items() if not right.any()]),
+        ("right", [name for name, right in table.edge_correct.items() if right.all()]),
+        ("wrong", [name for name, right in table.edge_correct.items() if not right.any()]),
     ):
         if alike:
             said.append(

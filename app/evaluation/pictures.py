@@ -74,18 +74,20 @@ def _routing(both: Table, report: Report) -> Figure:
     figure, (ax,) = new_figure(8, 5.8)
     banded = False
     for name in SIGNALS:
-        right = both.edge_right[name]
-        curve = st.routing_curve(both.signal[name], right, both.cloud_right)
+        right = both.edge_correct[name]
+        curve = st.routing_curve(both.signal[name], right, both.cloud_correct)
         if len(both) > 1:
-            drawn = st.bootstrap_routing(both.signal[name], right, both.cloud_right, _RATES, resamples=_BAND_RESAMPLES, seed=report["seed"])
+            drawn = st.bootstrap_routing(
+                both.signal[name], right, both.cloud_correct, _RATES, resamples=_BAND_RESAMPLES, seed=report["seed"]
+            )
             low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
             ax.fill_between(100 * _RATES, 100 * low, 100 * high, color=_COLOURS[name], alpha=0.10, linewidth=0)
             banded |= bool((high - low).any())
         ax.plot(100 * _RATES, [100 * st.accuracy_at(curve, rate) for rate in _RATES], _STYLES[name], color=_COLOURS[name], label=name)
-    right = both.edge_right[report["signal"]]
-    oracle = st.oracle_curve(right, both.cloud_right)
+    right = both.edge_correct[report["signal"]]
+    oracle = st.oracle_curve(right, both.cloud_correct)
     ax.plot(100 * _RATES, [100 * st.accuracy_at(oracle, rate) for rate in _RATES], color=_DARK, linewidth=1, label="oracle")
-    ax.plot([0, 100], [100 * right.mean(), 100 * both.cloud_right.mean()], "-.", color=_GREY, label="random")
+    ax.plot([0, 100], [100 * right.mean(), 100 * both.cloud_correct.mean()], "-.", color=_GREY, label="random")
     point = report["micro_mean"]
     at = "thresholds of each domain" if report.get("thresholds") else f"tau = {report['tau']:.4g}"
     ax.plot(100 * point["cloud_rate"], 100 * point["system"], "o", color=_DARK, markersize=8, label=at, clip_on=False, zorder=5)
@@ -101,7 +103,7 @@ def _routing(both: Table, report: Report) -> Figure:
 def _reliability(table: Table, report: Report) -> Figure:
     figure, axes = new_figure(12, 4.8, columns=len(SIGNALS))
     for ax, name in zip(axes, SIGNALS, strict=True):
-        signal, right = table.signal[name], table.edge_right[name]
+        signal, right = table.signal[name], table.edge_correct[name]
         ax.plot([0, 1], [0, 1], "-.", color=_GREY)
         # Buckets are points of their own; a continuous signal is cut into ten.
         place = signal if len(np.unique(signal)) <= 5 else np.minimum((signal * 10).astype(int), 9)  # noqa: PLR2004
@@ -127,7 +129,7 @@ def _risk_coverage(table: Table, report: Report) -> Figure:
     # One question is a point, which a line alone would not show.
     marker = "o" if len(table) == 1 else ""
     for name in SIGNALS:
-        risk = st.risk_coverage(table.signal[name], table.edge_right[name])
+        risk = st.risk_coverage(table.signal[name], table.edge_correct[name])
         label = f"{name} (AURC {risk.mean():.3f})"
         ax.plot(coverage, 100 * risk, _STYLES[name], marker=marker, color=_COLOURS[name], label=label, clip_on=len(table) > 1)
     ax.set(xlabel="questions the edge answers, most confident first (%)", ylabel="wrong among them (%)", xlim=(0, 100), ylim=(-2, 102))

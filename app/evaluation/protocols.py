@@ -23,10 +23,10 @@ def protocols(table: Table, tau: float, *, resamples: int, seed: int) -> dict[st
     # What cannot be parsed has no confidence: it goes to the cloud.
     routed = np.array([letter is None or confidence < tau for confidence, letter in said])
 
-    def row(edge_right: st.Flags, to_cloud: st.Flags) -> dict[str, Any]:
+    def row(edge_correct: st.Flags, to_cloud: st.Flags) -> dict[str, Any]:
         if not part.cloud_known.all():
-            return unrouted_row(edge_right, to_cloud, resamples=resamples, seed=seed)
-        return routing_row(edge_right, part.cloud_right, to_cloud, resamples=resamples, seed=seed)[0]
+            return unrouted_row(edge_correct, to_cloud, resamples=resamples, seed=seed)
+        return routing_row(edge_correct, part.cloud_correct, to_cloud, resamples=resamples, seed=seed)[0]
 
     verbalized = Signal.VERBALIZED.value
     return {
@@ -34,6 +34,6 @@ def protocols(table: Table, tau: float, *, resamples: int, seed: int) -> dict[st
         "on_format": float(on_format.mean()),
         "parsed": float(np.mean([letter is not None for _, letter in said])),
         "agree_on_format": float(agree[on_format].mean()) if on_format.any() else None,
-        "one_pass": {**row(part.edge_right[verbalized], part.signal[verbalized] < tau), "chance": chance(part)},
+        "one_pass": {**row(part.edge_correct[verbalized], part.signal[verbalized] < tau), "chance": chance(part)},
         "generate": row(right, routed),
     }

@@ -120,9 +120,9 @@ class _Draw:
         """A line of the reference table, and its bootstrap; without the cloud's part, and no bootstrap, where nothing is known of it."""
         both = table.with_cloud()
         if not len(both):
-            row = unrouted_row(table.edge_right[self.name], self.routed(table), resamples=self.resamples, seed=seed)
+            row = unrouted_row(table.edge_correct[self.name], self.routed(table), resamples=self.resamples, seed=seed)
             return {**row, "chance": chance(table)}, None
-        row, drawn = routing_row(both.edge_right[self.name], both.cloud_right, self.routed(both), resamples=self.resamples, seed=seed)
+        row, drawn = routing_row(both.edge_correct[self.name], both.cloud_correct, self.routed(both), resamples=self.resamples, seed=seed)
         return {**row, "chance": chance(both)}, drawn
 
     def routing(self, table: Table) -> dict[str, Any]:
@@ -161,17 +161,17 @@ def taus_of(table: Table, policy: Policy) -> st.Floats:
 def outcomes(table: Table, *, tau: float, signal: Signal, thresholds: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
     """One line a question: what was right, what was routed, and the signal. Comparisons of two reports are paired by it.
 
-    `cloud_right` is None where the cloud has not answered.
+    `cloud_correct` is None where the cloud has not answered.
     """
     policy, name = Policy(tau, signal, domains=thresholds or {}), signal.value
-    edge, routed = table.edge_right[name], table.signal[name] < taus_of(table, policy)
+    edge, routed = table.edge_correct[name], table.signal[name] < taus_of(table, policy)
     return [
         {
             "id": record["id"],
             "fingerprint": record.get("fingerprint"),
             "domain": record["domain"],
-            "edge_right": bool(edge[index]),
-            "cloud_right": bool(table.cloud[index]) if known else None,
+            "edge_correct": bool(edge[index]),
+            "cloud_correct": bool(table.cloud[index]) if known else None,
             "routed": bool(routed[index]),
             "signal": float(table.signal[name][index]),
         }

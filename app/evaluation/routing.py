@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 def edge_row(table: Table, routed: st.Flags, signal: str) -> Row:
     """The edge by itself, on all questions and on those that it keeps; intervals are exact. Needs no cloud answer."""
-    right, kept = table.edge_right[signal], ~routed
+    right, kept = table.edge_correct[signal], ~routed
     n, correct, n_kept, wrong = len(table), int(right.sum()), int(kept.sum()), int((kept & ~right).sum())
     return {
         "n": n,
@@ -28,17 +28,17 @@ def edge_row(table: Table, routed: st.Flags, signal: str) -> Row:
     }
 
 
-def routing_row(edge_right: st.Flags, cloud_right: st.Flags, routed: st.Flags, *, resamples: int, seed: int) -> tuple[Row, st.Floats]:
+def routing_row(edge_correct: st.Flags, cloud_correct: st.Flags, routed: st.Flags, *, resamples: int, seed: int) -> tuple[Row, st.Floats]:
     """What routing some questions buys, with intervals; and the bootstrap's (cloud, edge, system, cloud_rate), `[resamples, 4]`."""
-    system = np.where(routed, cloud_right, edge_right)
-    columns = np.stack([cloud_right, edge_right, system, routed], axis=1).astype(np.float64)
+    system = np.where(routed, cloud_correct, edge_correct)
+    columns = np.stack([cloud_correct, edge_correct, system, routed], axis=1).astype(np.float64)
     drawn = st.bootstrap_means(columns, resamples=resamples, seed=seed)
     return {"n": len(columns), **_numbers(columns.mean(axis=0)), **_intervals(drawn)}, drawn
 
 
-def unrouted_row(edge_right: st.Flags, routed: st.Flags, *, resamples: int, seed: int) -> Row:
+def unrouted_row(edge_correct: st.Flags, routed: st.Flags, *, resamples: int, seed: int) -> Row:
     """What is left of `routing_row` without the cloud's answers."""
-    columns = np.stack([edge_right, routed], axis=1).astype(np.float64)
+    columns = np.stack([edge_correct, routed], axis=1).astype(np.float64)
     drawn = st.bootstrap_means(columns, resamples=resamples, seed=seed)
     names = ("edge_only", "cloud_rate")
     point = {name: float(value) for name, value in zip(names, columns.mean(axis=0), strict=True)}

@@ -17,7 +17,7 @@ def signal_quality(table: Table, name: str, *, resamples: int, seed: int) -> dic
 
     `auroc` is None where all answers are right or all are wrong: there is nothing to tell apart.
     """
-    signal, right = table.signal[name], table.edge_right[name]
+    signal, right = table.signal[name], table.edge_correct[name]
     risk = st.risk_coverage(signal, right)
     drawn = st.bootstrap_auroc(signal, right, resamples=resamples, seed=seed)
     auroc_ci = st.auroc_interval(right, drawn)
@@ -37,11 +37,11 @@ def signal_quality(table: Table, name: str, *, resamples: int, seed: int) -> dic
 
 def routing_quality(table: Table, name: str) -> dict[str, Any]:
     """What routing by one signal buys at every cloud rate; every row has a cloud answer."""
-    signal, right = table.signal[name], table.edge_right[name]
-    curve = st.routing_curve(signal, right, table.cloud_right)
+    signal, right = table.signal[name], table.edge_correct[name]
+    curve = st.routing_curve(signal, right, table.cloud_correct)
     return {
         "apgr": st.apgr(curve),
-        "apgr_oracle": st.apgr(st.oracle_curve(right, table.cloud_right)),
+        "apgr_oracle": st.apgr(st.oracle_curve(right, table.cloud_correct)),
         "routing_curve": [round(st.accuracy_at(curve, rate), 6) for rate in RATES],
     }
 
@@ -53,7 +53,7 @@ def most_confident(coverage: float, n: int) -> int:
 
 def buckets(table: Table) -> dict[str, dict[str, Any]]:
     """How often each confidence is said, and how often its answer is right; None where it never is."""
-    said, right = table.signal[Signal.VERBALIZED.value], table.edge_right[Signal.VERBALIZED.value]
+    said, right = table.signal[Signal.VERBALIZED.value], table.edge_correct[Signal.VERBALIZED.value]
     return {
         label: {"n": int((said == value).sum()), "edge_accuracy": float(right[said == value].mean()) if (said == value).any() else None}
         for label, value in zip(BUCKET_LABELS, BUCKETS, strict=True)
@@ -64,7 +64,7 @@ def option_counts(table: Table, signal: str) -> dict[str, Any]:
     """By how many options were offered: chance, and how often the edge is right."""
     found = {}
     for count in np.unique(table.options):
-        right = table.edge_right[signal][table.options == count]
+        right = table.edge_correct[signal][table.options == count]
         found[str(int(count))] = {"n": len(right), "chance": float(1 / count), "edge_accuracy": float(right.mean())}
     return found
 
@@ -81,13 +81,13 @@ def expected_against_verbalized(table: Table, taus: st.Floats, *, resamples: int
     verbalized, expected = Signal.VERBALIZED.value, Signal.EXPECTED.value
     routed = table.signal[verbalized] < taus
     rate = float(routed.mean())
-    by_verbalized = np.where(routed, table.cloud_right, table.edge_right[verbalized])
-    curve = st.routing_curve(table.signal[expected], table.edge_right[expected], table.cloud_right)
+    by_verbalized = np.where(routed, table.cloud_correct, table.edge_correct[verbalized])
+    curve = st.routing_curve(table.signal[expected], table.edge_correct[expected], table.cloud_correct)
     point = st.accuracy_at(curve, rate) - float(by_verbalized.mean())
     # The same draws for both, so that the difference is paired; each resample has a cloud rate of its own.
     means = st.bootstrap_means(np.stack([routed, by_verbalized], axis=1).astype(float), resamples=resamples, seed=seed)
     by_expected = st.bootstrap_routing(
-        table.signal[expected], table.edge_right[expected], table.cloud_right, means[:, :1], resamples=resamples, seed=seed
+        table.signal[expected], table.edge_correct[expected], table.cloud_correct, means[:, :1], resamples=resamples, seed=seed
     )
     found = st.interval(by_expected[:, 0] - means[:, 1])
     return {

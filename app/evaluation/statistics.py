@@ -57,12 +57,12 @@ def aurc(signal: Floats, right: Flags) -> float:
     return float(np.mean(risk_coverage(signal, right)))
 
 
-def routing_curve(signal: Floats, edge_right: Flags, cloud_right: Flags) -> Floats:
+def routing_curve(signal: Floats, edge_correct: Flags, cloud_correct: Flags) -> Floats:
     """Accuracy with the k least confident questions sent to the cloud, k = 0 … n; ties as in `risk_coverage`."""
     order = np.argsort(signal, kind="stable")
-    gain = cloud_right[order].astype(float) - edge_right[order]
+    gain = cloud_correct[order].astype(float) - edge_correct[order]
     gained = np.concatenate([np.zeros(1), np.cumsum(_tie_averaged(signal[order], gain))])
-    return np.asarray((edge_right.sum() + gained) / len(signal), dtype=np.float64)
+    return np.asarray((edge_correct.sum() + gained) / len(signal), dtype=np.float64)
 
 
 def accuracy_at(curve: Floats, cloud_rate: float) -> float:
@@ -70,9 +70,9 @@ def accuracy_at(curve: Floats, cloud_rate: float) -> float:
     return float(np.interp(cloud_rate * (len(curve) - 1), np.arange(len(curve)), curve))
 
 
-def oracle_curve(edge_right: Flags, cloud_right: Flags) -> Floats:
+def oracle_curve(edge_correct: Flags, cloud_correct: Flags) -> Floats:
     """The best that any router could do: first what only the cloud knows, last what only the edge knows."""
-    return routing_curve(-(cloud_right.astype(float) - edge_right), edge_right, cloud_right)
+    return routing_curve(-(cloud_correct.astype(float) - edge_correct), edge_correct, cloud_correct)
 
 
 def apgr(curve: Floats) -> float | None:
@@ -129,14 +129,14 @@ def bootstrap_auroc(signal: Floats, right: Flags, *, resamples: int = 2000, seed
 
 
 def bootstrap_routing(
-    signal: Floats, edge_right: Flags, cloud_right: Flags, rates: Floats, *, resamples: int = 2000, seed: int = 0
+    signal: Floats, edge_correct: Flags, cloud_correct: Flags, rates: Floats, *, resamples: int = 2000, seed: int = 0
 ) -> Floats:
     """Accuracy of each resample's routing curve at cloud rates, `[resamples, k]`.
 
     Args:
         signal: least confident first to the cloud; ties averaged over their orders, so the curve is straight within them.
-        edge_right: whether the edge is right.
-        cloud_right: whether the cloud is right.
+        edge_correct: whether the edge is right.
+        cloud_correct: whether the cloud is right.
         rates: `[k]`, the same for all resamples, or `[resamples, k]`.
         resamples: of the bootstrap.
         seed: of the bootstrap.
@@ -144,8 +144,8 @@ def bootstrap_routing(
     n = len(signal)
     rates = np.broadcast_to(rates, (resamples, rates.shape[-1]))
     order, starts = _groups(signal)
-    edge = edge_right[order].astype(float)
-    gain = cloud_right[order].astype(float) - edge
+    edge = edge_correct[order].astype(float)
+    gain = cloud_correct[order].astype(float) - edge
     rows: list[Floats] = []
     for counts in bootstrap_counts(n, resamples=resamples, seed=seed):
         ordered = counts[:, order]

@@ -26,7 +26,7 @@ class Table:
     Attributes:
         options: how many options were offered.
         signal: by name, the number that could be compared with tau.
-        edge_right: by signal name; the verbalized signal answers as decoding would, the others with the marginal's argmax.
+        edge_correct: by signal name; the verbalized signal answers as decoding would, the others with the marginal's argmax.
         cloud: 1 where the cloud is right, 0 where it is wrong (an unparsable reply is), NaN where it was not asked or failed.
         records: the records themselves, for what only few look at.
     """
@@ -34,7 +34,7 @@ class Table:
     domain: NDArray[np.str_]
     options: st.Floats
     signal: Mapping[str, st.Floats]
-    edge_right: Mapping[str, st.Flags]
+    edge_correct: Mapping[str, st.Flags]
     cloud: st.Floats
     records: NDArray[np.object_]
 
@@ -42,7 +42,7 @@ class Table:
         return len(self.domain)
 
     @property
-    def cloud_right(self) -> st.Flags:
+    def cloud_correct(self) -> st.Flags:
         """Whether the cloud is right, `[n]`. Raises ValueError where it is not known for every row: what is not known is not wrong."""
         if not self.cloud_known.all():
             raise ValueError("some rows have no cloud answer")
@@ -72,7 +72,7 @@ class Table:
             self.domain[chosen],
             self.options[chosen],
             {name: values[chosen] for name, values in self.signal.items()},
-            {name: values[chosen] for name, values in self.edge_right.items()},
+            {name: values[chosen] for name, values in self.edge_correct.items()},
             self.cloud[chosen],
             self.records[chosen],
         )
@@ -119,7 +119,7 @@ def to_table(records: Sequence[Record], *, temperature: float = 1.0, cloud_neede
             Signal.EXPECTED.value: np.array([expected_at(record, temperature) for record in whole], dtype=np.float64),
             LARGEST_OPTION: np.array([max(said.values()) for said in answers], dtype=np.float64),
         },
-        edge_right={Signal.VERBALIZED.value: greedy_right, Signal.EXPECTED.value: marginal_right, LARGEST_OPTION: marginal_right},
+        edge_correct={Signal.VERBALIZED.value: greedy_right, Signal.EXPECTED.value: marginal_right, LARGEST_OPTION: marginal_right},
         cloud=np.array(
             [float(record["cloud_answer"] == right) if has_cloud(record) else np.nan for record, right in zip(whole, gold, strict=True)]
         ),

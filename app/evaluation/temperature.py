@@ -13,7 +13,7 @@ _TEMPERATURES = (0.05, 20.0)
 
 def fit_temperature(table: Table) -> float:
     """The temperature with the least log loss of the expected confidence, by golden-section search over its logarithm."""
-    right = table.edge_right[Signal.EXPECTED.value]
+    right = table.edge_correct[Signal.EXPECTED.value]
 
     def loss(log_temperature: float) -> float:
         signal = np.array([expected_at(record, math.exp(log_temperature)) for record in table.records])
@@ -37,7 +37,7 @@ def fit_temperature(table: Table) -> float:
 
 def calibration_errors(table: Table) -> dict[str, float]:
     """Log loss, Brier score and ECE (10 bins) of the expected confidence."""
-    signal, right = table.signal[Signal.EXPECTED.value], table.edge_right[Signal.EXPECTED.value]
+    signal, right = table.signal[Signal.EXPECTED.value], table.edge_correct[Signal.EXPECTED.value]
     return {"log_loss": log_loss(signal, right), "brier": st.brier(signal, right), "ece": st.ece_fixed(signal, right)}
 
 

@@ -5,9 +5,9 @@ A request's own tau wins over a domain's of the settings, that over a named cali
 calibration brings signal and temperature, and no threshold changes them.
 """
 
-from app.access.quotas import Counts
+from app.access.quotas import Quotas
 from app.cloud.budget import Budget
-from app.cloud.build import build_budget, build_cloud, build_shared_cloud
+from app.cloud.build import build_budget, build_cloud, build_single_flight_cloud
 from app.config.settings import Settings
 from app.core.cascade import Cascade, OnCloudFailure
 from app.core.errors import ConfigError
@@ -124,12 +124,12 @@ def routing_notes(settings: Settings, calibration: Calibration | None) -> list[s
     return notes
 
 
-def build_cloud_side(settings: Settings, metrics: Metrics, counts: Counts) -> CloudSide:
+def build_cloud_side(settings: Settings, metrics: Metrics, counts: Quotas) -> CloudSide:
     """Build it. Raises ConfigError: the budget needs prices, or a proxy cannot be used."""
     taus = Taus(metrics, settings.cloud.budget.lowered_tau)
     budget = build_budget(settings, counts, on_change=taus.on_budget) or Budget((), counts)
     client = build_cloud(settings, metrics)
-    return CloudSide(taus, budget, client, build_shared_cloud(settings, client, metrics, budget) if client else None)
+    return CloudSide(taus, budget, client, build_single_flight_cloud(settings, client, metrics, budget) if client else None)
 
 
 def build_routing(settings: Settings, named: Calibration | None, batcher: Batcher, cloud: CloudSide) -> Routing:

@@ -7,7 +7,7 @@ import structlog
 
 from app.cloud.budget import Budget
 from app.cloud.client import CloudClient
-from app.cloud.single_flight import SharedCloud
+from app.cloud.single_flight import SingleFlightCloud
 from app.config.settings import Settings
 from app.core.cascade import Cascade
 from app.core.policy import Policy
@@ -49,7 +49,7 @@ class CloudSide:
     taus: Taus
     budget: Budget
     client: CloudClient | None
-    shared: SharedCloud | None
+    shared: SingleFlightCloud | None
 
     async def close(self) -> None:
         """Close the connections."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 
-from app.access.quotas import Counts
+from app.access.quotas import Quotas
 from app.cloud.budget import Budget
 from app.cloud.build import ask_formats
 from app.cloud.client import CloudClient
@@ -36,7 +36,7 @@ def _cloud_settings(settings: Settings) -> tuple[object, ...]:
 
 
 @dataclass(slots=True)
-class Opened:
+class RunningCascade:
     """A warmed-up edge with the routing in force.
 
     Attributes:
@@ -46,7 +46,7 @@ class Opened:
 
     batcher: Batcher
     metrics: Metrics
-    counts: Counts
+    counts: Quotas
     routing: Routing
     _retired: list[CloudSide] = field(default_factory=list)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
@@ -141,8 +141,8 @@ async def open_cascade(
     loader: EngineLoader = load_engine,
     *,
     named: Calibration | None = None,
-    counts: Counts | None = None,
-) -> AsyncIterator[Opened]:
+    counts: Quotas | None = None,
+) -> AsyncIterator[RunningCascade]:
     """A cascade without HTTP; drains and closes behind itself.
 
     Args:
@@ -155,15 +155,15 @@ async def open_cascade(
     Raises:
         ConfigError: the edge model cannot be loaded, or the calibration is not for it.
     """
-    counts = counts or Counts()
+    counts = counts or Quotas()
     # Before the model is loaded: a proxy that cannot be used is said at once.
     cloud = build_cloud_side(settings, metrics, counts)
     batcher: Batcher | None = None
-    opened: Opened | None = None
+    opened: RunningCascade | None = None
     warm = False
     try:
         batcher = build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
-        opened = Opened(batcher, metrics, counts, build_routing(settings, named, batcher, cloud))
+        opened = RunningCascade(batcher, metrics, counts, build_routing(settings, named, batcher, cloud))
         await batcher.warm_up(WARM_UP, WARM_UP_S)
         warm = True
         opened.start()

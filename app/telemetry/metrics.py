@@ -65,7 +65,7 @@ class Metrics:
             "Batches in which no question got a verdict; the gateway's own probes count too.",
             registry=registry,
         )
-        self.confidence = Histogram("foggate_confidence", "The signal that was compared with tau.", buckets=BUCKETS, registry=registry)
+        self.signal = Histogram("foggate_signal", "The signal that was compared with tau.", buckets=BUCKETS, registry=registry)
         self.cloud_attempts = Counter(
             "foggate_cloud_attempts_total", "Calls to a cloud endpoint by how they ended.", ["endpoint", "outcome"], registry=registry
         )
@@ -136,7 +136,7 @@ class Metrics:
         self.requests.labels(outcome.route, outcome.reason).inc()
         self.request_duration.labels(outcome.route).observe(outcome.total_s)
         if outcome.edge is not None:
-            self.confidence.observe(outcome.edge.verdict.signal(outcome.signal))
+            self.signal.observe(outcome.edge.verdict.signal(outcome.signal))
         if outcome.degraded:
             self.degraded.labels(outcome.reason).inc()
 

@@ -119,7 +119,7 @@ def describe(outcome: Outcome, *, question_text: bool) -> None:
         }
     )
     if outcome.edge is not None:
-        span.set_attribute("foggate.confidence", outcome.edge.verdict.signal(outcome.signal))
+        span.set_attribute("foggate.signal", outcome.edge.verdict.signal(outcome.signal))
     if outcome.cloud is not None:
         span.set_attribute("gen_ai.response.model", outcome.cloud.model)
         for kind, name in (("prompt_tokens", "input"), ("completion_tokens", "output")):

@@ -90,7 +90,7 @@ def gate(
 def _accuracy_checks(new: Table, old: Table, config: GateConfig, seed: int) -> list[Check]:
     """Of every domain and of their mean: refused where more is lost than allowed, and chance does not explain the loss."""
     signal = Signal.VERBALIZED.value
-    lost_row = old.edge_right[signal].astype(int) - new.edge_right[signal]
+    lost_row = old.edge_correct[signal].astype(int) - new.edge_correct[signal]
     names = new.domains
     of = np.array([new.domain == name for name in names])
     rows, flips, lost = of.sum(axis=1), of @ np.abs(lost_row), of @ lost_row
@@ -141,7 +141,7 @@ def _gaps(table: Table) -> st.Floats:
     """Expected confidence less correctness of each row, in the column of its bin: `[rows, bins]`."""
     signal = Signal.EXPECTED.value
     found = np.zeros((len(table), _BINS))
-    found[np.arange(len(table)), _bins(table)] = table.signal[signal] - table.edge_right[signal]
+    found[np.arange(len(table)), _bins(table)] = table.signal[signal] - table.edge_correct[signal]
     return found
 
 

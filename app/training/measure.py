@@ -85,7 +85,7 @@ def entropy(counts: Sequence[int]) -> float:
 def _signals(table: Table) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in (Signal.VERBALIZED.value, Signal.EXPECTED.value):
-        signal, right = table.signal[name], table.edge_right[name]
+        signal, right = table.signal[name], table.edge_correct[name]
         found[f"auroc_{name}"] = st.auroc(signal, right) if len(right) >= _MIN_DOMAIN else None
         found[f"ece_{name}"] = st.ece_fixed(signal, right)
     return found

@@ -120,7 +120,7 @@ def train(
     # Embeddings are never trained; to find that out peft would ask the hub about the base.
     with as_os_error():
         adapted.save_pretrained(str(out), save_embedding_layers=False)
-    put_in_order(out / "adapter_config.json")
+    sort_adapter_config(out / "adapter_config.json")
     # The base goes on being used: take off it the adapter, the training mode, and what the Trainer put on.
     adapted.unload().eval()
     model.config.use_cache = uses_cache
@@ -139,7 +139,7 @@ def as_os_error() -> Iterator[None]:
         raise OSError(0, str(error)) from error
 
 
-def put_in_order(path: Path) -> None:
+def sort_adapter_config(path: Path) -> None:
     """Peft writes sets in whatever order this process hashes them; the same training must leave the same file."""
     content = json.loads(path.read_text(encoding="utf-8"))
     content = {key: sorted(value) if key == "target_modules" else value for key, value in content.items()}

@@ -57,4 +57,4 @@ def _binding_accuracy(chain: Chain) -> float:
         batch_size=chain.config.label_batch_size,
         on_progress=lambda done: chain.progress("measuring what is bound", done, len(items)),
     )
-    return float(to_table(records).edge_right[Signal.EXPECTED.value].mean())
+    return float(to_table(records).edge_correct[Signal.EXPECTED.value].mean())

@@ -16,7 +16,7 @@ from app.config.settings import Settings
 from app.core.errors import ConfigError
 from app.core.prompt import PROMPT_VERSION
 from app.core.verdict import Signal
-from app.data.calibration import DomainCut, Target, write_calibration
+from app.data.calibration import DomainThreshold, Target, write_calibration
 from app.demo.bank import Bank
 from app.demo.server import create_demo
 from app.evaluation.calibrate import calibrate
@@ -63,7 +63,7 @@ async def test_an_edge_answer():
     assert math.isclose(sum(body["edge"]["answer_probabilities"].values()), 1, abs_tol=1e-9)
     assert math.isclose(sum(body["edge"]["confidence_probabilities"].values()), 1, abs_tol=1e-9)
     assert response.headers["x-foggate-route"] == "edge"
-    assert response.headers["x-foggate-confidence"] == "1"
+    assert response.headers["x-foggate-signal"] == "1"
     assert response.headers["x-request-id"]
 
 
@@ -101,7 +101,7 @@ def calibration_file(path, **changes):
     rows = [{**row, "edge_model": "fake-edge", "edge_fingerprint": "fake", "prompt_version": PROMPT_VERSION} for row in simulated(60, 0)]
     target = Target(kind="cloud_rate", value=0.5)
     found = calibrate(rows, target=target, signal=Signal.EXPECTED, today=date(2026, 1, 2), resamples=50).calibration
-    cuts = {"tau": 0.2, "temperature": 2.0, "domains": {"law": DomainCut(tau=0.95, n=30), "math": DomainCut(tau=1.0, n=30)}}
+    cuts = {"tau": 0.2, "temperature": 2.0, "domains": {"law": DomainThreshold(tau=0.95, n=30), "math": DomainThreshold(tau=1.0, n=30)}}
     write_calibration(path, found.model_copy(update=cuts | changes))
     return path
 
@@ -511,6 +511,6 @@ async def test_the_metrics_count_what_happened():
         'foggate_rejected_total{reason="invalid_question"} 1.0',
         'foggate_cloud_attempts_total{endpoint="default",outcome="200"} 1.0',
         'foggate_tau{domain="default"} 0.5',
-        "foggate_confidence_count 3.0",
+        "foggate_signal_count 3.0",
     ):
         assert line in text

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from limits import RateLimitItemPerDay, RateLimitItemPerMinute
 
-from app.access.quotas import Counts
+from app.access.quotas import Quotas
 from app.cloud.budget import Budget, BudgetedCloud, Price
 from app.cloud.build import build_budget
 from app.config.settings import Settings
@@ -36,7 +36,7 @@ DAY = RateLimitItemPerDay
 async def talkative(bounds, **kwargs):
     """A budgeted cloud; each reply reports 100 + 20 tokens. And the budget."""
     async with scripted((200, completion())) as server:
-        budget = Budget(bounds, Counts(), **kwargs)
+        budget = Budget(bounds, Quotas(), **kwargs)
         cloud = BudgetedCloud(cloud_client(server.url), budget)
         yield cloud, budget
         await cloud.close()
@@ -80,7 +80,7 @@ async def test_money_is_counted_by_the_price_of_the_model_that_answers_or_the_de
 
 async def test_simultaneous_questions_do_not_overrun_the_calls():
     async with serving(create_demo(Bank(ROWS), latency_ms=50)) as url:
-        cloud = BudgetedCloud(cloud_client(url), Budget([("calls", DAY(10))], Counts()))
+        cloud = BudgetedCloud(cloud_client(url), Budget([("calls", DAY(10))], Quotas()))
         found = await asyncio.gather(*(cloud.answer(question, Deadline.after(30)) for question in QUESTIONS[:40]), return_exceptions=True)
         await cloud.close()
         async with httpx2.AsyncClient() as http:
@@ -121,8 +121,8 @@ async def test_a_new_window_is_a_new_budget():
 
 def test_money_without_prices_is_refused():
     with pytest.raises(ConfigError, match="needs the prices"):
-        build_budget(Settings(cloud={"budget": {"cost_per_day": 5}}), Counts(), on_change=lambda _: None)
-    assert build_budget(Settings(), Counts(), on_change=lambda _: None) is None
+        build_budget(Settings(cloud={"budget": {"cost_per_day": 5}}), Quotas(), on_change=lambda _: None)
+    assert build_budget(Settings(), Quotas(), on_change=lambda _: None) is None
 
 
 def start_redis(port, folder):
@@ -142,7 +142,7 @@ def start_redis(port, folder):
 async def test_replicas_count_together_in_redis_and_each_for_itself_while_it_is_gone(tmp_path, caplog):
     port = free_port()
     item = RateLimitItemPerDay(3)
-    one, other = (Counts(f"redis://127.0.0.1:{port}/0", leave_alone_s=0.0) for _ in range(2))
+    one, other = (Quotas(f"redis://127.0.0.1:{port}/0", leave_alone_s=0.0) for _ in range(2))
     redis = start_redis(port, tmp_path)
     try:
         assert [await counts.hit(item, "k") for counts in (one, other, one, other)] == [True, True, True, False]
@@ -167,7 +167,7 @@ async def test_replicas_count_together_in_redis_and_each_for_itself_while_it_is_
 async def test_replicas_that_take_of_several_windows_at_once_take_of_all_or_of_none(tmp_path):
     port = free_port()
     minute, day = RateLimitItemPerMinute(7), RateLimitItemPerDay(100)
-    replicas = [Counts(f"redis://127.0.0.1:{port}/0") for _ in range(2)]
+    replicas = [Quotas(f"redis://127.0.0.1:{port}/0") for _ in range(2)]
     redis = start_redis(port, tmp_path)
     try:
         taken = await asyncio.gather(*(counts.take([(day, "k"), (minute, "k")]) for counts in replicas * 15))

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 from limits import RateLimitItemPerDay
 
-from app.access.quotas import Counts
+from app.access.quotas import Quotas
 from app.cloud.budget import Budget, CallPurse
 from app.cloud.check import Free
 from app.cloud.formats import AnswerFormat
@@ -177,7 +177,7 @@ async def test_a_probe_with_a_bad_key_or_address_ends_at_once(status):
 
 async def test_a_probe_is_paid_for_and_asks_nobody_without_budget():
     calls = RateLimitItemPerDay(1, namespace="probe")
-    counts = Counts()
+    counts = Quotas()
     budget = Budget([("calls", calls)], counts)
     async with server_of(SCHEMA) as server, client_of(server.url) as cloud:
         await find_formats(cloud, CallPurse(budget, ()), waits_s=())

@@ -22,7 +22,7 @@ ITEMS = load_items([SHIPPED_BANK])[:40]
 
 
 class CountingEdge(FakeEdge):
-    """Counts questions; fails on those named, as long as they are named."""
+    """Quotas questions; fails on those named, as long as they are named."""
 
     def __init__(self, failing=()):
         super().__init__(make_verdict(0.75, answer=2))

@@ -6,7 +6,7 @@ import json
 import pytest
 import structlog
 
-from app.config.bind_safety import check_exposure
+from app.config.bind_safety import check_bind_safety
 from app.config.loading import load_settings
 from app.config.settings import Settings
 from app.core.errors import ConfigError
@@ -103,7 +103,7 @@ async def test_every_reply_can_be_read_by_the_page_errors_among_them(tmp_path):
             assert reply.headers["access-control-allow-origin"] == PAGE, reply.status_code
             assert "Origin" in reply.headers["vary"]
             exposed = set(reply.headers["access-control-expose-headers"].split(", "))
-            assert {"x-request-id", "x-foggate-route", "x-foggate-confidence", "retry-after"} <= exposed
+            assert {"x-request-id", "x-foggate-route", "x-foggate-signal", "retry-after"} <= exposed
     async with gateway(Buggy(), cloud=False, server=SERVER) as (http, _):
         with structlog.testing.capture_logs():
             bug = await http.post("/v1/answer", json=BUG, headers=FROM)
@@ -135,9 +135,9 @@ async def test_a_reply_without_an_origin_says_that_it_depends_on_it():
 async def test_all_origins_need_keys(tmp_path):
     (key,) = key_file(tmp_path / "k", ALL)
     with pytest.raises(ConfigError, match="any web page"):
-        check_exposure(Settings(server={"cors_origins": ["*"]}))
+        check_bind_safety(Settings(server={"cors_origins": ["*"]}))
     security = {"keys": tmp_path / "k"}
-    check_exposure(Settings(server={"cors_origins": ["*"]}, security=security))
+    check_bind_safety(Settings(server={"cors_origins": ["*"]}, security=security))
     async with gateway(cloud=False, server={"cors_origins": ["*"]}, security=security) as (http, _):
         assert (await http.options("/v1/answer", headers=preflight(OTHER))).headers["access-control-allow-origin"] == "*"
         assert (await http.post("/v1/answer", json=ASK, headers={"origin": OTHER})).status_code == 401

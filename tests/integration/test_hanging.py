@@ -7,7 +7,7 @@ import pytest
 
 from app.cloud.breaker import State
 from app.cloud.build import build_cloud
-from app.cloud.single_flight import SharedCloud
+from app.cloud.single_flight import SingleFlightCloud
 from app.config.settings import Settings
 from app.core.deadline import Deadline
 from app.core.errors import CloudError, CloudTimeout
@@ -129,7 +129,7 @@ async def test_a_half_open_breaker_is_neither_kept_open_by_a_hung_probe_nor_open
             return type(error)
 
     async with scripted() as server:
-        cloud = SharedCloud(cloud_client(endpoint(server.url, rules=rules)), Metrics(), longest_s=10)
+        cloud = SingleFlightCloud(cloud_client(endpoint(server.url, rules=rules)), Metrics(), longest_s=10)
         clock[0] += 5
         for number in range(20):
             await ask(cloud, number, 0.05)

@@ -33,7 +33,7 @@ ITEMS = load_items([SHIPPED_BANK])[:20]
 
 
 class Chooses:
-    """Answers with what two functions of a question choose: as decoding would, and by the marginal. Counts what it is asked."""
+    """Answers with what two functions of a question choose: as decoding would, and by the marginal. Quotas what it is asked."""
 
     def __init__(self, decoded, marginal):
         self.decoded, self.marginal, self.asked, self.failing = decoded, marginal, Counter(), set()

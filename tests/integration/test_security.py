@@ -15,8 +15,8 @@ from app.access.keys import Key, KeyFile, Permission, new_secret, write_keys
 from app.api.connections import guarded_protocol
 from app.api.documents import DOCS_PATHS
 from app.api.server import listen, serve
-from app.config.bind_safety import allowed_hosts, check_exposure
-from app.config.loading import effective
+from app.config.bind_safety import allowed_hosts, check_bind_safety
+from app.config.loading import masked
 from app.config.settings import Settings
 from app.core.errors import ConfigError
 from tests.integration.test_api import ASK, UNSURE, gateway
@@ -222,9 +222,9 @@ def test_listening_beyond_loopback_needs_keys_or_a_word(server, security, refuse
     settings = Settings(server=server, security=security)
     if refused:
         with pytest.raises(ConfigError, match="can be reached from other machines and no keys"):
-            check_exposure(settings)
+            check_bind_safety(settings)
         return
-    check_exposure(settings)
+    check_bind_safety(settings)
     assert allowed_hosts(settings) == hosts
 
 
@@ -232,9 +232,9 @@ async def test_a_callers_headers_of_our_own_name_are_dropped_and_his_request_id_
     async with gateway() as (http, _):
         for given, kept in (("abc-1.2_3", True), ("a b", False), ("x" * 129, False), ("<script>", False)):
             reply = await http.post(
-                "/v1/answer", json=ASK, headers={"x-foggate-route": "cloud", "x-foggate-confidence": "0", "x-request-id": given}
+                "/v1/answer", json=ASK, headers={"x-foggate-route": "cloud", "x-foggate-signal": "0", "x-request-id": given}
             )
-            assert (reply.headers["x-foggate-route"], reply.headers["x-foggate-confidence"]) == ("edge", "1")
+            assert (reply.headers["x-foggate-route"], reply.headers["x-foggate-signal"]) == ("edge", "1")
             assert (reply.headers["x-request-id"] == given) is kept
 
 
@@ -368,7 +368,7 @@ async def test_no_key_is_in_any_reply_log_metric_or_document(tmp_path, capfd, ca
             for path in ("/metrics", "/v1/models", "/openapi.json", "/docs", "/nothing"):
                 said.append((await http.get(path, headers=right)).text)
     out, err = capfd.readouterr()
-    everything = "\n".join([*said, out, err, caplog.text, str(effective(Settings(cloud=cloud)))])
+    everything = "\n".join([*said, out, err, caplog.text, str(masked(Settings(cloud=cloud)))])
     for canary in ("canary-cloud", "canary-header", "canary-wrong", right["authorization"].split("_", 2)[2]):
         assert canary not in everything
     assert "request" in everything

@@ -5,7 +5,7 @@ import asyncio
 import httpx2
 import pytest
 
-from app.cloud.single_flight import SharedCloud
+from app.cloud.single_flight import SingleFlightCloud
 from app.core.deadline import Deadline
 from app.core.errors import CloudTimeout, CloudUnavailable
 from app.core.outcome import CloudReply
@@ -35,7 +35,7 @@ async def until(url, name, count):
 
 
 def shared(url, metrics=None, **kwargs):
-    return SharedCloud(cloud_client(url, max_attempts=1), metrics or Metrics(), longest_s=60, **kwargs)
+    return SingleFlightCloud(cloud_client(url, max_attempts=1), metrics or Metrics(), longest_s=60, **kwargs)
 
 
 async def test_those_who_ask_the_same_at_the_same_time_share_one_call():
@@ -100,7 +100,7 @@ class Slow:
 
 async def test_a_cancelled_call_that_ends_late_takes_no_later_call_with_it():
     upstream = Slow()
-    cloud = SharedCloud(upstream, Metrics(), longest_s=60)
+    cloud = SingleFlightCloud(upstream, Metrics(), longest_s=60)
     asked = [asyncio.ensure_future(cloud.answer(QUESTION, Deadline.after(60)))]
     while len(upstream.calls) < 1:
         await asyncio.sleep(0)
@@ -127,7 +127,7 @@ async def test_an_endpoint_is_told_how_long_the_most_patient_of_its_callers_stil
             return await super().answer(question, deadline, allowance, patience=patience)
 
     told, upstream = [], Upstream()
-    cloud = SharedCloud(upstream, Metrics(), longest_s=1000)
+    cloud = SingleFlightCloud(upstream, Metrics(), longest_s=1000)
     asked = [asyncio.ensure_future(cloud.answer(QUESTION, Deadline.after(seconds))) for seconds in (20, 50, 30)]
     while not told:
         await asyncio.sleep(0)

@@ -7,9 +7,9 @@ import httpx2
 import pytest
 from limits import RateLimitItemPerDay, RateLimitItemPerMinute
 
-from app.access.quotas import Counts
+from app.access.quotas import Quotas
 from app.cloud.budget import Budget, BudgetedCloud, Price
-from app.cloud.single_flight import SharedCloud
+from app.cloud.single_flight import SingleFlightCloud
 from app.core.deadline import Deadline
 from app.core.errors import BudgetExhausted, CircuitOpen, CloudError, CloudTimeout, CloudUnavailable, CloudUnparsable
 from app.core.outcome import CloudReply
@@ -32,7 +32,7 @@ class Till:
     """A budget of everything with a key's allowance, and what was counted so far."""
 
     def __init__(self, *, calls=CALLS, more=(), key=KEY, prices=None):
-        self.counts = Counts()
+        self.counts = Quotas()
         self.calls, self.key = calls, key
         self.budget = Budget([("calls", calls), ("tokens", TOKENS), ("cost", COST), *more], self.counts, prices=prices)
         self.allowance = ((key, "ada"),)
@@ -154,7 +154,7 @@ async def test_what_never_left_costs_nothing(till):
 
 async def test_no_time_left_costs_nothing_on_a_kept_connection_either(till):
     async with scripted((200, completion())) as server, till.paying(server.url) as client:
-        for cloud in (client, SharedCloud(client, Metrics(), longest_s=60)):
+        for cloud in (client, SingleFlightCloud(client, Metrics(), longest_s=60)):
             await till.ask(cloud)
             before = (server.calls, await till.spent())
             assert await till.ask(cloud, seconds=0) is CloudTimeout
@@ -180,7 +180,7 @@ async def test_a_retry_that_the_retry_budget_refuses_costs_nothing(till):
 
 async def test_kept_answers_and_joined_calls_cost_nothing(till):
     async with serving(create_demo(Bank(ROWS), latency_ms=300)) as url, till.paying(url) as upstream:
-        cloud = SharedCloud(upstream, Metrics(), longest_s=60, cache_entries=9)
+        cloud = SingleFlightCloud(upstream, Metrics(), longest_s=60, cache_entries=9)
         replies = await asyncio.gather(*(till.ask(cloud) for _ in range(5)))
         assert len({reply.answer for reply in replies}) == 1
         paid = await till.spent()
@@ -266,7 +266,7 @@ async def test_a_transport_that_tells_no_events_is_paid_when_it_answers(till):
 async def test_who_joins_a_call_that_its_beginner_could_not_pay_begins_one():
     poor, rich = Till(key=RateLimitItemPerDay(0, namespace="key")), Till()
     async with scripted((200, completion())) as server, rich.paying(server.url) as upstream:
-        cloud = SharedCloud(upstream, Metrics(), longest_s=60)
+        cloud = SingleFlightCloud(upstream, Metrics(), longest_s=60)
         found = await asyncio.gather(poor.ask(cloud), *(rich.ask(cloud) for _ in range(5)))
         assert found[0] is BudgetExhausted
         assert [reply.answer for reply in found[1:]] == ["A"] * 5

@@ -124,13 +124,13 @@ def measure(engine, items, kinds):
     for record in records:
         record["domain"] = record["id"].split("-")[0]
     table = to_table(records)
-    signal, right = table.signal[Signal.EXPECTED.value], table.edge_right[Signal.EXPECTED.value]
+    signal, right = table.signal[Signal.EXPECTED.value], table.edge_correct[Signal.EXPECTED.value]
     by_lot = st.random_baseline(CLOUD_RATE, 1.0, float(right.mean()))
-    routed = st.accuracy_at(st.routing_curve(signal, right, table.cloud_right), CLOUD_RATE)
-    best = st.accuracy_at(st.oracle_curve(right, table.cloud_right), CLOUD_RATE)
+    routed = st.accuracy_at(st.routing_curve(signal, right, table.cloud_correct), CLOUD_RATE)
+    best = st.accuracy_at(st.oracle_curve(right, table.cloud_correct), CLOUD_RATE)
     parts = {kind: table.of(kind) for kind in kinds}
     return Proof(
-        accuracy={kind: float(part.edge_right[Signal.EXPECTED.value].mean()) for kind, part in parts.items()},
+        accuracy={kind: float(part.edge_correct[Signal.EXPECTED.value].mean()) for kind, part in parts.items()},
         confidence={kind: float(part.signal[Signal.EXPECTED.value].mean()) for kind, part in parts.items()},
         auroc=st.auroc(signal, right) or 0.5,
         ece=st.ece_fixed(signal, right),

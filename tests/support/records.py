@@ -50,9 +50,9 @@ def published(n=1000):
         for number in range(n):
             is_routed = number < routed
             at = number if is_routed else number - routed
-            edge_right = at < (edge_routed if is_routed else edge_kept)
-            cloud_right = at < (cloud_routed if is_routed else cloud_kept)
-            letter, other = ("A" if right else "B" for right in (edge_right, cloud_right))
+            edge_correct = at < (edge_routed if is_routed else edge_kept)
+            cloud_correct = at < (cloud_routed if is_routed else cloud_kept)
+            letter, other = ("A" if right else "B" for right in (edge_correct, cloud_correct))
             rows.append(record(f"{domain}-{number}", domain, 0.25 if is_routed else 0.75, letter, other, marginal=letter))
     return rows
 

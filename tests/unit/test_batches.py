@@ -9,7 +9,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.access.quotas import Counts
+from app.access.quotas import Quotas
 from app.api.auth import Caller
 from app.api.batches import Batch
 from app.config.settings import TracingSettings
@@ -83,7 +83,7 @@ class Gateway:
             return await self.outcome(name)
 
         request = SimpleNamespace(
-            state=SimpleNamespace(log={}, caller=Caller(Counts()), request_id="r"), url=SimpleNamespace(path="/v1/answers")
+            state=SimpleNamespace(log={}, caller=Caller(Quotas()), request_id="r"), url=SimpleNamespace(path="/v1/answers")
         )
         return Batch(self.state, request, ask or own, Deadline.after(within_s)).begin([ASK] * count, numbered=False)
 

@@ -154,7 +154,7 @@ def test_every_threshold_is_the_certified_one_of_its_own_questions_and_each_test
     taus = {}
     for name, members in {"law": ["law"], "rest": ["math", "art", "bio"]}.items():
         part = fit.rows(np.isin(fit.domain, members))
-        signal, wrong = part.signal["expected"], ~part.edge_right["expected"]
+        signal, wrong = part.signal["expected"], ~part.edge_correct["expected"]
         taus[name] = certify(signal, wrong, max_error=0.5, delta=0.15, proposing=proposing_part(len(part), seed)).tau
     assert {name: cut.tau for name, cut in found.domains.items()} == {"law": taus["law"]}
     assert (found.tau, found.pooled, found.n_shared) == (taus["rest"], ["art", "bio", "math"], len(part))

@@ -3,7 +3,7 @@
 import pytest
 
 from app.config.header_values import clean_headers, clean_key, merged
-from app.config.loading import effective, load_settings
+from app.config.loading import load_settings, masked
 from app.core.errors import ConfigError
 
 KEY = "sk-canary-0123456789"
@@ -111,4 +111,4 @@ def test_a_key_with_a_trailing_newline_is_the_key(monkeypatch):
     monkeypatch.setenv("FOGGATE_CLOUD__API_KEY", KEY + "\n")
     settings = load_settings()
     assert settings.cloud.api_key.get_secret_value() == KEY
-    assert KEY not in str(effective(settings))
+    assert KEY not in str(masked(settings))

@@ -7,7 +7,7 @@ import pytest
 
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
-from app.data.calibration import Achieved, DomainCut, Target, read_calibration, write_calibration
+from app.data.calibration import Achieved, DomainThreshold, Target, read_calibration, write_calibration
 from app.evaluation.calibrate import calibrate
 from app.gateway.build import SHIPPED_CALIBRATION
 from tests.support.records import flat
@@ -117,4 +117,4 @@ def test_what_is_written_is_version_2_and_is_read_back_whole(tmp_path):
     shown = found.summary()
     assert (shown["tau"], shown["pooled"], shown["scope"], shown["achieved_shared"]["n"]) == (1.01, ["art"], found.scope, 30)
     assert isinstance(found.achieved, Achieved)
-    assert isinstance(found.domains["law"], DomainCut)
+    assert isinstance(found.domains["law"], DomainThreshold)

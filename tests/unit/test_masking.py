@@ -5,7 +5,7 @@ import traceback
 
 import pytest
 
-from app.config.loading import effective, load_settings
+from app.config.loading import load_settings, masked
 from app.config.masking import MASK, mask_text, mask_url, secrets_in
 from app.config.settings import Settings
 from app.core.errors import ConfigError
@@ -113,7 +113,7 @@ def everything_secret():
 def test_no_secret_is_shown_by_the_settings_however_they_are_printed():
     settings = Settings(**everything_secret())
     assert settings.cloud.endpoints["c"].api_key.get_secret_value() == CANARY + "c"
-    shown = effective(settings)
+    shown = masked(settings)
     try:
         raise ValueError(settings)
     except ValueError:
@@ -132,7 +132,7 @@ def test_what_is_shown_without_secrets_is_what_is_set():
     settings = Settings(
         policy={"domains": {"law": {"tau": 0.5}}}, security={"allowed_hosts": ["a.example"]}, cloud={"base_url": "http://h:1/v1"}
     )
-    assert effective(settings) == settings.model_dump(mode="json")
+    assert masked(settings) == settings.model_dump(mode="json")
 
 
 @pytest.mark.parametrize(

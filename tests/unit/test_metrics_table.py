@@ -57,7 +57,7 @@ def test_the_table_names_every_metric_with_its_labels_and_a_sentence():
 
 def test_units_stand_in_the_names():
     for name in re.findall(r"`(foggate_\w+)` \| histogram", table()):
-        assert name.endswith("_seconds") or name in {"foggate_edge_batch_size", "foggate_confidence"}
+        assert name.endswith("_seconds") or name in {"foggate_edge_batch_size", "foggate_signal"}
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ class Lowered:
     def __init__(self, tau):
         self.tau = tau
 
-    async def ceiling(self):
+    async def max_tau(self):
         return self.tau
 
 

@@ -7,7 +7,7 @@ from app.core.errors import ConfigError
 from app.core.policy import Policy
 from app.core.prompt import PROMPT_VERSION
 from app.core.verdict import Signal
-from app.data.calibration import DomainCut, read_calibration
+from app.data.calibration import DomainThreshold, read_calibration
 from app.edge.build import load_engine
 from app.edge.builtin import SHIPPED_ADAPTER
 from app.gateway.build import SHIPPED_CALIBRATION, build_policy, calibration_of, load_calibration, routing_notes
@@ -32,7 +32,7 @@ def test_the_builtin_model_brings_its_own_calibration():
 
 def named_calibration(**changes):
     """One on the expected confidence with two domains, whatever the shipped one becomes."""
-    cuts = {"law": DomainCut(tau=0.7, n=9), "math": DomainCut(tau=0.6, n=9)}
+    cuts = {"law": DomainThreshold(tau=0.7, n=9), "math": DomainThreshold(tau=0.6, n=9)}
     return SHIPPED.model_copy(update={"signal": "expected", "temperature": 2.0, "domains": cuts} | changes)
 
 

@@ -61,9 +61,9 @@ def test_a_decision_says_what_was_compared():
 
 def test_a_ceiling_lowers_the_threshold_and_never_raises_it():
     policy = Policy(0.9)
-    assert policy.decide(make_verdict(0.25), ceiling=0.2) == Decision(Route.EDGE, Reason.CONFIDENT, 0.2, Signal.VERBALIZED)
-    assert policy.decide(make_verdict(0.25), ceiling=0.0, tau=0.1).tau == 0.0
-    assert policy.decide(make_verdict(0.75), ceiling=1.0) == Decision(Route.CLOUD, Reason.LOW_CONFIDENCE, 0.9, Signal.VERBALIZED)
+    assert policy.decide(make_verdict(0.25), max_tau=0.2) == Decision(Route.EDGE, Reason.CONFIDENT, 0.2, Signal.VERBALIZED)
+    assert policy.decide(make_verdict(0.25), max_tau=0.0, tau=0.1).tau == 0.0
+    assert policy.decide(make_verdict(0.75), max_tau=1.0) == Decision(Route.CLOUD, Reason.LOW_CONFIDENCE, 0.9, Signal.VERBALIZED)
 
 
 def test_a_policy_reads_a_verdict_at_its_own_temperature_and_changes_nothing_else():

@@ -157,8 +157,8 @@ def test_outcomes_are_what_the_table_counts():
         "id": "3",
         "fingerprint": None,
         "domain": "law",
-        "edge_right": False,
-        "cloud_right": True,
+        "edge_correct": False,
+        "cloud_correct": True,
         "routed": True,
         "signal": 0.25,
     }

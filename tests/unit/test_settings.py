@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.config.loading import SECRETS, effective, env_name, load_settings, setting_paths
+from app.config.loading import SECRETS, env_name, load_settings, masked, setting_paths
 from app.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -85,16 +85,16 @@ def test_what_kubernetes_puts_into_the_environment_is_left_alone(load):
 def test_secrets_are_masked_everywhere(load):
     settings = load("cloud: {extra_headers: {x-token: canary-2}}", FOGGATE_CLOUD__API_KEY="canary-1")
     assert settings.cloud.api_key.get_secret_value() == "canary-1"
-    for shown in (str(effective(settings)), str(settings.cloud.api_key), repr(settings.edge)):
+    for shown in (str(masked(settings)), str(settings.cloud.api_key), repr(settings.edge)):
         assert "canary-1" not in shown
-    assert "canary-2" not in str(effective(settings))
+    assert "canary-2" not in str(masked(settings))
 
 
 def test_further_endpoints_come_from_the_file_and_their_keys_from_the_environment(load):
     text = "cloud: {endpoints: {backup: {base_url: 'http://127.0.0.1:9/v1', extra_headers: {x-token: canary-3}}}}"
     backup = load(text, FOGGATE_CLOUD__ENDPOINTS__BACKUP__API_KEY="canary-4").cloud.endpoints["backup"]
     assert (backup.api_key.get_secret_value(), backup.priority, backup.model) == ("canary-4", 1, None)
-    shown = str(effective(load(text, FOGGATE_CLOUD__ENDPOINTS__BACKUP__API_KEY="canary-4")))
+    shown = str(masked(load(text, FOGGATE_CLOUD__ENDPOINTS__BACKUP__API_KEY="canary-4")))
     assert "canary" not in shown
     with pytest.raises(
         ConfigError, match=r"cloud\.endpoints\.backup\.api_key is a secret .* \(FOGGATE_CLOUD__ENDPOINTS__BACKUP__API_KEY\)"

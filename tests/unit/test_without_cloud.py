@@ -195,7 +195,7 @@ def test_what_the_cloud_did_not_say_is_not_wrong():
     table = to_table(without(simulated(3, 0)), cloud_needed=False)
     assert np.isnan(table.cloud).all()
     with pytest.raises(ValueError, match="no cloud answer"):
-        _ = table.cloud_right
+        _ = table.cloud_correct
 
 
 @pytest.mark.parametrize(("kind", "value", "delta"), [("edge_error", 0.4, 0.1), ("cloud_rate", 0.3, None)])

@@ -20,7 +20,7 @@ from app.data.records import Record
 from app.edge.loader import LoadedModel, load_model
 from app.training.chain import Chain
 from app.training.checkpoint import sign
-from app.training.sft import as_os_error, put_in_order
+from app.training.sft import as_os_error, sort_adapter_config
 from app.training.steps import measured
 
 _BYTES = 2  # of a bf16 number
@@ -95,7 +95,7 @@ def compress(chain: Chain, out: Path, *, round_number: int, agreement: float, ma
     tried: dict[int, float] = {}
     scratch = out.with_name(out.name + ".partial")
 
-    def stays(rank: int) -> float:
+    def agreement_at(rank: int) -> float:
         if rank not in tried:
             _write(updates, rank, scratch, base_name=chain.config.base, base_fingerprint=base_fingerprint)
             # In place of the chain's own weights, not beside them.
@@ -106,10 +106,10 @@ def compress(chain: Chain, out: Path, *, round_number: int, agreement: float, ma
         return tried[rank]
 
     try:
-        if most < 1 or stays(most) < agreement:
+        if most < 1 or agreement_at(most) < agreement:
             kept = f"{100 * tried[most]:.1f} % of the verdicts stay" if most else "nothing fits"
             raise ConfigError(f"within {max_mb:g} MB (rank {most}) {kept}, {100 * agreement:g} % are wanted; allow more or ask for less")
-        rank = smallest(lambda rank: stays(rank) >= agreement, most)
+        rank = smallest(lambda rank: agreement_at(rank) >= agreement, most)
         _write(updates, rank, scratch, base_name=chain.config.base, base_fingerprint=base_fingerprint)
         scratch.replace(out)
     finally:
@@ -185,5 +185,5 @@ def _write(updates: dict[str, Update], rank: int, out: Path, *, base_name: str, 
     shape.save_pretrained(str(out))
     with as_os_error():
         save_file(weights, out / _WEIGHTS, metadata={"format": "pt"})
-    put_in_order(out / "adapter_config.json")
+    sort_adapter_config(out / "adapter_config.json")
     sign(out, base_fingerprint)
