@@ -11,8 +11,8 @@ from app.access.quotas import Quotas
 from app.api.server import listen
 from app.cloud.build import build_budget, build_cloud
 from app.config.bind_safety import check_bind_safety
-from app.config.loading import unknown_variables
 from app.config.settings import Settings
+from app.config.variables import unknown_variables
 from app.core.errors import ConfigError, FogGateError
 from app.data.calibration import Calibration
 from app.edge.build import find_edge_model

@@ -15,6 +15,7 @@ import typer
 
 from app import __version__
 from app.cli.cloud_commands import cloud_cli
+from app.cli.config_show import config_show
 from app.cli.eval_commands import calibrate, eval_cli
 from app.cli.exit_codes import EPILOG, FAILED, exit_code
 from app.cli.keys_commands import keys_cli
@@ -190,6 +191,9 @@ cli.command()(calibrate)
 cli.command()(label)
 cli.command()(evolve)
 cli.command()(adapter)
+
+
+config_cli.command("show")(config_show)
 
 
 @config_cli.command("check")

@@ -21,9 +21,9 @@ from app.api.terminal import Terminal
 from app.cli.given import Given
 from app.config.bind_safety import check_bind_safety
 from app.config.host_names import host_name
-from app.config.loading import unknown_variables
 from app.config.masking import secrets_in
 from app.config.settings import CloudSettings, Settings
+from app.config.variables import unknown_variables
 from app.core import interrupts
 from app.core.errors import ConfigError
 from app.demo.bank import SHIPPED_BANK, Bank, load_rows
@@ -68,7 +68,7 @@ def run_gateway(given: Given, console: Console, *, demo: bool) -> None:
     with mock_cloud() if demo and settings.cloud.base_url is None else nullcontext() as base_url:
 
         def read() -> Settings:
-            fresh = given.read()
+            fresh = given.read(refuse_empty=True)
             return fresh if base_url is None else with_cloud(fresh, base_url)
 
         if base_url is not None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from app.access.keys import Key, KeyFile, new_secret, write_keys
 from app.api.app import create_app
-from app.api.reload import changed, in_force
+from app.config.changes import changed, in_force
 from app.config.settings import PriceSettings, Settings
 from app.core.errors import ConfigError
 from app.demo.bank import Bank

@@ -5,7 +5,8 @@ import os
 import pytest
 
 from app.config.environment import drop_blank, is_of_orchestrator
-from app.config.loading import load_settings, unknown_variables
+from app.config.loading import load_settings
+from app.config.variables import unknown_variables
 from app.core.errors import ConfigError
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from app.config.loading import SECRETS, env_name, load_settings, masked, setting_paths
+from app.config.loading import load_settings, masked
+from app.config.tree import env_name
 from app.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
