@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -66,18 +66,23 @@ def run_gateway(given: Given, console: Console, *, demo: bool) -> None:
         say_ready(console, settings, edge_model, url)
 
     with mock_cloud() if demo and settings.cloud.base_url is None else nullcontext() as base_url:
-
-        def read() -> Settings:
-            fresh = given.read(refuse_empty=True)
-            return fresh if base_url is None else with_cloud(fresh, base_url)
-
         if base_url is not None:
             settings = with_cloud(settings, base_url)
         console.print(f"Loading the edge model {escape(settings.edge.model)} … (Ctrl-C ends)")
-        code = asyncio.run(serve(settings, *listeners, on_ready=banner, read_settings=read, terminal=terminal))
+        code = asyncio.run(serve(settings, *listeners, on_ready=banner, read_settings=reader_of(given, base_url), terminal=terminal))
     if code or not ready:
         # A thread may still be loading the model.
         interrupts.finish(code)
+
+
+def reader_of(given: Given, base_url: str | None) -> Callable[[], Settings]:
+    """The function that reads the configuration again for a reload; it refuses an empty file, and adds the mock cloud, if there is one."""
+
+    def read() -> Settings:
+        fresh = given.read(refuse_empty=True)
+        return fresh if base_url is None else with_cloud(fresh, base_url)
+
+    return read
 
 
 def with_cloud(settings: Settings, base_url: str) -> Settings:

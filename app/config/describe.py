@@ -6,9 +6,11 @@
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 
 from app.config.settings import Settings
 from app.config.tree import ANY_NAME, Kind, Node, env_name, nodes
@@ -119,8 +121,14 @@ def _row(one: Described) -> str:
 
 
 def _schema(node: Node) -> dict[str, Any]:
-    schema: dict[str, Any] = node.model.model_json_schema()["properties"][node.name]
+    schema: dict[str, Any] = _properties(node.model)[node.name]
     return schema
+
+
+@cache
+def _properties(model: type[BaseModel]) -> dict[str, Any]:
+    properties: dict[str, Any] = model.model_json_schema()["properties"]
+    return properties
 
 
 def _default(node: Node) -> Any:

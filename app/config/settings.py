@@ -54,8 +54,8 @@ class Settings(SettingsBase, BaseSettings):
         reload=True,
     )
     limits: LimitsSettings = setting(LimitsSettings(), "Bounds on what callers send.")
-    tracing: TracingSettings = setting(TracingSettings(), "OpenTelemetry traces.")
-    log: LogSettings = setting(LogSettings(), "The log.")
+    tracing: TracingSettings = setting(TracingSettings(), "Traces for OpenTelemetry.")
+    log: LogSettings = setting(LogSettings(), "What is logged, and in which form.")
     deadline_ms: Positive = setting(
         10_000,
         "Milliseconds for a question: one deadline over queue, edge model, all cloud attempts and fallback. A request may shorten it.",
