@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from app.cli.banner import CLOUD_EXAMPLE, EDGE_EXAMPLE
 from app.cli.commands import cli
-from app.cli.serve import CLOUD_EXAMPLE, EDGE_EXAMPLE
 from app.demo.bank import SHIPPED_BANK, load_rows
 from tests.runs.readme import Step, difference, same_shape, steps, without_digits
 
