@@ -17,8 +17,9 @@ from app.config.settings import Settings
 from app.core import interrupts
 from app.core.errors import CloudError, CloudUnavailable, kinds_of
 from app.core.verdict import Signal
+from app.edge.build import load_engine
 from app.gateway.build import build_gateway, load_calibration
-from app.gateway.running import open_cascade
+from app.gateway.running import EngineLoader, open_cascade
 from app.telemetry.metrics import Metrics
 
 _BAR_WIDTH = 32
@@ -26,9 +27,22 @@ _BAR_WIDTH = 32
 _WHY_NOT = {kind.code: kind.summary for kind in kinds_of(CloudError)}
 
 
-def ask(asked: AnswerRequest, *, settings: Settings, url: str | None, key: str | None = None) -> dict[str, Any]:
-    """The body of `/v1/answer`, from a running gateway or from a cascade in this process. Raises FogGateError."""
-    # An empty address (`--url "$GATEWAY"`) was meant as one: another model must not answer without a word.
+def ask(
+    asked: AnswerRequest, *, settings: Settings, url: str | None, key: str | None = None, loader: EngineLoader = load_engine
+) -> dict[str, Any]:
+    """The body of `/v1/answer`, from a running gateway or from a gateway in this process.
+
+    Args:
+        asked: the question.
+        settings: what is configured; only a gateway in this process looks at it.
+        url: address of a running gateway; None asks in this process.
+        key: key for the running gateway.
+        loader: makes the engine in this process; tests pass another one.
+
+    Raises:
+        FogGateError: there is no answer.
+    """
+    # An empty address (`--url "$GATEWAY"`) was meant as one: another model must not answer in silence.
     if url is not None:
         reply = ask_gateway(url, asked.model_dump(exclude_none=True), key=key)
         try:
@@ -36,15 +50,15 @@ def ask(asked: AnswerRequest, *, settings: Settings, url: str | None, key: str |
         except ValidationError:
             raise CloudUnavailable(f"what answers at {url} is no gateway: its reply has another form") from None
         return reply
-    return interrupts.run(_in_process(asked, settings))
+    return interrupts.run(_in_process(asked, settings, loader))
 
 
-async def _in_process(asked: AnswerRequest, settings: Settings) -> dict[str, Any]:
+async def _in_process(asked: AnswerRequest, settings: Settings, loader: EngineLoader) -> dict[str, Any]:
     ask, metrics = await asked.to_ask(), Metrics()
     gateway = build_gateway(settings, metrics)
     async with contextlib.AsyncExitStack() as stack:
         with working(loading(settings), at_once=True):
-            opened = await stack.enter_async_context(open_cascade(settings, metrics, named=load_calibration(settings)))
+            opened = await stack.enter_async_context(open_cascade(settings, metrics, loader, named=load_calibration(settings)))
         gateway.state.route_by(opened.routing)
         # Whoever may start the model may do everything with it.
         return answer_body(await gateway.answer(ask, Caller(Quotas())))
