@@ -47,11 +47,11 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
     with working(f"loading the base model {chosen.base}", at_once=True), _training_installed():
         given = _prepare(settings, chosen)
         from app.training.chain import open_chain
-        from app.training.chain_report import gate_verdict, warmup_sentence
         from app.training.evolve import run_rounds
-        from app.training.finish import finish
-        from app.training.judge import judge_again
-        from app.training.one_device import refuse_launchers
+        from app.training.promotion import decide_again
+        from app.training.publish.report import binding_sentences
+        from app.training.publish.results import write_results
+        from app.training.trainer import refuse_launchers
     refuse_launchers(os.environ)
     try:
         with working(f"loading the base model {chosen.base}"):
@@ -61,25 +61,23 @@ def run_evolve(settings: Settings, *, config: Path, out: Path, rounds: int | Non
         with interrupts.resumable("--resume goes on from the last finished step"), bars() as progress:
             chain.progress = progress
             if judge:
-                judge_again(chain)
+                decide_again(chain)
             else:
                 run_rounds(chain, until=rounds)
-            said = finish(chain)
+            said = write_results(chain)
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror}); --resume goes on from the last finished step") from None
     if as_json:
-        sys.stdout.write(json.dumps(chain.state, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(chain.state.model_dump(mode="json"), ensure_ascii=False) + "\n")
         return
     console = Console(highlight=False, soft_wrap=True)
-    if chain.state["warmup"]:
-        console.print(warmup_sentence(chain.state))
-    for entry in chain.state["rounds"]:
-        console.print(
-            f"R{entry['round']:02d} {entry['domain'] or 'buffer'}: {entry['new_rows']} new + {entry['replay_rows']} replayed, {gate_verdict(entry)}"
-        )
+    for sentence in binding_sentences(chain.state):
+        console.print(sentence)
+    for entry in chain.state.rounds:
+        console.print(f"{entry.name} {entry.domain or 'buffer'}: {entry.new_rows} new + {entry.replay_rows} replayed, {entry.decision}")
     for sentence in said:
         console.print(sentence)
-    console.print(f"the whole story: {out / 'report.md'}")
+    console.print(f"the report: {out / 'report.md'}")
 
 
 def run_adapter(
@@ -106,15 +104,14 @@ def run_adapter(
 
 
 def _config_of(run: Path) -> "EvolveConfig":
-    """What a run was begun with. Raises ConfigError."""
-    # Here: app.training is for the commands that train.
-    from app.training.begun import read_run
-    from app.training.config import EvolveConfig
+    """The config that a run was begun with. Raises ConfigError."""
+    # Imported here: app.training is for the commands that train.
+    from app.training.state import read_state
 
-    state = read_run(run)
+    state = read_state(run)
     if state is None:
         raise ConfigError(f"{run} holds no run of foggate evolve")
-    return EvolveConfig.model_validate(state["config"])
+    return state.config
 
 
 def _prepare(settings: Settings, config: "EvolveConfig") -> dict[str, Any]:
@@ -178,7 +175,7 @@ def run_label(
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror}); the same command goes on from what was done") from None
     seconds = time.monotonic() - started
-    buckets = {label: sum(row["bucket"] == label for row in rows) for label in BUCKET_LABELS}
+    buckets = {label: sum(row.bucket == label for row in rows) for label in BUCKET_LABELS}
     summary = {"labelled": len(rows), "without_label": len(items) - len(rows), "buckets": buckets, "seconds": round(seconds, 1)}
     if as_json:
         sys.stdout.write(json.dumps(summary) + "\n")
@@ -191,7 +188,7 @@ def run_label(
 
 def connect_teacher(settings: Settings) -> "Teacher":
     """The configured cloud as a teacher."""
-    # Here: app.training is for the commands that train.
+    # Imported here: app.training is for the commands that train.
     from app.training.teacher import Teacher
 
     @contextlib.asynccontextmanager
