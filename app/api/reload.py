@@ -5,15 +5,14 @@ What belongs to the listener, to the loaded model or to the middleware stays unt
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import structlog
-from pydantic import BaseModel
 
 from app.access.keys import KeyRing
 from app.api.auth import Access
 from app.api.face import Endpoints
 from app.config.bind_safety import allowed_hosts, check_bind_safety
+from app.config.changes import changed, in_force
 from app.config.masking import secrets_in
 from app.config.settings import Settings
 from app.core.errors import FogGateError
@@ -23,14 +22,6 @@ from app.gateway.state import GatewayState
 from app.telemetry.logs import reconfigure
 
 log = structlog.get_logger("foggate")
-
-# Sections, and settings of the others, that a reload changes.
-SECTIONS = ("policy", "cloud", "prices", "deadline_ms")
-SINGLE = {
-    "security": ("keys", "insecure", "public_metrics", "public_docs", "allowed_hosts"),
-    "server": ("drain_wait_s",),
-    "log": ("level",),
-}
 
 
 def access_of(settings: Settings, endpoints: Endpoints) -> Access:
@@ -50,29 +41,6 @@ def access_of(settings: Settings, endpoints: Endpoints) -> Access:
         public=endpoints.paths(lambda one: one.is_probe or (one.opened_by is not None and getattr(security, one.opened_by))),
         hosts=None if hosts is None else frozenset(hosts),
     )
-
-
-def in_force(old: Settings, new: Settings) -> Settings:
-    """What is in force after a reload: the new settings where they can change, else the old ones."""
-    changes: dict[str, Any] = {name: getattr(new, name) for name in SECTIONS}
-    for section, names in SINGLE.items():
-        fresh = getattr(new, section)
-        changes[section] = getattr(old, section).model_copy(update={name: getattr(fresh, name) for name in names})
-    return old.model_copy(update=changes)
-
-
-def changed(old: BaseModel, new: BaseModel, prefix: str = "") -> list[str]:
-    """The paths of the settings that differ."""
-    found = []
-    for name in type(old).model_fields:
-        before, after = getattr(old, name), getattr(new, name)
-        if before == after:
-            continue
-        if isinstance(before, BaseModel) and isinstance(after, BaseModel):
-            found += changed(before, after, f"{prefix}{name}.")
-        else:
-            found.append(prefix + name)
-    return found
 
 
 class Reloader:

@@ -1,26 +1,24 @@
 """`foggate ask`: one question at the terminal, with the distributions as bars."""
 
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ValidationError
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.access.caller import Caller
-from app.access.quotas import Quotas
-from app.api.schemas import AnswerRequest, AnswerResponse, answer_body
-from app.cli.bars import loading, working
-from app.cli.gateway_client import ask_gateway
-from app.config.settings import Settings
+from app.cli.options import AsJson, ConfigFile, print_json
+from app.cli.output import stdout_console
+from app.config.environment import CALLER_KEY
 from app.core import interrupts
 from app.core.errors import CloudError, CloudUnavailable, kinds_of
 from app.core.verdict import Signal
-from app.edge.build import load_engine
-from app.gateway.build import build_gateway, load_calibration
-from app.gateway.running import EngineLoader, open_cascade
-from app.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from app.api.schemas import AnswerRequest
+    from app.config.settings import Settings
+    from app.gateway.running import EngineLoader
 
 _BAR_WIDTH = 32
 # Why the cloud was wanted and did not answer, by the reason of a degraded answer.
@@ -28,7 +26,41 @@ _WHY_NOT = {kind.code: kind.summary for kind in kinds_of(CloudError)}
 
 
 def ask(
-    asked: AnswerRequest, *, settings: Settings, url: str | None, key: str | None = None, loader: EngineLoader = load_engine
+    question: Annotated[str, typer.Argument(help="The question, in quotes.")],
+    options: Annotated[list[str], typer.Argument(help="2 to 26 options, in order, each in quotes.")],
+    config: ConfigFile = None,
+    url: Annotated[
+        str | None, typer.Option(help="Ask a running gateway, as in http://127.0.0.1:8080, instead of loading the model here.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(envvar=CALLER_KEY, help="API key for --url.")] = None,
+    domain: Annotated[str | None, typer.Option(help="The question's domain: it may have a threshold of its own.")] = None,
+    tau: Annotated[float | None, typer.Option(min=0, max=1, help="Threshold for this question.")] = None,
+    route: Annotated[Literal["auto", "edge", "cloud"], typer.Option(help="Who answers; auto lets the confidence decide.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Ask one question. The answer comes with what the edge model thinks of each option and of its own answer."""
+    from pydantic import ValidationError
+
+    from app.api.errors import validation_error
+    from app.api.schemas import AnswerRequest
+    from app.config.loading import load_settings
+    from app.telemetry.logs import configure_logging
+
+    configure_logging("error")
+    fields: dict[str, Any] = {"question": question, "options": options, "domain": domain, "tau": tau, "route": route}
+    try:
+        asked = AnswerRequest.model_validate(fields)
+    except ValidationError as error:
+        raise validation_error([dict(item) for item in error.errors()]) from None
+    reply = answer_to(asked, settings=load_settings(config), url=url, key=key)
+    if as_json:
+        print_json(reply)
+    else:
+        show(reply, asked, stdout_console())
+
+
+def answer_to(
+    asked: "AnswerRequest", *, settings: "Settings", url: str | None, key: str | None = None, loader: "EngineLoader | None" = None
 ) -> dict[str, Any]:
     """The body of `/v1/answer`, from a running gateway or from a gateway in this process.
 
@@ -37,11 +69,16 @@ def ask(
         settings: what is configured; only a gateway in this process looks at it.
         url: address of a running gateway; None asks in this process.
         key: key for the running gateway.
-        loader: makes the engine in this process; tests pass another one.
+        loader: makes the engine in this process; None loads the configured model.
 
     Raises:
         FogGateError: there is no answer.
     """
+    from pydantic import ValidationError
+
+    from app.api.schemas import AnswerResponse
+    from app.cli.gateway_client import ask_gateway
+
     # An empty address (`--url "$GATEWAY"`) was meant as one: another model must not answer in silence.
     if url is not None:
         reply = ask_gateway(url, asked.model_dump(exclude_none=True), key=key)
@@ -53,18 +90,29 @@ def ask(
     return interrupts.run(_in_process(asked, settings, loader))
 
 
-async def _in_process(asked: AnswerRequest, settings: Settings, loader: EngineLoader) -> dict[str, Any]:
+async def _in_process(asked: "AnswerRequest", settings: "Settings", loader: "EngineLoader | None") -> dict[str, Any]:
+    from app.access.caller import Caller
+    from app.access.quotas import Quotas
+    from app.api.schemas import answer_body
+    from app.cli.bars import loading, working
+    from app.edge.build import load_engine
+    from app.gateway.build import build_gateway, load_calibration
+    from app.gateway.running import open_cascade
+    from app.telemetry.metrics import Metrics
+
     ask, metrics = await asked.to_ask(), Metrics()
     gateway = build_gateway(settings, metrics)
     async with contextlib.AsyncExitStack() as stack:
         with working(loading(settings), at_once=True):
-            opened = await stack.enter_async_context(open_cascade(settings, metrics, loader, named=load_calibration(settings)))
+            opened = await stack.enter_async_context(
+                open_cascade(settings, metrics, loader or load_engine, named=load_calibration(settings))
+            )
         gateway.state.route_by(opened.routing)
         # Whoever may start the model may do everything with it.
         return answer_body(await gateway.answer(ask, Caller(Quotas())))
 
 
-def show(reply: dict[str, Any], asked: AnswerRequest, console: Console) -> None:
+def show(reply: dict[str, Any], asked: "AnswerRequest", console: Console) -> None:
     """Print an answer for a person."""
     degraded = " [yellow](degraded)[/]" if reply["degraded"] else ""
     console.print(f"[bold]{reply['answer']}. {escape(reply['answer_text'])}[/]", soft_wrap=True)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.api.schemas import AnswerRequest, AnswerResponse
-from app.cli.ask import ask
+from app.cli.ask import answer_to
 from app.config.settings import Settings
 from app.core.errors import CloudUnavailable, FogGateError, InvalidQuestion
 from tests.support.fakes import FakeEngine
@@ -31,7 +31,7 @@ async def test_it_ends_with_a_sentence(wire, error, says):
     async with await asyncio.start_server(hostile, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with pytest.raises(FogGateError, match=says) as failed:
-            await asyncio.to_thread(ask, ASKED, settings=Settings(), url=url)
+            await asyncio.to_thread(answer_to, ASKED, settings=Settings(), url=url)
         await hostile.left()
     assert type(failed.value) is error
 
@@ -40,7 +40,8 @@ def test_a_question_at_the_terminal_goes_through_a_gateway_of_its_own():
     settings = Settings(limits={"max_text_chars": 20})
 
     def asked(question, **more):
-        return ask(AnswerRequest(question=question, options=["a", "b"], **more), settings=settings, url=None, loader=lambda _: FakeEngine())
+        request = AnswerRequest(question=question, options=["a", "b"], **more)
+        return answer_to(request, settings=settings, url=None, loader=lambda _: FakeEngine())
 
     reply = asked("I am sure", id="7")
     AnswerResponse.model_validate(reply)
