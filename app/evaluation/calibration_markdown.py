@@ -19,14 +19,14 @@ def render_calibration(fit: Fit) -> str:
         shared = "pooled together" if found.pooled else "no domain named"
         rows = [
             ("all, each by its own", found.n_fit, None, found.achieved),
-            *((name, cut.n, cut.tau, cut.achieved) for name, cut in found.domains.items()),
+            *((name, own.n, own.tau, own.achieved) for name, own in found.domains.items()),
             (shared, found.n_shared or 0, found.tau, found.achieved_shared),
         ]
     cells = [
         [name, str(n_fit), NONE if tau is None else f"{tau:.4g}", *(_achieved(achieved) if achieved else ["0", *[NONE] * 5])]
         for name, n_fit, tau, achieved in rows
     ]
-    head = ("", "n fit", "tau", "n test", "cloud routed", "right", "wrong among kept", "lift over random", "target")
+    head = ("", "n fit", "tau", "n test", "cloud routed", "accuracy", "wrong among kept", "lift over random", "target")
     about = (
         f"Target: {promise}, on the {found.signal} confidence. Chosen on {found.n_fit} questions, checked on {found.n_test} others "
         f"(seed {found.seed}); percent, 95 % intervals."
@@ -35,7 +35,7 @@ def render_calibration(fit: Fit) -> str:
         f"# Calibration of {found.edge_model}{f' + {found.edge_adapter}' if found.edge_adapter else ''}",
         about,
         table(head, cells),
-        f"**{found.verdict}**",
+        f"**{found.recommendation}**",
         found.scope,
     ]
     if fit.temperature_report:

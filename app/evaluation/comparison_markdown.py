@@ -9,7 +9,7 @@ from app.evaluation.cells import NONE, number, percent, signed, table
 def render_comparison(compared: Mapping[str, Any]) -> str:
     """The comparison as Markdown."""
     rows = compared["reports"]
-    head = ("", "edge model", "parameters", "tau", "n", "edge right", "system right", "cloud routed", "lift over random")
+    head = ("", "edge model", "parameters", "tau", "n", "edge accuracy", "system accuracy", "cloud routed", "lift over random")
     listed = [
         [
             f"({place})",
@@ -33,7 +33,7 @@ def render_comparison(compared: Mapping[str, Any]) -> str:
         cells = [[f"({place}) - (1)", *_differences_cells(pair)] for place, pair in known]
         parts += [
             "Differences on the questions that both reports hold, all domains together:",
-            table(("", "n", "edge right", "n with cloud", "system right", "lift over random"), cells),
+            table(("", "n", "edge accuracy", "n with cloud", "system accuracy", "lift over random"), cells),
         ]
     signals = [(place, pair["signals"]) for place, pair in known if pair["signals"]]
     if signals:

@@ -9,7 +9,7 @@ from app.evaluation.terms import terms
 _PICTURES = {
     "routing": "Accuracy against the share of questions sent to the cloud",
     "domains": "Accuracy by domain",
-    "reliability": "How often answers of a confidence are right",
+    "reliability": "Accuracy of the answers of each confidence",
     "risk_coverage": "Wrong answers among the most confident ones",
     "buckets": "Which confidence is said",
 }
@@ -32,7 +32,7 @@ def render(report: Mapping[str, Any], *, pictures: Collection[str] = (), referen
     parts = [
         f"# {report['edge_model']} " + (f"with {', '.join(report['cloud_model']) or 'a cloud'}" if cloud else "without a cloud"),
         _about(report),
-        f"**{report['verdict']}**",
+        f"**{report['recommendation']}**",
         *(["\n".join(f"- {note}" for note in report["notes"])] if report["notes"] else []),
         "## What the edge does by itself",
         *sections.edge_alone(report),

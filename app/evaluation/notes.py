@@ -51,7 +51,7 @@ def _missing_cloud(table: Table) -> list[str]:
 
 
 def _all_or_none(table: Table, routed: st.Flags) -> list[str]:
-    """Where tau separates nothing. With the cloud's answers the verdict says so of all questions together."""
+    """Domains of which tau routes everything or nothing. With the cloud's answers the recommendation says this about all questions together."""
     whole = [name for name in table.domains if routed[table.domain == name].all()]
     none = [name for name in table.domains if not routed[table.domain == name].any()]
     said = []
@@ -73,12 +73,12 @@ def _all_or_none(table: Table, routed: st.Flags) -> list[str]:
 def _degenerate(table: Table) -> list[str]:
     said = []
     for which, alike in (
-        ("right", [name for name, right in table.edge_correct.items() if right.all()]),
-        ("wrong", [name for name, right in table.edge_correct.items() if not right.any()]),
+        ("correct", [name for name, correct in table.edge_correct.items() if correct.all()]),
+        ("wrong", [name for name, correct in table.edge_correct.items() if not correct.any()]),
     ):
         if alike:
             said.append(
-                f"Every edge answer by {', '.join(alike)} is {which} (n = {len(table)}): an AUROC compares right answers with wrong ones, so it "
+                f"Every edge answer by {', '.join(alike)} is {which} (n = {len(table)}): an AUROC compares correct answers with wrong ones, so it "
                 "is not defined there."
             )
     single = [name for name in table.domains if len(table.of(name)) == 1]

@@ -74,24 +74,24 @@ def _routing(both: Table, report: Report) -> Figure:
     figure, (ax,) = new_figure(8, 5.8)
     banded = False
     for name in SIGNALS:
-        right = both.edge_correct[name]
-        curve = st.routing_curve(both.signal[name], right, both.cloud_correct)
+        correct = both.edge_correct[name]
+        curve = st.routing_curve(both.signal[name], correct, both.cloud_correct)
         if len(both) > 1:
             drawn = st.bootstrap_routing(
-                both.signal[name], right, both.cloud_correct, _RATES, resamples=_BAND_RESAMPLES, seed=report["seed"]
+                both.signal[name], correct, both.cloud_correct, _RATES, resamples=_BAND_RESAMPLES, seed=report["seed"]
             )
             low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
             ax.fill_between(100 * _RATES, 100 * low, 100 * high, color=_COLOURS[name], alpha=0.10, linewidth=0)
             banded |= bool((high - low).any())
         ax.plot(100 * _RATES, [100 * st.accuracy_at(curve, rate) for rate in _RATES], _STYLES[name], color=_COLOURS[name], label=name)
-    right = both.edge_correct[report["signal"]]
-    oracle = st.oracle_curve(right, both.cloud_correct)
+    correct = both.edge_correct[report["signal"]]
+    oracle = st.oracle_curve(correct, both.cloud_correct)
     ax.plot(100 * _RATES, [100 * st.accuracy_at(oracle, rate) for rate in _RATES], color=_DARK, linewidth=1, label="oracle")
-    ax.plot([0, 100], [100 * right.mean(), 100 * both.cloud_correct.mean()], "-.", color=_GREY, label="random")
+    ax.plot([0, 100], [100 * correct.mean(), 100 * both.cloud_correct.mean()], "-.", color=_GREY, label="random")
     point = report["micro_mean"]
     at = "thresholds of each domain" if report.get("thresholds") else f"tau = {report['tau']:.4g}"
     ax.plot(100 * point["cloud_rate"], 100 * point["system"], "o", color=_DARK, markersize=8, label=at, clip_on=False, zorder=5)
-    ax.set(xlabel="questions sent to the cloud, least confident first (%)", ylabel="right answers (%)", xlim=(0, 100))
+    ax.set(xlabel="questions sent to the cloud, least confident first (%)", ylabel="accuracy (%)", xlim=(0, 100))
     low, high = ax.get_ylim()
     # Never beyond what a share can be, nor so near that the same accuracy everywhere looks like a finding.
     ax.set_ylim((-2, 102) if high - low < _NEAREST else (max(low, -2), min(high, 102)))
@@ -103,13 +103,13 @@ def _routing(both: Table, report: Report) -> Figure:
 def _reliability(table: Table, report: Report) -> Figure:
     figure, axes = new_figure(12, 4.8, columns=len(SIGNALS))
     for ax, name in zip(axes, SIGNALS, strict=True):
-        signal, right = table.signal[name], table.edge_correct[name]
+        signal, correct = table.signal[name], table.edge_correct[name]
         ax.plot([0, 1], [0, 1], "-.", color=_GREY)
-        # Buckets are points of their own; a continuous signal is cut into ten.
+        # Buckets are points of their own; a continuous signal is split into ten bins.
         place = signal if len(np.unique(signal)) <= 5 else np.minimum((signal * 10).astype(int), 9)  # noqa: PLR2004
         for value in np.unique(place):
             rows = place == value
-            count, accuracy = int(rows.sum()), float(right[rows].mean())
+            count, accuracy = int(rows.sum()), float(correct[rows].mean())
             x, top = float(signal[rows].mean()), accuracy
             if count > 1:
                 low, top = _wilson(accuracy, count)
@@ -117,8 +117,8 @@ def _reliability(table: Table, report: Report) -> Figure:
             ax.plot(x, accuracy, "o", color=_COLOURS[name], markersize=6)
             ax.annotate(str(count), (x, top), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8, color=_DARK)
         ax.set(xlim=(-0.04, 1.04), ylim=(-0.02, 1.12), yticks=np.arange(6) / 5, xlabel=f"{name.replace('_', ' ')} confidence")
-        ax.set_title(f"ECE {st.ece_fixed(signal, right):.3f}", fontsize=10)
-    axes[0].set_ylabel("edge answers that are right (share)")
+        ax.set_title(f"ECE {st.ece_fixed(signal, correct):.3f}", fontsize=10)
+    axes[0].set_ylabel("accuracy of the edge answers")
     title(figure, "Reliability: number of questions and 95 % Wilson interval at each point; the diagonal is perfect", report, len(table))
     return figure
 
@@ -181,7 +181,7 @@ def _domains(report: Report) -> Figure:
     ]
     names = [name.replace("$", r"\$") for name in names]
     ax.set_xticks(np.arange(len(rows)), names, fontsize=9)
-    ax.set(ylabel="right answers (%)", ylim=(0, 104), yticks=range(0, 101, 20))
+    ax.set(ylabel="accuracy (%)", ylim=(0, 104), yticks=range(0, 101, 20))
     ax.grid(visible=False, axis="x")
     how = "; whiskers: 95 % " + ("bootstrap" if cloud else "exact") if whiskers else ""
     title(figure, (f"By domain, at {_tau(report)}" if cloud else "The edge by itself, by domain") + some + how, report, report["n"])

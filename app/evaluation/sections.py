@@ -28,7 +28,7 @@ def edge_alone(report: Mapping[str, Any]) -> list[str]:
         ]
         for name, row in rows
     ]
-    head = ("domain", "n", *(() if single else ("tau",)), "edge right", "chance", "kept at tau", "wrong among kept")
+    head = ("domain", "n", *(() if single else ("tau",)), "edge accuracy (%)", "chance", "kept at tau", "wrong among kept")
     return [table(head, cells)]
 
 
@@ -56,7 +56,7 @@ def signals(report: Mapping[str, Any]) -> list[str]:
         ]
         for name, row in report["signals"].items()
     ]
-    return [table(("signal", "n", "edge right", "mean", "AUROC", *head), cells)]
+    return [table(("signal", "n", "edge accuracy (%)", "mean", "AUROC", *head), cells)]
 
 
 def risks(report: Mapping[str, Any]) -> list[str]:
@@ -70,11 +70,11 @@ def buckets_and_options(report: Mapping[str, Any]) -> list[str]:
     """Accuracy by the confidence that is said, and by the number of options."""
     return [
         table(
-            ("confidence said", "n", "edge right"),
+            ("confidence said", "n", "edge accuracy (%)"),
             [[label, str(row["n"]), percent(row["edge_accuracy"])] for label, row in report["buckets"].items()],
         ),
         table(
-            ("options offered", "n", "chance", "edge right"),
+            ("options offered", "n", "chance", "edge accuracy (%)"),
             [
                 [count, str(row["n"]), percent(row["chance"]), percent(row["edge_accuracy"])]
                 for count, row in report["option_counts"].items()

@@ -18,14 +18,14 @@ _TERMS = {
     "chance": "the accuracy of answering at random.",
     "mean (macro), mean (micro)": "the mean over domains, each counted once; over questions, each counted once.",
     "AUROC": (
-        "the probability that a right answer has the higher confidence than a wrong one: 1 is perfect, 0.5 knows nothing; not defined where all "
-        "answers are right or all are wrong."
+        "the probability that a correct answer has the higher confidence than a wrong one: 1 is perfect, 0.5 knows nothing; not defined where all "
+        "answers are correct or all are wrong."
     ),
     "ECE": "expected calibration error: the mean distance between confidence and accuracy over bins of equal width, or of equal mass; 0 is best.",
-    "Brier": "the mean squared distance between confidence and being right (1 or 0); 0 is best.",
+    "Brier": "the mean squared distance between confidence and correctness (1 or 0); 0 is best.",
     "risk–coverage, AURC": "the error among the k most confident answers for every k, and the mean of that curve; lower is better.",
     "APGR": "the gap recovered, averaged over cloud rates 10 %, 20 % … 100 %; about 0.55 for random routing.",
-    "oracle": "the best that any router could do: it knows which questions only the cloud answers rightly.",
+    "oracle": "the best that any router could do: it knows which questions only the cloud answers correctly.",
     "order-flip rate": "the share of questions whose chosen option changes when the options are offered in the opposite order.",
     "interval, [low, high]": (
         "95 %: of 100 such samples about 95 have the true value within theirs. Shares of the edge by itself: exact (Clopper and Pearson); "

@@ -66,7 +66,7 @@ def test_one_question_a_domain_has_an_interval_of_all_only():
     mixed = report_of([*simulated(100, 0, domains=("law",)), {**rows[0], "id": "x"}])
     assert (mixed["mean"]["lift_ci"], mixed["domains"]["law"]["lift_ci"] is None) == (None, False)
     # What is recommended rests on the questions together then.
-    assert "(n = 101)" in mixed["verdict"]
+    assert "(n = 101)" in mixed["recommendation"]
 
 
 def test_questions_that_are_all_alike_have_no_bootstrap_interval():

@@ -77,7 +77,7 @@ def test_the_table_by_hand():
     assert math.isclose(micro["system"], 3 / 6)
     assert math.isclose(micro["random"], random_baseline(0.5, 4 / 6, 3 / 6))
     assert report["n"] == 6
-    assert "do not route" in report["verdict"]
+    assert "do not route" in report["recommendation"]
 
 
 def test_each_signal_is_judged_with_its_own_answer():
@@ -179,7 +179,7 @@ def simulated(n, informative, seed):
 def test_a_signal_that_knows_is_told_from_one_that_does_not():
     good = build_report(simulated(400, True, 0), tau=0.5, signal=Signal.VERBALIZED)
     assert good["mean"]["lift_ci"][0] > 0.1
-    assert "beats" in good["verdict"]
+    assert "beats" in good["recommendation"]
     assert good["signals"]["verbalized"]["auroc"] > 0.99
     blind = [build_report(simulated(400, False, seed), tau=0.5, signal=Signal.VERBALIZED, resamples=500) for seed in range(40)]
     covered = sum(row["mean"]["lift_ci"][0] <= 0 <= row["mean"]["lift_ci"][1] for row in blind)

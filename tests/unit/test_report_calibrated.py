@@ -126,7 +126,7 @@ def test_everything_is_routed_by_a_threshold_above_every_signal(tmp_path):
     write_calibration(tmp_path / "c.json", found.model_copy(update={"tau": ROUTES_ALL}))
     report, lines, _ = reported(tmp_path, rows, calibration=tmp_path / "c.json")
     assert all(line["routed"] for line in lines.values())
-    assert report["verdict"].startswith("Everything is routed: of 60 questions")
+    assert report["recommendation"].startswith("Everything is routed: of 60 questions")
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ def test_what_needs_no_cloud_is_the_same_without_one():
         assert all(full["domains"][name][key] == value for key, value in row.items() if not key.endswith("_ci"))
     assert (bare["n_cloud"], bare["left_out"], bare["cloud_model"]) == (0, 0, [])
     assert bare["mean"]["edge_only"] == full["mean"]["edge_only"]
-    assert "nothing can be said about what routing buys" in bare["verdict"]
+    assert "nothing can be said about what routing buys" in bare["recommendation"]
     text = render(bare)
     assert text.count(NONE_OF_IT) == 1
     assert "without a cloud" in text
@@ -179,7 +179,7 @@ def test_a_cloud_that_answered_one_question_only():
     report = report_of(rows)
     assert (report["n"], report["n_cloud"], report["n_edge"]) == (1, 1, 20)
     assert report["micro_mean"]["lift_ci"] is None
-    assert "is routed" in report["verdict"]
+    assert "is routed" in report["recommendation"]
 
 
 def test_questions_without_an_edge_answer_are_named():
@@ -213,7 +213,7 @@ def test_a_threshold_is_chosen_without_a_cloud_as_with_one(kind, value, delta, t
         assert getattr(found.achieved, key) == getattr(full.achieved, key), key
     assert (found.achieved.accuracy, found.achieved.lift, found.achieved.lift_ci, found.achieved.n_cloud) == (None, None, None, 0)
     assert found.cloud_model == []
-    assert "nothing can be said about what routing buys" in found.verdict
+    assert "nothing can be said about what routing buys" in found.recommendation
     text = render_calibration(bare)
     assert "no question has a cloud answer" in text
     assert "nan" not in text.lower().replace("finance", "")
