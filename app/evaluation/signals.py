@@ -100,12 +100,12 @@ def expected_against_verbalized(table: Table, taus: st.Floats, *, resamples: int
 def _compared(rate: float, point: float, found: tuple[float, float] | None, n: int) -> str:
     if rate in {0.0, 1.0}:
         what = "nothing" if rate == 0 else "everything"
-        return f"At tau the verbalized confidence sends {what} to the cloud (n = {n}): there is no routing to compare with that by the expected one."
+        return f"At tau the verbalized confidence sends {what} to the cloud (n = {n}): so there is no routing to compare with routing on the expected confidence."
     at = f"At a cloud rate of {100 * rate:.1f} % (n = {n})"
     if found is None:
         return (
-            f"{at} routing by the expected confidence and by the verbalized one differ by {100 * point:+.1f} points; these questions "
-            "give no interval for it."
+            f"{at} routing by the expected confidence and by the verbalized one differ by {100 * point:+.1f} points; no "
+            "interval can be computed from these questions."
         )
     low, high = found
     said = "beats" if low > 0 else "is worse than" if high < 0 else "cannot be told from"

@@ -147,7 +147,7 @@ def test_the_two_protocols_side_by_side():
     assert (protocols["generate"]["cloud_rate"], protocols["generate"]["edge_only"]) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
     assert protocols["generate"]["system"] == 1
     text = render(build_report(rows, tau=0.5, signal=Signal.VERBALIZED))
-    assert "on those the one pass names the same confidence and letter on 50.0 %" in text
+    assert "on 50.0 % of these the one pass gives the same confidence and letter" in text
     assert build_report(rows[3:], tau=0.5, signal=Signal.VERBALIZED)["protocols"] is None
 
 
@@ -191,7 +191,7 @@ def test_expected_against_verbalized_at_the_same_cloud_rate():
     """The same signal twice is no difference; a perfect expected signal under a blind verbalized one is one."""
     same = build_report(simulated(300, True, 1), tau=0.5, signal=Signal.VERBALIZED, resamples=300)["expected_vs_verbalized"]
     assert (same["difference"], same["difference_ci"]) == (pytest.approx(0, abs=0.02), None)
-    assert "these questions give no interval" in same["sentence"]
+    assert "no interval can be computed from these questions" in same["sentence"]
     draw = np.random.default_rng(4)
     noisy = [{**row, "expected_confidence": (row["expected_confidence"] + 0.3 * draw.random()) / 1.3} for row in records.simulated(300, 1)]
     close = build_report(noisy, tau=0.5, signal=Signal.VERBALIZED, resamples=300)["expected_vs_verbalized"]
@@ -255,7 +255,7 @@ def test_the_pictures_are_drawn_the_same_each_time_and_say_what_they_show(tmp_pa
     for svg in svgs.values():
         assert all(text in svg for text in ("edge small", "cloud big", report["data_fingerprint"], "n = 60"))
     for name, texts in {
-        "routing": ("verbalized", "expected", "largest_option", "oracle", "random", "tau = 0.5"),
+        "routing": ("verbalized", "expected", "largest option", "oracle", "random", "system, tau = 0.5"),
         "reliability": ("ECE", "verbalized"),
         "risk_coverage": ("AURC",),
         "buckets": ("0.25", "all"),

@@ -100,7 +100,7 @@ def test_every_question_is_routed_as_the_gateway_routes_it(tmp_path, capsys):
         kept += decision.route is Route.EDGE
     assert report["edge"]["all"]["kept"] == kept
     assert report["edge"]["domains"]["bio"]["tau"] == content["tau"]
-    assert "As served with the calibration of 2026-01-02 (target: cloud rate 0.4)" in text
+    assert "As a gateway serves with the calibration of 2026-01-02 (target: cloud rate 0.4)" in text
     assert "| domain | n | tau |" in text
     assert "chosen on half of these very questions" in text
     assert report["calibration"]["created"] == "2026-01-02"
