@@ -77,6 +77,8 @@ GROUPS = {
             "cloud/behind",
             "cloud/heads",
             "cloud/regions",
+            "cloud/asked",
+            "cloud/echo",
         ),
         ("unit/test_parse", "unit/test_reply", "unit/test_text", "unit/test_replies"),
     ),

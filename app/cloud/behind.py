@@ -40,6 +40,8 @@ _JUDGED_WRONG = re.compile(
 )
 _LABEL = re.compile(r"(?<![\w'’])([A-Z])[*_`]{0,2}[.):][*_`\s]{0,6}")
 _EXCLUDES = re.compile(r"\b(?:not|than|unlike|nor|of)\b[\s\w]{0,12}[*_`(]{0,4}\Z", re.IGNORECASE)
+# The other options may be named in what follows.
+_REASONS = re.compile(r"[,*)] (?:because|since|as|given that)\b")
 _MAX_LABELS, _MAX_COMPARED = 26, 200
 _SUFFIX = re.compile(r"['’][dt][ıi]r\b")
 
@@ -112,6 +114,8 @@ def _checked(text: str, latin: str, match: re.Match[str], by_text: str | None, v
 
 def _lists_another(letter: str, behind: str, values: Values) -> bool:
     """Whether another option stands on the same line with its letter, as in `A. Paris B. Rome`."""
+    reasons = _REASONS.search(behind)
+    behind = behind[: reasons.start()] if reasons else behind
     for label in itertools.islice(_LABEL.finditer(behind), _MAX_LABELS):
         if label[1] == letter or label[1] not in values.letters or _EXCLUDES.search(behind[max(0, label.start() - 20) : label.start()]):
             continue
@@ -182,6 +186,8 @@ def _is_joined(latin: str, match: re.Match[str], letter: str) -> bool:
     if second and second[1].isupper() and second[1] != letter:
         return True
     end = latin.find("\n", match.end(2))
+    reasons = _REASONS.search(latin, match.end(2), len(latin) if end < 0 else end)
+    end = reasons.start() if reasons else end
     return any(found[1] != letter for found in _ANOTHER.finditer(latin, match.end(2), len(latin) if end < 0 else end))
 
 

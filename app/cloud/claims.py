@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from app.cloud.behind import LISTED, is_doubted, value_behind, value_end
-from app.cloud.heads import HEADS, is_asserted, is_final
+from app.cloud.heads import HEADS, is_asserted, is_denied, is_final, points_back
 from app.cloud.values import CLOSE, OPEN, UNCLEAR, WORDS, Values
 from app.errors import CloudUnparsable
 
@@ -34,6 +34,10 @@ _NOTHING = re.compile(
     r"[\s*_(]*(?:not|none|neither|unclear|unknown|impossible|undetermined|indeterminate|missing|ambiguous|нет|无|沒有|没有)\b",
     re.IGNORECASE,
 )
+# `the option that is not a mammal is`
+_RELATIVE = re.compile(
+    r"\b(?:option|choice|letter|answer|statement|one|item|response|alternative)s? (?:that|which)\b(.{0,100})", re.IGNORECASE | re.DOTALL
+)
 # `B is the correct answer.`
 _BACKWARD = re.compile(
     r"(?:(?<=[\s*(\[\"'“])|^)(?i:option |choice |answer |letter |antwort |opción |alternativa )?[*(\[]{0,3}([A-Z])[*)\]]{0,3} (?:is|must be|should be|would be|ist|est|es|является)"
@@ -41,6 +45,16 @@ _BACKWARD = re.compile(
     r"likely|richtig|korrekt|correcta?|правильным)(?: and |, )?){1,3}(?: (?:answer|option|choice|one|response|ответом))?|the answer)(?=[*]{0,2}(?:[.!,;:]|\s*(?:\Z|\n)| because| since| as ))",
     re.MULTILINE,
 )
+# What calls an option the answer, and where the option may begin.
+_CORRECT = re.compile(
+    r",? (?:(?:is|was|are|must be|should be|would be)(?: therefore| thus| clearly| indeed)? ((?:the )?(?:only )?(?:correct|right|best) (?:answer|option|choice|one)|the answer)|(?<=[A-Z] )(the (?:correct|right|best) (?:answer|option|choice|one))|"
+    r"(?:is |(?<=[A-Z] ))(?:the )?(?:correct|right|best))[*]{0,2}(?=[.!,;:]|\s*(?:\Z|\n)| because| since| as )"
+)
+_BEGINS = re.compile(
+    r"(?<!\b[A-Z])[.!:;,]\s+(?=\S)|\b(?:only|so|therefore|thus|hence|that|making|makes|leaving)[,:]?\s+(?=\S)", re.IGNORECASE
+)
+_NEITHER = re.compile(r"\W*(?:neither|none|not|no|both)\b", re.IGNORECASE)
+_MAX_BEFORE, _MAX_LISTED = 400, 8
 _BACKWARD_ZH = re.compile(r"(?:选项|選項)?\s?([A-Z])\s?(?:选项|選項)?(?:是|为)?(?:正确|正確)(?:答案|的|选项)?(?=[。，,.\s]|\Z)")
 _BACKWARD_BEFORE = re.compile(r"(?:^|[.!?:;\n*(\[]\s*|[,–—]\s*|\b(?:so|therefore|thus|hence|that|then|means)[,:]?\s+)\Z", re.IGNORECASE)
 _HEADING = re.compile(
@@ -82,7 +96,25 @@ def claims(text: str, latin: str, values: Values) -> Iterator[Claim]:
             before = _BACKWARD_BEFORE.search(latin[max(0, start - 20) : start])
             if before and not is_doubted(latin, match.end()) and _is_asserted_line(latin, start):
                 yield Claim(start, match.end(), match[1] if match[1] in values.letters else UNCLEAR, PROSE)
+    yield from _called_correct(text, latin, values)
     yield from _lines(text, latin, values)
+
+
+def _called_correct(text: str, latin: str, values: Values) -> Iterator[Claim]:
+    """An option that is called the answer with its text: `B. Paris is correct`, `Paris is the right answer`, `making option B correct`."""
+    for match in itertools.islice(_CORRECT.finditer(latin), _MAX_CLAIMS):
+        line = latin.rfind("\n", 0, match.start()) + 1
+        if match.start() - line > _MAX_BEFORE or is_doubted(latin, match.end()):
+            continue
+        starts = [line, *(line + begin.end() for begin in _BEGINS.finditer(latin[line : match.start()]))]
+        for start in starts:
+            letter = values.whole(text[start : match.start()])
+            if values.asked.for_wrong and not (match[1] or match[2]):
+                continue
+            if letter and not _NEITHER.match(latin, start) and _is_asserted_line(latin, start):
+                yield Claim(start, match.end(), letter, PROSE)
+            if letter:
+                break
 
 
 def _behind_heads(text: str, latin: str, values: Values) -> Iterator[Claim]:
@@ -93,8 +125,12 @@ def _behind_heads(text: str, latin: str, values: Values) -> Iterator[Claim]:
     for head, heading in found:
         if not heading and (_is_block_quoted(latin, head.start()) or not is_asserted(latin, head.start())):
             continue
+        if (clause := _RELATIVE.search(head[0])) and not values.asked.repeats(clause[1]):
+            continue
         strength = LINE if heading else _strength(latin, head)
         letter = value_behind(text, latin, head.end(), values, numbered=not heading and bool(head["word"]))
+        if not heading and letter and letter in values.letters and points_back(head[0]) and not values.said(letter, text[: head.start()]):
+            letter = UNCLEAR
         end = head.end() if letter is None else value_end(text, latin, head.end(), letter, values)
         if letter is None and (strength >= LINE or _NOTHING.match(latin, head.end())):
             letter = NOTHING
@@ -114,7 +150,7 @@ def _is_refuted(latin: str, at: int) -> bool:
 def _is_asserted_line(latin: str, start: int) -> bool:
     """Whether nothing before it in the sentence supposes or denies what begins here."""
     before = re.split(r"[.!?\n]", latin[max(0, start - 200) : start])[-1]
-    return not re.search(r"\b(?:if|not|whether|why|unless|suppose|think|said|says)\b|不|如果", before, re.IGNORECASE)
+    return not is_denied(before)
 
 
 def _strength(latin: str, head: re.Match[str]) -> int:
@@ -147,6 +183,7 @@ def _lines(text: str, latin: str, values: Values) -> Iterator[Claim]:
         letter, end = _line(text[start : start + len(line)], line, values, first=place == 0, last=not follows, listed=listed)
         if letter and (
             len(alone) > 1
+            or (place == 0 and any(values.texts.begins(later) not in {None, letter} for _, later in lines[1:_MAX_LISTED]))
             or follows[:1].islower()
             or (_LEADING.match(line) and {match[1] for match in _REASONED.finditer(latin)} - {letter})
         ):

@@ -13,7 +13,15 @@ _DEGREE = (
     r"the\s+following|as\s+follows)\b\s?:?)?"
 )
 # It ends where a sign or one of the verbs can follow, which is looked at before either is tried.
-_ABOUT = r"(?:\s+(?:to|for|of|here|among|from|in|on|that\s+best)\b[^.,;:!?\n]{0,80}?(?=[\W_]|(?<=\W)[iwsmhr]))?"
+_ABOUT = (
+    r"(?:\s+(?:to|for|of|here|among|from|in|on|(?:that|which)(?:\s+(?:is|are|was|were)\b)?+)\b[^.,;:!?\n]{0,80}?(?=[\W_]|(?<=\W)[iwsmhr]))?"
+)
+_THAT = _ABOUT.replace("to|for|of|here|among|from|in|on|", "").removesuffix("?")
+# A capital behind which nothing of its sentence follows; the same where it ends the text; and any capital that is no word.
+_LAST = r"[*_`(\[\"'“$]{0,4}(?:option\s|choice\s|answer\s|letter\s)?[*(\[]{0,4}(?-i:[A-HJ-Z])[)\].*\"'”$]{0,5}"
+_STANDS = rf"(?={_LAST}(?:[!,;]|(?<=\.)\s|\s*(?:\Z|\n)|\s(?:because|since|[(–—-])))"
+_ENDS_TEXT = rf"(?={_LAST}!?\s*\Z)"
+_CAPITAL = r"(?=\s*[*_`(\[\"'“$]{0,4}(?:option\s|letter\s)?[*(\[]{0,4}(?-i:[A-Z])(?![\w'’]))"
 _BEST = (
     r"(?:correct|right|best|strongest|final|closest|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|persuasive|"
     r"convincing|consistent|proper|true|only\s+correct|chosen|selected)"
@@ -21,11 +29,18 @@ _BEST = (
 _LEADS = {
     "en": rf"(?:(?:final|correct)_)?answer{_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}|\([^()\n]{{0,40}}\)\s?[:：]){_DEGREE}|ans(?=\s?[:.=])\.?\s?[:=]?|"
     rf"(?<=final )answer(?=\s+\W{{0,4}}[A-Z](?:\W{{0,4}}(?:\Z|\n)|[).:]\s))",
-    "en line": r"(?m:^)[*_>#-]{0,6}\s?(?:option|choice|letter|selection|selected|solution|pick)[*_]{0,3}\s?:",
+    "en line": r"(?m:^)[*_>#-]{0,6}\s?(?:option|choice|letter|selection|selected|solution|pick)[*_]{0,3}\s?:|"
+    rf"(?m:^)[*_>#-]{{0,6}}\s?(?:correct|result|response|conclusion|in\s+conclusion|verdict|(?:in\s+)?summary|decision|output|(?:my|final)\s+(?:pick|choice|verdict|selection))[*_]{{0,3}}\s?[:：][*_]{{0,3}}\s?{_STANDS}",
     "en end": r"(?:therefore|thus|hence|so),?\s+(?:it(?:['’]s|\s+is|\s+must\s+be)|this\s+(?:is|corresponds\s+to|matches)|we\s+(?:choose|select|pick))(?=\W{0,4}(?:option|choice|\(?[A-Z]\b))|"
-    r"(?m:^)(?:(?:therefore|thus|hence)[,:]?|it(?:['’]s|\s+is))\s+(?=[*(]{0,4}(?:option\s)?[*(]{0,4}(?-i:[A-HJ-Z])[).*]{0,4}\s*\Z)",
+    r"(?m:^)(?:(?:therefore|thus|hence)[,:]?|it(?:['’]s|\s+is))\s+(?=[*(]{0,4}(?:option\s)?[*(]{0,4}(?-i:[A-HJ-Z])[).*]{0,4}\s*\Z)|"
+    rf"(?:(?m:^)|(?<=[.!]\s))(?:therefore|thus|hence|definitely|clearly|obviously|certainly|it['’]s)[,:]?\s+{_ENDS_TEXT}|"
+    rf"(?:(?:which|this|that)(?:\s+(?:is|would\s+be|corresponds\s+to|matches(?:\s+with)?)|['’]s)|corresponding\s+to|matching|(?:(?:that|this|which)\s+leaves|leaving)(?:\s+us\s+with)?(?:\s+only)?)\s+"
+    rf"(?=[*(]{{0,4}}(?:option|choice|answer|letter)\s){_ENDS_TEXT}|(?:that|this|which)\s+leaves(?:\s+us\s+with)?(?:\s+only)?\s+{_ENDS_TEXT}",
     "en option": rf"{_BEST}\s+(?:option|choice|response|letter|argument|conclusion|alternative|match|one){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}){_DEGREE}",
-    "en verb": r"(?:I|we)(?:\s+(?:would|will)|['’](?:d|ll))?\s+(?:choose|select|pick|go\s+with|answer|vote\s+for)\s*:?",
+    "en choice": rf"(?:(?:option|choice|letter)(?:\s+letter)?{_ABOUT}|(?:statement|one|item){_THAT}|(?<=my\s)(?:pick|selection|verdict|vote)){_MARKS}\s*{_IS}{_DEGREE}{_CAPITAL}",
+    "en verb": r"(?:I|we)(?:\s+(?:would|will)|['’](?:d|ll))?\s+(?:choose|select|pick|go\s+with|answer|vote\s+for)\s*:?|"
+    r"(?:I|we)(?:['’](?:m|re)|\s+(?:am|are))\s+(?:going\s+with|choosing|selecting|picking)|"
+    rf"(?:(?m:^)|(?<=[.!]\s))(?:choose|select|pick|go\s+with)\s+{_STANDS}",
     "ru": rf"(?:ответ(?:ом)?|(?:правильн|верн)\w{{2,4}}\s+вариант(?:\s+ответа)?)(?:\s+(?:является|будет|это))?{_MARKS}\s*(?:{_SIGN}|(?<=является)|(?<=будет)|(?<=это))",
     "uk": rf"відповідь(?:\s+є)?{_MARKS}\s*(?:{_SIGN}|(?<=є))",
     "kk": rf"(?:жауа(?:п|бы|бым|птың)|дұрыс\s+нұсқа(?:сы)?){_MARKS}(?:\s*{_SIGN}|\s(?=[A-Z]\b))",
@@ -39,7 +54,7 @@ _LEADS = {
     "es": rf"(?:respuesta|opción)(?:\s+(?:correcta|final))?{_MARKS}\s*(?:es\b(?:\s+la)?\s*:?|{_SIGN})",
     "pt": rf"(?:resposta|alternativa|opção|gabarito)(?:\s+(?:correta|certa|final))?{_MARKS}\s*(?:é(?!\w)(?:\s+a(?=\s+(?:letra|opção|alternativa|[B-Z]\b)))?\s*:?|{_SIGN})",
     "it": rf"risposta(?:\s+(?:corretta|esatta|giusta|finale))?{_MARKS}\s*(?:è(?!\w)(?:\s+la)?\s*:?|{_SIGN})",
-    "tr": rf"(?:cevap|yanıt|doğru\s+seçenek){_MARKS}(?:\s*{_SIGN}|\s(?=[A-Z]\b))",
+    "tr": rf"(?:cevap|yanıt|doğru\s+seçenek){_MARKS}(?:\s*{_SIGN}|\s(?=[*(]{{0,4}}(?-i:[A-Z])\b))",
     "pl cs nl sv ro": rf"(?:odpowiedź|odpověď|antwoord|svar(?:et)?|răspuns(?:ul)?(?:\s+corect)?|válasz){_MARKS}\s*(?:(?:to|je|is|är|este)\b\s*:?|{_SIGN})",
     "vi id": rf"(?:đáp\s+án|câu\s+trả\s+lời|jawaban(?:nya)?)(?:\s+(?:đúng|chính\s+xác|cuối\s+cùng|yang\s+(?:benar|tepat)))?{_MARKS}\s*(?:(?:là|adalah)\b\s*:?|{_SIGN})",
     "ar hi": rf"(?:الإجابة|الجواب|उत्तर|जवाब|پاسخ)(?:\s+(?:الصحيحة|الصحيح|النهائية|صحیح))?{_MARKS}\s*(?:(?:هي|هو|है)\b\s*:?|{_SIGN})",
@@ -91,6 +106,16 @@ _FINAL = re.compile(
     re.IGNORECASE,
 )
 
+# Heads that point at what was said before them, and what makes that no answer of the writer's own.
+_ASIDE = re.compile(r"(?:which|this|that|corresponding|matching|leav(?:es|ing))\b", re.IGNORECASE)
+_MISLEADS = re.compile(
+    r"\b(?:mistak\w+|errors?|wrong\w*|incorrect\w*|traps?|tempt\w+|distractor|common\w*|many|some|if|would|people|students?|while|whereas)\b",
+    re.IGNORECASE,
+)
+_POINTS_BACK = re.compile(r"(?:which|this|that|corresponding|matching)\b(?!.*leaves)", re.IGNORECASE)
+_OF_OTHERS = re.compile(r"\b(?:your?|yours|student\w*|think|doubt\w*)\b", re.IGNORECASE)
+_MY_WORDS = re.compile(r"\bI(?:['’]d|\s+would|\s+can)(?:\s+\w+ly)?\s+say\b", re.IGNORECASE)
+
 # What a model writes when it takes back what it wrote before.
 _START = r"(?:^|[.!?…—–\n,;:(*。，]\s{0,3}+|\.\.\.\s?+)(?:(?:but|oh,?|hmm+,?|ah,?|no,?)\s++)?(?=\w)"
 _REGRETS = (
@@ -123,8 +148,23 @@ def is_asserted(text: str, start: int) -> bool:
         return not (_SUPPOSED.search(own) or _CJK_DENIAL.search(re.split("[，,、；：]", own)[-1]))
     if not _BEFORE.search(text[max(0, start - 40) : start]) and not (start == 0 or text[start - 1 : start] == "\n"):
         return False
-    own = _RESET.split(sentence)[-1]
-    return not (_SUPPOSED.search(own) or _DENIED.search(_CLAUSE.split(own)[-1]) or is_quoted(text, start))
+    own = _MY_WORDS.sub("", _RESET.split(sentence)[-1])
+    clause = _CLAUSE.split(own)[-1]
+    if _ASIDE.match(text, start):
+        clause = own
+        if _MISLEADS.search(" ".join(_SENTENCE.split(before)[-2:])):
+            return False
+    return not (_SUPPOSED.search(own) or _DENIED.search(clause) or is_quoted(text, start))
+
+
+def is_denied(before: str) -> bool:
+    """Whether the words before a claim in its sentence deny it, suppose it, or report it of somebody else."""
+    return bool(_SUPPOSED.search(before) or _DENIED.search(_CLAUSE.split(before)[-1]) or _OF_OTHERS.search(before))
+
+
+def points_back(head: str) -> bool:
+    """Whether the head refers to an option's text before it, as `which is` does."""
+    return bool(_POINTS_BACK.match(head))
 
 
 def is_quoted(text: str, start: int) -> bool:

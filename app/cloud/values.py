@@ -6,6 +6,7 @@ A value is an offered letter, `UNCLEAR` (it names something, and not one offered
 import itertools
 import re
 
+from app.cloud.asked import Asked
 from app.cloud.text import OptionTexts, normal, seen
 from app.domain import Question
 
@@ -35,11 +36,11 @@ WORDS = (
 )
 _ONLY = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}[.,;:!]?{CLOSE}[\s✅✔✓☑👍🎯\ufe0f]*+\Z", re.IGNORECASE)
 _LABEL = re.compile(
-    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]]{CLOSE}|\s?[-–—](?=\s)|(?<=[)\]*])|,(?=[\u3400-\u9fff])|\s(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
+    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]]{CLOSE}|\s?[-–—](?=\s)|(?<=[)\]*])|[,;!]|\s(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
     re.DOTALL | re.IGNORECASE,
 )
 _JUDGED = re.compile(
-    r"\b(?:wrong|incorrect|false|not|no|isn't|eliminated?|unlikely|ruled|or|неверно|неправильно|falsch|falso|incorrecta)\b|错|誤|[✗✘❌×]\s*$",
+    r"\b(?:wrong|incorrect|false|not|no|isn't|eliminated?|unlikely|ruled|or|mistaken?|misconception|trap|tempting|distractor|неверно|неправильно|falsch|falso|incorrecta)\b|错|誤|[✗✘❌×]\s*$",
     re.IGNORECASE,
 )
 _DESCRIBED = re.compile(r"[\"')*\]]{0,4}(?::|;| -| \()")
@@ -53,8 +54,10 @@ _SEPARATOR = re.compile(r"[*_`)\]}>\"'”»]{0,6}\s*(?:[.:,;)\]：，、；．�
 _THAT_IS = re.compile(r"(?:(?:i\.e\.,?|that is,?|which is|namely|=)\s+)?", re.IGNORECASE)
 _BULLET = re.compile(r"[-–*•]\s+")
 _LETTER_AT_END = re.compile(
-    r",?\s{0,4}(?:\((?:option |choice |answer )?([A-Za-z])\)|(?:→|⇒|->|=>)\s{0,2}\*{0,2}([A-Z]))[*.!]{0,3}\s{0,4}\Z", re.IGNORECASE
+    r",?\s{0,4}(?:\((?:option |choice |answer )?([A-Za-z])\)|(?:→|⇒|->|=>|[-–—:](?=\s)|,(?=\s))\s{0,2}\*{0,2}(?:option |choice |answer )?([A-Z]))[*.!]{0,3}\s{0,4}\Z",
+    re.IGNORECASE,
 )
+_OWN_LETTER = re.compile(r"[*_`]{0,3} \(\*{0,2}(?:option |choice |answer )?([A-Z])\*{0,2}\)", re.IGNORECASE)
 _BRACKETED = re.compile(r"\(([^()]{1,500})\)[.*]{0,3}\Z")
 _IN_BRACKETS = re.compile(r"[*_`]{0,3}[(（]([^()（）]{1,500})[)）][*_`]{0,3}(?:\s*\Z|[.,;!。，；！](?!\s?[A-Z]\W)|です|입니다|이다|だ)")
 
@@ -72,6 +75,15 @@ class Values:
         self.letters = question.letters
         self.texts = OptionTexts(question)
         self._question = question
+        self.asked = Asked(question.question)
+
+    def said(self, letter: str, before: str) -> bool:
+        """Whether this text ends with the letter's option."""
+        return normal(before[-self.texts.most_chars :]).rstrip(",;:.- (*").endswith(self.texts.form(letter).rstrip("."))
+
+    def asks_with(self, letter: str) -> bool:
+        """Whether the question itself says this option's text."""
+        return self.texts.form(letter) in normal(self._question.question)
 
     def texts_of(self, letter: str) -> str:
         """The text of an offered letter's option."""
@@ -120,10 +132,16 @@ class Values:
         line = bracketed[1] if (bracketed := _BRACKETED.match(line)) else line
         if rest.strip() == self._question.text_of(letter):
             return True
-        if self.texts.begins(line) != letter:
+        if self.texts.begins(line) != letter and not self._explained(letter, line):
             return False
         behind = normal(line)[len(self.texts.form(letter)) :]
         return behind.lstrip("\"')*")[:1] in {".", "!"} or not _JUDGED.search(behind[:200])
+
+    def _explained(self, letter: str, line: str) -> bool:
+        """Whether this is the option's text and an explanation in brackets, which may begin like another option."""
+        form, own = normal(line), self.texts.form(letter)
+        inner = re.match(r" \(([^()]{1,500})\)\Z", form[len(own) :]) if form.startswith(own) else None
+        return inner is not None and self.texts.equal(inner[1]) is None and not own[-1:].isdigit()
 
     def begun(self, line: str, *, described: bool = False) -> str | None:
         """What a line names that begins with an option's text, with nothing behind it that judges it wrong.
@@ -137,6 +155,8 @@ class Values:
         if not letter or not self.repeats(letter, line):
             return None
         behind = normal(line[: self.texts.most_chars]).lstrip("\"'")[len(self.texts.form(letter)) :]
+        if own := _OWN_LETTER.match(behind):
+            return letter if own[1].upper() == letter else UNCLEAR
         return letter if described or not _DESCRIBED.match(behind) else None
 
     def introduces(self, letter: str, rest: str) -> bool:

@@ -1,0 +1,62 @@
+"""A reply that claims nothing in the usual words and says the question back with its answer: `The capital of Australia is Canberra (B).`
+
+Looked at only where nothing else in the reply claims an option. A sentence counts that ends with an option's text, with its letter or
+without, and whose other words are the question's own; what denies, supposes, doubts or asks does not.
+"""
+
+import re
+
+from app.cloud.values import Values
+
+_MAX_CHARS, _MAX_SENTENCES, _MAX_WORDS = 1_500, 12, 40
+_SENTENCE = re.compile(r"(?<=[^\W\d_]{2}[.!])\s+(?=[^\W\d_a-z])|(?<=[)\d%*°][.!])\s+(?=[A-Z][a-z])|\n+|(?<=[。！])")
+_BLANK = re.compile(r"(?<=\s)(?=\S)")
+# A letter may be a part of what is said (`Vitamin B`).
+_BARE = re.compile(r"\W*[A-Z]\W*\Z")
+_CLAIMS = re.compile(r"\b(?:is|are|was|were|equals|ist|est|es|é|è)\b|[=:：≈是为]")
+_LONG_WORD = re.compile(r"[^\W\d_]{3,}")
+_REFUSES = re.compile(
+    r"[?？]|\b(?:if|whether|would|could|might|may|maybe|perhaps|possibly|probably|likely|wait|hmm|actually|however|but|although|though|some|many|"
+    r"people|students?|says?|said|claim\w*|think|thought|believe\w*|guess|assum\w+|suppos\w+|unless|often|commonly|mistak\w+|wrong\w*|incorrect\w*|"
+    r"false\w*|or|sorry|unsure|unclear|если|или|возможно|может|но|однако|si|ou|oder|wenn|aber|mais|pero|mas|sino|veya|ama|belki|не|нет|ні|nicht|kein\w*|"
+    r"pas|não|değil|емес)\b|不|没|非|或|吗|ない|か[。？]|아니|ليس|لا\s",
+    re.IGNORECASE,
+)
+_NEGATIONS = re.compile(
+    r"\b(?:not|no|never|neither|nor|none|except|cannot|without|least|isn|aren|wasn|don|doesn|didn|can['’]t)\b", re.IGNORECASE
+)
+_LETTERED = re.compile(r"(?<![\w'’])(?:\(([A-Z])\)|([A-Z])[.):](?=\s))|\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s+\W{0,3}([A-Z])(?!\w)")
+_END = re.compile(r"[\s*_`.!。]*\Z")
+_IS = re.compile(r"\s(?:is|are|was|were)\s")
+
+
+def echoed(text: str, values: Values) -> str | None:
+    """The option that a short text names by saying the question back."""
+    if len(text) > _MAX_CHARS or _REFUSES.search(text) or (_NEGATIONS.search(text) and not values.asked.for_wrong):
+        return None
+    sentences = [sentence.strip() for sentence in _SENTENCE.split(text) if sentence.strip()]
+    if not 0 < len(sentences) <= _MAX_SENTENCES:
+        return None
+    named = {letter for sentence in (sentences[0], sentences[-1]) if (letter := _named(sentence, values))}
+    lettered = {found[1] or found[2] or found[3] for found in _LETTERED.finditer(text)} & set(values.letters)
+    return named.pop() if len(named) == 1 and lettered <= named else None
+
+
+def _named(sentence: str, values: Values) -> str | None:
+    """The option with which a sentence ends or begins, if its other words are the question's."""
+    line = _END.sub("", sentence)
+    pieces = [(line[match.start() :], line[: match.start()], False) for match in _BLANK.finditer(line)][-_MAX_WORDS:]
+    if (verb := _IS.search(line)) is not None:
+        pieces.append((line[: verb.start()], line[verb.end() :], True))
+    for value, words, claimed in pieces:
+        letter = values.whole(value.strip("*_`$ "))
+        if letter is not None and letter in values.letters and not _BARE.match(value):
+            # `pH 7` says less than `The pH is 7` and `pH 7 (B)`.
+            says = claimed or values.texts.equal(value) is None or _CLAIMS.search(words) or len(_LONG_WORD.findall(words)) > 1
+            return letter if says and _repeats(words, letter, values) else None
+    return None
+
+
+def _repeats(words: str, letter: str, values: Values) -> bool:
+    """Whether these are words of the question, negated as it is, and the option is not one of what it says itself."""
+    return values.asked.is_echoed(words) and not values.asks_with(letter)
