@@ -28,6 +28,7 @@ class Asked:
 
     def __init__(self, question: str) -> None:
         self.for_wrong = _FOR_WRONG.search(question) is not None
+        self._joined = "".join(question.split())
         self._stems = _stems(question) | _OF_ANY_ANSWER
 
     def repeats(self, words: str) -> bool:
@@ -36,6 +37,10 @@ class Asked:
         if stems <= _OF_ANY_ANSWER:
             return True
         return stems <= self._stems and (_FOR_WRONG.search(words) is not None) is self.for_wrong
+
+    def holds(self, words: str) -> bool:
+        """Whether the question has these words in a row, in a script that puts no blanks between them."""
+        return not words.isascii() and len(words) > _STEM_CHARS and "".join(words.split()) in self._joined
 
     def is_echoed(self, words: str) -> bool:
         """Whether these words say what the question does, in words of its own."""

@@ -7,7 +7,7 @@ from app.cloud.values import CLOSE, OPEN, UNCLEAR, WORDS, Values
 
 # A letter is one where a sign, the end of the line or one of these words follows it; not in `A vaccine`.
 _ENDS = (
-    r"(?=[)\]}>\"'”».,;:!]|[ \t]*+(?:\Z|\n)|\s[-–—(:]|[–—]|\s*+(?:because|since|as|and not|not|rather than|instead of|weil|denn|parce|car|porque|pues|потому|так как|"
+    r"(?=[)\]}>\"'”».,;:!。]|[ \t]*+(?:\Z|\n)|\s[-–—(:]|[–—]|\s*+(?:because|since|as|and not|not|rather than|instead of|weil|denn|parce|car|porque|pues|потому|так как|"
     r"нұсқасы(?!\s+емес)|選択肢|(?:选项|選項)(?![不错錯])|です|で(?!は|も)|だ|입니다|이다|번|(?:şıkkı|seçeneği)(?!\s+değil)|है(?!\s+नहीं))|,|\s?\[\^?\d{1,3}\]|\s?[✅✔✓])"
 )
 _LETTER = re.compile(

@@ -40,7 +40,7 @@ _RELATIVE = re.compile(
 )
 # `B is the correct answer.`
 _BACKWARD = re.compile(
-    r"(?:(?<=[\s*(\[\"'“])|^)(?i:option |choice |answer |letter |antwort |opción |alternativa )?[*(\[]{0,3}([A-Z])[*)\]]{0,3} (?:is|must be|should be|would be|ist|est|es|является)"
+    r"(?:(?<=[\s*(\[\"'“])|^)(?i:option |choice |answer |letter |antwort |opción |alternativa |respuesta |réponse |вариант |ответ )?[*(\[]{0,3}([A-Z])[*)\]]{0,3} (?:is|must be|should be|would be|ist|est|es|является)"
     r"(?: therefore| thus| clearly| indeed| definitely)? (?:(?:the |la |die )?(?:(?:most |only |single )?(?:correct|right|best|accurate|appropriate|suitable|"
     r"likely|richtig|korrekt|correcta?|правильным)(?: and |, )?){1,3}(?: (?:answer|option|choice|one|response|ответом))?|the answer)(?=[*]{0,2}(?:[.!,;:]|\s*(?:\Z|\n)| because| since| as ))",
     re.MULTILINE,
@@ -56,7 +56,13 @@ _BEGINS = re.compile(
 _NEITHER = re.compile(r"\W*(?:neither|none|not|no|both)\b", re.IGNORECASE)
 _MAX_BEFORE, _MAX_LISTED = 400, 8
 _BACKWARD_ZH = re.compile(r"(?:选项|選項)?\s?([A-Z])\s?(?:选项|選項)?(?:是|为)?(?:正确|正確)(?:答案|的|选项)?(?=[。，,.\s]|\Z)")
-_BACKWARD_BEFORE = re.compile(r"(?:^|[.!?:;\n*(\[]\s*|[,–—]\s*|\b(?:so|therefore|thus|hence|that|then|means)[,:]?\s+)\Z", re.IGNORECASE)
+_BACKWARD_MORE = re.compile(
+    r"([A-Z])(?:번|선택지)?[이가] (?:정답|맞)(?![^\n.]{0,8}아[니닙닌냐]|지\s?않)|([A-Z])が(?:正解|正答|正しい)(?!で(?:は|も)|と(?:は|も))|([A-Z]) (?:нұсқасы )?дұрыс(?: жауап)?(?=[.!]|\s*(?:\Z|\n))|([A-Z]) (?:richtig|korrekt)(?=[.!]|\s*(?:\Z|\n))"
+)
+_BACKWARD_BEFORE = re.compile(
+    r"(?:^|[.!?:;\n*(\[]\s*|[,–—]\s*|\b(?:so|therefore|thus|hence|that|then|means|also|somit ist|damit ist|선택지|選択肢|вариант)[,:]?\s*)\Z",
+    re.IGNORECASE,
+)
 _HEADING = re.compile(
     r"^[ \t]*[#*_>]{1,4}[ \t]*(?:the )?(?:final |correct )?(?:answer|option|choice)[ \t]*[*_]{0,4}[ \t]*:?[ \t]*\n+",
     re.IGNORECASE | re.MULTILINE,
@@ -75,6 +81,11 @@ _REFUTED = re.compile(
 )
 # `The unit of force is the newton. **B**`
 _AT_END = re.compile(r"(?:[.!:]|→|⇒)\s{1,4}\*\*\(?([A-Z])\)?\*\*[.!]?\s{0,4}\Z")
+# `A. The rule makes an acceptance effective on dispatch.`
+_EXPLAINED = re.compile(
+    rf"{OPEN}([A-Z]){CLOSE}[.:)–—-]{CLOSE}\s+(?=(?:The|This|In|By|Since|When|Under|It|Because|As|For|According|Based|Given|With|These|To|On|At|From)\s\w+\s\w+\s)"
+    r"(?!.{0,300}\b(?:not|no|none|wrong|incorrect|false|or|unclear|unsure)\b)"
+)
 _DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}\s+(?:[-–—]\s+|\()")
 
 
@@ -90,12 +101,13 @@ def claims(text: str, latin: str, values: Values) -> Iterator[Claim]:
         CloudUnparsable: more claims than an answer makes.
     """
     yield from _behind_heads(text, latin, values)
-    for pattern in (_BACKWARD, _BACKWARD_ZH):
+    for pattern in (_BACKWARD, _BACKWARD_ZH, _BACKWARD_MORE):
         for match in pattern.finditer(latin):
             start = match.start()
             before = _BACKWARD_BEFORE.search(latin[max(0, start - 20) : start])
             if before and not is_doubted(latin, match.end()) and _is_asserted_line(latin, start):
-                yield Claim(start, match.end(), match[1] if match[1] in values.letters else UNCLEAR, PROSE)
+                letter = next(filter(None, match.groups()))
+                yield Claim(start, match.end(), letter if letter in values.letters else UNCLEAR, PROSE)
     yield from _called_correct(text, latin, values)
     yield from _lines(text, latin, values)
 
@@ -211,6 +223,8 @@ def _marked(original: str, latin: str, values: Values, *, first: bool, last: boo
         return (match[1] if match[1] in values.letters else UNCLEAR), match.end(1)
     if len(listed) > 1:
         return None, 0
+    if first and (match := _EXPLAINED.match(latin)) and match[1] in values.letters and values.texts.begins(original[match.end() :]) is None:
+        return match[1], match.end(1)
     dash = _DASHED.match(latin) if first else None
     if dash and dash[1] in values.letters and values.introduces(dash[1], original[dash.end() :]):
         return dash[1], dash.end(1)

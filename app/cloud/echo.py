@@ -13,7 +13,7 @@ _SENTENCE = re.compile(r"(?<=[^\W\d_]{2}[.!])\s+(?=[^\W\d_a-z])|(?<=[)\d%*°][.!
 _BLANK = re.compile(r"(?<=\s)(?=\S)")
 # A letter may be a part of what is said (`Vitamin B`).
 _BARE = re.compile(r"\W*[A-Z]\W*\Z")
-_CLAIMS = re.compile(r"\b(?:is|are|was|were|equals|ist|est|es|é|è)\b|[=:：≈是为]")
+_CLAIMS = re.compile(r"\b(?:is|are|was|were|equals|ist|est|es|é|è)\b|[=:：≈是为—–]|\s-\s")
 _LONG_WORD = re.compile(r"[^\W\d_]{3,}")
 _REFUSES = re.compile(
     r"[?？]|\b(?:if|whether|would|could|might|may|maybe|perhaps|possibly|probably|likely|wait|hmm|actually|however|but|although|though|some|many|"
@@ -27,6 +27,7 @@ _NEGATIONS = re.compile(
 )
 _LETTERED = re.compile(r"(?<![\w'’])(?:\(([A-Z])\)|([A-Z])[.):](?=\s))|\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s+\W{0,3}([A-Z])(?!\w)")
 _END = re.compile(r"[\s*_`.!。]*\Z")
+_IS_CJK = re.compile(r"([^\x00-\x7f]{3,80}?)(?:是|为|は)(?=[^是为は]*\Z)")
 _IS = re.compile(r"\s(?:is|are|was|were)\s")
 
 
@@ -46,6 +47,8 @@ def _named(sentence: str, values: Values) -> str | None:
     """The option with which a sentence ends or begins, if its other words are the question's."""
     line = _END.sub("", sentence)
     pieces = [(line[match.start() :], line[: match.start()], False) for match in _BLANK.finditer(line)][-_MAX_WORDS:]
+    if (verb := _IS_CJK.match(line)) is not None:
+        pieces.append((line[verb.end() :], verb[1], True))
     if (verb := _IS.search(line)) is not None:
         pieces.append((line[: verb.start()], line[verb.end() :], True))
     for value, words, claimed in pieces:
@@ -59,4 +62,4 @@ def _named(sentence: str, values: Values) -> str | None:
 
 def _repeats(words: str, letter: str, values: Values) -> bool:
     """Whether these are words of the question, negated as it is, and the option is not one of what it says itself."""
-    return values.asked.is_echoed(words) and not values.asks_with(letter)
+    return (values.asked.is_echoed(words) or values.asked.holds(words)) and not values.asks_with(letter)

@@ -33,7 +33,7 @@ _LEADS = {
     rf"(?m:^)[*_>#-]{{0,6}}\s?(?:correct|result|response|conclusion|in\s+conclusion|verdict|(?:in\s+)?summary|decision|output|(?:my|final)\s+(?:pick|choice|verdict|selection))[*_]{{0,3}}\s?[:：][*_]{{0,3}}\s?{_STANDS}",
     "en end": r"(?:therefore|thus|hence|so),?\s+(?:it(?:['’]s|\s+is|\s+must\s+be)|this\s+(?:is|corresponds\s+to|matches)|we\s+(?:choose|select|pick))(?=\W{0,4}(?:option|choice|\(?[A-Z]\b))|"
     r"(?m:^)(?:(?:therefore|thus|hence)[,:]?|it(?:['’]s|\s+is))\s+(?=[*(]{0,4}(?:option\s)?[*(]{0,4}(?-i:[A-HJ-Z])[).*]{0,4}\s*\Z)|"
-    rf"(?:(?m:^)|(?<=[.!]\s))(?:therefore|thus|hence|definitely|clearly|obviously|certainly|it['’]s)[,:]?\s+{_ENDS_TEXT}|"
+    rf"(?m:^)most\s+likely,?\s+{_STANDS}|(?:(?m:^)|(?<=[.!]\s))(?:therefore|thus|hence|definitely|clearly|obviously|certainly|it['’]s)[,:]?\s+{_ENDS_TEXT}|"
     rf"(?:(?:which|this|that)(?:\s+(?:is|would\s+be|corresponds\s+to|matches(?:\s+with)?)|['’]s)|corresponding\s+to|matching|(?:(?:that|this|which)\s+leaves|leaving)(?:\s+us\s+with)?(?:\s+only)?)\s+"
     rf"(?=[*(]{{0,4}}(?:option|choice|answer|letter)\s){_ENDS_TEXT}|(?:that|this|which)\s+leaves(?:\s+us\s+with)?(?:\s+only)?\s+{_ENDS_TEXT}",
     "en option": rf"{_BEST}\s+(?:option|choice|response|letter|argument|conclusion|alternative|match|one){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}){_DEGREE}",
@@ -41,28 +41,28 @@ _LEADS = {
     "en verb": r"(?:I|we)(?:\s+(?:would|will)|['’](?:d|ll))?\s+(?:choose|select|pick|go\s+with|answer|vote\s+for)\s*:?|"
     r"(?:I|we)(?:['’](?:m|re)|\s+(?:am|are))\s+(?:going\s+with|choosing|selecting|picking)|"
     rf"(?:(?m:^)|(?<=[.!]\s))(?:choose|select|pick|go\s+with)\s+{_STANDS}",
-    "ru": rf"(?:ответ(?:ом)?|(?:правильн|верн)\w{{2,4}}\s+вариант(?:\s+ответа)?)(?:\s+(?:является|будет|это))?{_MARKS}\s*(?:{_SIGN}|(?<=является)|(?<=будет)|(?<=это))",
-    "uk": rf"відповідь(?:\s+є)?{_MARKS}\s*(?:{_SIGN}|(?<=є))",
+    "ru": rf"(?:ответ(?:ом)?|(?:правильн|верн)\w{{2,4}}\s+вариант(?:\s+ответа)?)(?:\s+(?:является|будет|это))?{_MARKS}\s*(?:{_SIGN}|(?<=является)|(?<=будет)|(?<=это))|(?m:^)(?:это|верно|правильно)(?=:?\s+(?:вариант\s+)?\W{{0,4}}(?-i:[A-Z])(?:\W|\Z))(?:\s?:)?|ответ\s+{_STANDS}|(?:правильным|верным)\s+(?:является|будет){_CAPITAL}",
+    "uk": rf"відповідь\s+{_STANDS}|правильний\s+варіант{_MARKS}\s*(?:є|{_SIGN})|відповідь(?:\s+є)?{_MARKS}\s*(?:{_SIGN}|(?<=є))",
     "kk": rf"(?:жауа(?:п|бы|бым|птың)|дұрыс\s+нұсқа(?:сы)?){_MARKS}(?:\s*{_SIGN}|\s(?=[A-Z]\b))",
     "ky uz": rf"(?:жооп|javob){_MARKS}\s*{_SIGN}",
-    "zh": rf"(?:答案|正[确確]选项|正確選項)(?:应该|應該|应|應)?{_MARKS}\s*(?:是|为|為|选|選|{_SIGN})\s*{_SIGN}?|【(?:正确|正確|参考)?答案】",
-    "zh verb": r"(?:(?<![不没别勿误错])(?<!可能)(?:故|应|應|因此|所以|本题|最终|我)|(?m:^)[ \t*]{0,4}|(?<=[，,。；;])\s?)(?:选|選)(?:择|擇)?\s*[:：]?",
+    "zh": rf"(?:答案|正[确確]的?选项|正確的?選項)(?:应该|應該|应|應)?{_MARKS}\s*(?:是|为|為|选|選|{_SIGN})\s*{_SIGN}?|【(?:正确|正確|参考)?答案】",
+    "zh verb": r"(?:(?<![不没别勿误错])(?<!可能)(?:故|应该?|應該?|因此|所以|本题|最终|我)|(?m:^)[ \t*]{0,4}|(?<=[，,。；;])\s?)(?:选|選)(?:择|擇)?\s*[:：]?",
     "ja": rf"(?<!不)(?:正解|正答|答え|解答|回答){_MARKS}\s*(?:は|{_SIGN})\s*{_SIGN}?",
     "ko": rf"(?<!오)(?:정답|답변|답){_MARKS}\s*(?:은|는|이|{_SIGN})\s*{_SIGN}?",
-    "de": rf"(?:Antwort|Lösung){_MARKS}\s*(?:(?:ist|lautet|wäre)\b(?:\s+(?:also|daher|somit))?\s*:?|{_SIGN})",
-    "fr": rf"réponse(?:\s+(?:correcte|exacte|finale|juste))?{_MARKS}\s*(?:est\b(?:\s+(?:la|donc)){{0,2}}\s*:?|{_SIGN})",
-    "es": rf"(?:respuesta|opción)(?:\s+(?:correcta|final))?{_MARKS}\s*(?:es\b(?:\s+la)?\s*:?|{_SIGN})",
+    "de": rf"(?:Antwort|Lösung|richtige\s+Option){_MARKS}\s*(?:(?:ist|lautet|wäre)\b(?:\s+(?:also|daher|somit))?\s*:?|{_SIGN})|(?:somit|daher|also|damit|folglich|deshalb)\s+ist\s+(?:die\s+)?(?:richtige\s+)?(?:Antwort|Option)\s+{_STANDS}|(?:richtig|korrekt)\s+(?:ist|wäre)(?:\s+(?:also|daher|somit|die|Antwort|Option))*+\s*:?{_CAPITAL}",
+    "fr": rf"(?:c['’]est|il\s+s['’]agit\s+de)\s+(?:donc\s+)?(?:la\s+réponse|l['’]option|la\s+lettre)\s+{_STANDS}|(?m:^)réponse\s+{_STANDS}|réponse(?:\s+(?:correcte|exacte|finale|juste))?{_MARKS}\s*(?:est\b(?:\s+(?:la|donc)){{0,2}}\s*:?|{_SIGN})",
+    "es": rf"(?m:^)es\s+la\s+{_STANDS}|(?:respuesta|opción|alternativa|letra|(?<=la\s)correcta)(?:\s+(?:correcta|final))?{_MARKS}\s*(?:es\b(?:\s+la)?\s*:?|{_SIGN})",
     "pt": rf"(?:resposta|alternativa|opção|gabarito)(?:\s+(?:correta|certa|final))?{_MARKS}\s*(?:é(?!\w)(?:\s+a(?=\s+(?:letra|opção|alternativa|[B-Z]\b)))?\s*:?|{_SIGN})",
-    "it": rf"risposta(?:\s+(?:corretta|esatta|giusta|finale))?{_MARKS}\s*(?:è(?!\w)(?:\s+la)?\s*:?|{_SIGN})",
+    "it": rf"(?:risposta|opzione|alternativa|lettera)(?:\s+(?:corretta|esatta|giusta|finale))?{_MARKS}\s*(?:è(?!\w)(?:\s+la)?\s*:?|{_SIGN})",
     "tr": rf"(?:cevap|yanıt|doğru\s+seçenek){_MARKS}(?:\s*{_SIGN}|\s(?=[*(]{{0,4}}(?-i:[A-Z])\b))",
     "pl cs nl sv ro": rf"(?:odpowiedź|odpověď|antwoord|svar(?:et)?|răspuns(?:ul)?(?:\s+corect)?|válasz){_MARKS}\s*(?:(?:to|je|is|är|este)\b\s*:?|{_SIGN})",
-    "vi id": rf"(?:đáp\s+án|câu\s+trả\s+lời|jawaban(?:nya)?)(?:\s+(?:đúng|chính\s+xác|cuối\s+cùng|yang\s+(?:benar|tepat)))?{_MARKS}\s*(?:(?:là|adalah)\b\s*:?|{_SIGN})",
-    "ar hi": rf"(?:الإجابة|الجواب|उत्तर|जवाब|پاسخ)(?:\s+(?:الصحيحة|الصحيح|النهائية|صحیح))?{_MARKS}\s*(?:(?:هي|هو|है)\b\s*:?|{_SIGN})",
+    "vi id": rf"chọn(?:\s+đáp\s+án)?\s+{_STANDS}|(?:đáp\s+án|câu\s+trả\s+lời|jawaban(?:nya)?)(?:\s+(?:đúng|chính\s+xác|cuối\s+cùng|yang\s+(?:benar|tepat)))?{_MARKS}\s*(?:(?:là|adalah)\b\s*:?|{_SIGN})",
+    "ar hi": rf"(?:الإجابة|الجواب|الخيار|उत्तर|जवाब|پاسخ)(?:\s+(?:الصحيحة|الصحيح|النهائية|صحیح))?{_MARKS}\s*(?:(?:هي|هو|है)\b\s*:?|{_SIGN})",
 }
 # Between the words and the answer there may be a word for "option".
 _LETTER_WORD = (
     r"(?P<word>\s*+(?:option|choice|answer|letter|number|вариант|буква|нұсқа|选项|選項|la\s+opción|opción|a\s+opção|a\s+letra|letra|l['’]option|"
-    r"la\s+lettre|Buchstabe|Option|lựa\s+chọn)\b\s?:?)?"
+    r"la\s+lettre|Buchstabe|Option|lựa\s+chọn|الخيار|الحرف)\b\s?:?)?"
 )
 # Most characters begin none of these words; this is looked at before any of them is tried.
 _BEGINS = r"(?:(?=[\w*>#【-])|(?=[^\S\n])(?:(?m:^)|(?<=[，,。；;])))"
@@ -76,9 +76,9 @@ _BEFORE = re.compile(
     r"(?:^|[^\w\s]\s*|\n\s*|(?<!\w)_{1,3}|(?:final|correct|my|best)_|(?<![\w'’])(?:the|my|our|this|its?|a|so|thus|therefore|hence|and|then|that|is|final|finally|correct|right|best|"
     r"only|true|actual|single|strongest|most|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|proper|official|expected|"
     r"overall|means|gives|"
-    r"итоговый|окончательный|финальный|правильный|верный|правильным|верным|правильна|остаточна|мой|это|что|значит|итак|следовательно|поэтому|тогда|дұрыс|соңғы|ақырғы|туура|to['’‘]g['’‘]ri|"
-    r"die|der|das|richtige|korrekte|endgültige|meine|also|la|le|bonne|ma|donc|mi|a|minha|correta|risposta|doğru|poprawna|prawidłowa|ostateczna|"
-    r"správná|het|juiste|correcte|rätt|rätta|helyes|सही|अंतिम)\s+)\Z",
+    r"итоговый|окончательный|финальный|правильный|верный|правильным|верным|правильна|остаточна|мой|это|что|значит|итак|следовательно|поэтому|тогда|дұрыс|соңғы|ақырғы|менің|қорытынды|сондықтан|демек|отже|туура|to['’‘]g['’‘]ri|"
+    r"die|der|das|richtige|korrekte|endgültige|meine|also|la|le|bonne|ma|donc|mi|a|minha|correta|risposta|doğru|nihai|vậy|poprawna|prawidłowa|ostateczna|"
+    r"správná|het|juiste|correcte|rätt|rätta|helyes|सही|अंतिम|فإن|إذن|لذلك|لذا|هي)\s+)\Z",
     re.IGNORECASE,
 )
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -90,7 +90,7 @@ _RESET = re.compile(
 )
 _CLAUSE = re.compile(r"[,;:—–]")
 _SUPPOSED = re.compile(
-    r"\bне\s+(?:думаю|считаю|уверен\w*)|\bвряд\s+ли|сомнева|\b(?:glaube|denke)\s+nicht|\b(?:don['’]t\s+(?:think|believe)|doubt)\b|\b(?:according\s+to\s+(?:some|many|most|others|critics|an?|one)|opinion|glance|naive\w*|intuition|examples?|e\.g|instance|format|template|(?:reply|respond|answer)\s+with|if|suppose|supposing|assum\w+|unless|whether|had|imagine|were|wenn|falls|si|se|если|егер)\b|有人|有些人|如果|假[设設]|若|もし|만약",
+    r"\A\W*(?:maybe|perhaps|possibly|vielleicht|peut-être|quizás?|talvez|возможно|может\s+быть|наверное|вероятно|belki|мүмкін|forse)\b|\bне\s+(?:думаю|считаю|уверен\w*)|\bвряд\s+ли|сомнева|\b(?:glaube|denke)\s+nicht|\b(?:don['’]t\s+(?:think|believe)|doubt)\b|\b(?:according\s+to\s+(?:some|many|most|others|critics|an?|one)|opinion|glance|naive\w*|intuition|examples?|e\.g|instance|format|template|(?:reply|respond|answer)\s+with|if|suppose|supposing|assum\w+|unless|whether|had|imagine|were|wenn|falls|si|se|если|егер)\b|有人|有些人|如果|假[设設]|若|もし|만약",
     re.IGNORECASE,
 )
 _DENIED = re.compile(

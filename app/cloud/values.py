@@ -24,7 +24,7 @@ _FORMS = str.maketrans(
     {
         **{chr(start + n): chr(65 + n) for start in (0xFF21, 0x24B6, 0x1F130, 0x1F150, 0x1F170, 0x1D400, 0x1D5D4) for n in range(26)},
         **{chr(start + n): chr(97 + n) for start in (0xFF41, 0x24D0, 0x1D41A) for n in range(26)},
-        **dict(zip(map(chr, (0xFF08, 0xFF09, 0xFF1A, 0xFF0E, 0x3002, 0xFF0C, 0x3001)), "():..,,", strict=True)),
+        **dict(zip(map(chr, (0xFF08, 0xFF09, 0xFF1A, 0xFF0E, 0xFF0C, 0x3001)), "():.,,", strict=True)),
     }
 )
 
@@ -34,13 +34,13 @@ CLOSE = r"(?:[*_`$)\]}>\"'”»’」』】|]|\\[)\]])*+"
 WORDS = (
     r"(?:(?:option|choice|answer|letter|вариант|нұсқа|буква|选项|選項|選択肢|opción|opção|alternativa|letra|lettre|buchstabe|đáp án)\s*+)?"
 )
-_ONLY = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}[.,;:!]?{CLOSE}[\s✅✔✓☑👍🎯\ufe0f]*+\Z", re.IGNORECASE)
+_ONLY = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}[.,;:!。]?{CLOSE}[\s✅✔✓☑👍🎯\ufe0f]*+\Z", re.IGNORECASE)
 _LABEL = re.compile(
-    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]]{CLOSE}|\s?[-–—](?=\s)|(?<=[)\]*])|[,;!]|\s(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
+    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]。]{CLOSE}|\s?[-–—](?=\s)|(?<=[)\]*])|[,;!]|\s(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
     re.DOTALL | re.IGNORECASE,
 )
 _JUDGED = re.compile(
-    r"\b(?:wrong|incorrect|false|not|no|isn't|eliminated?|unlikely|ruled|or|mistaken?|misconception|trap|tempting|distractor|неверно|неправильно|falsch|falso|incorrecta)\b|错|誤|[✗✘❌×]\s*$",
+    r"\b(?:wrong|incorrect|false|(?<!, )(?:not|no)|isn't|eliminated?|unlikely|ruled|or|mistaken?|misconception|trap|tempting|distractor|неверно|неправильно|falsch|falso|incorrecta)\b|错|誤|[✗✘❌×]\s*$",
     re.IGNORECASE,
 )
 _DESCRIBED = re.compile(r"[\"')*\]]{0,4}(?::|;| -| \()")
@@ -49,6 +49,8 @@ _REMARK = re.compile(
     r"(?:because|since|as|the|this|that|it|its|correct|right|yes|true|final|most|see|i|explanation|reason\w*|we|by|in|for|so)\b",
     re.IGNORECASE,
 )
+# `Paris it is` in one word.
+_IT_IS = re.compile(r"(?<=\w)(?:です|である|だ|입니다|이다|이에요|예요|['’][dt][ıiuü]r)[.。!]?\s*\Z")
 _MANY_WORDS = 3
 _SEPARATOR = re.compile(r"[*_`)\]}>\"'”»]{0,6}\s*(?:[.:,;)\]：，、；．）]|[-–—](?=\s))?[*`]{0,4}\s*")
 _THAT_IS = re.compile(r"(?:(?:i\.e\.,?|that is,?|which is|namely|=)\s+)?", re.IGNORECASE)
@@ -83,7 +85,7 @@ class Values:
 
     def asks_with(self, letter: str) -> bool:
         """Whether the question itself says this option's text."""
-        return self.texts.form(letter) in normal(self._question.question)
+        return re.search(rf"(?<!\w){re.escape(self.texts.form(letter))}(?!\w)", normal(self._question.question)) is not None
 
     def texts_of(self, letter: str) -> str:
         """The text of an offered letter's option."""
@@ -92,6 +94,8 @@ class Values:
     def whole(self, text: str) -> str | None:
         """What a text names that is nothing but an answer: `B`, `(b)`, `Option B`, `B. Paris`, `Paris`."""
         text = seen(text).strip()
+        if ending := _IT_IS.search(text, max(0, len(text) - 12)):
+            return self.whole(text[: ending.start()])
         by_text = self.texts.equal(text)
         text = text if by_text or not (bullet := _BULLET.match(text)) else text[bullet.end() :]
         latin = letters_as_latin(text)
