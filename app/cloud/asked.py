@@ -17,6 +17,7 @@ _OF_ANY_ANSWER = _stems(
     "a an the is are was of to in this that which best correctly correct most accurately describes matches fits answers question represents "
     "explains completes satisfies given conditions above following statement option answer it as be by and"
 )
+_NEGATIONS = _stems("not no except never isn aren t doesn")
 
 
 class Asked:
@@ -33,7 +34,7 @@ class Asked:
 
     def repeats(self, words: str) -> bool:
         """Whether these words say no more than the question does, negated as it is, and what is said of any answer."""
-        stems = _stems(words)
+        stems = _stems(words) - (_NEGATIONS if self.for_wrong else set())
         if stems <= _OF_ANY_ANSWER:
             return True
         return stems <= self._stems and (_FOR_WRONG.search(words) is not None) is self.for_wrong
@@ -44,4 +45,4 @@ class Asked:
 
     def is_echoed(self, words: str) -> bool:
         """Whether these words say what the question does, in words of its own."""
-        return self.repeats(words) and not _stems(words) <= _OF_ANY_ANSWER
+        return self.repeats(words) and not _stems(words) - _NEGATIONS <= _OF_ANY_ANSWER

@@ -43,6 +43,8 @@ _EXCLUDES = re.compile(r"\b(?:not|than|unlike|nor|of)\b[\s\w]{0,12}[*_`(]{0,4}\Z
 # The other options may be named in what follows.
 _REASONS = re.compile(r"[,*)] (?:because|since|as|given that)\b")
 _MAX_LABELS, _MAX_COMPARED = 26, 200
+# What may stand between a letter and its option's text.
+_BETWEEN = re.compile(r"[^\w\n]*\n?[^\w\n]*(?:(?:i\.?e|that is|which is|namely|option|the|a|an)[^\w\n]+)*", re.IGNORECASE)
 _SUFFIX = re.compile(r"['’][dt][ıi]r\b")
 
 
@@ -60,7 +62,8 @@ def value_end(text: str, latin: str, at: int, letter: str, values: Values) -> in
         return end
     option = values.texts_of(letter).lower()
     begins = text[end : end + len(option) + 20].lower().find(option)
-    return end if begins < 0 else end + begins + len(option)
+    between = text[end : end + max(0, begins)]
+    return end if begins < 0 or not _BETWEEN.fullmatch(between) else end + begins + len(option)
 
 
 def value_behind(text: str, latin: str, at: int, values: Values, *, numbered: bool = False) -> str | None:

@@ -56,6 +56,10 @@ _BEGINS = re.compile(
 _NEITHER = re.compile(r"\W*(?:neither|none|not|no|both)\b", re.IGNORECASE)
 _MAX_BEFORE, _MAX_LISTED = 400, 8
 _BACKWARD_ZH = re.compile(r"(?:选项|選項)?\s?([A-Z])\s?(?:选项|選項)?(?:是|为)?(?:正确|正確)(?:答案|的|选项)?(?=[。，,.\s]|\Z)")
+_EXCEPTION = re.compile(
+    r"(?:^|(?<=[.!] ))[*(]{0,3}(?i:option )?[*(]{0,3}([A-Z])[*)]{0,3} is the (?:exception|odd one out)(?=[*]{0,2}(?:[.!,;:]|\s*(?:\Z|\n)| because| since))",
+    re.MULTILINE,
+)
 _BACKWARD_MORE = re.compile(
     r"([A-Z])(?:번|선택지)?[이가] (?:정답|맞)(?![^\n.]{0,8}아[니닙닌냐]|지\s?않)|([A-Z])が(?:正解|正答|正しい)(?!で(?:は|も)|と(?:は|も))|([A-Z]) (?:нұсқасы )?дұрыс(?: жауап)?(?=[.!]|\s*(?:\Z|\n))|([A-Z]) (?:richtig|korrekt)(?=[.!]|\s*(?:\Z|\n))"
 )
@@ -86,7 +90,8 @@ _EXPLAINED = re.compile(
     rf"{OPEN}([A-Z]){CLOSE}[.:)–—-]{CLOSE}\s+(?=(?:The|This|In|By|Since|When|Under|It|Because|As|For|According|Based|Given|With|These|To|On|At|From)\s\w+\s\w+\s)"
     r"(?!.{0,300}\b(?:not|no|none|wrong|incorrect|false|or|unclear|unsure)\b)"
 )
-_DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}\s+(?:[-–—]\s+|\()")
+_DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}(?:\s+(?:[-–—]\s+|\()|[.):]{CLOSE}\s+)")
+_LABEL = re.compile(r"(?<![\w'’])([A-Z])[*_`]{0,2}[.):](?=\s)")
 
 
 def claims(text: str, latin: str, values: Values) -> Iterator[Claim]:
@@ -108,6 +113,10 @@ def claims(text: str, latin: str, values: Values) -> Iterator[Claim]:
             if before and not is_doubted(latin, match.end()) and _is_asserted_line(latin, start):
                 letter = next(filter(None, match.groups()))
                 yield Claim(start, match.end(), letter if letter in values.letters else UNCLEAR, PROSE)
+    if values.asked.for_wrong:
+        for match in _EXCEPTION.finditer(latin):
+            if match[1] in values.letters and _is_asserted_line(latin, match.start()):
+                yield Claim(match.start(), match.end(), match[1], PROSE)
     yield from _called_correct(text, latin, values)
     yield from _lines(text, latin, values)
 
@@ -226,6 +235,10 @@ def _marked(original: str, latin: str, values: Values, *, first: bool, last: boo
     if first and (match := _EXPLAINED.match(latin)) and match[1] in values.letters and values.texts.begins(original[match.end() :]) is None:
         return match[1], match.end(1)
     dash = _DASHED.match(latin) if first else None
-    if dash and dash[1] in values.letters and values.introduces(dash[1], original[dash.end() :]):
+    if (
+        dash
+        and {label[1] for label in _LABEL.finditer(latin)} & set(values.letters) <= {dash[1]}
+        and values.introduces(dash[1], original[dash.end() :])
+    ):
         return dash[1], dash.end(1)
     return values.labelled(original), len(latin)

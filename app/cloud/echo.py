@@ -52,7 +52,7 @@ def _named(sentence: str, values: Values) -> str | None:
     if (verb := _IS.search(line)) is not None:
         pieces.append((line[: verb.start()], line[verb.end() :], True))
     for value, words, claimed in pieces:
-        letter = values.whole(value.strip("*_`$ "))
+        letter = values.whole(value.strip("*_` "))
         if letter is not None and letter in values.letters and not _BARE.match(value):
             # `pH 7` says less than `The pH is 7` and `pH 7 (B)`.
             says = claimed or values.texts.equal(value) is None or _CLAIMS.search(words) or len(_LONG_WORD.findall(words)) > 1

@@ -40,7 +40,7 @@ _LABEL = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _JUDGED = re.compile(
-    r"\b(?:wrong|incorrect|false|(?<!, )(?:not|no)|isn't|eliminated?|unlikely|ruled|or|mistaken?|misconception|trap|tempting|distractor|неверно|неправильно|falsch|falso|incorrecta)\b|错|誤|[✗✘❌×]\s*$",
+    r"\b(?:wrong|incorrect|false|(?<!, )(?:not|no)|isn't|eliminated?|unlikely|ruled|or|mistaken?|misconception|unrelated|irrelevant|trap|tempting|distractor|неверно|неправильно|falsch|falso|incorrecta)\b|错|誤|[✗✘❌×]\s*$",
     re.IGNORECASE,
 )
 _DESCRIBED = re.compile(r"[\"')*\]]{0,4}(?::|;| -| \()")
@@ -51,6 +51,11 @@ _REMARK = re.compile(
 )
 # `Paris it is` in one word.
 _IT_IS = re.compile(r"(?<=\w)(?:です|である|だ|입니다|이다|이에요|예요|['’][dt][ıiuü]r)[.。!]?\s*\Z")
+_CLAUSE = re.compile(r"[;,.:(!]")
+# How sure a model says it is.
+_SURE = re.compile(
+    r"\s?[(\[]\s?(?:confiden\w+:?\s?)?(?:(\d{1,3}(?:[.,]\d{1,3})?\s?%)|high|certain|sure)(?:\s?\w{4,12})?\s?[)\]][.\s]*\Z", re.IGNORECASE
+)
 _MANY_WORDS = 3
 _SEPARATOR = re.compile(r"[*_`)\]}>\"'”»]{0,6}\s*(?:[.:,;)\]：，、；．）]|[-–—](?=\s))?[*`]{0,4}\s*")
 _THAT_IS = re.compile(r"(?:(?:i\.e\.,?|that is,?|which is|namely|=)\s+)?", re.IGNORECASE)
@@ -59,7 +64,9 @@ _LETTER_AT_END = re.compile(
     r",?\s{0,4}(?:\((?:option |choice |answer )?([A-Za-z])\)|(?:→|⇒|->|=>|[-–—:](?=\s)|,(?=\s))\s{0,2}\*{0,2}(?:option |choice |answer )?([A-Z]))[*.!]{0,3}\s{0,4}\Z",
     re.IGNORECASE,
 )
-_OWN_LETTER = re.compile(r"[*_`]{0,3} \(\*{0,2}(?:option |choice |answer )?([A-Z])\*{0,2}\)", re.IGNORECASE)
+_OWN_LETTER = re.compile(
+    r"[*_`]{0,3} \(\*{0,2}(?:option |choice |answer )?([A-Z])\*{0,2}\)[*_`]{0,3}(?:([.,!]?\s*\Z|[.!])|(\s?[-–—:,;]))?", re.IGNORECASE
+)
 _BRACKETED = re.compile(r"\(([^()]{1,500})\)[.*]{0,3}\Z")
 _IN_BRACKETS = re.compile(r"[*_`]{0,3}[(（]([^()（）]{1,500})[)）][*_`]{0,3}(?:\s*\Z|[.,;!。，；！](?!\s?[A-Z]\W)|です|입니다|이다|だ)")
 
@@ -105,7 +112,10 @@ class Values:
             if by_text:
                 return by_text if by_text == letter or not offered else UNCLEAR
             return letter if offered else UNCLEAR
-        return by_text or (None if "\n" in text else self.labelled(text) or self.with_letter(text))
+        if named := by_text or (None if "\n" in text else self.labelled(text) or self.with_letter(text)):
+            return named
+        sure = _SURE.search(text, max(0, len(text) - 40))
+        return self.whole(text[: sure.start()]) if sure and not self.texts.equal(sure[1] or "") else None
 
     def with_letter(self, text: str) -> str | None:
         """What `Paris (B)` or `Paris → B` names: the letter behind an option's text."""
@@ -160,7 +170,9 @@ class Values:
             return None
         behind = normal(line[: self.texts.most_chars]).lstrip("\"'")[len(self.texts.form(letter)) :]
         if own := _OWN_LETTER.match(behind):
-            return letter if own[1].upper() == letter else UNCLEAR
+            # `Dolphin (A) is a mammal` says something else.
+            ends = own[2] if self.asked.for_wrong else own[2] or own[3]
+            return UNCLEAR if own[1].upper() != letter else letter if ends is not None else None
         return letter if described or not _DESCRIBED.match(behind) else None
 
     def introduces(self, letter: str, rest: str) -> bool:
@@ -169,7 +181,10 @@ class Values:
             return False
         sentence = normal(re.split(r"(?<=[.!?])\s", rest[: self.texts.most_chars], maxsplit=1)[0])
         own = self.texts.form(letter)
-        return sentence.startswith(own + " ") and not _JUDGED.search(sentence, len(own))
+        if not sentence.startswith(own + " "):
+            return False
+        says = _CLAUSE.split(sentence[len(own) :])[0]
+        return not _JUDGED.search(sentence, len(own)) or (self.asked.for_wrong and self.asked.is_echoed(says))
 
     def confirmed(self, letter: str, behind: str) -> bool:
         """Whether what follows a letter is the text of its own option."""
