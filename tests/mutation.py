@@ -79,6 +79,8 @@ GROUPS = {
             "cloud/regions",
             "cloud/asked",
             "cloud/echo",
+            "cloud/backward",
+            "cloud/contradiction",
         ),
         ("unit/test_parse", "unit/test_reply", "unit/test_text", "unit/test_replies"),
     ),

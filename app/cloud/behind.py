@@ -3,6 +3,7 @@
 import itertools
 import re
 
+from app.cloud.contradiction import contradicts
 from app.cloud.values import CLOSE, OPEN, UNCLEAR, WORDS, Values
 
 # A letter is one where a sign, the end of the line or one of these words follows it; not in `A vaccine`.
@@ -110,7 +111,7 @@ def _checked(text: str, latin: str, match: re.Match[str], by_text: str | None, v
         _JUDGED_WRONG.match(latin, match.end(2)) is not None
         or _is_joined(latin, match, letter)
         or _is_a_word(latin, match, letter, values)
-        or values.contradicted(letter, behind, label=_is_label(latin, match.end(2)))
+        or contradicts(letter, behind, values, label=_is_label(latin, match.end(2)))
     )
     return UNCLEAR if unclear else letter
 
@@ -207,7 +208,7 @@ def _is_a_word(latin: str, match: re.Match[str], letter: str, values: Values) ->
 def _is_label(latin: str, end: int) -> bool:
     """Whether the letter stands as in a list of options: `B) …`, `B: …`."""
     line = latin[end : end + 40].split("\n", 1)[0]
-    return bool(re.match(r"[*_`]{0,2}[).:]", line)) and any(map(str.isalnum, line))
+    return bool(re.match(r"[*_`]{0,2}[):]|\.", line)) and any(map(str.isalnum, line))
 
 
 def _other_in_brackets(latin: str, letter: str) -> bool:

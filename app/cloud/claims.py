@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from app.cloud.backward import named_before
 from app.cloud.behind import LISTED, is_doubted, value_behind, value_end
-from app.cloud.heads import HEADS, is_asserted, is_denied, is_final, points_back
+from app.cloud.heads import HEADS, is_asserted, is_final, points_back
 from app.cloud.values import CLOSE, OPEN, UNCLEAR, WORDS, Values
 from app.errors import CloudUnparsable
 
@@ -38,35 +39,7 @@ _NOTHING = re.compile(
 _RELATIVE = re.compile(
     r"\b(?:option|choice|letter|answer|statement|one|item|response|alternative)s? (?:that|which)\b(.{0,100})", re.IGNORECASE | re.DOTALL
 )
-# `B is the correct answer.`
-_BACKWARD = re.compile(
-    r"(?:(?<=[\s*(\[\"'“])|^)(?i:option |choice |answer |letter |antwort |opción |alternativa |respuesta |réponse |вариант |ответ )?[*(\[]{0,3}([A-Z])[*)\]]{0,3} (?:is|must be|should be|would be|ist|est|es|является)"
-    r"(?: therefore| thus| clearly| indeed| definitely)? (?:(?:the |la |die )?(?:(?:most |only |single )?(?:correct|right|best|accurate|appropriate|suitable|"
-    r"likely|richtig|korrekt|correcta?|правильным)(?: and |, )?){1,3}(?: (?:answer|option|choice|one|response|ответом))?|the answer)(?=[*]{0,2}(?:[.!,;:]|\s*(?:\Z|\n)| because| since| as ))",
-    re.MULTILINE,
-)
-# What calls an option the answer, and where the option may begin.
-_CORRECT = re.compile(
-    r",? (?:(?:is|was|are|must be|should be|would be)(?: therefore| thus| clearly| indeed)? ((?:the )?(?:only )?(?:correct|right|best) (?:answer|option|choice|one)|the answer)|(?<=[A-Z] )(the (?:correct|right|best) (?:answer|option|choice|one))|"
-    r"(?:is |(?<=[A-Z] ))(?:the )?(?:correct|right|best))[*]{0,2}(?=[.!,;:]|\s*(?:\Z|\n)| because| since| as )"
-)
-_BEGINS = re.compile(
-    r"(?<!\b[A-Z])[.!:;,]\s+(?=\S)|\b(?:only|so|therefore|thus|hence|that|making|makes|leaving)[,:]?\s+(?=\S)", re.IGNORECASE
-)
-_NEITHER = re.compile(r"\W*(?:neither|none|not|no|both)\b", re.IGNORECASE)
-_MAX_BEFORE, _MAX_LISTED = 400, 8
-_BACKWARD_ZH = re.compile(r"(?:选项|選項)?\s?([A-Z])\s?(?:选项|選項)?(?:是|为)?(?:正确|正確)(?:答案|的|选项)?(?=[。，,.\s]|\Z)")
-_EXCEPTION = re.compile(
-    r"(?:^|(?<=[.!] ))[*(]{0,3}(?i:option )?[*(]{0,3}([A-Z])[*)]{0,3} is the (?:exception|odd one out)(?=[*]{0,2}(?:[.!,;:]|\s*(?:\Z|\n)| because| since))",
-    re.MULTILINE,
-)
-_BACKWARD_MORE = re.compile(
-    r"([A-Z])(?:번|선택지)?[이가] (?:정답|맞)(?![^\n.]{0,8}아[니닙닌냐]|지\s?않)|([A-Z])が(?:正解|正答|正しい)(?!で(?:は|も)|と(?:は|も))|([A-Z]) (?:нұсқасы )?дұрыс(?: жауап)?(?=[.!]|\s*(?:\Z|\n))|([A-Z]) (?:richtig|korrekt)(?=[.!]|\s*(?:\Z|\n))"
-)
-_BACKWARD_BEFORE = re.compile(
-    r"(?:^|[.!?:;\n*(\[]\s*|[,–—]\s*|\b(?:so|therefore|thus|hence|that|then|means|also|somit ist|damit ist|선택지|選択肢|вариант)[,:]?\s*)\Z",
-    re.IGNORECASE,
-)
+_FALSE = re.compile(r"(?:false|untrue|incorrect)\b", re.IGNORECASE)
 _HEADING = re.compile(
     r"^[ \t]*[#*_>]{1,4}[ \t]*(?:the )?(?:final |correct )?(?:answer|option|choice)[ \t]*[*_]{0,4}[ \t]*:?[ \t]*\n+",
     re.IGNORECASE | re.MULTILINE,
@@ -74,7 +47,9 @@ _HEADING = re.compile(
 _PREFIX = re.compile(r"[\s>*_#`\"'“【\[(-]*(?:(?:so|thus|therefore|hence|the|my|correct|right|best|final|also|и|итоговый|окончательный|правильный|верный|дұрыс|соңғы|正确|正確|最终|"
                      r"最終|최종|die|richtige|la|bonne|doğru)[,:]?\s*)*\Z", re.IGNORECASE)  # fmt: skip
 _ALONE = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Z]){CLOSE}[.!]?{CLOSE}[ \t✅✔]*\Z")
-_LEADING = re.compile(rf"{OPEN}([A-Z]){CLOSE},? (?:because|since|(?:and )?not (?:option )?[(*]*[A-Z](?!\w))")
+_LEADING = re.compile(
+    rf"{OPEN}([A-Z]){CLOSE},? (?:because|since|car|porque|weil|denn|perché|çünkü|так как|потому что|өйткені|因为|(?:and )?not (?:option )?[(*]*[A-Z](?!\w))"
+)
 _REASONED = re.compile(r"(?<!\w)([A-Z])[)*]{0,3},? (?:because|since)\b")
 # The line behind one that names an option, where it says that this is not the answer.
 _BELOW = re.compile(r"\s{0,20}[^\n]{0,2000}\n\s{0,20}")
@@ -90,6 +65,7 @@ _EXPLAINED = re.compile(
     rf"{OPEN}([A-Z]){CLOSE}[.:)–—-]{CLOSE}\s+(?=(?:The|This|In|By|Since|When|Under|It|Because|As|For|According|Based|Given|With|These|To|On|At|From)\s\w+\s\w+\s)"
     r"(?!.{0,300}\b(?:not|no|none|wrong|incorrect|false|or|unclear|unsure)\b)"
 )
+_MAX_LISTED = 8
 _DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}(?:\s+(?:[-–—]\s+|\()|[.):]{CLOSE}\s+)")
 _LABEL = re.compile(r"(?<![\w'’])([A-Z])[*_`]{0,2}[.):](?=\s)")
 
@@ -106,36 +82,9 @@ def claims(text: str, latin: str, values: Values) -> Iterator[Claim]:
         CloudUnparsable: more claims than an answer makes.
     """
     yield from _behind_heads(text, latin, values)
-    for pattern in (_BACKWARD, _BACKWARD_ZH, _BACKWARD_MORE):
-        for match in pattern.finditer(latin):
-            start = match.start()
-            before = _BACKWARD_BEFORE.search(latin[max(0, start - 20) : start])
-            if before and not is_doubted(latin, match.end()) and _is_asserted_line(latin, start):
-                letter = next(filter(None, match.groups()))
-                yield Claim(start, match.end(), letter if letter in values.letters else UNCLEAR, PROSE)
-    if values.asked.for_wrong:
-        for match in _EXCEPTION.finditer(latin):
-            if match[1] in values.letters and _is_asserted_line(latin, match.start()):
-                yield Claim(match.start(), match.end(), match[1], PROSE)
-    yield from _called_correct(text, latin, values)
+    for start, end, letter in named_before(text, latin, values):
+        yield Claim(start, end, letter, PROSE)
     yield from _lines(text, latin, values)
-
-
-def _called_correct(text: str, latin: str, values: Values) -> Iterator[Claim]:
-    """An option that is called the answer with its text: `B. Paris is correct`, `Paris is the right answer`, `making option B correct`."""
-    for match in itertools.islice(_CORRECT.finditer(latin), _MAX_CLAIMS):
-        line = latin.rfind("\n", 0, match.start()) + 1
-        if match.start() - line > _MAX_BEFORE or is_doubted(latin, match.end()):
-            continue
-        starts = [line, *(line + begin.end() for begin in _BEGINS.finditer(latin[line : match.start()]))]
-        for start in starts:
-            letter = values.whole(text[start : match.start()])
-            if values.asked.for_wrong and not (match[1] or match[2]):
-                continue
-            if letter and not _NEITHER.match(latin, start) and _is_asserted_line(latin, start):
-                yield Claim(start, match.end(), letter, PROSE)
-            if letter:
-                break
 
 
 def _behind_heads(text: str, latin: str, values: Values) -> Iterator[Claim]:
@@ -147,6 +96,8 @@ def _behind_heads(text: str, latin: str, values: Values) -> Iterator[Claim]:
         if not heading and (_is_block_quoted(latin, head.start()) or not is_asserted(latin, head.start())):
             continue
         if (clause := _RELATIVE.search(head[0])) and not values.asked.repeats(clause[1]):
+            continue
+        if (false := _FALSE.match(head[0])) and not (values.asked.for_wrong and values.asked.has(false[0])):
             continue
         strength = LINE if heading else _strength(latin, head)
         letter = value_behind(text, latin, head.end(), values, numbered=not heading and bool(head["word"]))
@@ -166,12 +117,6 @@ def _is_refuted(latin: str, at: int) -> bool:
     # A text may itself stand below its head.
     below = _BELOW.match(latin, at)
     return below is not None and _REFUTED.match(latin, below.end()) is not None
-
-
-def _is_asserted_line(latin: str, start: int) -> bool:
-    """Whether nothing before it in the sentence supposes or denies what begins here."""
-    before = re.split(r"[.!?\n]", latin[max(0, start - 200) : start])[-1]
-    return not is_denied(before)
 
 
 def _strength(latin: str, head: re.Match[str]) -> int:

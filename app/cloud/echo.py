@@ -18,17 +18,19 @@ _LONG_WORD = re.compile(r"[^\W\d_]{3,}")
 _REFUSES = re.compile(
     r"[?？]|\b(?:if|whether|would|could|might|may|maybe|perhaps|possibly|probably|likely|wait|hmm|actually|however|but|although|though|some|many|"
     r"people|students?|says?|said|claim\w*|think|thought|believe\w*|guess|assum\w+|suppos\w+|unless|often|commonly|mistak\w+|wrong\w*|incorrect\w*|"
-    r"false\w*|or|sorry|unsure|unclear|если|или|возможно|может|но|однако|si|ou|oder|wenn|aber|mais|pero|mas|sino|veya|ama|belki|не|нет|ні|nicht|kein\w*|"
-    r"pas|não|değil|емес)\b|不|没|非|或|吗|ない|か[。？]|아니|ليس|لا\s",
+    r"false\w*|or|sorry|unsure|unclear|если|или|возможно|может|но|однако|si|ou|oder|wenn|aber|mais|pero|mas|sino|veya|ama|belki)\b|或|吗|か[。？]",
     re.IGNORECASE,
 )
 _NEGATIONS = re.compile(
-    r"\b(?:not|no|never|neither|nor|none|except|cannot|without|least|isn|aren|wasn|don|doesn|didn|can['’]t)\b", re.IGNORECASE
+    r"\b(?:not|no|never|neither|nor|none|except|cannot|without|least|isn|aren|wasn|don|doesn|didn|can['’]t|не|нет|ні|nicht|kein\w*|pas|não|değil\w*|емес)\b|不|没|非|ない|ません|아니|아닙|않|ليس|لا\s",
+    re.IGNORECASE,
 )
 _LETTERED = re.compile(r"(?<![\w'’])(?:\(([A-Z])\)|([A-Z])[.):](?=\s))|\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer)\s+\W{0,3}([A-Z])(?!\w)")
 _END = re.compile(r"[\s*_`.!。]*\Z")
 _IS_CJK = re.compile(r"([^\x00-\x7f]{3,80}?)(?:是|为|は)(?=[^是为は]*\Z)")
-_IS = re.compile(r"\s(?:is|are|was|were)\s")
+# `鲨鱼不是哺乳动物`, `选项C（鲨鱼）不是哺乳动物`
+_SUBJECT_CJK = re.compile(r"([^，。\n]{1,40}?)((?:不?是|不?属于|は).{2,80})\Z")
+_IS = re.compile(r"\s(?:is|are|was|were|es|est|ist|é|è|foi|fue|это|является)\s")
 
 
 def echoed(text: str, values: Values) -> str | None:
@@ -49,6 +51,8 @@ def _named(sentence: str, values: Values) -> str | None:
     pieces = [(line[match.start() :], line[: match.start()], False) for match in _BLANK.finditer(line)][-_MAX_WORDS:]
     if (verb := _IS_CJK.match(line)) is not None:
         pieces.append((line[verb.end() :], verb[1], True))
+    if (verb := _SUBJECT_CJK.match(line)) is not None:
+        pieces.append((verb[1], verb[2], True))
     if (verb := _IS.search(line)) is not None:
         pieces.append((line[: verb.start()], line[verb.end() :], True))
     for value, words, claimed in pieces:

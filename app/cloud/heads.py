@@ -34,10 +34,10 @@ _LEADS = {
     "en end": r"(?:therefore|thus|hence|so),?\s+(?:it(?:['’]s|\s+is|\s+must\s+be)|this\s+(?:is|corresponds\s+to|matches)|we\s+(?:choose|select|pick))(?=\W{0,4}(?:option|choice|\(?[A-Z]\b))|"
     r"(?m:^)(?:(?:therefore|thus|hence)[,:]?|it(?:['’]s|\s+is))\s+(?=[*(]{0,4}(?:option\s)?[*(]{0,4}(?-i:[A-HJ-Z])[).*]{0,4}\s*\Z)|"
     rf"(?m:^)most\s+likely,?\s+{_STANDS}|(?:(?m:^)|(?<=[.!]\s))(?:therefore|thus|hence|definitely|clearly|obviously|certainly|it['’]s)[,:]?\s+{_ENDS_TEXT}|"
-    rf"(?:(?:which|this|that)(?:\s+(?:is|would\s+be|corresponds\s+to|matches(?:\s+with)?)|['’]s)|corresponding\s+to|matching|(?:(?:that|this|which)\s+leaves|leaving)(?:\s+us\s+with)?(?:\s+only)?)\s+"
+    rf"(?:i\.e\.,?|that\s+is,|namely|(?:which|this|that)(?:\s+(?:is|would\s+be|corresponds\s+to|matches(?:\s+with)?)|['’]s)|corresponding\s+to|matching|(?:(?:that|this|which)\s+leaves|leaving)(?:\s+us\s+with)?(?:\s+only)?)\s+"
     rf"(?=[*(]{{0,4}}(?:option|choice|answer|letter)\s){_ENDS_TEXT}|(?:that|this|which)\s+leaves(?:\s+us\s+with)?(?:\s+only)?\s+{_ENDS_TEXT}",
-    "en option": rf"{_BEST}\s+(?:option|choice|response|letter|argument|conclusion|alternative|match|one){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}){_DEGREE}",
-    "en choice": rf"(?:(?:option|choice|letter)(?:\s+letter)?{_ABOUT}|(?:statement|one|item){_THAT}|(?<=my\s)(?:pick|selection|verdict|vote)){_MARKS}\s*{_IS}{_DEGREE}{_CAPITAL}",
+    "en option": rf"{_BEST}\s+(?:option|choice|response|letter|argument|conclusion|alternative|match|one|statement){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}){_DEGREE}",
+    "en choice": rf"(?:false|untrue|incorrect)\s+(?:statement|one|option|sentence){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN})|(?:(?:option|choice|letter)(?:\s+letter)?{_ABOUT}|(?:statement|one|item){_THAT}|(?<=my\s)(?:pick|selection|verdict|vote)){_MARKS}\s*{_IS}{_DEGREE}{_CAPITAL}",
     "en verb": r"(?:I|we)(?:\s+(?:would|will)|['’](?:d|ll))?\s+(?:choose|select|pick|go\s+with|answer|vote\s+for)\s*:?|"
     r"(?:I|we)(?:['’](?:m|re)|\s+(?:am|are))\s+(?:going\s+with|choosing|selecting|picking)|"
     rf"(?:(?m:^)|(?<=[.!]\s))(?:choose|select|pick|go\s+with)\s+{_STANDS}",
@@ -77,7 +77,7 @@ _BEFORE = re.compile(
     r"only|true|actual|single|strongest|most|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|proper|official|expected|"
     r"overall|means|gives|"
     r"итоговый|окончательный|финальный|правильный|верный|правильным|верным|правильна|остаточна|мой|это|что|значит|итак|следовательно|поэтому|тогда|дұрыс|соңғы|ақырғы|менің|қорытынды|сондықтан|демек|отже|туура|to['’‘]g['’‘]ri|"
-    r"die|der|das|richtige|korrekte|endgültige|meine|also|la|le|bonne|ma|donc|mi|a|minha|correta|risposta|doğru|nihai|vậy|poprawna|prawidłowa|ostateczna|"
+    r"die|der|das|richtige|korrekte|endgültige|finale|letzte|meine|also|la|le|bonne|ma|donc|mi|a|minha|correta|risposta|doğru|nihai|vậy|nên|poprawna|prawidłowa|ostateczna|"
     r"správná|het|juiste|correcte|rätt|rätta|helyes|सही|अंतिम|فإن|إذن|لذلك|لذا|هي)\s+)\Z",
     re.IGNORECASE,
 )
@@ -112,7 +112,7 @@ _MISLEADS = re.compile(
     r"\b(?:mistak\w+|errors?|wrong\w*|incorrect\w*|traps?|tempt\w+|distractor|common\w*|many|some|if|would|people|students?|while|whereas)\b",
     re.IGNORECASE,
 )
-_POINTS_BACK = re.compile(r"(?:which|this|that|corresponding|matching)\b(?!.*leaves)", re.IGNORECASE)
+_POINTS_BACK = re.compile(r"(?:i\.e|namely|which|this|that|corresponding|matching)\b(?!.*leaves)", re.IGNORECASE)
 _OF_OTHERS = re.compile(r"\b(?:your?|yours|student\w*|think|doubt\w*)\b", re.IGNORECASE)
 _MY_WORDS = re.compile(r"\bI(?:['’]d|\s+would|\s+can)(?:\s+\w+ly)?\s+say\b", re.IGNORECASE)
 

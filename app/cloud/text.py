@@ -167,4 +167,4 @@ class OptionTexts:
     def shortened(self, text: str) -> set[str]:
         """The letters of the options of which this text is the beginning, as a model writes that shortens them."""
         form = normal(text[: self.most_chars]).removesuffix("...").rstrip()
-        return {own for option, own in self._normal.items() if len(form) > 3 and option.startswith(form)}  # noqa: PLR2004
+        return {own for option, own in self._normal.items() if len(form) > 2 and option.startswith(form)}  # noqa: PLR2004

@@ -3,7 +3,6 @@
 A value is an offered letter, `UNCLEAR` (it names something, and not one offered option), or None (it names nothing).
 """
 
-import itertools
 import re
 
 from app.cloud.asked import Asked
@@ -36,7 +35,7 @@ WORDS = (
 )
 _ONLY = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}[.,;:!。]?{CLOSE}[\s✅✔✓☑👍🎯\ufe0f]*+\Z", re.IGNORECASE)
 _LABEL = re.compile(
-    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]。]{CLOSE}|\s?[-–—](?=\s)|(?<=[)\]*])|[,;!]|\s(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
+    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]。]{CLOSE}|\s?[-–—](?=\s)|(?<=[)\]*])|[,;!]|\s?(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
     re.DOTALL | re.IGNORECASE,
 )
 _JUDGED = re.compile(
@@ -44,19 +43,18 @@ _JUDGED = re.compile(
     re.IGNORECASE,
 )
 _DESCRIBED = re.compile(r"[\"')*\]]{0,4}(?::|;| -| \()")
-_NUMBER = re.compile(r"\d[\d.,]*")
-_REMARK = re.compile(
-    r"(?:because|since|as|the|this|that|it|its|correct|right|yes|true|final|most|see|i|explanation|reason\w*|we|by|in|for|so)\b",
-    re.IGNORECASE,
-)
 # `Paris it is` in one word.
 _IT_IS = re.compile(r"(?<=\w)(?:です|である|だ|입니다|이다|이에요|예요|['’][dt][ıiuü]r)[.。!]?\s*\Z")
 _CLAUSE = re.compile(r"[;,.:(!]")
+# What makes the option before it the subject of a sentence, or doubts it.
+_SAYS_MORE = re.compile(
+    r"(?:is|was|are|were|has|had|can|could|may|might|would|refers?|seems?|but|though|although|however|or|and|est|es|é|ist|war|aber|mais|pero|mas|но|или|а)\b",
+    re.IGNORECASE,
+)
 # How sure a model says it is.
 _SURE = re.compile(
     r"\s?[(\[]\s?(?:confiden\w+:?\s?)?(?:(\d{1,3}(?:[.,]\d{1,3})?\s?%)|high|certain|sure)(?:\s?\w{4,12})?\s?[)\]][.\s]*\Z", re.IGNORECASE
 )
-_MANY_WORDS = 3
 _SEPARATOR = re.compile(r"[*_`)\]}>\"'”»]{0,6}\s*(?:[.:,;)\]：，、；．）]|[-–—](?=\s))?[*`]{0,4}\s*")
 _THAT_IS = re.compile(r"(?:(?:i\.e\.,?|that is,?|which is|namely|=)\s+)?", re.IGNORECASE)
 _BULLET = re.compile(r"[-–*•]\s+")
@@ -88,7 +86,8 @@ class Values:
 
     def said(self, letter: str, before: str) -> bool:
         """Whether this text ends with the letter's option."""
-        return normal(before[-self.texts.most_chars :]).rstrip(",;:.- (*").endswith(self.texts.form(letter).rstrip("."))
+        own, form = re.escape(self.texts.form(letter).rstrip(".")), normal(before[-self.texts.most_chars :])
+        return re.search(rf"(?<!\w){own}(?: \w{{1,20}})?[,;:.\- (*]*\Z", form) is not None
 
     def asks_with(self, letter: str) -> bool:
         """Whether the question itself says this option's text."""
@@ -138,7 +137,9 @@ class Values:
             return letter
         if self.texts.equal(text):
             return None
-        return UNCLEAR if self.texts.begins(rest) else None
+        if self.texts.begins(rest):
+            return UNCLEAR
+        return letter if letter in self.texts.shortened(rest) else None
 
     def repeats(self, letter: str, rest: str) -> bool:
         """Whether this is the text of the letter's option, with nothing behind it in the sentence that judges it wrong."""
@@ -154,8 +155,11 @@ class Values:
     def _explained(self, letter: str, line: str) -> bool:
         """Whether this is the option's text and an explanation in brackets, which may begin like another option."""
         form, own = normal(line), self.texts.form(letter)
-        inner = re.match(r" \(([^()]{1,500})\)\Z", form[len(own) :]) if form.startswith(own) else None
-        return inner is not None and self.texts.equal(inner[1]) is None and not own[-1:].isdigit()
+        behind = form[len(own) :].lstrip("*_`\"'") if form.startswith(own) else ""
+        inner = re.match(r" \(([^()]{1,500})\)\Z", behind)
+        if inner is None:
+            return behind.startswith((", ", "; ")) and not _SAYS_MORE.match(behind, 2) and self.texts.begins(behind[2:]) is None
+        return self.texts.equal(inner[1]) is None and not own[-1:].isdigit()
 
     def begun(self, line: str, *, described: bool = False) -> str | None:
         """What a line names that begins with an option's text, with nothing behind it that judges it wrong.
@@ -188,7 +192,7 @@ class Values:
 
     def confirmed(self, letter: str, behind: str) -> bool:
         """Whether what follows a letter is the text of its own option."""
-        return self.repeats(letter, _text_behind(behind))
+        return self.repeats(letter, text_behind(behind))
 
     def in_brackets(self, letter: str, behind: str) -> bool:
         """Whether the letter's own text follows it in brackets with no blank between, as in `B(Paris)`."""
@@ -200,53 +204,8 @@ class Values:
         inner = _BRACKETED.match(text.strip())
         return self.texts.equal(inner[1]) if inner else None
 
-    def contradicted(self, letter: str, behind: str, *, label: bool) -> bool:
-        """Whether what follows a letter is another option's text, or no text of an option where there should be one.
 
-        Args:
-            letter: an offered letter.
-            behind: what follows it, to the end of the line.
-            label: whether the letter stands as in a list (`B) …`, `B: …`), so that its option's text is expected.
-        """
-        behind = _text_behind(behind)
-        if self.repeats(letter, behind):
-            return False
-        other = self.texts.begins(behind) if behind else None
-        if other or not any(map(str.isalnum, behind)):
-            return other not in {None, letter}
-        if self._surname(letter, behind):
-            return True
-        form, own = normal(behind[: self.texts.most_chars]), self.texts.form(letter)
-        if form.startswith(own) or not label:
-            return False
-        shortened = self.texts.shortened(behind)
-        return letter not in shortened if shortened else self._unlike(form, own)
-
-    @staticmethod
-    def _unlike(form: str, own: str) -> bool:
-        """Whether a few words, or a number, stand where an option's own text should be and share nothing with it; both in the normal form."""
-        number = _NUMBER.match(form.lstrip("$€£¥₸₽+- "))
-        if number and (numbers := _NUMBER.findall(own)):
-            return number[0].rstrip(".,") not in {found.rstrip(".,") for found in numbers}
-        words = form.split()
-        return len(words) <= _MANY_WORDS and not _REMARK.match(form) and not set(words) & set(own.split())
-
-    def _surname(self, letter: str, behind: str) -> bool:
-        """Whether `A. Lincoln` is what another option writes as `Abraham Lincoln`."""
-        first = (re.match(r"\w+", behind) or [""])[0].casefold()
-        for other, option in zip(self.letters, self._question.options, strict=True):
-            words = re.findall(r"\w+", option)
-            # `because the`, in an option that is a sentence, is nobody's name.
-            named = any(
-                one.casefold().startswith(letter.lower()) and two.casefold() == first and (two[0].isupper() or len(words) <= _MANY_WORDS)
-                for one, two in itertools.pairwise(words)
-            )
-            if named and other != letter and len(first) > 2:  # noqa: PLR2004
-                return True
-        return False
-
-
-def _text_behind(behind: str) -> str:
+def text_behind(behind: str) -> str:
     """What follows a letter, without the signs between the two and the brackets around it."""
     behind = behind[_SEPARATOR.match(behind).end() :].strip()  # type: ignore[union-attr]  # matches the empty text, too
     behind = behind[_THAT_IS.match(behind).end() :]  # type: ignore[union-attr]

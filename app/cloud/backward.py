@@ -1,0 +1,88 @@
+"""Options that are called the answer by the words behind them: `B is the correct answer`, `Paris is correct`, `选项B正确`."""
+
+import itertools
+import re
+from collections.abc import Iterator
+
+from app.cloud.behind import is_doubted
+from app.cloud.heads import is_denied
+from app.cloud.values import UNCLEAR, Values
+
+# `B is the correct answer.`
+_BACKWARD = re.compile(
+    r"(?:(?<=[\s*(\[\"'“])|^)(?i:option |choice |answer |letter |antwort |opción |alternativa |respuesta |réponse |вариант |ответ )?[*(\[]{0,3}([A-Z])[*)\]]{0,3} (?:is|must be|should be|would be|ist|est|es|является)"
+    r"(?: therefore| thus| clearly| indeed| definitely)? (?:(?:the |la |die )?(?:(?:most |only |single )?(?:correct|right|best|accurate|appropriate|suitable|"
+    r"likely|richtig|korrekt|correcta?|правильным)(?: and |, )?){1,3}(?: (?:answer|option|choice|one|response|ответом))?|the answer)(?=[*]{0,2}(?:[.!,;:]|\s*(?:\Z|\n)| because| since| as ))",
+    re.MULTILINE,
+)
+# What calls an option the answer, and where the option may begin.
+_CORRECT = re.compile(
+    r",? (?:(?:is|was|are|must be|should be|would be)(?: therefore| thus| clearly| indeed)? ((?:the )?(?:only )?(?:correct|right|best) (?:answer|option|choice|one)|the answer)|(?<=[A-Z] )(the (?:correct|right|best) (?:answer|option|choice|one))|"
+    r"(?:is |(?<=[A-Z] ))(?:the )?(?:correct|right|best))[*]{0,2}(?=[.!,;:]|\s*(?:\Z|\n)| because| since| as )"
+)
+_BEGINS = re.compile(
+    r"(?<!\b[A-Z])[.!:;,]\s+(?=\S)|\b(?:only|so|therefore|thus|hence|that|making|makes|leaving)[,:]?\s+(?=\S)", re.IGNORECASE
+)
+_NEITHER = re.compile(r"\W*(?:neither|none|not|no|both)\b", re.IGNORECASE)
+_MAX_BEFORE = 400
+_BACKWARD_ZH = re.compile(r"(?:选项|選項)?\s?([A-Z])\s?(?:选项|選項)?(?:是|为)?(?:正确|正確)(?:答案|的|选项)?(?=[。，,.\s]|\Z)")
+# `Statement C is false`, where that is asked for.
+_JUDGED = re.compile(
+    r"(?:^|(?<=[.!,] )|(?<=\bso )|(?<=\bonly )|(?<=\bOnly ))[*(]{0,3}(?i:(?:option|statement|only) )*[*(]{0,3}([A-Z])[*)]{0,3} is (?:true|(false|untrue))(?=[*]{0,2}(?:[.!,;:]|\s*(?:\Z|\n)| because| since))",
+    re.MULTILINE,
+)
+_EXCEPTION = re.compile(
+    r"(?:^|(?<=[.!] ))[*(]{0,3}(?i:option )?[*(]{0,3}([A-Z])[*)]{0,3} is the (?:exception|odd one out)(?=[*]{0,2}(?:[.!,;:]|\s*(?:\Z|\n)| because| since))",
+    re.MULTILINE,
+)
+_BACKWARD_MORE = re.compile(
+    r"([A-Z])(?:번|선택지)?[이가] (?:정답|맞)(?![^\n.]{0,8}아[니닙닌냐]|지\s?않)|([A-Z])が(?:正解|正答|正しい)(?!で(?:は|も)|と(?:は|も))|([A-Z]) (?:нұсқасы )?дұрыс(?: жауап)?(?=[.!]|\s*(?:\Z|\n))|([A-Z]) (?:şıkkı|seçeneği) doğru(?:dur)?(?=[.!]|\s*(?:\Z|\n))|([A-Z]) (?:richtig|korrekt)(?=[.!]|\s*(?:\Z|\n))"
+)
+_BACKWARD_BEFORE = re.compile(
+    r"(?:^|[.!?:;\n*(\[]\s*|[,–—]\s*|\b(?:so|therefore|thus|hence|that|then|means|also|somit ist|damit ist|선택지|選択肢|вариант)[,:]?\s*)\Z",
+    re.IGNORECASE,
+)
+_MAX_CALLED = 40
+
+
+def named_before(text: str, latin: str, values: Values) -> Iterator[tuple[int, int, str]]:
+    """Where each of them begins and ends, and the letter, or `UNCLEAR` for one that is not offered."""
+    for pattern in (_BACKWARD, _BACKWARD_ZH, _BACKWARD_MORE):
+        for match in pattern.finditer(latin):
+            start = match.start()
+            before = _BACKWARD_BEFORE.search(latin[max(0, start - 20) : start])
+            if before and not is_doubted(latin, match.end()) and _is_asserted(latin, start):
+                letter = next(filter(None, match.groups()))
+                yield start, match.end(), letter if letter in values.letters else UNCLEAR
+    for match in _JUDGED.finditer(latin):
+        word = "false" if match[2] else "true"
+        if (word == "false") is values.asked.for_wrong and values.asked.has(word) and _is_asserted(latin, match.start()):
+            yield match.start(), match.end(), match[1] if match[1] in values.letters else UNCLEAR
+    if values.asked.for_wrong:
+        for match in _EXCEPTION.finditer(latin):
+            if match[1] in values.letters and _is_asserted(latin, match.start()):
+                yield match.start(), match.end(), match[1]
+    yield from _called_correct(text, latin, values)
+
+
+def _called_correct(text: str, latin: str, values: Values) -> Iterator[tuple[int, int, str]]:
+    """An option that is called the answer with its text: `B. Paris is correct`, `Paris is the right answer`, `making option B correct`."""
+    for match in itertools.islice(_CORRECT.finditer(latin), _MAX_CALLED):
+        line = latin.rfind("\n", 0, match.start()) + 1
+        if match.start() - line > _MAX_BEFORE or is_doubted(latin, match.end()):
+            continue
+        starts = [line, *(line + begin.end() for begin in _BEGINS.finditer(latin[line : match.start()]))]
+        for start in starts:
+            letter = values.whole(text[start : match.start()])
+            if values.asked.for_wrong and not (match[1] or match[2]):
+                continue
+            if letter and not _NEITHER.match(latin, start) and _is_asserted(latin, start):
+                yield start, match.end(), letter
+            if letter:
+                break
+
+
+def _is_asserted(latin: str, start: int) -> bool:
+    """Whether nothing before it in the sentence supposes or denies what begins here."""
+    before = re.split(r"[.!?\n]", latin[max(0, start - 200) : start])[-1]
+    return not is_denied(before)
