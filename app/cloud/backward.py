@@ -31,6 +31,7 @@ _JUDGED = re.compile(
     r"(?:^|(?<=[.!,] )|(?<=\bso )|(?<=\bonly )|(?<=\bOnly ))[*(]{0,3}(?i:(?:option|statement|only) )*[*(]{0,3}([A-Z])[*)]{0,3} is (?:true|(false|untrue))(?=[*]{0,2}(?:[.!,;:]|\s*(?:\Z|\n)| because| since))",
     re.MULTILINE,
 )
+_JUDGED_RU = re.compile(r"([A-Z]) (?:является )?()(неверн|ложн)(?:о|ое|ым)\b", re.IGNORECASE)
 _EXCEPTION = re.compile(
     r"(?:^|(?<=[.!] ))[*(]{0,3}(?i:option )?[*(]{0,3}([A-Z])[*)]{0,3} is the (?:exception|odd one out)(?=[*]{0,2}(?:[.!,;:]|\s*(?:\Z|\n)| because| since))",
     re.MULTILINE,
@@ -54,10 +55,12 @@ def named_before(text: str, latin: str, values: Values) -> Iterator[tuple[int, i
             if before and not is_doubted(latin, match.end()) and _is_asserted(latin, start):
                 letter = next(filter(None, match.groups()))
                 yield start, match.end(), letter if letter in values.letters else UNCLEAR
-    for match in _JUDGED.finditer(latin):
-        word = "false" if match[2] else "true"
-        if (word == "false") is values.asked.for_wrong and values.asked.has(word) and _is_asserted(latin, match.start()):
-            yield match.start(), match.end(), match[1] if match[1] in values.letters else UNCLEAR
+    for match in itertools.chain(_JUDGED.finditer(latin), _JUDGED_RU.finditer(latin)):
+        word = match[3] if match.re is _JUDGED_RU else "false" if match[2] else "true"
+        asked = (word != "true") is values.asked.for_wrong and values.asked.has(word)
+        # `Statement I` is the first.
+        if asked and match[1] in values.letters and match[1] != "I" and _is_asserted(latin, match.start()):
+            yield match.start(), match.end(), match[1]
     if values.asked.for_wrong:
         for match in _EXCEPTION.finditer(latin):
             if match[1] in values.letters and _is_asserted(latin, match.start()):

@@ -46,6 +46,7 @@ _REASONS = re.compile(r"[,*)] (?:because|since|as|given that)\b")
 _MAX_LABELS, _MAX_COMPARED = 26, 200
 # What may stand between a letter and its option's text.
 _BETWEEN = re.compile(r"[^\w\n]*\n?[^\w\n]*(?:(?:i\.?e|that is|which is|namely|option|the|a|an)[^\w\n]+)*", re.IGNORECASE)
+_ARTICLE = re.compile(r"[*\s]*(?:the|an?)\s+[*]*(?=\w)", re.IGNORECASE)
 _SUFFIX = re.compile(r"['’][dt][ıi]r\b")
 
 
@@ -80,7 +81,11 @@ def value_behind(text: str, latin: str, at: int, values: Values, *, numbered: bo
     begin = at + len(latin[at : at + 12]) - len(latin[at : at + 12].lstrip(" \t*_\n:："))
     segment = _line(text, begin, values)
     named = values.begun(segment.lstrip("* "), described="\n" not in latin[at:begin])
-    by_text = named or values.with_letter(segment) or values.bracketed(segment)
+    if not named and (article := _ARTICLE.match(segment)):
+        named = values.begun(segment[article.end() :], described="\n" not in latin[at:begin]) or values.with_letter(
+            segment[article.end() :]
+        )
+    by_text = named or values.with_letter(segment) or values.bracketed(segment) or values.texts.measured(segment.strip(" *$"))
     if by_text and by_text in values.letters and numbered and values.texts_of(by_text).isdigit():
         return UNCLEAR
     match = _LETTER.match(latin, at)

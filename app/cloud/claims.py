@@ -39,7 +39,7 @@ _NOTHING = re.compile(
 _RELATIVE = re.compile(
     r"\b(?:option|choice|letter|answer|statement|one|item|response|alternative)s? (?:that|which)\b(.{0,100})", re.IGNORECASE | re.DOTALL
 )
-_FALSE = re.compile(r"(?:false|untrue|incorrect)\b", re.IGNORECASE)
+_TRUTH = re.compile(r"(?:true(?= statement)|(false|untrue|incorrect|неверн\w+|ложн\w+))\b", re.IGNORECASE)
 _HEADING = re.compile(
     r"^[ \t]*[#*_>]{1,4}[ \t]*(?:the )?(?:final |correct )?(?:answer|option|choice)[ \t]*[*_]{0,4}[ \t]*:?[ \t]*\n+",
     re.IGNORECASE | re.MULTILINE,
@@ -97,7 +97,7 @@ def _behind_heads(text: str, latin: str, values: Values) -> Iterator[Claim]:
             continue
         if (clause := _RELATIVE.search(head[0])) and not values.asked.repeats(clause[1]):
             continue
-        if (false := _FALSE.match(head[0])) and not (values.asked.for_wrong and values.asked.has(false[0])):
+        if (truth := _TRUTH.match(head[0])) and not (values.asked.for_wrong is bool(truth[1]) and values.asked.has(truth[0])):
             continue
         strength = LINE if heading else _strength(latin, head)
         letter = value_behind(text, latin, head.end(), values, numbered=not heading and bool(head["word"]))

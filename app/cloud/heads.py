@@ -33,7 +33,7 @@ _LEADS = {
     rf"(?m:^)[*_>#-]{{0,6}}\s?(?:correct|result|response|conclusion|in\s+conclusion|verdict|(?:in\s+)?summary|decision|output|(?:my|final)\s+(?:pick|choice|verdict|selection))[*_]{{0,3}}\s?[:：][*_]{{0,3}}\s?{_STANDS}",
     "en end": r"(?:therefore|thus|hence|so),?\s+(?:it(?:['’]s|\s+is|\s+must\s+be)|this\s+(?:is|corresponds\s+to|matches)|we\s+(?:choose|select|pick))(?=\W{0,4}(?:option|choice|\(?[A-Z]\b))|"
     r"(?m:^)(?:(?:therefore|thus|hence)[,:]?|it(?:['’]s|\s+is))\s+(?=[*(]{0,4}(?:option\s)?[*(]{0,4}(?-i:[A-HJ-Z])[).*]{0,4}\s*\Z)|"
-    rf"(?m:^)most\s+likely,?\s+{_STANDS}|(?:(?m:^)|(?<=[.!]\s))(?:therefore|thus|hence|definitely|clearly|obviously|certainly|it['’]s)[,:]?\s+{_ENDS_TEXT}|"
+    rf"(?m:^)most\s+likely,?\s+(?=the\s)|(?m:^)most\s+likely,?\s+{_STANDS}|(?:(?m:^)|(?<=[.!]\s))(?:therefore|thus|hence|definitely|clearly|obviously|certainly|it['’]s)[,:]?\s+{_ENDS_TEXT}|"
     rf"(?:i\.e\.,?|that\s+is,|namely|(?:which|this|that)(?:\s+(?:is|would\s+be|corresponds\s+to|matches(?:\s+with)?)|['’]s)|corresponding\s+to|matching|(?:(?:that|this|which)\s+leaves|leaving)(?:\s+us\s+with)?(?:\s+only)?)\s+"
     rf"(?=[*(]{{0,4}}(?:option|choice|answer|letter)\s){_ENDS_TEXT}|(?:that|this|which)\s+leaves(?:\s+us\s+with)?(?:\s+only)?\s+{_ENDS_TEXT}",
     "en option": rf"{_BEST}\s+(?:option|choice|response|letter|argument|conclusion|alternative|match|one|statement){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}){_DEGREE}",
@@ -41,7 +41,8 @@ _LEADS = {
     "en verb": r"(?:I|we)(?:\s+(?:would|will)|['’](?:d|ll))?\s+(?:choose|select|pick|go\s+with|answer|vote\s+for)\s*:?|"
     r"(?:I|we)(?:['’](?:m|re)|\s+(?:am|are))\s+(?:going\s+with|choosing|selecting|picking)|"
     rf"(?:(?m:^)|(?<=[.!]\s))(?:choose|select|pick|go\s+with)\s+{_STANDS}",
-    "ru": rf"(?:ответ(?:ом)?|(?:правильн|верн)\w{{2,4}}\s+вариант(?:\s+ответа)?)(?:\s+(?:является|будет|это))?{_MARKS}\s*(?:{_SIGN}|(?<=является)|(?<=будет)|(?<=это))|(?m:^)(?:это|верно|правильно)(?=:?\s+(?:вариант\s+)?\W{{0,4}}(?-i:[A-Z])(?:\W|\Z))(?:\s?:)?|ответ\s+{_STANDS}|(?:правильным|верным)\s+(?:является|будет){_CAPITAL}",
+    "verb": r"(?:выбираю|выберу|elijo|escojo|escolho|scelgo|(?:je\s+choisis|il\s+faut\s+choisir)(?:\s+la\s+réponse)?|ich\s+wähle)\s*:?",
+    "ru": rf"(?:неверн\w{{1,3}}|ложн\w{{1,3}})\s+(?:является\s+)?(?:утверждение\s+)?{_CAPITAL}|(?:ответ(?:ом)?|(?:правильн|верн)\w{{2,4}}\s+вариант(?:\s+ответа)?)(?:\s+(?:является|будет|это))?{_MARKS}\s*(?:{_SIGN}|(?<=является)|(?<=будет)|(?<=это))|(?m:^)(?:это|верно|правильно)(?=:?\s+(?:вариант\s+)?\W{{0,4}}(?-i:[A-Z])(?:\W|\Z))(?:\s?:)?|ответ\s+{_STANDS}|(?:правильным|верным)\s+(?:является|будет){_CAPITAL}",
     "uk": rf"відповідь\s+{_STANDS}|правильний\s+варіант{_MARKS}\s*(?:є|{_SIGN})|відповідь(?:\s+є)?{_MARKS}\s*(?:{_SIGN}|(?<=є))",
     "kk": rf"(?:жауа(?:п|бы|бым|птың)|дұрыс\s+нұсқа(?:сы)?){_MARKS}(?:\s*{_SIGN}|\s(?=[A-Z]\b))",
     "ky uz": rf"(?:жооп|javob){_MARKS}\s*{_SIGN}",
@@ -61,7 +62,7 @@ _LEADS = {
 }
 # Between the words and the answer there may be a word for "option".
 _LETTER_WORD = (
-    r"(?P<word>\s*+(?:option|choice|answer|letter|number|вариант|буква|нұсқа|选项|選項|la\s+opción|opción|a\s+opção|a\s+letra|letra|l['’]option|"
+    r"(?P<word>\s*+(?:option|choice|answer|letter|number|вариант|буква|нұсқа|选项|選項|la\s+opción|opción|a\s+opção|a\s+letra|a\s+alternativa|letra|l['’]option|"
     r"la\s+lettre|Buchstabe|Option|lựa\s+chọn|الخيار|الحرف)\b\s?:?)?"
 )
 # Most characters begin none of these words; this is looked at before any of them is tried.
@@ -76,7 +77,7 @@ _BEFORE = re.compile(
     r"(?:^|[^\w\s]\s*|\n\s*|(?<!\w)_{1,3}|(?:final|correct|my|best)_|(?<![\w'’])(?:the|my|our|this|its?|a|so|thus|therefore|hence|and|then|that|is|final|finally|correct|right|best|"
     r"only|true|actual|single|strongest|most|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|proper|official|expected|"
     r"overall|means|gives|"
-    r"итоговый|окончательный|финальный|правильный|верный|правильным|верным|правильна|остаточна|мой|это|что|значит|итак|следовательно|поэтому|тогда|дұрыс|соңғы|ақырғы|менің|қорытынды|сондықтан|демек|отже|туура|to['’‘]g['’‘]ri|"
+    r"итоговый|окончательный|финальный|правильный|верный|правильным|верным|правильна|остаточна|мой|я|это|что|значит|итак|следовательно|поэтому|тогда|дұрыс|соңғы|ақырғы|менің|қорытынды|сондықтан|демек|отже|туура|to['’‘]g['’‘]ri|"
     r"die|der|das|richtige|korrekte|endgültige|finale|letzte|meine|also|la|le|bonne|ma|donc|mi|a|minha|correta|risposta|doğru|nihai|vậy|nên|poprawna|prawidłowa|ostateczna|"
     r"správná|het|juiste|correcte|rätt|rätta|helyes|सही|अंतिम|فإن|إذن|لذلك|لذا|هي)\s+)\Z",
     re.IGNORECASE,

@@ -176,7 +176,7 @@ def _boxes(text: str) -> Iterator[tuple[int, int]]:
 def _boxed(box: str, values: Values) -> str | None:
     """What a box names: an option, several (unclear), or a value of the calculation (None)."""
     inner = box[box.find("{") + 1 : -1] if box.startswith("\\") else box[len("<|begin_of_box|>") : -len("<|end_of_box|>")]
-    if letter := values.whole(inner):
+    if letter := values.whole(inner) or values.texts.measured(inner):
         return letter
     plain = _LATEX.sub(" ", inner).replace("{", " ").replace("}", " ")
     if letter := values.whole(" ".join(plain.split())):

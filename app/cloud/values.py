@@ -51,6 +51,9 @@ _SAYS_MORE = re.compile(
     r"(?:is|was|are|were|has|had|can|could|may|might|would|refers?|seems?|but|though|although|however|or|and|est|es|é|ist|war|aber|mais|pero|mas|но|или|а)\b",
     re.IGNORECASE,
 )
+_COMPOUND = re.compile(
+    r"\W*(?:all|none|both|neither|any|each|two|only|more than one)\b|.{0,40}\b(?:[A-E] and [A-E]|the above)\b", re.IGNORECASE
+)
 # How sure a model says it is.
 _SURE = re.compile(
     r"\s?[(\[]\s?(?:confiden\w+:?\s?)?(?:(\d{1,3}(?:[.,]\d{1,3})?\s?%)|high|certain|sure)(?:\s?\w{4,12})?\s?[)\]][.\s]*\Z", re.IGNORECASE
@@ -93,6 +96,11 @@ class Values:
         """Whether the question itself says this option's text."""
         return re.search(rf"(?<!\w){re.escape(self.texts.form(letter))}(?!\w)", normal(self._question.question)) is not None
 
+    @property
+    def has_compound(self) -> bool:
+        """Whether one option speaks of the others (`All of the above`)."""
+        return any(_COMPOUND.match(option) for option in self._question.options)
+
     def texts_of(self, letter: str) -> str:
         """The text of an offered letter's option."""
         return self._question.text_of(letter)
@@ -125,7 +133,9 @@ class Values:
         by_text = letter and self.texts.equal(line[: letter.start()].strip(" *"))
         if not letter or not by_text:
             return None
-        return by_text if by_text == (letter[1] or letter[2]).upper() else UNCLEAR
+        # `newton (N)` is a symbol.
+        named, symbol = (letter[1] or letter[2]).upper(), letter[1] == line.strip(" *")[:1] and letter[1] not in self.letters
+        return by_text if by_text == named or symbol else UNCLEAR
 
     def labelled(self, text: str) -> str | None:
         """What `B. Paris` or `(B) Paris — because …` names: the letter, if what follows is the option's own text."""
@@ -173,6 +183,8 @@ class Values:
         if not letter or not self.repeats(letter, line):
             return None
         behind = normal(line[: self.texts.most_chars]).lstrip("\"'")[len(self.texts.form(letter)) :]
+        if behind.startswith(". ") and self.texts.begins(behind[2:]) not in {None, letter}:
+            return UNCLEAR
         if own := _OWN_LETTER.match(behind):
             # `Dolphin (A) is a mammal` says something else.
             ends = own[2] if self.asked.for_wrong else own[2] or own[3]
