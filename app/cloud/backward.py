@@ -43,6 +43,7 @@ _BACKWARD_BEFORE = re.compile(
     r"(?:^|[.!?:;\n*(\[]\s*|[,–—]\s*|\b(?:so|therefore|thus|hence|that|then|means|also|somit ist|damit ist|선택지|選択肢|вариант)[,:]?\s*)\Z",
     re.IGNORECASE,
 )
+_AS_ANSWER = re.compile(r"answer|option|choice|one\b|response|ответ|opción|antwort|the \w+\Z", re.IGNORECASE)
 _MAX_CALLED = 40
 
 
@@ -52,6 +53,9 @@ def named_before(text: str, latin: str, values: Values) -> Iterator[tuple[int, i
         for match in pattern.finditer(latin):
             start = match.start()
             before = _BACKWARD_BEFORE.search(latin[max(0, start - 20) : start])
+            # `A is correct` may say that it is not what is asked for.
+            if values.asked.for_wrong and pattern is _BACKWARD and not _AS_ANSWER.search(match[0]):
+                continue
             if before and not is_doubted(latin, match.end()) and _is_asserted(latin, start):
                 letter = next(filter(None, match.groups()))
                 yield start, match.end(), letter if letter in values.letters else UNCLEAR

@@ -12,7 +12,7 @@ _ENDS = (
     r"нұсқасы(?!\s+емес)|選択肢|(?:选项|選項)(?![不错錯])|です|で(?!は|も)|だ|입니다|이다|번|(?:şıkkı|seçeneği)(?!\s+değil)|है(?!\s+नहीं))|,|\s?\[\^?\d{1,3}\]|\s?[✅✔✓])"
 )
 _LETTER = re.compile(
-    rf"({OPEN}){WORDS}{OPEN}([A-Za-z])(?:['’]?[dt][ıi]r\b|{CLOSE}(?![A-Za-z0-9_+#*/])(?:{_ENDS}|(?<=[)\]])(?=\s)|(?<=\*\*)(?=\s)))",
+    rf"({OPEN}){WORDS}{OPEN}([A-Za-z])(?:{CLOSE}['’]?[dt][ıi]r\b|{CLOSE}(?![A-Za-z0-9_+#*/])(?:{_ENDS}|(?<=[)\]])(?=\s)|(?<=\*\*)(?=\s)))",
     re.IGNORECASE,
 )
 _CAPITAL = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Z]){CLOSE}[ \t]++(?=\S)")

@@ -6,7 +6,7 @@ without, and whose other words are the question's own; what denies, supposes, do
 
 import re
 
-from app.cloud.values import Values
+from app.cloud.values import ARTICLE, Values
 
 _MAX_CHARS, _MAX_SENTENCES, _MAX_WORDS = 1_500, 12, 40
 _SENTENCE = re.compile(r"(?<=[^\W\d_]{2}[.!])\s+(?=[^\W\d_a-z])|(?<=[)\d%*°][.!])\s+(?=[A-Z][a-z])|\n+|(?<=[。！])")
@@ -17,7 +17,7 @@ _CLAIMS = re.compile(r"\b(?:is|are|was|were|equals|ist|est|es|é|è)\b|[=:：≈
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _ANY_ONE = re.compile(r"\W*an?\s", re.IGNORECASE)
 _FEW = 5
-_ARTICLE = re.compile(r"\A(?:the|an?)\s+(?=\S)", re.IGNORECASE)
+_VARIABLE = re.compile(r"\W{0,4}[A-Za-z]\s*=\s*\Z")
 # `, as it may do harm`
 _REASONS = re.compile(r",? (?:because|since|as)\b[^.!?\n]*")
 # A calculation alone, with its result.
@@ -46,7 +46,7 @@ def echoed(text: str, values: Values) -> str | None:
     if len(text) > _MAX_CHARS:
         return None
     text = _REASONS.sub("", text)
-    if _REFUSES.search(text) or (_NEGATIONS.search(text) and not values.asked.for_wrong):
+    if _refuses(text, values):
         return None
     if (equation := _EQUATION.fullmatch(text.strip())) is not None:
         letter = values.texts.equal(equation[1].strip("* "))
@@ -61,6 +61,15 @@ def echoed(text: str, values: Values) -> str | None:
     return named.pop() if len(named) == 1 and lettered <= named else None
 
 
+def _refuses(text: str, values: Values) -> bool:
+    """Whether words of doubt, of others, or of denial are there that are neither the question's nor an option's."""
+    for letter in values.letters:
+        text = text.replace(values.texts_of(letter), " ")
+    if _NEGATIONS.search(text) and not values.asked.for_wrong:
+        return True
+    return any(not found[0].isalpha() or not values.asked.has(found[0]) for found in _REFUSES.finditer(text))
+
+
 def _named(sentence: str, values: Values) -> str | None:
     """The option with which a sentence ends or begins, if its other words are the question's."""
     line = _END.sub("", sentence)
@@ -72,14 +81,14 @@ def _named(sentence: str, values: Values) -> str | None:
     if (verb := _SUBJECT_CJK.match(line)) is not None:
         ends.append((verb[1], verb[2]))
     for number, (value, words) in enumerate([*ends, *begins]):
-        letter = values.whole(_ARTICLE.sub("", value.strip("*_` ")))
+        letter = values.whole(ARTICLE.sub("", value.strip("*_` ")))
         if letter is not None and letter in values.letters and not _BARE.match(value):
             said = (
                 _repeats(words, values, mostly=values.texts.equal(value) is not None)
                 if number >= len(ends)
                 else _claims(words, value, values)
             )
-            return letter if said and not values.asks_with(letter) else None
+            return letter if said and (_VARIABLE.match(words) or not values.asks_with(letter)) else None
     return None
 
 

@@ -54,6 +54,7 @@ _SAYS_MORE = re.compile(
 _COMPOUND = re.compile(
     r"\W*(?:all|none|both|neither|any|each|two|only|more than one)\b|.{0,40}\b(?:[A-E] and [A-E]|the above)\b", re.IGNORECASE
 )
+ARTICLE = re.compile(r"\A(?:the|an?)\s+(?=\S)", re.IGNORECASE)
 # How sure a model says it is.
 _SURE = re.compile(
     r"\s?[(\[]\s?(?:confiden\w+:?\s?)?(?:(\d{1,3}(?:[.,]\d{1,3})?\s?%)|high|certain|sure)(?:\s?\w{4,12})?\s?[)\]][.\s]*\Z", re.IGNORECASE
@@ -130,7 +131,7 @@ class Values:
         # The pattern begins anew at every blank: it is shown the end of the line only.
         start = max(0, len(line) - 40)
         letter = _LETTER_AT_END.search(line, start)
-        by_text = letter and self.texts.equal(line[: letter.start()].strip(" *"))
+        by_text = letter and (self.texts.equal(named := line[: letter.start()].strip(" *")) or self.texts.equal(ARTICLE.sub("", named)))
         if not letter or not by_text:
             return None
         # `newton (N)` is a symbol.
@@ -155,6 +156,8 @@ class Values:
         """Whether this is the text of the letter's option, with nothing behind it in the sentence that judges it wrong."""
         line = rest.split("\n", 1)[0].strip(" *`")[: self.texts.most_chars]
         line = bracketed[1] if (bracketed := _BRACKETED.match(line)) else line
+        if self.texts.begins(line) is None:
+            line = ARTICLE.sub("", line)
         if rest.strip() == self._question.text_of(letter):
             return True
         if self.texts.begins(line) != letter and not self._explained(letter, line):
@@ -197,7 +200,7 @@ class Values:
             return False
         sentence = normal(re.split(r"(?<=[.!?])\s", rest[: self.texts.most_chars], maxsplit=1)[0])
         own = self.texts.form(letter)
-        if not sentence.startswith(own + " "):
+        if not re.match(r"[*_`]* ", sentence[len(own) :]) or not sentence.startswith(own):
             return False
         says = _CLAUSE.split(sentence[len(own) :])[0]
         return not _JUDGED.search(sentence, len(own)) or (self.asked.for_wrong and self.asked.is_echoed(says))
