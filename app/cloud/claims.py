@@ -62,8 +62,8 @@ _REFUTED = re.compile(
 _AT_END = re.compile(r"(?:[.!:]|→|⇒)\s{1,4}\*\*\(?([A-Z])\)?\*\*[.!]?\s{0,4}\Z")
 # `A. The rule makes an acceptance effective on dispatch.`
 _EXPLAINED = re.compile(
-    rf"{OPEN}([A-Z]){CLOSE}[.:)–—-]{CLOSE}\s+(?=(?:The|This|In|By|Since|When|Under|It|Because|As|For|According|Based|Given|With|These|To|On|At|From)\s\w+\s\w+\s)"
-    r"(?!.{0,300}\b(?:not|no|none|wrong|incorrect|false|or|unclear|unsure)\b)"
+    rf"{OPEN}([A-Z]){CLOSE}[.)–—-]{CLOSE}\s+(?=(?:The|In|By|Since|When|Under|It|Because|As|For|According|Based|Given|With|These|To|On|At|From)\s\w+\s\w+\s)"
+    r"(?!.{0,300}\b(?:not|no|none|wrong|incorrect|false|or|but|though|however|unclear|unsure)\b)"
 )
 _MAX_LISTED = 8
 _DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}(?:\s+(?:[-–—]\s+|\()|[.):]{CLOSE}\s+)")
@@ -177,13 +177,9 @@ def _marked(original: str, latin: str, values: Values, *, first: bool, last: boo
         return (match[1] if match[1] in values.letters else UNCLEAR), match.end(1)
     if len(listed) > 1:
         return None, 0
-    if first and (match := _EXPLAINED.match(latin)) and match[1] in values.letters and values.texts.begins(original[match.end() :]) is None:
-        return match[1], match.end(1)
-    dash = _DASHED.match(latin) if first else None
-    if (
-        dash
-        and {label[1] for label in _LABEL.finditer(latin)} & set(values.letters) <= {dash[1]}
-        and values.introduces(dash[1], original[dash.end() :])
-    ):
-        return dash[1], dash.end(1)
+    labels = {label[1] for label in _LABEL.finditer(latin)} & set(values.letters) if first else set()
+    for pattern, explains in ((_EXPLAINED, values.is_alone), (_DASHED, values.introduces)):
+        match = pattern.match(latin) if len(labels) == 1 or pattern is _DASHED else None
+        if match and labels <= {match[1]} and first and explains(match[1], original[match.end() :]):
+            return match[1], match.end(1)
     return values.labelled(original), len(latin)

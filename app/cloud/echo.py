@@ -6,6 +6,7 @@ without, and whose other words are the question's own; what denies, supposes, do
 
 import re
 
+from app.cloud.heads import TAKEN_BACK
 from app.cloud.values import ARTICLE, Values
 
 _MAX_CHARS, _MAX_SENTENCES, _MAX_WORDS = 1_500, 12, 40
@@ -65,7 +66,7 @@ def _refuses(text: str, values: Values) -> bool:
     """Whether words of doubt, of others, or of denial are there that are neither the question's nor an option's."""
     for letter in values.letters:
         text = text.replace(values.texts_of(letter), " ")
-    if _NEGATIONS.search(text) and not values.asked.for_wrong:
+    if TAKEN_BACK.search(text) or (_NEGATIONS.search(text) and not values.asked.for_wrong):
         return True
     return any(not found[0].isalpha() or not values.asked.has(found[0]) for found in _REFUSES.finditer(text))
 
@@ -94,7 +95,7 @@ def _named(sentence: str, values: Values) -> str | None:
 
 def _claims(words: str, value: str, values: Values) -> bool:
     """Whether these words claim the option behind them: `The pH is`, and not `pH`, `A river is`, or the `x² =` of the question."""
-    if _ANY_ONE.match(words) or (words.rstrip().endswith("=") and values.asked.holds(words)):
+    if _ANY_ONE.match(words) or words.rstrip().endswith(",") or (words.rstrip().endswith("=") and values.asked.holds(words)):
         return False
     says = values.texts.equal(value) is None or _CLAIMS.search(words) or len(_WORD.findall(words)) > 1
     return bool(says) and _repeats(words, values, mostly=False)

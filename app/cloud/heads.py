@@ -108,9 +108,9 @@ _FINAL = re.compile(
 )
 
 # Heads that point at what was said before them, and what makes that no answer of the writer's own.
-_ASIDE = re.compile(r"(?:which|this|that|corresponding|matching|leav(?:es|ing))\b", re.IGNORECASE)
+_ASIDE = re.compile(r"(?:i\.e|namely|which|this|that|corresponding|matching|leav(?:es|ing))\b", re.IGNORECASE)
 _MISLEADS = re.compile(
-    r"\b(?:mistak\w+|errors?|wrong\w*|incorrect\w*|traps?|tempt\w+|distractor|common\w*|many|some|if|would|people|students?|while|whereas)\b",
+    r"\b(?:thoughts?|first|initial\w*|guess\w*|instinct\w*|tempting|confus\w+|mistak\w+|errors?|wrong\w*|incorrect\w*|traps?|tempt\w+|distractor|common\w*|many|some|if|would|people|students?|while|whereas)\b",
     re.IGNORECASE,
 )
 _POINTS_BACK = re.compile(r"(?:i\.e|namely|which|this|that|corresponding|matching)\b(?!.*leaves)", re.IGNORECASE)

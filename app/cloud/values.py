@@ -55,6 +55,7 @@ _COMPOUND = re.compile(
     r"\W*(?:all|none|both|neither|any|each|two|only|more than one)\b|.{0,40}\b(?:[A-E] and [A-E]|the above)\b", re.IGNORECASE
 )
 ARTICLE = re.compile(r"\A(?:the|an?)\s+(?=\S)", re.IGNORECASE)
+_TURNS = re.compile(r"(?:but|however|though|yet|actually|still|nevertheless)\b", re.IGNORECASE)
 # How sure a model says it is.
 _SURE = re.compile(
     r"\s?[(\[]\s?(?:confiden\w+:?\s?)?(?:(\d{1,3}(?:[.,]\d{1,3})?\s?%)|high|certain|sure)(?:\s?\w{4,12})?\s?[)\]][.\s]*\Z", re.IGNORECASE
@@ -200,10 +201,25 @@ class Values:
             return False
         sentence = normal(re.split(r"(?<=[.!?])\s", rest[: self.texts.most_chars], maxsplit=1)[0])
         own = self.texts.form(letter)
+        if self._turns_to_another(letter, rest):
+            return False
         if not re.match(r"[*_`]* ", sentence[len(own) :]) or not sentence.startswith(own):
             return False
         says = _CLAUSE.split(sentence[len(own) :])[0]
         return not _JUDGED.search(sentence, len(own)) or (self.asked.for_wrong and self.asked.is_echoed(says))
+
+    def is_alone(self, letter: str, rest: str) -> bool:
+        """Whether this offered letter is explained in words that mention no option's text."""
+        form = normal(rest[: self.texts.most_chars])
+        return letter in self.letters and not any(
+            re.search(rf"(?<!\w){re.escape(self.texts.form(other))}(?!\w)", form) for other in self.letters
+        )
+
+    def _turns_to_another(self, letter: str, rest: str) -> bool:
+        """Whether a later sentence begins with another option, or turns against what was said."""
+        later = re.split(r"(?<=[.!?])\s+", rest[: self.texts.most_chars])[1:]
+        forms = tuple(self.texts.form(other) for other in self.letters if other != letter)
+        return any(_TURNS.match(sentence) or normal(ARTICLE.sub("", sentence)).startswith(forms) for sentence in later)
 
     def confirmed(self, letter: str, behind: str) -> bool:
         """Whether what follows a letter is the text of its own option."""
