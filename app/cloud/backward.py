@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from app.cloud.behind import is_doubted
 from app.cloud.heads import is_denied
 from app.cloud.values import UNCLEAR, Values
+from app.errors import CloudUnparsable
 
 # `B is the correct answer.`
 _BACKWARD = re.compile(
@@ -24,7 +25,7 @@ _BEGINS = re.compile(
     r"(?<!\b[A-Z])[.!:;,]\s+(?=\S)|\b(?:only|so|therefore|thus|hence|that|making|makes|leaving)[,:]?\s+(?=\S)", re.IGNORECASE
 )
 _NEITHER = re.compile(r"\W*(?:neither|none|not|no|both)\b", re.IGNORECASE)
-_MAX_BEFORE = 400
+_MAX_BEFORE, _MAX_STARTS = 400, 3
 _BACKWARD_ZH = re.compile(r"(?:选项|選項)?\s?([A-Z])\s?(?:选项|選項)?(?:是|为)?(?:正确|正確)(?:答案|的|选项)?(?=[。，,.\s]|\Z)")
 # `Statement C is false`, where that is asked for.
 _JUDGED = re.compile(
@@ -44,7 +45,7 @@ _BACKWARD_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _AS_ANSWER = re.compile(r"answer|option|choice|one\b|response|ответ|opción|antwort|the \w+\Z", re.IGNORECASE)
-_MAX_CALLED = 40
+_MAX_CALLED = 20
 
 
 def named_before(text: str, latin: str, values: Values) -> Iterator[tuple[int, int, str]]:
@@ -74,15 +75,17 @@ def named_before(text: str, latin: str, values: Values) -> Iterator[tuple[int, i
 
 def _called_correct(text: str, latin: str, values: Values) -> Iterator[tuple[int, int, str]]:
     """An option that is called the answer with its text: `B. Paris is correct`, `Paris is the right answer`, `making option B correct`."""
-    for match in itertools.islice(_CORRECT.finditer(latin), _MAX_CALLED):
-        line = latin.rfind("\n", 0, match.start()) + 1
-        if match.start() - line > _MAX_BEFORE or is_doubted(latin, match.end()):
+    for number, match in enumerate(_CORRECT.finditer(latin)):
+        if number == _MAX_CALLED:
+            raise CloudUnparsable("the cloud's reply claims too often to be an answer")
+        # `Paris is correct` may say that it is not what is asked for.
+        if is_doubted(latin, match.end()) or (values.asked.for_wrong and not (match[1] or match[2])):
             continue
-        starts = [line, *(line + begin.end() for begin in _BEGINS.finditer(latin[line : match.start()]))]
-        for start in starts:
+        line = latin.rfind("\n", 0, match.start()) + 1
+        begins = max(line, match.start() - _MAX_BEFORE)
+        starts = [begins + begin.end() for begin in _BEGINS.finditer(latin[begins : match.start()])][-_MAX_STARTS:]
+        for start in [line, *starts] if begins == line else starts:
             letter = values.whole(text[start : match.start()])
-            if values.asked.for_wrong and not (match[1] or match[2]):
-                continue
             if letter and not _NEITHER.match(latin, start) and _is_asserted(latin, start):
                 yield start, match.end(), letter
             if letter:
