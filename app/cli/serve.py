@@ -27,7 +27,8 @@ from app.config.settings import CloudSettings, Settings
 from app.core import interrupts
 from app.core.errors import ConfigError
 from app.demo.bank import SHIPPED_BANK, Bank, load_rows
-from app.demo.server import MODEL, create_demo, parse_faults
+from app.demo.replies import MODEL
+from app.demo.server import create_demo, parse_faults
 from app.telemetry.logs import configure_logging
 
 _MOCK_CLOUD, _MOCK_CLOUD_ENDS_S = "foggate-mock-cloud", 0.5
