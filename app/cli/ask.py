@@ -8,12 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.options import AsJson, ConfigFile, print_json
-from app.cli.output import stdout_console
+from app.cli.options import AsJson, ConfigFile
+from app.cli.output import print_json, stdout_console
 from app.config.environment import CALLER_KEY
 from app.core import interrupts
-from app.core.errors import CloudUnavailable
-from app.core.outcome import Reason
+from app.core.errors import CloudError, CloudUnavailable, kinds_of
 from app.core.verdict import Signal
 
 if TYPE_CHECKING:
@@ -22,16 +21,7 @@ if TYPE_CHECKING:
 
 _BAR_WIDTH = 32
 # Why the cloud did not answer, by the reason of a degraded answer.
-_WHY_NOT = {
-    Reason.CLOUD_NOT_CONFIGURED: "no cloud is configured",
-    Reason.CLOUD_TIMEOUT: "the cloud did not answer in time",
-    Reason.CLOUD_UNAVAILABLE: "the cloud cannot be reached or fails",
-    Reason.CLOUD_REJECTED: "the cloud refused the request",
-    Reason.CLOUD_MISCONFIGURED: "the cloud is configured wrongly here, for example its key or a certificate (see: foggate cloud check)",
-    Reason.CLOUD_UNPARSABLE: "the cloud's reply names no option",
-    Reason.CIRCUIT_OPEN: "the cloud failed too often and is not asked for a while",
-    Reason.BUDGET_EXHAUSTED: "the cloud budget is spent",
-}
+_WHY_NOT = {kind.code: kind.summary for kind in kinds_of(CloudError)}
 
 
 def ask(
@@ -92,17 +82,22 @@ def answer_to(asked: "AnswerRequest", *, settings: "Settings", url: str | None, 
 
 
 async def _in_process(asked: "AnswerRequest", settings: "Settings") -> dict[str, Any]:
+    from app.access.caller import Caller
+    from app.access.quotas import Quotas
     from app.api.schemas import answer_body
     from app.cli.bars import loading, working
-    from app.gateway.build import load_calibration
+    from app.gateway.build import build_gateway, load_calibration
     from app.gateway.running import open_cascade
     from app.telemetry.metrics import Metrics
 
-    question = asked.to_question()
+    ask, metrics = await asked.to_ask(), Metrics()
+    gateway = build_gateway(settings, metrics)
     async with contextlib.AsyncExitStack() as stack:
         with working(loading(settings), at_once=True):
-            opened = await stack.enter_async_context(open_cascade(settings, Metrics(), named=load_calibration(settings)))
-        return answer_body(await opened.cascade.answer(question, tau=asked.tau, route=asked.route_request))
+            opened = await stack.enter_async_context(open_cascade(settings, metrics, named=load_calibration(settings)))
+        gateway.state.route_by(opened.routing)
+        # Whoever may start the model may do everything with it.
+        return answer_body(await gateway.answer(ask, Caller(Quotas())))
 
 
 def show(reply: dict[str, Any], asked: "AnswerRequest", console: Console) -> None:

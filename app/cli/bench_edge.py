@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.bars import bars, loading, working
-from app.cli.options import AsJson, ConfigFile, print_json
-from app.cli.output import stdout_console
+from app.cli.options import AsJson, ConfigFile
+from app.cli.output import print_json, stdout_console
 from app.core.errors import ConfigError
 from app.core.question import Question
 

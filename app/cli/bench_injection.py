@@ -8,8 +8,8 @@ from rich.table import Table
 
 from app.cli.bars import bars, loading, working
 from app.cli.data import Map, Questions, SkipBad
-from app.cli.options import AsJson, ConfigFile, print_json
-from app.cli.output import stdout_console
+from app.cli.options import AsJson, ConfigFile
+from app.cli.output import print_json, stdout_console
 
 if TYPE_CHECKING:
     from app.config.settings import Settings

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from app.cli.bars import working
-from app.cli.options import AsJson, Records, print_json
-from app.cli.output import stdout_console
+from app.cli.options import AsJson, Records
+from app.cli.output import print_json, stdout_console
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
 

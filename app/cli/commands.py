@@ -22,6 +22,7 @@ from app.cli.bench_label import bench_label
 from app.cli.calibrate import calibrate
 from app.cli.cloud_check import cloud_check
 from app.cli.config_check import config_check
+from app.cli.config_show import config_show
 from app.cli.demo_cloud import demo_cloud
 from app.cli.eval_collect import eval_collect
 from app.cli.eval_compare import eval_compare
@@ -56,7 +57,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "adapter": adapter,
 }
 _GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
-    "config": ("Show and check the configuration.", {"check": config_check}),
+    "config": ("Show and check the configuration.", {"check": config_check, "show": config_show}),
     "cloud": ("Check the cloud endpoints.", {"check": cloud_check}),
     "eval": (
         "Measure on your own questions what routing gains.",

@@ -6,11 +6,10 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from app.cli.options import AsJson, ConfigFile, Insecure, print_json
+from app.cli.options import AsJson, ConfigFile, Host, Insecure, Port
+from app.cli.output import print_settings
 from app.config.masking import mask_text
 from app.core.errors import ConfigError, FogGateError
 
@@ -21,10 +20,8 @@ if TYPE_CHECKING:
 
 def config_check(
     config: ConfigFile = None,
-    host: Annotated[str | None, typer.Option(metavar="HOST", help="Overrides server.host, as in `foggate serve`.")] = None,
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, metavar="PORT", help="Overrides server.port, as in `foggate serve`.")
-    ] = None,
+    host: Host = None,
+    port: Port = None,
     insecure: Insecure = False,
     as_json: AsJson = False,
 ) -> None:
@@ -32,19 +29,12 @@ def config_check(
 
     Secrets are masked. The exit code is 2 if `foggate serve` would refuse to start, and standard error gives the reasons.
     """
-    import yaml
-
     from app.cli.given import Given
-    from app.config.loading import masked
     from app.telemetry.logs import configure_logging
 
     configure_logging("error")
     settings = Given(config, host, port, insecure).read()
-    shown = masked(settings)
-    if as_json:
-        print_json(shown)
-    else:
-        sys.stdout.write(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
+    print_settings(settings, as_json=as_json)
     sys.stdout.flush()
     findings = examine(settings)
     for note in findings.notes:
@@ -79,7 +69,7 @@ class Findings:
 def examine(settings: "Settings") -> Findings:
     """Check everything that a start depends on, except reading the weights of the edge model and asking the cloud."""
     from app.config.bind_safety import check_bind_safety
-    from app.config.loading import unknown_variables
+    from app.config.variables import unknown_variables
     from app.gateway.build import load_calibration
     from app.telemetry.tracing import check_tracing
 

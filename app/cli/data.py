@@ -47,7 +47,7 @@ class Questions:
         """Read the questions, and list skipped rows on standard error. Raises ConfigError."""
         # Commands import what they need when they run.
         from app.data.dataset import Skipped, load_items
-        from app.data.mapping import parse_map
+        from app.data.readers.mapping import parse_map
 
         skipped = Skipped() if self.skip_bad else None
         items = load_items(self.sources, columns=parse_map(self.columns), skipped=skipped)

@@ -10,8 +10,8 @@ import typer
 from app.cli.bars import bars, loading, working
 from app.cli.data import Data, Map, Questions, SkipBad
 from app.cli.exit_codes import FAILED
-from app.cli.options import AsJson, ConfigFile, print_json
-from app.cli.output import stdout_console
+from app.cli.options import AsJson, ConfigFile
+from app.cli.output import print_json, stdout_console
 from app.core import interrupts
 from app.core.errors import ConfigError
 

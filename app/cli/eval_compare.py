@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from app.cli.bars import working
-from app.cli.options import AsJson, print_json
+from app.cli.options import AsJson
+from app.cli.output import print_json
 from app.core.errors import ConfigError
 
 

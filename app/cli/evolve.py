@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 
 from app.cli.bars import bars, working
-from app.cli.options import AsJson, print_json
+from app.cli.options import AsJson
+from app.cli.output import print_json
 from app.cli.training_run import config_of, prepare, training_installed
 from app.core import interrupts
 from app.core.errors import ConfigError
@@ -27,7 +28,7 @@ def evolve(
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     judge: Annotated[
         bool,
-        typer.Option("--judge", help="Judge the finished rounds in the folder again by the gate of this --config; nothing is trained."),
+        typer.Option("--judge", help="Decide again, by the gate of this --config, which finished rounds are promoted; nothing is trained."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -46,11 +47,11 @@ def evolve(
     with working(f"loading the base model {chosen.base}", at_once=True), training_installed():
         given = prepare(settings, chosen)
         from app.training.chain import open_chain
-        from app.training.chain_report import gate_verdict, warmup_sentence
         from app.training.evolve import run_rounds
-        from app.training.finish import finish
-        from app.training.judge import judge_again
-        from app.training.one_device import refuse_launchers
+        from app.training.promotion import decide_again
+        from app.training.publish.report import binding_sentences
+        from app.training.publish.results import write_results
+        from app.training.trainer import refuse_launchers
     refuse_launchers(os.environ)
     try:
         with working(f"loading the base model {chosen.base}"):
@@ -60,22 +61,20 @@ def evolve(
         with interrupts.resumable("--resume continues from the last finished step"), bars() as progress:
             chain.progress = progress
             if judge:
-                judge_again(chain)
+                decide_again(chain)
             else:
                 run_rounds(chain, until=rounds)
-            said = finish(chain)
+            said = write_results(chain)
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror}); --resume continues from the last finished step") from None
     if as_json:
-        print_json(chain.state)
+        print_json(chain.state.model_dump(mode="json"))
         return
     console = Console(highlight=False, soft_wrap=True)
-    if chain.state["warmup"]:
-        console.print(warmup_sentence(chain.state))
-    for entry in chain.state["rounds"]:
-        console.print(
-            f"R{entry['round']:02d} {entry['domain'] or 'buffer'}: {entry['new_rows']} new + {entry['replay_rows']} replayed, {gate_verdict(entry)}"
-        )
+    for sentence in binding_sentences(chain.state):
+        console.print(sentence)
+    for entry in chain.state.rounds:
+        console.print(f"{entry.name} {entry.domain or 'buffer'}: {entry.new_rows} new + {entry.replay_rows} replayed, {entry.decision}")
     for sentence in said:
         console.print(sentence)
     console.print(f"the full report: {out / 'report.md'}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import ConfigFile
+from app.cli.options import ConfigFile, Host, Port
 from app.cli.output import stdout_console
 from app.core.errors import ConfigError, NotReady
 
@@ -18,10 +18,8 @@ _OPTIONS = ("config", "host", "port")
 
 def health(
     config: ConfigFile = None,
-    host: Annotated[str | None, typer.Option(metavar="HOST", help="Overrides server.host, as in `foggate serve`.")] = None,
-    port: Annotated[
-        int | None, typer.Option(min=0, max=65535, metavar="PORT", help="Overrides server.port, as in `foggate serve`.")
-    ] = None,
+    host: Host = None,
+    port: Port = None,
     live: Annotated[
         bool, typer.Option("--live", help="Ask whether it is alive instead, which it is even while the model is loading.")
     ] = False,

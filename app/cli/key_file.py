@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from app.access.keys import read_keys, write_keys
-from app.cli.options import print_json
+from app.cli.output import print_json
 from app.core.errors import ConfigError
 
 DEFAULT_FILE = Path("keys.json")

@@ -4,8 +4,8 @@ from rich.table import Column, Table
 
 from app.access.keys import read_keys
 from app.cli.key_file import DEFAULT_FILE, File
-from app.cli.options import AsJson, print_json
-from app.cli.output import stdout_console
+from app.cli.options import AsJson
+from app.cli.output import print_json, stdout_console
 
 
 def keys_list(file: File = DEFAULT_FILE, as_json: AsJson = False) -> None:

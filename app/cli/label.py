@@ -9,7 +9,8 @@ from rich.console import Console
 
 from app.cli.bars import bars, loading, working
 from app.cli.data import Data, Map, Questions, SkipBad
-from app.cli.options import AsJson, ConfigFile, print_json
+from app.cli.options import AsJson, ConfigFile
+from app.cli.output import print_json
 from app.core import interrupts
 from app.core.errors import ConfigError
 from app.core.verdict import BUCKET_LABELS
@@ -65,7 +66,7 @@ def label(
 
     parameters: dict[str, Any] = {"source": labels, "samples": samples, "temperature": temperature, "method": method, "seed": seed}
     parameters["dtype"] = str(loaded.model.dtype).removeprefix("torch.")
-    # Before the teacher is asked, who may cost money.
+    # Before the teacher is asked, since its answers may cost money.
     check(out, parameters_of(engine, **parameters), what="labels", partial=partial_of(out), some=True)
     try:
         with interrupts.resumable("the same command continues from what was done"), bars() as progress:
@@ -92,7 +93,7 @@ def label(
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror}); the same command continues from what was done") from None
     seconds = time.monotonic() - started
-    buckets = {label: sum(row["bucket"] == label for row in rows) for label in BUCKET_LABELS}
+    buckets = {label: sum(row.bucket == label for row in rows) for label in BUCKET_LABELS}
     summary = {"labelled": len(rows), "without_label": len(items) - len(rows), "buckets": buckets, "seconds": round(seconds, 1)}
     if as_json:
         print_json(summary)

@@ -1,9 +1,7 @@
-"""Options and output that several commands share."""
+"""Options that several commands share, and what every group of commands has."""
 
 import difflib
-import json
 import re
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,14 +55,14 @@ ConfigFile = Annotated[
         help="YAML file with settings. Without it, the defaults and the variables FOGGATE_… of the environment apply.",
     ),
 ]
+Host = Annotated[str | None, typer.Option(metavar="HOST", help="Address or host name of the gateway; overrides server.host.")]
+Port = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, metavar="PORT", help="Port of the gateway; overrides server.port. When serving, 0 takes a free port."),
+]
 Insecure = Annotated[
     bool,
     typer.Option("--insecure", help="Listen without API keys on an address that other machines can reach: everybody has every permission."),
 ]
 Records = Annotated[Path, typer.Option(metavar="FILE", help="Records file that `foggate eval collect` wrote.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on one line instead of text for people.")]
-
-
-def print_json(value: Any) -> None:
-    """Print a value as JSON on one line."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
