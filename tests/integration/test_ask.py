@@ -18,8 +18,8 @@ ASKED = AnswerRequest(question="q", options=["a", "b"])
     ("wire", "error", "says"),
     [
         (http(b"[" * 200_000), CloudUnavailable, "no gateway answers"),
-        (http(b"[1]"), CloudUnavailable, "is no gateway"),
-        (http(b'{"answer": "A"}'), CloudUnavailable, "is no gateway"),
+        (http(b"[1]"), CloudUnavailable, "is not a FogGate gateway"),
+        (http(b'{"answer": "A"}'), CloudUnavailable, "is not a FogGate gateway"),
         (http(b"<html>"), CloudUnavailable, "no gateway answers"),
         (http(b"[]", status=b"404 Not Found"), CloudUnavailable, "no gateway answers"),
         (http(b'{"error": "no"}', status=b"404 Not Found"), CloudUnavailable, "no gateway answers"),

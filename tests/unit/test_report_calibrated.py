@@ -155,7 +155,7 @@ def test_records_that_do_not_know_their_weights_are_taken(tmp_path):
 @pytest.mark.parametrize("given", [{"tau": 0.5}, {"signal": "expected"}, {"tau": 0.0, "signal": "verbalized"}])
 def test_a_tau_or_a_signal_beside_a_calibration_is_refused(tmp_path, given):
     fitted(rows_of(60), tmp_path / "c.json")
-    with pytest.raises(ConfigError, match="--calibration says tau and signal: leave out --tau and --signal"):
+    with pytest.raises(ConfigError, match="--calibration sets tau and signal: leave out --tau and --signal"):
         reported(tmp_path, rows_of(60), calibration=tmp_path / "c.json", **given)
 
 
