@@ -27,7 +27,7 @@ from app.core.errors import (
 from app.core.outcome import CloudReply, Outcome, Reason, Route
 from app.core.question import Question
 from app.core.strict_json import dumps
-from app.core.verdict import BUCKETS, EdgeReply, Signal, Verdict
+from app.core.verdict import BUCKETS, EdgeReply, JointVerdict, Signal
 
 REQUEST_ID = "example-request-1"
 QUESTION = EXAMPLE
@@ -35,13 +35,13 @@ UNSURE: dict[str, Any] = EXAMPLE_BATCH["questions"][1]
 
 # P(bucket) and P(letter), in hundredths.
 _SURE = EdgeReply(
-    Verdict.from_weights([[bucket * letter for letter in (2, 95, 2, 1)] for bucket in (2, 3, 5, 20, 70)], len(BUCKETS) - 1),
+    JointVerdict.from_weights([[bucket * letter for letter in (2, 95, 2, 1)] for bucket in (2, 3, 5, 20, 70)], len(BUCKETS) - 1),
     "issai/foggen",
     0.0004,
     0.0213,
 )
 _UNSURE = EdgeReply(
-    Verdict.from_weights([[bucket * letter for letter in (40, 20, 30, 10)] for bucket in (30, 40, 20, 8, 2)], 1),
+    JointVerdict.from_weights([[bucket * letter for letter in (40, 20, 30, 10)] for bucket in (30, 40, 20, 8, 2)], 1),
     "issai/foggen",
     0.0006,
     0.0208,

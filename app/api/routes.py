@@ -16,6 +16,7 @@ from app.api.responses import NDJSON
 from app.api.schemas import AnswerRequest, AnswerResponse, AnswersRequest, AnswersResponse, answer_body
 from app.core.cascade import Cascade
 from app.core.deadline import Deadline
+from app.core.edge import EdgeHealth
 from app.core.errors import Draining, InvalidQuestion, NotReady, Overloaded
 from app.core.offload import SMALL, in_text_thread
 from app.core.outcome import Outcome, RouteRequest
@@ -105,7 +106,7 @@ def operations_router(state: GatewayState) -> APIRouter:
 
     @router.get("/health/live", responses=REPLIES["/health/live"], summary="Is the process alive?")
     async def live() -> JSONResponse:
-        return JSONResponse({"status": "alive"}) if state.alive() else JSONResponse({"status": "dead"}, 503)
+        return JSONResponse({"status": "dead"}, 503) if state.health() is EdgeHealth.DEAD else JSONResponse({"status": "alive"})
 
     @router.get("/health/ready", responses=REPLIES["/health/ready"], summary="Should traffic come here?")
     async def ready() -> JSONResponse:
@@ -147,7 +148,7 @@ async def _answer_one(
 
 
 def _headers(outcome: Outcome) -> dict[str, str]:
-    signal = f"{outcome.edge.verdict.signal(outcome.signal):.4g}" if outcome.edge else "none"
+    signal = "none" if (value := outcome.signal_value) is None else f"{value:.4g}"
     return {"x-foggate-route": outcome.route.value, "x-foggate-signal": signal}
 
 
@@ -156,6 +157,6 @@ def _log_fields(outcome: Outcome) -> dict[str, Any]:
         "route": outcome.route.value,
         "reason": outcome.reason.value,
         "degraded": outcome.degraded,
-        "signal": outcome.edge.verdict.signal(outcome.signal) if outcome.edge else None,
+        "signal": outcome.signal_value,
         "attempts": outcome.cloud.attempts if outcome.cloud else 0,
     }

@@ -65,23 +65,30 @@ def show(reply: dict[str, Any], asked: AnswerRequest, console: Console) -> None:
     )
     if reply["degraded"]:
         sure = reply["expected_confidence" if reply["signal"] == Signal.EXPECTED else "confidence"]
-        wanted = "The edge model is not sure of this answer" if sure < reply["tau"] else "The cloud was asked for"
+        doubt = "is not sure of this answer" if sure is not None else "gives no confidence in this answer"
+        wanted = f"The edge model {doubt}" if sure is None or sure < reply["tau"] else "The cloud was asked for"
         console.print(f"[yellow]{wanted}, and {_WHY_NOT.get(reply['reason'], 'the cloud gave no answer')}.[/]", soft_wrap=True)
     edge, cloud = reply["edge"], reply["cloud"]
     if edge:
-        console.print(
-            f"\nedge {escape(edge['model'])}: confidence {reply['confidence']:g}, expected {reply['expected_confidence']:.3f}",
-            soft_wrap=True,
-        )
-        console.print(_bars(edge["confidence_probabilities"], {}))
-        texts = dict(zip(edge["answer_probabilities"], asked.options, strict=False))
-        console.print(_bars(edge["answer_probabilities"], texts))
+        confidences, answers = edge["confidence_probabilities"], edge["answer_probabilities"]
+        console.print(f"\nedge {escape(edge['model'])}: {_confidence(reply)}", soft_wrap=True)
+        if confidences:
+            console.print(_bars(confidences, {}))
+        if answers:
+            console.print(_bars(answers, dict(zip(answers, asked.options, strict=False))))
     if cloud:
         console.print(
             f"cloud {escape(cloud['model'])}: {cloud['answer']} ({cloud['attempts']} attempt{'s' if cloud['attempts'] > 1 else ''})",
             soft_wrap=True,
         )
     console.print(f"[dim]{reply['timings_ms']['total']:.0f} ms[/]")
+
+
+def _confidence(reply: dict[str, Any]) -> str:
+    verbalized, expected = reply["confidence"], reply["expected_confidence"]
+    if verbalized is None or expected is None:
+        return f"{reply['edge']['answer']}, without a confidence"
+    return f"confidence {verbalized:g}, expected {expected:.3f}"
 
 
 def _bars(probabilities: dict[str, float], texts: dict[str, str]) -> Table:

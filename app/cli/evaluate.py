@@ -19,6 +19,7 @@ from app.cloud.build import build_cloud, cloud_models
 from app.config.settings import Settings
 from app.core import interrupts
 from app.core.errors import ConfigError
+from app.core.offload import in_daemon_thread
 from app.core.policy import Policy
 from app.core.verdict import Signal
 from app.data.calibration import Calibration, Target, read_calibration, write_calibration
@@ -36,7 +37,7 @@ from app.evaluation.markdown import render
 from app.evaluation.report import build_report, outcomes
 from app.evaluation.table import Table, to_table
 from app.gateway.build import DEFAULT_TAU, build_policy
-from app.gateway.running import WARM_UP, WARM_UP_S, in_daemon_thread
+from app.gateway.running import WARM_UP, WARM_UP_S
 from app.telemetry.logs import configure_logging
 from app.telemetry.metrics import Metrics
 

@@ -1,7 +1,7 @@
 """The use case, to be read first: ask the edge, let the policy decide, maybe ask the cloud, fall back.
 
 One deadline covers all of it. Routing (a decision) and fallback (a failure) are kept apart: a decision ends in the
-reasons confident / low_confidence / forced / edge_failed, a failure in `degraded: true` with the failure's reason.
+reasons confident / low_confidence / no_signal / forced / edge_failed, a failure in `degraded: true` with the failure's reason.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from typing import Protocol
 
 from app.core.ask import Bound
 from app.core.deadline import Deadline
+from app.core.edge import Edge
 from app.core.errors import (
     BudgetExhausted,
     CircuitOpen,
@@ -52,15 +53,6 @@ class OnCloudFailure(StrEnum):
 
     EDGE = "edge"
     ERROR = "error"
-
-
-class Edge(Protocol):
-    """The small model. Raises Overloaded, Draining, NotReady, InvalidQuestion or EdgeError.
-
-    A question that yields takes no place from one that does not: it is refused (Overloaded) while others wait, and asked again.
-    """
-
-    async def verdict(self, question: Question, deadline: Deadline, *, yields: bool = False) -> EdgeReply: ...
 
 
 class Cloud(Protocol):
@@ -153,7 +145,7 @@ class Cascade:
         """The edge's say and the policy's. The edge is asked even when the cloud is forced: it is the fallback."""
         try:
             async with asyncio.timeout(deadline.remaining()):
-                reply = await self.edge.verdict(question, deadline, yields=yields)
+                reply = await self._ask_edge(question, deadline, yields=yields)
         except TimeoutError:
             raise DeadlineExceeded("no answer within the deadline") from None
         except EdgeError:
@@ -164,6 +156,14 @@ class Cascade:
         reply = replace(reply, verdict=self.policy.read(reply.verdict))
         max_tau = await self.budget.max_tau() if self.budget else None
         return reply, self.policy.decide(reply.verdict, domain=question.domain, tau=tau, route=route, max_tau=max_tau)
+
+    async def _ask_edge(self, question: Question, deadline: Deadline, *, yields: bool) -> EdgeReply:
+        """The edge's reply, checked: whatever edge it is, an answer is one of the offered letters and a signal a probability."""
+        reply = await self.edge.verdict(question, deadline, yields=yields)
+        if not reply.verdict.is_sound(len(question.options)):
+            logger.error("a bug: the verdict of the edge does not belong to its question")
+            raise EdgeError("the edge model failed on this question", retry_after_s=1)
+        return reply
 
     async def _ask_cloud(
         self, question: Question, deadline: Deadline, allowance: Sequence[Bound], *, has_fallback: bool

@@ -26,11 +26,13 @@ class RouteRequest(StrEnum):
 class Reason(StrEnum):
     """Why an answer came from where it came from.
 
-    The first four are routing decisions; the rest are set on degraded answers only (the cloud was wanted but not had).
+    The first five are routing decisions; `no_signal` means that the edge gave nothing that could be compared with tau. The rest are
+    set on degraded answers only (the cloud was wanted but not had).
     """
 
     CONFIDENT = "confident"
     LOW_CONFIDENCE = "low_confidence"
+    NO_SIGNAL = "no_signal"
     FORCED = "forced"
     EDGE_FAILED = "edge_failed"
     CLOUD_NOT_CONFIGURED = "cloud_not_configured"
@@ -85,3 +87,8 @@ class Outcome:
     cloud: CloudReply | None
     cloud_s: float | None
     total_s: float
+
+    @property
+    def signal_value(self) -> float | None:
+        """The number that was compared with tau; None where the edge failed or its verdict has no such signal."""
+        return self.edge.verdict.signal(self.signal) if self.edge is not None else None

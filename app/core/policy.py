@@ -1,7 +1,7 @@
 """(verdict, tau) → Decision. The one place where a signal is compared with tau."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from app.core.outcome import Decision, Reason, Route, RouteRequest
 from app.core.verdict import Signal, Verdict
@@ -9,7 +9,14 @@ from app.core.verdict import Signal, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The routing policy of one gateway: a global tau, the taus of single domains, the signal and its temperature."""
+    """The routing policy of one gateway.
+
+    Attributes:
+        tau: the threshold of questions whose domain has none.
+        signal: the number that is compared with it. Where the edge does not give it, every question goes to the cloud.
+        temperature: temperature of the expected confidence.
+        domains: thresholds of single domains.
+    """
 
     tau: float = 0.5
     signal: Signal = Signal.VERBALIZED
@@ -24,7 +31,7 @@ class Policy:
 
     def read(self, verdict: Verdict) -> Verdict:
         """The verdict with its expected confidence at this policy's temperature."""
-        return verdict if verdict.temperature == self.temperature else replace(verdict, temperature=self.temperature)
+        return verdict.at_temperature(self.temperature)
 
     def decide(
         self,
@@ -35,11 +42,17 @@ class Policy:
         route: RouteRequest = RouteRequest.AUTO,
         max_tau: float | None = None,
     ) -> Decision:
-        """Keep the edge answer when `signal >= tau`, unless the caller forces a side; the cut is the max_tau at most."""
+        """Keep the edge answer when `signal >= tau`, unless the caller forces a side; the threshold is `max_tau` at most.
+
+        A verdict without the signal is never kept, whatever tau is: there is nothing that could say how good it is.
+        """
         cut = self.tau_for(domain, tau)
         cut = cut if max_tau is None else min(cut, max_tau)
         if route is not RouteRequest.AUTO:
             return Decision(Route(route.value), Reason.FORCED, cut, self.signal)
-        if verdict.signal(self.signal) >= cut:
+        value = verdict.signal(self.signal)
+        if value is None:
+            return Decision(Route.CLOUD, Reason.NO_SIGNAL, cut, self.signal)
+        if value >= cut:
             return Decision(Route.EDGE, Reason.CONFIDENT, cut, self.signal)
         return Decision(Route.CLOUD, Reason.LOW_CONFIDENCE, cut, self.signal)

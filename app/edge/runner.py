@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app.core.errors import EdgeError, FogGateError
 from app.core.question import Question
-from app.core.verdict import Verdict
+from app.core.verdict import JointVerdict
 from app.edge.rendering import Prompt
 from app.telemetry.metrics import Metrics
 
@@ -25,7 +25,7 @@ class Engine(Protocol):
 
     def prepare(self, question: Question) -> Prompt: ...
 
-    def verdicts(self, prompts: Sequence[Prompt]) -> list[Verdict]: ...
+    def verdicts(self, prompts: Sequence[Prompt]) -> list[JointVerdict]: ...
 
 
 def prepared(engine: Engine, question: Question) -> Prompt:
@@ -81,7 +81,7 @@ class Runner:
         self.busy_since: float | None = None
         self.progress_at = clock()
 
-    def run(self, prompts: list[Prompt]) -> list[Verdict | None]:
+    def run(self, prompts: list[Prompt]) -> list[JointVerdict | None]:
         """The verdicts, None for each prompt on which the engine failed. Raises no `Exception`, whatever the engine does."""
         verdicts = self._attempt(prompts)
         if any(verdicts):
@@ -111,7 +111,7 @@ class Runner:
         self._probed_at = self._clock()
         logger.warning("after failed batches the edge model %s its warm-up question", "answers" if works else "fails on")
 
-    def _attempt(self, prompts: list[Prompt]) -> list[Verdict | None]:
+    def _attempt(self, prompts: list[Prompt]) -> list[JointVerdict | None]:
         self.busy_since = self._clock()
         try:
             verdicts = _verdicts(self._engine, prompts)
@@ -126,7 +126,7 @@ class Runner:
         return verdicts
 
 
-def _verdicts(engine: Engine, prompts: list[Prompt]) -> list[Verdict | None]:
+def _verdicts(engine: Engine, prompts: list[Prompt]) -> list[JointVerdict | None]:
     """What the engine says, one entry per prompt, None where it is no distribution.
 
     Raises whatever the engine raises, and an error where it says more or less than was asked.
@@ -139,6 +139,6 @@ def _verdicts(engine: Engine, prompts: list[Prompt]) -> list[Verdict | None]:
         logger.error("%s", error.message)  # noqa: TRY400  # a sentence, not a traceback
         said = error.verdicts
     return [
-        verdict if isinstance(verdict, Verdict) and verdict.is_sound(prompt.options) else None
+        verdict if isinstance(verdict, JointVerdict) and verdict.is_sound(prompt.options) else None
         for verdict, prompt in zip(said, prompts, strict=True)
     ]

@@ -135,8 +135,8 @@ class Metrics:
         """Count one outcome."""
         self.requests.labels(outcome.route, outcome.reason).inc()
         self.request_duration.labels(outcome.route).observe(outcome.total_s)
-        if outcome.edge is not None:
-            self.signal.observe(outcome.edge.verdict.signal(outcome.signal))
+        if (value := outcome.signal_value) is not None:
+            self.signal.observe(value)
         if outcome.degraded:
             self.degraded.labels(outcome.reason).inc()
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from app.core.errors import ConfigError, InvalidQuestion
 from app.core.prompt import PROMPT_VERSION
 from app.core.question import LETTERS, Question
-from app.core.verdict import BUCKET_LABELS, BUCKETS, Verdict
+from app.core.verdict import BUCKET_LABELS, BUCKETS, JointVerdict
 from app.data.dataset import Item
 from app.data.files import read_text
 from app.data.records import append, open_for_append
@@ -33,7 +33,7 @@ class LabelEngine(Protocol):
 
     def prepare(self, question: Question) -> Prompt: ...
 
-    def verdicts(self, prompts: Sequence[Prompt], *, temperature: float) -> list[Verdict]: ...
+    def verdicts(self, prompts: Sequence[Prompt], *, temperature: float) -> list[JointVerdict]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def bucket_of(k: int, n: int, table: Sequence[float] | None = None) -> int:
     return k * _QUARTERS // n if table is None else BUCKETS.index(table[k])
 
 
-def p_right(verdict: Verdict, letter: str) -> float:
+def p_right(verdict: JointVerdict, letter: str) -> float:
     """P(letter): the sum over buckets of P(bucket)·P(letter | bucket), at the temperature that the verdict was read with."""
     return math.fsum(row[LETTERS.index(letter)] for row in verdict.joint)
 

@@ -78,7 +78,9 @@ async def test_without_an_edge_answer_the_cloud_has_the_whole_deadline_and_the_d
 
 
 async def test_the_edge_answer_is_the_one_that_belongs_to_the_signal_and_the_temperature_of_the_policy(question):
-    split = replace(make_verdict(0.75), joint=((0.0, 0.3), (0.0, 0.0), (0.0, 0.0), (0.4, 0.1), (0.0, 0.2)))
+    split = replace(
+        make_verdict(0.75), joint=tuple((*row, 0.0, 0.0) for row in ((0.0, 0.3), (0.0, 0.0), (0.0, 0.0), (0.4, 0.1), (0.0, 0.2)))
+    )
     for signal, letter in ((Signal.VERBALIZED, "A"), (Signal.EXPECTED, "B")):
         outcome = await Cascade(Edge(split), None, Policy(0.1, signal, temperature=2.0)).answer(question)
         assert (outcome.answer, outcome.reason, outcome.cloud_s) == (letter, Reason.CONFIDENT, None)
@@ -135,3 +137,4 @@ async def test_messages_of_what_passes_on():
 
 class Anything:
     domain = None
+    options = ("a", "b", "c", "d")

@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 
 from app.core.outcome import Decision, Reason, Route, RouteRequest
 from app.core.policy import Policy
-from app.core.verdict import BUCKETS, Signal, Verdict
+from app.core.verdict import BUCKETS, JointVerdict, Signal
 from tests.support.fakes import make_verdict
 
 verdicts = st.tuples(
     st.lists(st.lists(st.floats(1e-3, 1.0), min_size=3, max_size=3), min_size=5, max_size=5), st.integers(0, len(BUCKETS) - 1)
-).map(lambda pair: Verdict.from_weights(*pair))
+).map(lambda pair: JointVerdict.from_weights(*pair))
 
 
 @given(st.lists(verdicts, max_size=20), st.floats(0, 1), st.floats(0, 1), st.sampled_from(Signal))

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from app.core.question import LETTERS
-from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, Signal, Verdict, mean_confidence, tempered
+from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, JointVerdict, Signal, mean_confidence, tempered
 
 # The first token chooses `0` or `1`, the second among 0.0, 0.25, 0.5 and 0.75; as Qwen's and SmolLM2's tokenizers split them.
 TREE = (((0, 0), (1, 0)), ((0, 0), (1, 1)), ((0, 0), (1, 2)), ((0, 0), (1, 3)), ((0, 1),))
@@ -58,10 +58,10 @@ def test_probabilities_and_paths_must_belong_together():
 
 def test_a_verdict_read_from_weights():
     weights = [[1, 1], [2, 2], [3, 1], [0, 4], [5, 1]]
-    verdict = Verdict.from_weights(weights, 3, TREE)
+    verdict = JointVerdict.from_weights(weights, 3, TREE)
     assert verdict.joint == tuple(tuple(value / 20 for value in row) for row in weights)
     assert (verdict.greedy_bucket, verdict.paths, verdict.temperature) == (3, TREE, 1.0)
-    assert Verdict.from_weights(weights, 3).paths == FLAT_PATHS
+    assert JointVerdict.from_weights(weights, 3).paths == FLAT_PATHS
     assert verdict.confidence == 0.75
     assert verdict.confidence_probabilities == pytest.approx(dict(zip(BUCKET_LABELS, (0.1, 0.2, 0.2, 0.2, 0.3), strict=True)))
     assert verdict.answer_probabilities == pytest.approx({"A": 11 / 20, "B": 9 / 20})
@@ -74,14 +74,14 @@ def test_a_verdict_read_from_weights():
 
 def test_the_expected_confidence_is_read_at_the_verdicts_temperature():
     joint = ((0.02, 0.02), (0.1, 0.06), (0.0, 0.0), (0.0, 0.0), (0.5, 0.3))
-    verdict = Verdict(joint, 4, TREE, 2.0)
+    verdict = JointVerdict(joint, 4, TREE, 2.0)
     assert verdict.expected_confidence == pytest.approx(mean_confidence(tempered([0.04, 0.16, 0.0, 0.0, 0.8], TREE, 2.0)))
     assert verdict.confidence_probabilities["1.0"] == pytest.approx(0.8), "the distribution itself stays as it was read"
 
 
 def test_ties_go_to_the_first_letter_and_every_letter_can_be_chosen():
-    assert Verdict.from_weights([[1, 1]] * 5, 0).answer(Signal.EXPECTED) == "A"
+    assert JointVerdict.from_weights([[1, 1]] * 5, 0).answer(Signal.EXPECTED) == "A"
     for index, letter in enumerate(LETTERS):
         row = [2 if place == index else 1 for place in range(26)]
         for signal in Signal:
-            assert Verdict.from_weights([row] * 5, 4).answer(signal) == letter
+            assert JointVerdict.from_weights([row] * 5, 4).answer(signal) == letter
