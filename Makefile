@@ -13,7 +13,7 @@ TEST_WORKERS ?= 3
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test soak chaos fuzz load memory test-fast test-mcq readme test-nginx mechanism coverage mutation audit secrets docs-assets metrics-table check format bench assets image clean
+.PHONY: help setup serve test release soak chaos fuzz load memory test-fast test-mcq readme test-nginx mechanism coverage mutation audit secrets docs-assets metrics-table check format bench assets image clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,8 +81,11 @@ test-fast: $(VENV)/.installed ## Unit tests only
 test-mcq: setup ## One at a time against sixteen at a time, on 100 benchmark questions beside this checkout
 	MCQ_QUESTIONS=100 $(BIN)/python -m pytest tests/e2e/test_builtin.py -k benchmark $(ARGS)
 
-readme: setup ## Follow README in a fresh clone and compare what it prints (ARGS="--slow", ARGS="--install")
+readme: setup ## Follow README and docs/tour.md in a fresh clone and compare what is printed (ARGS="--slow", ARGS="--install")
 	$(BIN)/python -m tests.runs.readme $(ARGS)
+
+release: ## Version, changelog and tag in one commit (VERSION=0.1.1); pushes nothing
+	@$(PYTHON) -m tests.runs.release "$(VERSION)"
 
 test-nginx: setup ## Two gateways behind a real nginx (needs nginx)
 	$(BIN)/python -m pytest tests/nginx $(ARGS)

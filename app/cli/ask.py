@@ -1,24 +1,24 @@
 """`foggate ask`: one question at the terminal, with the distributions as bars."""
 
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ValidationError
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.api.schemas import AnswerRequest, AnswerResponse, answer_body
-from app.cli.bars import loading, working
-from app.cli.gateway_client import ask_gateway
-from app.config.settings import Settings
+from app.cli.options import AsJson, ConfigFile, print_json
+from app.cli.output import stdout_console
+from app.config.environment import CALLER_KEY
 from app.core import interrupts
 from app.core.errors import CloudUnavailable
 from app.core.outcome import Reason
 from app.core.verdict import Signal
-from app.gateway.build import load_calibration
-from app.gateway.running import open_cascade
-from app.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from app.api.schemas import AnswerRequest
+    from app.config.settings import Settings
 
 _BAR_WIDTH = 32
 # Why the cloud was wanted and did not answer, by the reason of a degraded answer.
@@ -34,8 +34,47 @@ _WHY_NOT = {
 }
 
 
-def ask(asked: AnswerRequest, *, settings: Settings, url: str | None, key: str | None = None) -> dict[str, Any]:
+def ask(
+    question: Annotated[str, typer.Argument(help="The question, in quotes.")],
+    options: Annotated[list[str], typer.Argument(help="2 to 26 options, in order, each in quotes.")],
+    config: ConfigFile = None,
+    url: Annotated[
+        str | None, typer.Option(help="Ask a running gateway, as in http://127.0.0.1:8080, instead of loading the model here.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(envvar=CALLER_KEY, help="API key for --url.")] = None,
+    domain: Annotated[str | None, typer.Option(help="The question's domain: it may have a threshold of its own.")] = None,
+    tau: Annotated[float | None, typer.Option(min=0, max=1, help="Threshold for this question.")] = None,
+    route: Annotated[Literal["auto", "edge", "cloud"], typer.Option(help="Who answers; auto lets the confidence decide.")] = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """Ask one question. The answer comes with what the edge model thinks of each option and of its own answer."""
+    from pydantic import ValidationError
+
+    from app.api.errors import validation_error
+    from app.api.schemas import AnswerRequest
+    from app.config.loading import load_settings
+    from app.telemetry.logs import configure_logging
+
+    configure_logging("error")
+    fields: dict[str, Any] = {"question": question, "options": options, "domain": domain, "tau": tau, "route": route}
+    try:
+        asked = AnswerRequest.model_validate(fields)
+    except ValidationError as error:
+        raise validation_error([dict(item) for item in error.errors()]) from None
+    reply = answer_to(asked, settings=load_settings(config), url=url, key=key)
+    if as_json:
+        print_json(reply)
+    else:
+        show(reply, asked, stdout_console())
+
+
+def answer_to(asked: "AnswerRequest", *, settings: "Settings", url: str | None, key: str | None = None) -> dict[str, Any]:
     """The body of `/v1/answer`, from a running gateway or from a cascade in this process. Raises FogGateError."""
+    from pydantic import ValidationError
+
+    from app.api.schemas import AnswerResponse
+    from app.cli.gateway_client import ask_gateway
+
     # An empty address (`--url "$GATEWAY"`) was meant as one: another model must not answer without a word.
     if url is not None:
         reply = ask_gateway(url, asked.model_dump(exclude_none=True), key=key)
@@ -47,7 +86,13 @@ def ask(asked: AnswerRequest, *, settings: Settings, url: str | None, key: str |
     return interrupts.run(_in_process(asked, settings))
 
 
-async def _in_process(asked: AnswerRequest, settings: Settings) -> dict[str, Any]:
+async def _in_process(asked: "AnswerRequest", settings: "Settings") -> dict[str, Any]:
+    from app.api.schemas import answer_body
+    from app.cli.bars import loading, working
+    from app.gateway.build import load_calibration
+    from app.gateway.running import open_cascade
+    from app.telemetry.metrics import Metrics
+
     question = asked.to_question()
     async with contextlib.AsyncExitStack() as stack:
         with working(loading(settings), at_once=True):
@@ -55,7 +100,7 @@ async def _in_process(asked: AnswerRequest, settings: Settings) -> dict[str, Any
         return answer_body(await opened.cascade.answer(question, tau=asked.tau, route=asked.route_request))
 
 
-def show(reply: dict[str, Any], asked: AnswerRequest, console: Console) -> None:
+def show(reply: dict[str, Any], asked: "AnswerRequest", console: Console) -> None:
     """Print an answer for a person."""
     degraded = " [yellow](degraded)[/]" if reply["degraded"] else ""
     console.print(f"[bold]{reply['answer']}. {escape(reply['answer_text'])}[/]", soft_wrap=True)

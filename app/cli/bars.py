@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from app.config.settings import Settings
+if TYPE_CHECKING:
+    from app.config.settings import Settings
 
 # Whatever takes less than this says nothing in a pipe.
 _FIRST_S = 5.0
@@ -59,7 +61,7 @@ def working(what: str, *, at_once: bool = False) -> Iterator[None]:
         yield
 
 
-def loading(settings: Settings) -> str:
+def loading(settings: "Settings") -> str:
     """What to say while the configured edge model is being loaded."""
     return f"loading the edge model {settings.edge.model}"
 

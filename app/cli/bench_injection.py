@@ -1,21 +1,47 @@
 """`foggate bench injection`: what hostile text does to the configured edge model."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from app.cli.bars import bars, loading, working
-from app.cli.data import Questions
-from app.config.settings import Settings
-from app.edge.build import build_engine, load_edge_model
-from app.evaluation.injection import ATTACKS, measure_injection
-from app.gateway.build import build_policy, calibration_of, load_calibration
-from app.telemetry.logs import configure_logging
+from app.cli.data import Map, Questions, SkipBad
+from app.cli.options import AsJson, ConfigFile, print_json
+from app.cli.output import stdout_console
+
+if TYPE_CHECKING:
+    from app.config.settings import Settings
 
 
-def bench_injection(settings: Settings, *, data: Questions, limit: int) -> dict[str, Any]:
+def bench_injection(
+    config: ConfigFile = None,
+    data: Annotated[list[str] | None, typer.Option(help="Questions as for eval collect; by default the shipped bank.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Questions at most.")] = 40,
+    columns: Map = None,
+    skip_bad: SkipBad = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what hostile text does. To the answer and the route of the configured edge model."""
+    from app.config.loading import load_settings
+    from app.demo.bank import SHIPPED_BANK
+
+    questions = Questions(data, columns or (), skip_bad) if data else Questions([str(SHIPPED_BANK)])
+    report = measure(load_settings(config), data=questions, limit=limit)
+    if as_json:
+        print_json(report)
+    else:
+        show(report, stdout_console())
+
+
+def measure(settings: "Settings", *, data: Questions, limit: int) -> dict[str, Any]:
     """Measure with the configured model and policy. Raises ConfigError."""
+    from app.edge.build import build_engine, load_edge_model
+    from app.evaluation.injection import ATTACKS, measure_injection
+    from app.gateway.build import build_policy, calibration_of, load_calibration
+    from app.telemetry.logs import configure_logging
+
     configure_logging("error")
     items = data.load()[:limit]
     with working(loading(settings), at_once=True):

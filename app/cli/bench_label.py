@@ -2,18 +2,47 @@
 
 import statistics
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from app.cli.bars import bars, loading, working
-from app.cli.bench import ratio
-from app.cli.hardware import describe_hardware
-from app.config.settings import Settings
+from app.cli.options import AsJson, ConfigFile, print_json
+from app.cli.output import stdout_console
 from app.core.question import Question
-from app.demo.bank import SHIPPED_BANK, load_rows
-from app.edge.build import build_engine, load_edge_model
+
+if TYPE_CHECKING:
+    from app.config.settings import Settings
 
 
-def bench_label(settings: Settings, *, pairs: int, questions: int, samples: int, temperature: float = 0.7) -> dict[str, Any]:
+def bench_label(
+    config: ConfigFile = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 3,
+    questions: Annotated[int, typer.Option(min=1, help="Questions of the shipped bank, one batch.")] = 8,
+    samples: Annotated[int, typer.Option(min=1, help="Generations per question.")] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Measure labelling by one pass. Against real generations of the same questions, in one run."""
+    from app.cli.ratios import said
+    from app.config.loading import load_settings
+
+    report = measure(load_settings(config), pairs=pairs, questions=questions, samples=samples)
+    if as_json:
+        print_json(report)
+        return
+    console = stdout_console()
+    console.print(
+        f"{report['questions']} questions, {samples} generations of {report['generated_tokens']} tokens each: "
+        f"{report['median_ms']['generations']:.0f} ms; one forward pass: {report['median_ms']['verdicts']:.0f} ms"
+    )
+    console.print(
+        f"labelling by one forward pass is {said(report, 'ratio_vs_generations', 1)} times as fast (n = {report['pairs']} pairs, "
+        f"{report['hardware']}, {report['elapsed_s']:g} s)",
+        markup=False,
+    )
+
+
+def measure(settings: "Settings", *, pairs: int, questions: int, samples: int, temperature: float = 0.7) -> dict[str, Any]:
     """Measure, same model, dtype and threads, the two ways interleaved.
 
     The generations are as short as the format allows (the bucket's tokens and the letter), sampled by transformers with
@@ -22,6 +51,11 @@ def bench_label(settings: Settings, *, pairs: int, questions: int, samples: int,
     Raises:
         ConfigError: the model cannot be loaded.
     """
+    from app.cli.hardware import describe_hardware
+    from app.cli.ratios import ratio
+    from app.demo.bank import SHIPPED_BANK, load_rows
+    from app.edge.build import build_engine, load_edge_model
+
     began = time.monotonic()
     with working(loading(settings), at_once=True):
         loaded = load_edge_model(settings)

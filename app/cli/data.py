@@ -30,7 +30,7 @@ class Questions:
         """Read; rows that were passed over are listed on standard error. Raises ConfigError."""
         # Here: options are parsed before anything is imported that takes time.
         from app.data.dataset import Skipped, load_items
-        from app.data.mapping import parse_map
+        from app.data.readers.mapping import parse_map
 
         skipped = Skipped() if self.skip_bad else None
         items = load_items(self.sources, columns=parse_map(self.columns), skipped=skipped)

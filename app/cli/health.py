@@ -1,11 +1,14 @@
 """`foggate health`: asks the gateway on this machine whether it is ready. For a container's health check: small and without proxies."""
 
-import http.client
 import json
 import shlex
 from pathlib import Path
+from typing import Annotated
 
-from app.api.listener import reachable_at, url
+import typer
+
+from app.cli.options import ConfigFile
+from app.cli.output import stdout_console
 from app.core.errors import ConfigError, NotReady
 
 _TIMEOUT_S = 2.0
@@ -13,7 +16,29 @@ _SAYS_BYTES = 1_000
 _OPTIONS = ("config", "host", "port")
 
 
-def health(host: str, port: int, *, path: str) -> str:
+def health(
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="Overrides server.host, as for serve.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Overrides server.port, as for serve.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Ask whether it is alive, which it is while the model loads too.")] = False,
+    pid: Annotated[
+        int | None, typer.Option(help="Take --config, --host and --port from the command line of this process (1 in a container).")
+    ] = None,
+) -> None:
+    """Ask the gateway on this machine whether it is ready; exit code 1 if it is not. For health checks: no proxy, no key."""
+    from app.cli.given import Given
+
+    found = options_of(pid) if pid is not None else {}
+    given = Given(
+        config=Path(found["config"]) if "config" in found else config,
+        host=found.get("host", host),
+        port=int(found["port"]) if found.get("port", "").isdecimal() else port,
+    )
+    server = given.read().server
+    stdout_console().print(probe_gateway(server.host, server.port, path="/health/live" if live else "/health/ready"))
+
+
+def probe_gateway(host: str, port: int, *, path: str) -> str:
     """What the gateway says of itself: `ready`, or `alive`.
 
     Args:
@@ -25,6 +50,10 @@ def health(host: str, port: int, *, path: str) -> str:
         ConfigError: port 0 says nothing about where the gateway is.
         NotReady: it cannot be reached, or it says something else than 200.
     """
+    import http.client
+
+    from app.api.listener import reachable_at, url
+
     if port == 0:
         raise ConfigError("port 0 stands for a free one, so nobody can know where the gateway is; say --port")
     failures = []

@@ -35,6 +35,7 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", envvar=CONFIG_FILE, help="YAML file; without it defaults and FOGGATE_ variables make a working gateway."),
 ]
+Records = Annotated[Path, typer.Option(help="What `eval collect` wrote.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 from app.core.errors import ConfigError
 from app.core.question import MIN_OPTIONS, letters_of
 from app.core.verdict import BUCKET_LABELS, BUCKETS
-from app.data.rows import shown
+from app.data.readers.rows import shown
 
 Record = dict[str, Any]
 

@@ -8,7 +8,7 @@ from app.core.prompt import PROMPT_VERSION
 from app.core.verdict import EdgeReply, JointVerdict, Signal
 from app.data.dataset import Item
 from app.data.records import Record
-from app.evaluation.reference import is_on_format, parse
+from app.evaluation.free_generation import is_on_format, parse_generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def cloud_fields(reply: CloudReply, seconds: float) -> dict[str, Any]:
 
 def generated_fields(text: str, letters: str, batch_ms: float) -> dict[str, Any]:
     """`generated_answer` is None where the reference protocol has no answer; `generated_ms` is the whole batch's time."""
-    confidence, answer = parse(text, letters) or (None, None)
+    confidence, answer = parse_generation(text, letters) or (None, None)
     return {
         "generated_text": text,
         "generated_confidence": confidence,

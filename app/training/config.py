@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.config.loading import read_yaml, sentences
 from app.core.errors import ConfigError
 from app.core.verdict import BUCKETS
-from app.data.mapping import parse_map
-from app.data.sources import is_hub_name
+from app.data.readers.mapping import parse_map
+from app.data.readers.sources import is_hub_name
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]

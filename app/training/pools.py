@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from app.core.errors import ConfigError
 from app.core.question import Question
 from app.data.dataset import Item, Skipped, load_items
-from app.data.mapping import parse_map
+from app.data.readers.mapping import parse_map
 from app.training.config import EvolveConfig
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.api.schemas import AnswerRequest
-from app.cli.ask import ask
+from app.cli.ask import answer_to
 from app.config.settings import Settings
 from app.core.errors import CloudUnavailable, FogGateError, InvalidQuestion
 from tests.support.hostile import HostileCloud, http
@@ -30,6 +30,6 @@ async def test_it_ends_with_a_sentence(wire, error, says):
     async with await asyncio.start_server(hostile, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with pytest.raises(FogGateError, match=says) as failed:
-            await asyncio.to_thread(ask, ASKED, settings=Settings(), url=url)
+            await asyncio.to_thread(answer_to, ASKED, settings=Settings(), url=url)
         await hostile.left()
     assert type(failed.value) is error

@@ -7,7 +7,7 @@ import re
 import pytest
 from typer.testing import CliRunner
 
-from app.cli.bench import show as show_bench
+from app.cli.bench_edge import show as show_bench
 from app.cli.bench_injection import show as show_injection
 from app.cli.commands import cli
 from app.cli.output import print_markdown, stdout_console

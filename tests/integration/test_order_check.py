@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from app.cli.evaluate import run_report
+from app.cli.eval_report import run_report
 from app.config.settings import Settings
 from app.core.deadline import Deadline
 from app.core.errors import ConfigError, EdgeError

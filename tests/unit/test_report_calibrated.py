@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from app.cli.evaluate import run_report
+from app.cli.eval_report import run_report
 from app.config.settings import Settings
 from app.core.errors import ConfigError
 from app.core.outcome import Route

@@ -1,4 +1,4 @@
-"""What the reference protocol makes of a free generation: search for the two lines, first come first served."""
+"""Reading a free generation as FogGen's published protocol does: search the text for the two lines; the first of each counts."""
 
 import re
 
@@ -9,8 +9,16 @@ _CONFIDENCE = re.compile(r"confidence:\s*([01](?:\.\d+)?)", re.IGNORECASE)
 _ANSWER = re.compile(r"final answer:\s*\(?([A-Z])(?![A-Za-z])", re.IGNORECASE)
 
 
-def parse(text: str, letters: str) -> tuple[float, str] | None:
-    """(confidence, letter) of a generated answer; None where either is missing, is none of the five, or was not offered."""
+def parse_generation(text: str, letters: str) -> tuple[float, str] | None:
+    """The confidence and the letter that a generated text names.
+
+    Args:
+        text: what the edge model wrote freely.
+        letters: the offered letters, as in `"ABCD"`.
+
+    Returns:
+        None where either line is missing, where the confidence is none of the five, or where the letter was not offered.
+    """
     confidence, answer = _CONFIDENCE.search(text), _ANSWER.search(text)
     if confidence is None or answer is None:
         return None
@@ -21,7 +29,7 @@ def parse(text: str, letters: str) -> tuple[float, str] | None:
 
 
 def is_on_format(text: str, letters: str) -> bool:
-    """Whether the text begins with exactly the two lines that the constrained verdict would write."""
+    """Whether a generated text begins with exactly the two lines that the constrained verdict would write."""
     exact = {answer_text(label, letter) for label in BUCKET_LABELS for letter in letters}
     start = text.strip()
     length = next((len(form) for form in exact if start.startswith(form)), None)

@@ -3,23 +3,49 @@
 import asyncio
 import errno
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
-from app.access.keys import KeyRing, read_keys
-from app.access.quotas import Quotas
-from app.api.server import listen
-from app.cloud.build import build_budget, build_cloud
-from app.config.bind_safety import check_bind_safety
-from app.config.loading import unknown_variables
-from app.config.settings import Settings
+import typer
+
+from app.cli.options import AsJson, ConfigFile, print_json
+from app.config.masking import mask_text
 from app.core.errors import ConfigError, FogGateError
-from app.data.calibration import Calibration
-from app.edge.build import find_edge_model
-from app.edge.builtin import BUILTIN, BUILTIN_BASE, check_cache, default_cache_dir, is_converted
-from app.gateway.build import build_policy, calibration_of, load_calibration, routing_notes, shipped_calibration
-from app.telemetry.metrics import Metrics
-from app.telemetry.tracing import check_tracing
+
+if TYPE_CHECKING:
+    from app.config.settings import Settings
+    from app.data.calibration import Calibration
+
+
+def config_check(
+    config: ConfigFile = None,
+    host: Annotated[str | None, typer.Option(help="As for serve.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="As for serve.")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="As for serve.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the effective configuration, secrets masked, and try what a start needs; exit 2 with what serve would refuse."""
+    import yaml
+
+    from app.cli.given import Given
+    from app.config.loading import masked
+    from app.telemetry.logs import configure_logging
+
+    configure_logging("error")
+    settings = Given(config, host, port, insecure).read()
+    shown = masked(settings)
+    if as_json:
+        print_json(shown)
+    else:
+        sys.stdout.write(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
+    sys.stdout.flush()
+    findings = examine(settings)
+    for note in findings.notes:
+        sys.stderr.write(f"foggate: note: {mask_text(note)}\n")
+    if findings.problems:
+        raise ConfigError("\n".join(findings.problems))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +71,13 @@ class Findings:
             self.problems.append(f"the gateway would fail at start ({type(error).__name__}: {error})")
 
 
-def examine(settings: Settings) -> Findings:
+def examine(settings: "Settings") -> Findings:
     """Look at everything that a start depends on, except reading the weights of the edge model and asking the cloud."""
+    from app.config.bind_safety import check_bind_safety
+    from app.config.loading import unknown_variables
+    from app.gateway.build import load_calibration
+    from app.telemetry.tracing import check_tracing
+
     findings = Findings()
     findings.notes.extend(f"the environment variable {name} is no setting of the gateway" for name in unknown_variables(os.environ))
     findings.trying(lambda: check_bind_safety(settings))
@@ -60,7 +91,9 @@ def examine(settings: Settings) -> Findings:
     return findings
 
 
-def _listen(settings: Settings, findings: Findings) -> None:
+def _listen(settings: "Settings", findings: Findings) -> None:
+    from app.api.server import listen
+
     try:
         listen(settings.server.host, settings.server.port).close()
     except ConfigError as error:
@@ -70,7 +103,9 @@ def _listen(settings: Settings, findings: Findings) -> None:
         findings.notes.append(f"{error.message}. While a gateway runs with this configuration, that is as it should be")
 
 
-def _keys(settings: Settings, findings: Findings) -> None:
+def _keys(settings: "Settings", findings: Findings) -> None:
+    from app.access.keys import KeyRing, read_keys
+
     path = settings.security.keys
     if path is not None:
         KeyRing(path)
@@ -78,7 +113,11 @@ def _keys(settings: Settings, findings: Findings) -> None:
             findings.notes.append(f"{path} holds no key that is in force: every request will get 401")
 
 
-async def _cloud(settings: Settings) -> None:
+async def _cloud(settings: "Settings") -> None:
+    from app.access.quotas import Quotas
+    from app.cloud.build import build_budget, build_cloud
+    from app.telemetry.metrics import Metrics
+
     counts = Quotas(settings.limits.store)
     try:
         build_budget(settings, counts, on_change=lambda _: None)
@@ -89,7 +128,11 @@ async def _cloud(settings: Settings) -> None:
         await counts.close()
 
 
-def _edge(settings: Settings, named: Calibration | None, findings: Findings) -> None:
+def _edge(settings: "Settings", named: "Calibration | None", findings: Findings) -> None:
+    from app.edge.build import find_edge_model
+    from app.edge.builtin import BUILTIN, BUILTIN_BASE, check_cache, default_cache_dir, is_converted
+    from app.gateway.build import build_policy, calibration_of, routing_notes, shipped_calibration
+
     edge = settings.edge
     builtin = edge.model in {BUILTIN, BUILTIN_BASE}
     cache = edge.cache_dir or default_cache_dir()

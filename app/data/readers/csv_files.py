@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.core.errors import ConfigError
 from app.core.question import LETTERS, MIN_OPTIONS
-from app.data.rows import Row, listed, normal_name
+from app.data.readers.rows import Row, listed, normal_name
 
 _DELIMITERS = ",;\t|"
 # A header line of Excel's that names the delimiter.

@@ -1,8 +1,8 @@
-"""Reading free generations: what counts as the format, and what the search of the reference protocol finds."""
+"""Reading free generations: what counts as the format, and what the search of the published protocol finds."""
 
 import pytest
 
-from app.evaluation.reference import is_on_format, parse
+from app.evaluation.free_generation import is_on_format, parse_generation
 
 
 @pytest.mark.parametrize(
@@ -21,5 +21,5 @@ from app.evaluation.reference import is_on_format, parse
     ],
 )
 def test_reading(text, found, on_format):
-    assert parse(text, "ABCD") == found
+    assert parse_generation(text, "ABCD") == found
     assert is_on_format(text, "ABCD") is on_format

@@ -1,4 +1,4 @@
-"""`foggate cloud …`: does the configured cloud work?"""
+"""`foggate cloud check`: does the configured cloud work?"""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,10 +14,7 @@ from app.core.errors import ConfigError
 if TYPE_CHECKING:
     from app.cloud.check import Asked, Checked
 
-cloud_cli = typer.Typer(help="The cloud's endpoints.", no_args_is_help=True)
 
-
-@cloud_cli.command("check")
 def cloud_check(
     config: ConfigFile = None,
     questions: Annotated[int, typer.Option(min=1, max=10, help="Questions to each endpoint; each is a paid call.")] = 5,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.errors import ConfigError
-from app.data.answers import WAYS
-from app.data.rows import NoQuestion, Row, listed, normal_name
+from app.data.readers.answers import WAYS
+from app.data.readers.rows import NoQuestion, Row, listed, normal_name
 
 TARGETS = ("question", "options", "labels", "answer", "domain", "id", "context", "license", "source")
 

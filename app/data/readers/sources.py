@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import ConfigError
-from app.data.csv_files import csv_rows
 from app.data.files import NotText, decode
-from app.data.json_files import json_rows
-from app.data.rows import Row
+from app.data.readers.csv_files import csv_rows
+from app.data.readers.json_files import json_rows
+from app.data.readers.rows import Row
 
 _LINES, _TABLES = (".jsonl", ".ndjson"), (".csv", ".tsv")
 _TEXTS = (*_LINES, ".json", *_TABLES)

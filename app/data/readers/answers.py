@@ -14,12 +14,14 @@ from typing import Any
 
 from app.core.errors import ConfigError
 from app.core.question import LETTERS, one_line
-from app.data.rows import NoQuestion, as_text, is_missing, shown
+from app.data.readers.rows import NoQuestion, as_text, is_missing, shown
 
 LETTER, LABEL, TEXT, FROM_0, FROM_1 = "letter", "label", "text", "0", "1"
 # How an answer may be meant: a letter, a label that stands beside the options, an option's text, a number counted from 0 or 1.
 WAYS = (LETTER, LABEL, TEXT, FROM_0, FROM_1)
 _NUMBERS = frozenset({FROM_0, FROM_1})
+# So many options have different labels where the labels are truth values.
+_PAIR = 2
 _INTEGER = re.compile(r"[+-]?[0-9]{1,9}(?:\.0*)?")
 # `B`, `B.`, `(B)`, `[B]`, `B:`; and the same with text behind it.
 _BARE = re.compile(r"[(\[]?\s*([^\W_]{1,8})\s*[)\].:]?")
@@ -145,7 +147,8 @@ def settle(place: str, given: Given, found: Mapping[str, int], evidence: Evidenc
     if len(set(ways.values())) == 1:
         return next(iter(ways.values()))
     # A label needs no proof: it stands there to be named. A layout that is known to count may say otherwise.
-    chosen = {at for way, at in ways.items() if way in evidence.proven or way == LABEL or (LABEL in ways and way == given.default)}
+    sure = set(evidence.proven) | ({LABEL} if not _may_be_flags(ways, options) else set()) | ({given.default} if LABEL in ways else set())
+    chosen = {at for way, at in ways.items() if way in sure}
     if not chosen and given.default in ways and not ways.keys() - _NUMBERS:
         return ways[given.default or FROM_0]
     if len(chosen) == 1:
@@ -158,6 +161,14 @@ def settle(place: str, given: Given, found: Mapping[str, int], evidence: Evidenc
         )
     said = " or ".join(f"option {LETTERS[at]} ({_MEANS[way]}, --map answer={column}:{way})" for way, at in ways.items())
     raise NoQuestion(f"'{column}' is {shown(given.value)}, which can mean {said}")
+
+
+def _may_be_flags(ways: Mapping[str, int], options: Sequence[str]) -> bool:
+    """Whether a label 0 beside the second of two options may say "false" of it, as in `"label": [1, 0]`, and not name it.
+
+    The answer 0 is then the label of the second option, and the number of the first one where numbers count from 0.
+    """
+    return len(options) == _PAIR and (ways.get(LABEL), ways.get(FROM_0)) == (1, 0)
 
 
 _MEANS = {LETTER: "as a letter", LABEL: "as its label", TEXT: "as its text", FROM_0: "counted from 0", FROM_1: "counted from 1"}

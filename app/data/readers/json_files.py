@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import ConfigError
-from app.data.rows import Row, listed, normal_name
+from app.data.readers.rows import Row, listed, normal_name
 
 # What the list of questions is called inside an object, where it is not the only list there.
 _LISTS = ("data", "questions", "examples", "rows", "items")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.core.question import LETTERS, MAX_OPTIONS
-from app.data.rows import NoQuestion, as_text, is_missing, listed, shown
+from app.data.readers.rows import NoQuestion, as_text, is_missing, listed, shown
 
 # `{}` is a letter, or a number.
 _LETTERED = ("{}", "option_{}", "option{}", "op{}", "opt_{}", "opt{}", "choice_{}", "choice{}", "answer_{}", "answer{}")
@@ -163,7 +163,15 @@ def _options(texts: Sequence[Any], labels: Sequence[Any] | None, *, pads: bool =
     known = [name.strip() for name in names if name is not None and name.strip()]
     if len(known) != len(names) or len({name.casefold() for name in known}) != len(known):
         raise NoQuestion("the labels of the options must be different texts")
+    if all(type(value) in {bool, int} and value in {0, 1} for value in texts[:count]) and not _are_places(known):
+        raise NoQuestion(f"'options' holds truth values ({listed(texts[:count])}), not texts, beside {listed(known)}")
     return Options(tuple(read), tuple(known))
+
+
+def _are_places(labels: Sequence[str]) -> bool:
+    """Whether labels are those of places: A, B, … or numbers from 0 or 1 on."""
+    plain = [label.upper() for label in labels]
+    return plain in [list(LETTERS[: len(plain)]), *([str(first + place) for place in range(len(plain))] for first in (0, 1))]
 
 
 def _text(value: Any, index: int) -> str:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.data.answers import FROM_0, FROM_1, LABEL, LETTER, TEXT, WAYS, Given, number_of
-from app.data.mapping import ColumnMap, find, find_some
-from app.data.options import Options, from_columns, labelled, parsed, read_options, scored, shuffled
-from app.data.rows import NoQuestion, as_text, is_missing, listed, normal_name, shown
+from app.data.readers.answers import FROM_0, FROM_1, LABEL, LETTER, TEXT, WAYS, Given, number_of
+from app.data.readers.mapping import ColumnMap, find, find_some
+from app.data.readers.options import Options, from_columns, labelled, parsed, read_options, scored, shuffled
+from app.data.readers.rows import NoQuestion, as_text, is_missing, listed, normal_name, shown
 
 # By normal names (`answerKey` is `answerkey`), in the order in which they count.
 QUESTIONS = ("question", "question_stem", "stem", "query", "ctx", "goal", "sentence", "prompt", "input")

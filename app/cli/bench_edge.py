@@ -5,30 +5,45 @@ import platform
 import random
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from app.cli.bars import bars, loading, working
-from app.config.settings import Settings
+from app.cli.options import AsJson, ConfigFile, print_json
+from app.cli.output import stdout_console
 from app.core.errors import ConfigError
 from app.core.question import Question
-from app.demo.bank import SHIPPED_BANK, load_rows
-from app.edge.build import load_edge_model
-from app.evaluation.statistics import bootstrap_rows, interval
+
+if TYPE_CHECKING:
+    from app.config.settings import Settings
 
 _TOLERANCE = 20
-# A median of fewer pairs has no 95 % interval, whatever its method: all n lie on one side of the true median with probability
-# 2 · 0.5^n, which is under 5 % from six on.
-FEWEST_PAIRS = 6
 # Enough to vary, few enough to prepare in no time.
 _PROMPTS = 5
 
 
-def bench_edge(settings: Settings, *, pairs: int, tokens: int, max_seconds: float) -> dict[str, Any]:
+def bench_edge(
+    config: ConfigFile = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 20,
+    tokens: Annotated[int, typer.Option(min=100, help="Prompt length, ±20.")] = 200,
+    max_seconds: Annotated[float, typer.Option(min=1, help="Stop with fewer pairs after this long, and say so.")] = 38,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the one-pass verdict. Against the same model's `generate` and against a bare prefill, in one run."""
+    from app.config.loading import load_settings
+
+    report = measure(load_settings(config), pairs=pairs, tokens=tokens, max_seconds=max_seconds)
+    if as_json:
+        print_json(report)
+    else:
+        show(report, stdout_console())
+
+
+def measure(settings: "Settings", *, pairs: int, tokens: int, max_seconds: float) -> dict[str, Any]:
     """Measure, batch 1, same dtype and threads, the four ways interleaved and in rotating order.
 
     - verdict: one pass over prompt and trie, the system prompt's keys and values shared, as served
@@ -43,6 +58,9 @@ def bench_edge(settings: Settings, *, pairs: int, tokens: int, max_seconds: floa
     Raises:
         ConfigError: the model cannot be loaded, or no prompt of that length can be made.
     """
+    from app.cli.ratios import ratio
+    from app.edge.build import load_edge_model
+
     started = time.monotonic()
     with working(loading(settings), at_once=True):
         loaded = load_edge_model(settings)
@@ -118,6 +136,8 @@ def bench_edge(settings: Settings, *, pairs: int, tokens: int, max_seconds: floa
 
 def show(report: dict[str, Any], console: Console) -> None:
     """Print the report for a person."""
+    from app.cli.ratios import FEWEST_PAIRS, said
+
     console.print(
         f"{report['model']}, {report['dtype']}, {report['threads']} threads, n = {report['pairs']} pairs, "
         f"{report['pairs_without_sharing']} without sharing",
@@ -144,6 +164,8 @@ def show(report: dict[str, Any], console: Console) -> None:
 
 def _questions(renderer: Any, tokens: int) -> list[Question]:
     """Bank questions, with other bank questions as preamble until the prompt comes nearest to the wished length."""
+    from app.demo.bank import SHIPPED_BANK, load_rows
+
     rows = load_rows([SHIPPED_BANK])
     draw = random.Random(0)  # noqa: S311  # the same prompts each time
     found: list[Question] = []
@@ -173,16 +195,3 @@ def _timed(way: Callable[[], object], device: str) -> float:
     if device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - started
-
-
-def ratio(name: str, above: Sequence[float], below: Sequence[float]) -> dict[str, Any]:
-    """Median of paired ratios and its percentile-bootstrap interval, None where the pairs are too few for one (`FEWEST_PAIRS`)."""
-    ratios = np.array(above) / np.array(below)
-    found = interval(np.median(ratios[bootstrap_rows(len(ratios))], axis=1)) if len(ratios) >= FEWEST_PAIRS else None
-    return {name: round(float(np.median(ratios)), 3), name + "_ci": None if found is None else [round(end, 3) for end in found]}
-
-
-def said(report: Mapping[str, Any], key: str, digits: int) -> str:
-    """A ratio with its interval, if it has one, for people."""
-    ci = report[key + "_ci"]
-    return f"{report[key]:.{digits}f}" + ("" if ci is None else f" [{ci[0]:.{digits}f}, {ci[1]:.{digits}f}]")

@@ -1,0 +1,153 @@
+"""`foggate eval report`: what routing buys, computed from records."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.bars import working
+from app.cli.options import AsJson, ConfigFile, Records, check_choice
+from app.cli.output import print_markdown, stdout_console
+from app.core.errors import ConfigError
+from app.core.policy import Policy
+from app.core.verdict import Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.config.settings import Settings
+    from app.data.calibration import Calibration
+    from app.data.records import Record
+    from app.evaluation.table import Table
+
+
+def eval_report(
+    records: Records,
+    out: Annotated[Path, typer.Option(help="A folder for report.json, report.md, outcomes.jsonl and pictures.")],
+    config: ConfigFile = None,
+    tau: Annotated[float | None, typer.Option(min=0, max=1, help="0.5, unless --calibration says it.")] = None,
+    signal: Annotated[str | None, typer.Option(help="verbalized (by default) or expected, unless --calibration says it")] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Report what a gateway with this calibration serves: its signal, temperature and thresholds.")
+    ] = None,
+    reference: Annotated[bool, typer.Option("--reference", help="Show the published numbers of FogGen's models too.")] = False,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw them, which takes some seconds.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """What routing buys at a tau. With intervals, and how good each signal is; needs no model, and no cloud for the edge's part."""
+    from app.config.loading import load_settings
+
+    if signal is not None:
+        check_choice("--signal", signal, "verbalized", "expected")
+    run_report(
+        load_settings(config),
+        records=records,
+        tau=tau,
+        signal=signal,
+        calibration=calibration,
+        reference=reference,
+        pictures=pictures,
+        out=out,
+        seed=seed,
+        as_json=as_json,
+    )
+
+
+def run_report(
+    settings: "Settings",
+    *,
+    records: Path,
+    out: Path,
+    seed: int,
+    as_json: bool,
+    tau: float | None = None,
+    signal: str | None = None,
+    calibration: Path | None = None,
+    reference: bool = False,
+    pictures: bool = True,
+) -> None:
+    """Write `report.json`, `report.md`, `outcomes.jsonl` and pictures into a folder.
+
+    Args:
+        settings: prices, and with a calibration the thresholds of `policy.domains`, which win over it when it is served.
+        records: the records file.
+        out: the folder.
+        seed: of the bootstrap.
+        as_json: print the report as JSON.
+        tau: 0.5 unless a calibration says it.
+        signal: verbalized unless a calibration says it.
+        calibration: a calibration file: the report is of what a gateway with it serves.
+        reference: show the published numbers of FogGen too.
+        pictures: draw them, which takes some seconds.
+
+    Raises:
+        ConfigError: records or calibration cannot be used, or are not of the same edge; a tau or signal beside a calibration.
+    """
+    from app.data.records import load_records
+    from app.evaluation.compare import OUTCOMES
+    from app.evaluation.costs import Price
+    from app.evaluation.markdown import render
+    from app.evaluation.report import build_report, outcomes
+    from app.evaluation.table import to_table
+
+    rows = load_records(records)
+    policy, found = _served(settings, rows, tau=tau, signal=signal, calibration=calibration)
+    prices = {name: Price(**price.model_dump()) for name, price in settings.prices.items()}
+    with working("computing the report"):
+        report = build_report(
+            rows,
+            tau=policy.tau,
+            signal=policy.signal,
+            temperature=policy.temperature,
+            thresholds=policy.domains,
+            calibration=found,
+            prices=prices,
+            seed=seed,
+        )
+    columns = to_table(rows, temperature=policy.temperature, cloud_needed=False)
+    told = outcomes(columns, tau=policy.tau, signal=policy.signal, thresholds=policy.domains)
+    lines = (json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in told)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / OUTCOMES).write_text("".join(lines), encoding="utf-8")
+        (out / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        with working("drawing the pictures"):
+            drawn, said = _draw(columns, report, out) if pictures else ([], "no pictures")
+        (out / "report.md").write_text(render(report, pictures=drawn, reference=reference), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
+    if as_json:
+        sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
+        return
+    print_markdown(render(report, reference=reference))
+    stdout_console().print(f"wrote {out / 'report.json'}, report.md, {OUTCOMES} and {said}", markup=False)
+
+
+def _served(
+    settings: "Settings", rows: "Sequence[Record]", *, tau: float | None, signal: str | None, calibration: Path | None
+) -> "tuple[Policy, Calibration | None]":
+    """The policy that a report is about."""
+    from app.data.calibration import read_calibration
+    from app.evaluation.calibrated import check_records
+    from app.gateway.build import DEFAULT_TAU, build_policy
+
+    if calibration is None:
+        return Policy(DEFAULT_TAU if tau is None else tau, Signal(signal or Signal.VERBALIZED)), None
+    if tau is not None or signal is not None:
+        raise ConfigError("--calibration says tau and signal: leave out --tau and --signal")
+    found = read_calibration(calibration)
+    check_records(found, rows, str(calibration))
+    return build_policy(settings, found), found
+
+
+def _draw(columns: "Table", report: dict[str, Any], out: Path) -> tuple[list[str], str]:
+    """The names of the pictures, and how many there are in words; none without matplotlib: the numbers must not depend on it."""
+    try:
+        from app.evaluation.pictures import draw_all
+    except ModuleNotFoundError as error:
+        return [], f"no pictures ({error.name} is not installed: pip install 'foggate[eval]')"
+    drawn = draw_all(columns, report, out)
+    return sorted({path.stem for path in drawn}), f"{len(drawn)} pictures"
