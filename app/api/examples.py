@@ -25,7 +25,7 @@ from app.core.errors import (
     Unauthorized,
 )
 from app.core.outcome import CloudReply, Outcome, Reason, Route
-from app.core.question import Question
+from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question
 from app.core.strict_json import dumps
 from app.core.verdict import BUCKETS, EdgeReply, JointVerdict, Signal
 
@@ -94,7 +94,7 @@ def _plain(status: int, kind: str, message: str | None = None) -> dict[str, Any]
     return error_body(kind, message or usual_message(status), REQUEST_ID)
 
 
-_TOO_FEW = _ours(InvalidQuestion("options must be 2 to 26, got 1", param="options"))
+_TOO_FEW = _ours(InvalidQuestion(f"options must be {MIN_OPTIONS} to {MAX_OPTIONS}, got 1", param="options"))
 RESULTS: dict[str, Any] = {"results": [EDGE_ANSWER, CLOUD_ANSWER, {"id": "q-3", **_TOO_FEW}]}
 LINES = "".join(
     dumps({"index": index, **result}).decode() + "\n"

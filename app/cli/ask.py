@@ -14,6 +14,7 @@ from app.config.environment import CALLER_KEY
 from app.core import interrupts
 from app.core.errors import CloudUnavailable
 from app.core.outcome import Reason
+from app.core.question import MAX_OPTIONS, MIN_OPTIONS
 from app.core.verdict import Signal
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _WHY_NOT = {
 
 def ask(
     question: Annotated[str, typer.Argument(help="The question, in quotes.")],
-    options: Annotated[list[str], typer.Argument(help="2 to 26 options, in order, each in quotes.")],
+    options: Annotated[list[str], typer.Argument(help=f"{MIN_OPTIONS} to {MAX_OPTIONS} options, in order, each in quotes.")],
     config: ConfigFile = None,
     url: Annotated[
         str | None, typer.Option(help="Ask a running gateway, as in http://127.0.0.1:8080, instead of loading the model here.")

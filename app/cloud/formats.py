@@ -10,12 +10,12 @@ from enum import StrEnum
 from typing import Any
 
 from app.cloud.messages import SYSTEM, cloud_messages
-from app.core.question import Question
+from app.core.question import LETTERS, Question
 
 logger = logging.getLogger("foggate.cloud")
 
 # Read as text and not by a JSON decoder, which would take the last of two answers in one object.
-_ANSWER = re.compile(r'\s*\{\s*"answer"\s*:\s*"([A-Z])"\s*\}\s*')
+_ANSWER = re.compile(rf'\s*\{{\s*"answer"\s*:\s*"([{LETTERS}])"\s*\}}\s*')
 
 
 class AnswerFormat(StrEnum):

@@ -9,7 +9,7 @@ from app.core.cascade import Cascade, OnCloudFailure
 from app.core.errors import CloudTimeout, CloudUnavailable, DeadlineExceeded, EdgeError
 from app.core.outcome import CloudReply, Reason, Route, RouteRequest
 from app.core.policy import Policy
-from app.core.verdict import EdgeReply, Signal
+from app.core.verdict import EdgeReply, Signal, TextVerdict
 from tests.support.fakes import make_verdict
 
 ALLOWANCE = ((RateLimitItemPerDay(5), "ada"),)
@@ -138,3 +138,12 @@ async def test_messages_of_what_passes_on():
 class Anything:
     domain = None
     options = ("a", "b", "c", "d")
+
+
+async def test_the_value_of_the_signal_is_that_of_the_policys_signal_and_none_where_there_is_none(question):
+    for signal in Signal:
+        outcome = await Cascade(Edge(UNSURE), None, Policy(0.5, signal)).answer(question)
+        assert outcome.signal_value == UNSURE.signal(signal)
+    assert UNSURE.signal(Signal.VERBALIZED) != UNSURE.signal(Signal.EXPECTED)
+    assert (await Cascade(Edge(TextVerdict("A")), None, Policy(0.5)).answer(question)).signal_value is None
+    assert (await Cascade(Edge(EdgeError("x")), Cloud(), Policy(0.5)).answer(question)).signal_value is None

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
+from app.core.errors import EdgeError
 from app.core.question import LETTERS
-from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, JointVerdict, Signal, mean_confidence, tempered
+from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, JointVerdict, OptionsVerdict, Signal, TextVerdict, mean_confidence, tempered
 
 # The first token chooses `0` or `1`, the second among 0.0, 0.25, 0.5 and 0.75; as Qwen's and SmolLM2's tokenizers split them.
 TREE = (((0, 0), (1, 0)), ((0, 0), (1, 1)), ((0, 0), (1, 2)), ((0, 0), (1, 3)), ((0, 1),))
@@ -85,3 +86,49 @@ def test_ties_go_to_the_first_letter_and_every_letter_can_be_chosen():
         row = [2 if place == index else 1 for place in range(26)]
         for signal in Signal:
             assert JointVerdict.from_weights([row] * 5, 4).answer(signal) == letter
+
+
+# Kinds of verdict.
+
+OPTIONS, TEXT = OptionsVerdict.from_weights([1, 2, 1]), TextVerdict("B")
+
+
+@pytest.mark.parametrize("verdict", [OPTIONS, TEXT])
+@pytest.mark.parametrize("signal", Signal)
+def test_what_a_kind_of_verdict_does_not_have_is_absent(verdict, signal):
+    assert verdict.signals == frozenset()
+    assert verdict.confidence is verdict.expected_confidence is verdict.confidence_probabilities is None
+    assert verdict.signal(signal) is None, "the largest probability of a letter is not a confidence"
+    assert verdict.answer(signal) == "B"
+    assert verdict.at_temperature(3.0) is verdict
+
+
+def test_letters_have_their_probabilities_where_there_are_any():
+    assert OPTIONS.answer_probabilities == {"A": 0.25, "B": 0.5, "C": 0.25}
+    assert TEXT.answer_probabilities is None
+    assert OptionsVerdict((0.4, 0.4, 0.2)).answer(Signal.EXPECTED) == "A", "the first of equal ones"
+
+
+def test_a_joint_verdict_has_every_signal_that_it_declares():
+    verdict = JointVerdict.from_weights([[1, 1]] * 5, 0)
+    assert JointVerdict.signals == frozenset(Signal)
+    assert all(verdict.signal(signal) is not None for signal in verdict.signals)
+    assert verdict.at_temperature(1.0) is verdict
+    assert verdict.at_temperature(2.0) == JointVerdict(verdict.joint, 0, FLAT_PATHS, 2.0)
+
+
+@pytest.mark.parametrize("weights", [[], [0, 0], [1, -1], [1, math.nan], [1, math.inf], [1e308, 1e308]])
+def test_weights_of_letters_that_are_no_distribution_are_a_failure_of_the_edge(weights):
+    with pytest.raises(EdgeError, match="not a probability distribution"):
+        OptionsVerdict.from_weights(weights)
+
+
+def test_a_verdict_belongs_to_as_many_letters_as_were_offered():
+    assert OPTIONS.is_sound(3)
+    assert not OPTIONS.is_sound(2)
+    assert not OPTIONS.is_sound(4)
+    for values in ((0.5, 0.4), (0.5, math.nan), (1.5, -0.5)):
+        assert not OptionsVerdict(values).is_sound(2)
+    assert TextVerdict("C").is_sound(3)
+    for letter in ("D", "", "AB", "b", "?"):
+        assert not TextVerdict(letter).is_sound(3)
