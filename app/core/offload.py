@@ -1,4 +1,4 @@
-"""Work beside the event loop: text work that may take milliseconds, in one thread for all of it, and long work in a thread of its own.
+"""Work beside the event loop: text work that may take milliseconds, in one thread for all of it, and long work in a separate thread.
 
 One thread for text and not a pool: such work holds the interpreter's lock most of the time, so that several threads would not do
 more of it, and the event loop would have to wait for its turn behind every one of them.

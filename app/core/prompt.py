@@ -1,4 +1,4 @@
-"""Question → chat messages, the exact prompt of the reference model cards.
+"""Question → chat messages, the exact prompt of FogGen's model cards.
 
 Serving, training and evaluation all come here, so that what is trained is what is read. Knows no tokenizer.
 """

@@ -47,8 +47,7 @@ class Batcher:
         clock: monotonic seconds, the deadline's clock.
 
     Attributes:
-        identity: name and fingerprints of the engine.
-        turns: where questions that yield wait outside the queue; the next one is woken whenever there may be room.
+        identity, turns: see `app.core.edge.Edge`.
     """
 
     def __init__(

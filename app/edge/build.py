@@ -100,7 +100,7 @@ def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batch
 
 
 def with_engine(loader: Callable[[Settings], Engine]) -> EdgeBuilder:
-    """A builder of the in-process edge with the engine that `loader` makes, in a thread of its own."""
+    """A builder of the in-process edge with the engine that `loader` makes in a separate thread."""
 
     async def build(settings: Settings, metrics: Metrics) -> Edge:
         return build_batcher(settings, await in_daemon_thread(loader, settings), metrics)

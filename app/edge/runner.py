@@ -16,11 +16,11 @@ logger = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """What a batch is run on. `verdicts` is called from the worker thread only, `prepare` from the text thread."""
+    """The model that a batch is run on. `verdicts` is called from the worker thread only, `prepare` from the text thread."""
 
     name: str
     fingerprint: str
-    # Of the rendering of questions; see `app.edge.rendering.Renderer`.
+    # Fingerprint of the rendering of questions; see `app.edge.rendering.Renderer`.
     prompt_fingerprint: str
 
     def prepare(self, question: Question) -> Prompt: ...
@@ -51,9 +51,9 @@ class Runner:
     One thread runs prompts; any thread may read the attributes.
 
     Args:
-        engine: what runs a batch.
+        engine: the model that runs a batch.
         metrics: where failed batches are counted.
-        probe_after: after so many failed batches in a row the known-good prompt is run too.
+        probe_after: number of failed batches in a row after which the known-good prompt is run too.
         probe_every_s: seconds between further runs of it while it fails.
         clock: monotonic seconds.
 
@@ -127,18 +127,19 @@ class Runner:
 
 
 def _verdicts(engine: Engine, prompts: list[Prompt]) -> list[JointVerdict | None]:
-    """What the engine says, one entry per prompt, None where it is no distribution.
+    """The verdicts of the engine, one entry per prompt, None where its output is no distribution.
 
-    Raises whatever the engine raises, and an error where it says more or less than was asked.
+    Raises:
+        Exception: whatever the engine raises; ValueError where it returns more or fewer verdicts than prompts.
     """
     try:
-        said: Sequence[object] = engine.verdicts(prompts)
+        given: Sequence[object] = engine.verdicts(prompts)
     except EdgeError as error:
         if not error.verdicts:
             raise
         logger.error("%s", error.message)  # noqa: TRY400  # a sentence, not a traceback
-        said = error.verdicts
+        given = error.verdicts
     return [
         verdict if isinstance(verdict, JointVerdict) and verdict.is_sound(prompt.options) else None
-        for verdict, prompt in zip(said, prompts, strict=True)
+        for verdict, prompt in zip(given, prompts, strict=True)
     ]
