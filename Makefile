@@ -13,7 +13,7 @@ TEST_WORKERS ?= 3
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test release soak chaos fuzz load memory test-fast test-mcq readme test-nginx mechanism coverage mutation audit secrets docs-assets metrics-table check format bench assets image clean
+.PHONY: help setup serve test release soak chaos fuzz load memory test-fast test-mcq readme test-nginx mechanism coverage mutation audit secrets docs docs-assets check format bench assets image clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,8 +54,9 @@ docs-assets: ## Fetch the files of the page at /docs again
 	  $(addprefix package/,LICENSE NOTICE favicon-32x32.png swagger-ui-bundle.js swagger-ui-bundle.js.LICENSE.txt swagger-ui.css) && \
 	  rm swagger-ui-dist-5.35.0.tgz
 
-metrics-table: $(VENV)/.installed ## Write the table of metrics in docs/operators.md
-	$(BIN)/python -m tests.unit.test_metrics_table
+docs: $(VENV)/.installed ## Write what is generated: config/gateway.yaml, tables of settings and metrics, docs/openapi.json
+	$(BIN)/python -m tests.runs.docs
+	$(BIN)/python -m tests.integration.test_contract
 
 test: setup assets ## Run the whole suite
 	$(PYTEST) $(ARGS)
@@ -116,11 +117,12 @@ audit: .audit/.installed ## Known vulnerabilities of the pinned dependencies (as
 secrets: .audit/.installed ## Anything in the repository that looks like a secret
 	git ls-files -z | xargs -0 .audit/bin/detect-secrets-hook --baseline .secrets.baseline --exclude-files '^app/api/swagger/'
 
-check: $(VENV)/.installed ## Lint, format, types, import contracts
+check: $(VENV)/.installed ## Lint, format, types, import contracts, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.runs.docs --check
 
 format: $(VENV)/.installed ## Format and fix what can be fixed
 	$(BIN)/ruff format .

@@ -2,10 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, SkipValidation, ValidationError, model_validator
-from pydantic_core import InitErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, SkipValidation, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+from typing_extensions import TypeAliasType
 
-from app.core.outcome import CloudReply, Outcome, Reason, RouteRequest
+from app.core.ask import Ask
+from app.core.offload import SMALL, in_text_thread
+from app.core.outcome import REASONS, CloudReply, Outcome, RouteRequest
 from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question, letters_of
 from app.core.verdict import BUCKET_LABELS
 
@@ -57,20 +60,21 @@ class AnswerRequest(_Wire):
     )
     id: Annotated[str, Field(max_length=MAX_ID_CHARS)] | None = Field(None, description="Returned as it is.")
     domain: Annotated[str, Field(max_length=64)] | None = Field(None, description="Selects a per-domain tau.")
-    tau: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(None, description="Overrides the configured cut.")
+    tau: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(None, description="Overrides the configured threshold.")
     route: Literal["auto", "edge", "cloud"] = Field("auto", description="Force one side instead of letting the confidence decide.")
     deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(
         None, description="May shorten the configured deadline, never lengthen it."
     )
 
-    def to_question(self) -> Question:
-        """The domain object. Raises InvalidQuestion."""
-        return Question(self.question, tuple(self.options), self.domain, self.id)
+    async def to_ask(self) -> Ask:
+        """What is asked, as the core has it; a long text is looked through beside the event loop. Raises InvalidQuestion."""
+        length = len(self.question) + sum(map(len, self.options))
+        question = self._question() if length <= SMALL else await in_text_thread(self._question)
+        deadline_s = None if self.deadline_ms is None else self.deadline_ms / 1000
+        return Ask(question, self.tau, RouteRequest(self.route), deadline_s)
 
-    @property
-    def route_request(self) -> RouteRequest:
-        """`route` as the core's enum."""
-        return RouteRequest(self.route)
+    def _question(self) -> Question:
+        return Question(self.question, tuple(self.options), self.domain, self.id)
 
 
 class AnswersRequest(_Wire):
@@ -81,6 +85,30 @@ class AnswersRequest(_Wire):
     deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(
         None, description="May shorten the configured deadline of a batch, never lengthen it."
     )
+
+
+def _known(reason: str) -> str:
+    if reason not in REASONS:
+        raise PydanticCustomError("enum", "Input should be a reason of this gateway")
+    return reason
+
+
+# A closed list, which follows the classes of `app.core.errors.CloudError`; a named type, so that the OpenAPI document names it too.
+Reason = TypeAliasType(
+    "Reason",
+    Annotated[
+        str,
+        AfterValidator(_known),
+        Field(
+            description=(
+                "Why an answer came from where it came from.\n\n"
+                "The first four are routing decisions; the rest are set on degraded answers only (the cloud was wanted but not had)."
+            ),
+            title="Reason",
+            json_schema_extra={"enum": list(REASONS)},
+        ),
+    ],
+)
 
 
 class EdgePart(BaseModel):
@@ -167,15 +195,15 @@ def answer_body(outcome: Outcome) -> dict[str, Any]:
         "answer": outcome.answer,
         "answer_text": outcome.question.text_of(outcome.answer),
         "route": outcome.route.value,
-        "reason": outcome.reason.value,
+        "reason": outcome.reason,
         "degraded": outcome.degraded,
-        "tau": outcome.tau,
-        "signal": outcome.signal.value,
+        "tau": outcome.decision.tau,
+        "signal": outcome.decision.signal.value,
         "confidence": verdict.confidence if verdict else None,
         "expected_confidence": verdict.expected_confidence if verdict else None,
         "edge": {
             "model": edge.model,
-            "answer": edge.verdict.answer(outcome.signal),
+            "answer": edge.verdict.answer(outcome.decision.signal),
             "answer_probabilities": edge.verdict.answer_probabilities,
             "confidence_probabilities": edge.verdict.confidence_probabilities,
         }

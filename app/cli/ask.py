@@ -12,8 +12,7 @@ from app.cli.options import AsJson, ConfigFile, print_json
 from app.cli.output import stdout_console
 from app.config.environment import CALLER_KEY
 from app.core import interrupts
-from app.core.errors import CloudUnavailable
-from app.core.outcome import Reason
+from app.core.errors import CloudError, CloudUnavailable, kinds_of
 from app.core.question import MAX_OPTIONS, MIN_OPTIONS
 from app.core.verdict import Signal
 
@@ -23,16 +22,7 @@ if TYPE_CHECKING:
 
 _BAR_WIDTH = 32
 # Why the cloud was wanted and did not answer, by the reason of a degraded answer.
-_WHY_NOT = {
-    Reason.CLOUD_NOT_CONFIGURED: "no cloud is configured",
-    Reason.CLOUD_TIMEOUT: "the cloud did not answer in time",
-    Reason.CLOUD_UNAVAILABLE: "the cloud cannot be reached or fails",
-    Reason.CLOUD_REJECTED: "the cloud refused the request",
-    Reason.CLOUD_MISCONFIGURED: "our side of the cloud's configuration is wrong, such as its key or a certificate (foggate cloud check)",
-    Reason.CLOUD_UNPARSABLE: "the cloud's reply names no option",
-    Reason.CIRCUIT_OPEN: "the cloud failed too often and is left alone for a moment",
-    Reason.BUDGET_EXHAUSTED: "the budget for the cloud is spent",
-}
+_WHY_NOT = {kind.code: kind.summary for kind in kinds_of(CloudError)}
 
 
 def ask(
@@ -88,17 +78,22 @@ def answer_to(asked: "AnswerRequest", *, settings: "Settings", url: str | None, 
 
 
 async def _in_process(asked: "AnswerRequest", settings: "Settings") -> dict[str, Any]:
+    from app.access.caller import Caller
+    from app.access.quotas import Quotas
     from app.api.schemas import answer_body
     from app.cli.bars import loading, working
-    from app.gateway.build import load_calibration
+    from app.gateway.build import build_gateway, load_calibration
     from app.gateway.running import open_cascade
     from app.telemetry.metrics import Metrics
 
-    question = asked.to_question()
+    ask, metrics = await asked.to_ask(), Metrics()
+    gateway = build_gateway(settings, metrics)
     async with contextlib.AsyncExitStack() as stack:
         with working(loading(settings), at_once=True):
-            opened = await stack.enter_async_context(open_cascade(settings, Metrics(), named=load_calibration(settings)))
-        return answer_body(await opened.cascade.answer(question, tau=asked.tau, route=asked.route_request))
+            opened = await stack.enter_async_context(open_cascade(settings, metrics, named=load_calibration(settings)))
+        gateway.state.route_by(opened.routing)
+        # Whoever may start the model may do everything with it.
+        return answer_body(await gateway.answer(ask, Caller(Quotas())))
 
 
 def show(reply: dict[str, Any], asked: "AnswerRequest", console: Console) -> None:

@@ -21,6 +21,7 @@ from app.cli.bench_label import bench_label
 from app.cli.calibrate import calibrate
 from app.cli.cloud_check import cloud_check
 from app.cli.config_check import config_check
+from app.cli.config_show import config_show
 from app.cli.demo_cloud import demo_cloud
 from app.cli.eval_collect import eval_collect
 from app.cli.eval_compare import eval_compare
@@ -55,7 +56,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "adapter": adapter,
 }
 _GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
-    "config": ("Look at the configuration.", {"check": config_check}),
+    "config": ("Look at the configuration.", {"check": config_check, "show": config_show}),
     "cloud": ("The cloud's endpoints.", {"check": cloud_check}),
     "eval": (
         "Know what routing buys on your own questions.",

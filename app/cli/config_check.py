@@ -74,7 +74,7 @@ class Findings:
 def examine(settings: "Settings") -> Findings:
     """Look at everything that a start depends on, except reading the weights of the edge model and asking the cloud."""
     from app.config.bind_safety import check_bind_safety
-    from app.config.loading import unknown_variables
+    from app.config.variables import unknown_variables
     from app.gateway.build import load_calibration
     from app.telemetry.tracing import check_tracing
 

@@ -20,9 +20,16 @@ class Given:
     port: int | None = None
     insecure: bool = False
 
-    def read(self) -> Settings:
-        """The settings with it. Raises ConfigError."""
-        settings = load_settings(self.config)
+    def read(self, *, refuse_empty: bool = False) -> Settings:
+        """The settings with these options.
+
+        Args:
+            refuse_empty: whether an empty configuration file is an error, as it is at a reload.
+
+        Raises:
+            ConfigError: something is wrong with the file, the environment or an option.
+        """
+        settings = load_settings(self.config, refuse_empty=refuse_empty)
         server = settings.server.model_dump() | {
             key: value for key, value in (("host", self.host), ("port", self.port)) if value is not None
         }

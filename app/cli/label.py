@@ -19,15 +19,15 @@ from app.core.verdict import BUCKET_LABELS
 
 def label(
     data: Annotated[list[str], typer.Option(help="Questions with gold answers, as for eval collect; may be repeated.")],
-    out: Annotated[Path, typer.Option(help="labels.jsonl; appears when it is whole, a killed run goes on.")],
+    out: Annotated[Path, typer.Option(help="labels.jsonl; it appears when it is whole, and a killed run goes on.")],
     config: ConfigFile = None,
     model: Annotated[str | None, typer.Option(help="Overrides edge.model.")] = None,
     adapter: Annotated[str | None, typer.Option(help="Overrides edge.adapter.")] = None,
-    labels: Annotated[str, typer.Option(help="gold, or teacher: the configured cloud says what is right.")] = "gold",
-    samples: Annotated[int, typer.Option(min=1, help="The reference's N.")] = 8,
-    temperature: Annotated[float, typer.Option(min=0.01, help="The reference's T.")] = 0.7,
+    labels: Annotated[str, typer.Option(help="gold, or teacher: the configured cloud names the correct answer.")] = "gold",
+    samples: Annotated[int, typer.Option(min=1, help="Number of draws a question (FogGen: 8).")] = 8,
+    temperature: Annotated[float, typer.Option(min=0.01, help="Temperature of the draws (FogGen: 0.7).")] = 0.7,
     method: Annotated[str, typer.Option(help="exact (no sampling noise) or sample")] = "exact",
-    seed: Annotated[int, typer.Option(min=0, help="Of --method sample.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of --method sample.")] = 0,
     columns: Map = None,
     skip_bad: SkipBad = False,
     as_json: AsJson = False,
@@ -58,7 +58,7 @@ def label(
 
     parameters: dict[str, Any] = {"source": labels, "samples": samples, "temperature": temperature, "method": method, "seed": seed}
     parameters["dtype"] = str(loaded.model.dtype).removeprefix("torch.")
-    # Before the teacher is asked, who may cost money.
+    # Before the teacher is asked, since its answers may cost money.
     check(out, parameters_of(engine, **parameters), what="labels", partial=partial_of(out), some=True)
     try:
         with interrupts.resumable("the same command goes on from what was done"), bars() as progress:
@@ -85,7 +85,7 @@ def label(
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror}); the same command goes on from what was done") from None
     seconds = time.monotonic() - started
-    buckets = {label: sum(row["bucket"] == label for row in rows) for label in BUCKET_LABELS}
+    buckets = {label: sum(row.bucket == label for row in rows) for label in BUCKET_LABELS}
     summary = {"labelled": len(rows), "without_label": len(items) - len(rows), "buckets": buckets, "seconds": round(seconds, 1)}
     if as_json:
         sys.stdout.write(json.dumps(summary) + "\n")

@@ -15,6 +15,9 @@ from app.cli.output import stdout_console
 from app.core import interrupts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.cli.given import Given
     from app.config.settings import Settings
 
 
@@ -36,8 +39,8 @@ def serve(
     from app.cli.given import Given
     from app.cli.mock_cloud import mock_cloud, with_cloud
     from app.config.bind_safety import check_bind_safety
-    from app.config.loading import unknown_variables
     from app.config.masking import secrets_in
+    from app.config.variables import unknown_variables
     from app.telemetry.logs import configure_logging
 
     given, console = Given(config, host, port, insecure), stdout_console()
@@ -60,15 +63,26 @@ def serve(
         say_ready(console, settings, edge_model, url)
 
     with mock_cloud() if demo and settings.cloud.base_url is None else nullcontext() as base_url:
-
-        def read() -> "Settings":
-            fresh = given.read()
-            return fresh if base_url is None else with_cloud(fresh, base_url)
-
         if base_url is not None:
             settings = with_cloud(settings, base_url)
         console.print(f"Loading the edge model {escape(settings.edge.model)} … (Ctrl-C ends)")
-        code = asyncio.run(run(settings, *listeners, on_ready=banner, read_settings=read, terminal=terminal))
+        code = asyncio.run(run(settings, *listeners, on_ready=banner, read_settings=reader_of(given, base_url), terminal=terminal))
     if code or not ready:
         # A thread may still be loading the model.
         interrupts.finish(code)
+
+
+def reader_of(given: "Given", base_url: str | None) -> "Callable[[], Settings]":
+    """The function that reads the configuration again for a reload: it refuses an empty file.
+
+    Args:
+        given: options of the command line.
+        base_url: address of the mock cloud, which stays the cloud where no other one is configured; None without it.
+    """
+    from app.cli.mock_cloud import with_cloud
+
+    def read() -> "Settings":
+        fresh = given.read(refuse_empty=True)
+        return fresh if base_url is None else with_cloud(fresh, base_url)
+
+    return read

@@ -13,14 +13,13 @@ if TYPE_CHECKING:
 
 
 def config_of(run: Path) -> "EvolveConfig":
-    """What a run was begun with. Raises ConfigError."""
-    from app.training.begun import read_run
-    from app.training.config import EvolveConfig
+    """The config that a run was begun with. Raises ConfigError."""
+    from app.training.state import read_state
 
-    state = read_run(run)
+    state = read_state(run)
     if state is None:
         raise ConfigError(f"{run} holds no run of foggate evolve")
-    return EvolveConfig.model_validate(state["config"])
+    return state.config
 
 
 def prepare(settings: "Settings", config: "EvolveConfig") -> dict[str, Any]:

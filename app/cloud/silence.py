@@ -76,17 +76,27 @@ class Judge:
 
 
 class Trial:
-    """One attempt under way; told how it ended."""
+    """One attempt under way: measures how long it has been without a sign of its endpoint."""
 
     def __init__(self, judge: Judge, possible_s: float) -> None:
         self._judge = judge
         self._possible_s = possible_s
-        self._started = judge.now()
+        self._since: float | None = judge.now()
 
     def answered(self) -> None:
-        """The endpoint answered the question."""
-        self._judge.answered(self._judge.now() - self._started)
+        """The endpoint answered: remember how long that took; nothing more is awaited from it until `waits`."""
+        if self._since is not None:
+            self._judge.answered(self._judge.now() - self._since)
+            self._since = None
+
+    def heard(self) -> None:
+        """A piece of a streamed reply came; nothing is awaited from the endpoint until `waits`."""
+        self._since = None
+
+    def waits(self) -> None:
+        """The next piece of a streamed reply is awaited from now on."""
+        self._since = self._judge.now()
 
     def silent(self) -> Silence:
-        """The attempt ends now, without an answer."""
-        return self._judge.silent(self._judge.now() - self._started, self._possible_s)
+        """What it means that the attempt ends now, without an answer or before the end of it."""
+        return Silence.NOTHING if self._since is None else self._judge.silent(self._judge.now() - self._since, self._possible_s)

@@ -13,9 +13,9 @@ class Policy:
 
     Attributes:
         tau: the threshold of questions whose domain has none.
-        signal: the number that is compared with it. Where the edge does not give it, every question goes to the cloud.
+        signal: name of the number that is compared with tau. Where the edge does not give it, every question goes to the cloud.
         temperature: temperature of the expected confidence.
-        domains: thresholds of single domains.
+        domains: thresholds by domain.
     """
 
     tau: float = 0.5
@@ -24,7 +24,7 @@ class Policy:
     domains: Mapping[str, float] = field(default_factory=dict)
 
     def tau_for(self, domain: str | None, requested: float | None) -> float:
-        """The cut that applies: the request's, else the domain's, else the global one."""
+        """The threshold that applies: the request's, else the domain's, else the global one."""
         if requested is not None:
             return requested
         return self.domains.get(domain, self.tau) if domain is not None else self.tau
@@ -42,17 +42,24 @@ class Policy:
         route: RouteRequest = RouteRequest.AUTO,
         max_tau: float | None = None,
     ) -> Decision:
-        """Keep the edge answer when `signal >= tau`, unless the caller forces a side; the threshold is `max_tau` at most.
+        """Keep the edge answer when `signal >= tau`, unless the caller forces a side.
 
-        A verdict without the signal is never kept, whatever tau is: there is nothing that could say how good it is.
+        A verdict without the signal is never kept, whatever tau is: nothing could show how good it is.
+
+        Args:
+            verdict: the edge model's output.
+            domain: the question's domain.
+            tau: the request's own threshold.
+            route: the side that the caller wants.
+            max_tau: the highest threshold at this moment; None for no bound.
         """
-        cut = self.tau_for(domain, tau)
-        cut = cut if max_tau is None else min(cut, max_tau)
+        applied = self.tau_for(domain, tau)
+        applied = applied if max_tau is None else min(applied, max_tau)
         if route is not RouteRequest.AUTO:
-            return Decision(Route(route.value), Reason.FORCED, cut, self.signal)
+            return Decision(Route(route.value), Reason.FORCED, applied, self.signal)
         value = verdict.signal(self.signal)
         if value is None:
-            return Decision(Route.CLOUD, Reason.NO_SIGNAL, cut, self.signal)
-        if value >= cut:
-            return Decision(Route.EDGE, Reason.CONFIDENT, cut, self.signal)
-        return Decision(Route.CLOUD, Reason.LOW_CONFIDENCE, cut, self.signal)
+            return Decision(Route.CLOUD, Reason.NO_SIGNAL, applied, self.signal)
+        if value >= applied:
+            return Decision(Route.EDGE, Reason.CONFIDENT, applied, self.signal)
+        return Decision(Route.CLOUD, Reason.LOW_CONFIDENCE, applied, self.signal)

@@ -68,6 +68,11 @@ class Question:
         """The offered letters, as in `"ABCD"`."""
         return letters_of(len(self.options))
 
+    @property
+    def length(self) -> int:
+        """Characters of the question and its options."""
+        return len(self.question) + sum(map(len, self.options))
+
     def text_of(self, letter: str) -> str:
         """The option behind an offered letter."""
         return self.options[self.letters.index(letter)]

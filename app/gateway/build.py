@@ -17,7 +17,10 @@ from app.core.prompt import PROMPT_VERSION
 from app.core.verdict import JointVerdict, Signal
 from app.data.calibration import Calibration, read_calibration
 from app.edge.builtin import BUILTIN, SHIPPED_ADAPTER
-from app.gateway.routing import CloudSide, Routing, Taus
+from app.gateway.gateway import Gateway
+from app.gateway.observers import LineObserver, MetricsObserver, SpanObserver
+from app.gateway.routing import CloudSide, Routing, Taus, cloud_model_of
+from app.gateway.state import GatewayState, Limits
 from app.telemetry.metrics import Metrics
 
 DEFAULT_TAU = 0.5
@@ -145,6 +148,15 @@ def routing_notes(settings: Settings, calibration: Calibration | None, identity:
             "set policy.signal to that if they are meant so"
         )
     return notes
+
+
+def build_gateway(settings: Settings, metrics: Metrics) -> Gateway:
+    """A gateway whose model is still to be loaded; metrics, span and log line observe it."""
+    limits = Limits(
+        settings.limits.max_text_chars, settings.limits.max_questions, settings.limits.batch_concurrency, settings.batch_deadline_ms / 1000
+    )
+    state = GatewayState(metrics, limits, cloud_model_of(settings))
+    return Gateway(state, [MetricsObserver(metrics), SpanObserver(settings.tracing.question_text), LineObserver()])
 
 
 def build_cloud_side(settings: Settings, metrics: Metrics, counts: Quotas) -> CloudSide:

@@ -116,13 +116,13 @@ def describe(outcome: Outcome, *, question_text: bool) -> None:
     span.set_attributes(
         {
             "foggate.route": outcome.route.value,
-            "foggate.reason": outcome.reason.value,
+            "foggate.reason": outcome.reason,
             "foggate.degraded": outcome.degraded,
-            "foggate.tau": outcome.tau,
+            "foggate.tau": outcome.decision.tau,
         }
     )
-    if (value := outcome.signal_value) is not None:
-        span.set_attribute("foggate.signal", value)
+    if outcome.signal is not None:
+        span.set_attribute("foggate.signal", outcome.signal)
     if outcome.cloud is not None:
         span.set_attribute("gen_ai.response.model", outcome.cloud.model)
         for kind, name in (("prompt_tokens", "input"), ("completion_tokens", "output")):

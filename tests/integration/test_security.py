@@ -13,7 +13,7 @@ import structlog
 
 from app.access.keys import Key, KeyFile, Permission, new_secret, write_keys
 from app.api.connections import guarded_protocol
-from app.api.documents import DOCS_PATHS
+from app.api.documents import documents_face
 from app.api.server import listen, serve
 from app.config.bind_safety import allowed_hosts, check_bind_safety
 from app.config.loading import masked
@@ -24,6 +24,7 @@ from tests.integration.test_api import ASK, UNSURE, gateway
 from tests.support.fakes import FakeEngine
 from tests.support.servers import serving
 
+DOCS_PATHS = [endpoint.path for endpoint in documents_face().endpoints]
 PATHS = ("/v1/answer", "/v1/answers", "/v1/models", "/metrics", "/docs/LICENSE", "/redoc", "/nothing")
 
 

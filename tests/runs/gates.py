@@ -11,7 +11,7 @@ import statistics
 import numpy as np
 
 from app.training.config import GateConfig
-from app.training.gate import gate
+from app.training.gate import decide
 from tests.support.records import record
 
 DOMAINS = 7
@@ -50,7 +50,7 @@ def refused_share(*, flips, losses, rows, runs, seed, config=None):
     refused = 0
     for run in range(runs):
         after, before = pair(draw, flips=flips, losses=losses, rows=rows)
-        refused += bool(gate(after, before, config, entropy=1.0, seed=run)[0])
+        refused += not decide(after, before, config, entropy=1.0, seed=run).promote
     return refused / runs
 
 

@@ -11,6 +11,8 @@ from app.cloud.breaker import Breaker
 from app.cloud.client import CloudClient
 from app.cloud.endpoint import Endpoint
 from app.cloud.formats import AnswerFormat, FormatChoice
+from app.cloud.pool import CloudPool
+from app.cloud.request import RequestSettings
 from app.cloud.retry_budget import RetryBudget
 from app.telemetry.metrics import Metrics
 
@@ -23,10 +25,15 @@ def endpoint(url, name="default", *, model="m", api_key=None, extra_headers=None
     return Endpoint(name, url + "/v1", model, rules or breaker(), api_key, extra_headers or {}, form=FormatChoice(form, name=name))
 
 
-def cloud_client(*places, metrics=None, api_key=None, extra_headers=None, share=math.inf, **kwargs):
+def cloud_pool(*places, metrics=None, api_key=None, extra_headers=None, share=math.inf, **kwargs):
     """`places` are URLs or endpoints, in the order of their priority."""
     endpoints = [endpoint(place, api_key=api_key, extra_headers=extra_headers) if isinstance(place, str) else place for place in places]
-    return CloudClient(endpoints, metrics or Metrics(), retry_budget=RetryBudget(share), seed=0, **kwargs)
+    return CloudPool(endpoints, metrics or Metrics(), retry_budget=RetryBudget(share), seed=0, **kwargs)
+
+
+def cloud_client(*places, request=None, extra_body=None, **kwargs):
+    """A client of a `cloud_pool`."""
+    return CloudClient(cloud_pool(*places, **kwargs), request or RequestSettings(extra_body=extra_body or {}))
 
 
 def completion(text="Final answer: A", *, usage=None, model="large"):

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from app.api.schemas import AnswerRequest
 from app.cli.ask import show
-from app.core.outcome import Reason
+from app.core.errors import CloudError, kinds_of
 
 ASKED = AnswerRequest(question="q", options=["[red]one", "two " * 60])
 
@@ -44,14 +44,12 @@ def test_a_confident_answer_says_nothing_of_doubt():
     assert "[red]one" in text
 
 
-@pytest.mark.parametrize(
-    "reason", [reason for reason in Reason if reason not in {"confident", "low_confidence", "no_signal", "forced", "edge_failed"}]
-)
+@pytest.mark.parametrize("reason", [kind.code for kind in kinds_of(CloudError)])
 def test_a_degraded_answer_says_why_in_plain_words(reason):
-    lines = shown(degraded=True, reason=reason.value, expected_confidence=0.2).splitlines()
+    lines = shown(degraded=True, reason=reason, expected_confidence=0.2).splitlines()
     assert lines[2].startswith("The edge model is not sure of this answer, and ")
     assert lines[2] != "The edge model is not sure of this answer, and the cloud gave no answer."
-    assert shown(degraded=True, reason=reason.value).splitlines()[2].startswith("The cloud was asked for, and ")
+    assert shown(degraded=True, reason=reason).splitlines()[2].startswith("The cloud was asked for, and ")
 
 
 def test_verbalized_confidence_is_what_is_compared_when_it_is_the_signal():

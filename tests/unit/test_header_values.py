@@ -89,7 +89,7 @@ BACKUP = "cloud: {base_url: 'http://a/v1', endpoints: {b: {base_url: 'http://b/v
         ("cloud: {extra_body: {x: .nan}}", {}, "JSON has no form for"),
         ("cloud: {extra_body: {x: 2026-01-01}}", {}, "JSON has no form for"),
         ('cloud: {extra_body: {x: "\\ud800"}}', {}, "JSON has no form for"),
-        ("cloud: {answer_format: choice, extra_body: {response_format: {}}}", {}, "both say what an answer looks like"),
+        ("cloud: {answer_format: choice, extra_body: {response_format: {}}}", {}, "both set the form of an answer"),
         ("cloud: {answer_format: xml}", {}, "cloud.answer_format: "),
         ("cloud: {max_tokens: 0}", {}, "cloud.max_tokens: "),
         ("cloud: {top_logprobs: 21}", {}, "cloud.top_logprobs: "),

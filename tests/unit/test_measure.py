@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from app.training.measure import entropy
+from app.training.metrics import entropy
 
 
 def test_entropy_of_a_histogram():
