@@ -4,7 +4,7 @@
 """
 
 import argparse
-import datetime
+import datetime as dt
 import re
 import subprocess
 import sys
@@ -65,7 +65,7 @@ def main():
     version = parser.parse_args().version
     root = Path(__file__).parents[2]
     try:
-        release(root, version, datetime.datetime.now(tz=datetime.UTC).date().isoformat())
+        release(root, version, dt.datetime.now(tz=dt.UTC).date().isoformat())
     except Refused as error:
         sys.exit(f"not released: {error}")
     print(f"committed and tagged v{version}; to publish it: git push origin main v{version}")

@@ -11,7 +11,7 @@ from app.cli.eval_report import run_report
 from app.config.settings import Settings
 from app.core.errors import ConfigError
 from app.core.outcome import Route
-from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, Signal, Verdict
+from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, JointVerdict, Signal
 from app.data.calibration import ROUTES_ALL, Target, write_calibration
 from app.data.records import load_records
 from app.evaluation.calibrate import calibrate
@@ -48,7 +48,7 @@ def rows_of(n=240, seed=0, **more):
 def verdict_of(shares, letter):
     """The verdict that such buckets come from."""
     row = [0.7 if name == letter else 0.1 for name in "ABCD"]
-    return Verdict.from_weights([[share * p for p in row] for share in shares], int(np.argmax(shares)))
+    return JointVerdict.from_weights([[share * p for p in row] for share in shares], int(np.argmax(shares)))
 
 
 def fitted(rows, path, kind="cloud_rate", value=0.4, *, per_domain=False, signal=Signal.EXPECTED, **kwargs):
