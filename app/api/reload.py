@@ -9,8 +9,8 @@ from collections.abc import Callable
 import structlog
 
 from app.access.keys import KeyRing
-from app.api.auth import METRICS, PROBES
-from app.api.documents import DOCS_PATHS
+from app.api.auth import Access
+from app.api.face import Endpoints
 from app.config.bind_safety import allowed_hosts, check_bind_safety
 from app.config.changes import changed, in_force
 from app.config.masking import secrets_in
@@ -18,19 +18,27 @@ from app.config.settings import Settings
 from app.core.errors import FogGateError
 from app.gateway.build import load_calibration
 from app.gateway.running import RunningCascade
-from app.gateway.state import Access, GatewayState
+from app.gateway.state import GatewayState
 from app.telemetry.logs import reconfigure
 
 log = structlog.get_logger("foggate")
 
 
-def access_of(settings: Settings) -> Access:
-    """Who may ask what, by these settings. Raises ConfigError: the key file cannot be used."""
+def access_of(settings: Settings, endpoints: Endpoints) -> Access:
+    """Who may ask what, by these settings.
+
+    Args:
+        settings: what is configured.
+        endpoints: tells which paths need no key, and which settings open others.
+
+    Raises:
+        ConfigError: the key file cannot be used.
+    """
     security = settings.security
     hosts = allowed_hosts(settings)
     return Access(
         ring=KeyRing(security.keys) if security.keys else None,
-        public=frozenset({*PROBES, *([METRICS] if security.public_metrics else []), *(DOCS_PATHS if security.public_docs else [])}),
+        public=endpoints.paths(lambda one: one.is_probe or (one.opened_by is not None and getattr(security, one.opened_by))),
         hosts=None if hosts is None else frozenset(hosts),
     )
 
@@ -40,15 +48,19 @@ class Reloader:
 
     Args:
         settings: those in force.
-        state: what the routes see.
+        state: the gateway's state.
+        access: who may ask.
+        endpoints: the application's paths, which `access` is about.
 
     Attributes:
         settings: those in force.
     """
 
-    def __init__(self, settings: Settings, state: GatewayState) -> None:
+    def __init__(self, settings: Settings, state: GatewayState, access: Access, endpoints: Endpoints) -> None:
         self.settings = settings
         self._state = state
+        self._access = access
+        self._endpoints = endpoints
         self._opened: RunningCascade | None = None
         self._wanted: Callable[[], Settings] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -91,7 +103,7 @@ class Reloader:
             wanted = await asyncio.to_thread(read)
             settings = in_force(self.settings, wanted)
             check_bind_safety(settings)
-            access, named = await asyncio.to_thread(lambda: (access_of(settings), load_calibration(settings)))
+            access, named = await asyncio.to_thread(lambda: (access_of(settings, self._endpoints), load_calibration(settings)))
             routing = await opened.prepare(settings, named)
         except FogGateError as error:
             log.error("the configuration was not reloaded; the old one stays in force", reason=error.message)  # noqa: TRY400
@@ -102,11 +114,8 @@ class Reloader:
         # Nothing below waits or fails, so that no request meets half of it.
         before, self.settings = self.settings, settings
         opened.exchange(routing)
-        state = self._state
-        state.access.take(access)
-        state.cascade = routing.cascade
-        state.calibration = routing.describe_calibration()
-        state.cloud_model = settings.cloud.model if settings.cloud.base_url else None
+        self._access.take(access)
+        self._state.route_by(routing)
         reconfigure(settings.log.level, secrets_in(settings))
         log.info(
             "the configuration was reloaded",

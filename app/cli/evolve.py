@@ -1,6 +1,5 @@
 """`foggate evolve`: trains by the self-evolving recipe."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -11,22 +10,29 @@ from rich.console import Console
 
 from app.cli.bars import bars, working
 from app.cli.options import AsJson
+from app.cli.output import print_json
 from app.cli.training_run import config_of, prepare, training_installed
 from app.core import interrupts
 from app.core.errors import ConfigError
 
 
 def evolve(
-    evolve_config: Annotated[Path, typer.Option("--config", help="What to train on what: as config/evolve.yaml.")],
-    out: Annotated[Path, typer.Option(help="The run's folder.")],
-    rounds: Annotated[int | None, typer.Option(min=0, help="Stop after this round; a later --resume goes on.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that is in the folder.")] = False,
+    evolve_config: Annotated[
+        Path,
+        typer.Option("--config", metavar="FILE", help="YAML file that says what is trained and on which data, as in config/evolve.yaml."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the run.")],
+    rounds: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Stop after this round; --resume continues later.", show_default="all rounds")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     judge: Annotated[
-        bool, typer.Option("--judge", help="Judge the finished rounds of the folder again, by this config's gate; trains nothing.")
+        bool,
+        typer.Option("--judge", help="Decide again, by the gate of this --config, which finished rounds are promoted; nothing is trained."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train by the self-evolving recipe. R0, then rounds of labelling, fine-tuning, merging and measuring."""
+    """Train by the self-evolving recipe. It is R0, then rounds of labelling, fine-tuning, merging and measuring."""
     from app.config.loading import load_settings
     from app.telemetry.logs import configure_logging
     from app.training.config import load_config
@@ -35,42 +41,40 @@ def evolve(
     configure_logging("error")
     chosen = load_config(evolve_config)
     if judge:
-        # What was trained stays, so what is done with a refused round does too.
+        # The trained checkpoints stay as they are, so the rule for a refused round must stay too.
         began = config_of(out)
         chosen = began.model_copy(update={"gate": chosen.gate.model_copy(update={"on_failure": began.gate.on_failure})})
     with working(f"loading the base model {chosen.base}", at_once=True), training_installed():
         given = prepare(settings, chosen)
         from app.training.chain import open_chain
-        from app.training.chain_report import gate_verdict, warmup_sentence
         from app.training.evolve import run_rounds
-        from app.training.finish import finish
-        from app.training.judge import judge_again
-        from app.training.one_device import refuse_launchers
+        from app.training.promotion import decide_again
+        from app.training.publish.report import binding_sentences
+        from app.training.publish.results import write_results
+        from app.training.trainer import refuse_launchers
     refuse_launchers(os.environ)
     try:
         with working(f"loading the base model {chosen.base}"):
             chain = open_chain(chosen, out, resume=resume or judge, trains=not judge, **given)
         for sentence in chain.pools.skipped:
             sys.stderr.write(sentence + "\n")
-        with interrupts.resumable("--resume goes on from the last finished step"), bars() as progress:
+        with interrupts.resumable("--resume continues from the last finished step"), bars() as progress:
             chain.progress = progress
             if judge:
-                judge_again(chain)
+                decide_again(chain)
             else:
                 run_rounds(chain, until=rounds)
-            said = finish(chain)
+            said = write_results(chain)
     except OSError as error:
-        raise ConfigError(f"{out} cannot be written ({error.strerror}); --resume goes on from the last finished step") from None
+        raise ConfigError(f"{out} cannot be written ({error.strerror}); --resume continues from the last finished step") from None
     if as_json:
-        sys.stdout.write(json.dumps(chain.state, ensure_ascii=False) + "\n")
+        print_json(chain.state.model_dump(mode="json"))
         return
     console = Console(highlight=False, soft_wrap=True)
-    if chain.state["warmup"]:
-        console.print(warmup_sentence(chain.state))
-    for entry in chain.state["rounds"]:
-        console.print(
-            f"R{entry['round']:02d} {entry['domain'] or 'buffer'}: {entry['new_rows']} new + {entry['replay_rows']} replayed, {gate_verdict(entry)}"
-        )
+    for sentence in binding_sentences(chain.state):
+        console.print(sentence)
+    for entry in chain.state.rounds:
+        console.print(f"{entry.name} {entry.domain or 'buffer'}: {entry.new_rows} new + {entry.replay_rows} replayed, {entry.decision}")
     for sentence in said:
         console.print(sentence)
-    console.print(f"the whole story: {out / 'report.md'}")
+    console.print(f"the full report: {out / 'report.md'}")

@@ -1,4 +1,4 @@
-"""What `foggate evolve` and `foggate adapter` share: they open the folder of a run, and need what the extra `train` brings."""
+"""Preparation that `foggate evolve` and `foggate adapter` share: both open the folder of a run and need the extra `train`."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,18 +13,17 @@ if TYPE_CHECKING:
 
 
 def config_of(run: Path) -> "EvolveConfig":
-    """What a run was begun with. Raises ConfigError."""
-    from app.training.begun import read_run
-    from app.training.config import EvolveConfig
+    """Return the configuration that a run was started with. Raises ConfigError."""
+    from app.training.state import read_state
 
-    state = read_run(run)
+    state = read_state(run)
     if state is None:
         raise ConfigError(f"{run} holds no run of foggate evolve")
-    return EvolveConfig.model_validate(state["config"])
+    return state.config
 
 
 def prepare(settings: "Settings", config: "EvolveConfig") -> dict[str, Any]:
-    """Threads, before torch is imported, which reads the wait policy then; and what `open_chain` takes from the settings."""
+    """Set the threads, and return what `open_chain` takes from the settings. Torch reads the wait policy when it is imported: call this before."""
     from app.edge.builtin import default_cache_dir
     from app.edge.threads import set_threads, set_wait_policy
 
@@ -40,7 +39,7 @@ def prepare(settings: "Settings", config: "EvolveConfig") -> dict[str, Any]:
 
 @contextlib.contextmanager
 def training_installed() -> Iterator[None]:
-    """Around imports of what only the extra `train` brings."""
+    """Turn a missing package of the extra `train` into a ConfigError. Goes around the imports that need it."""
     try:
         yield
     except ModuleNotFoundError as error:

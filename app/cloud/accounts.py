@@ -1,4 +1,4 @@
-"""What is written down of every attempt: its cost, its metrics, and a line in the log where it failed."""
+"""What is recorded of every attempt: its cost, its metrics, and a line in the log where it failed."""
 
 import logging
 from collections.abc import Callable
@@ -13,11 +13,11 @@ logger = logging.getLogger("foggate.cloud")
 
 
 class Accounts:
-    """Of one client.
+    """Records the attempts of one pool.
 
     Args:
         metrics: where attempts, tokens and money are counted.
-        on_attempt: told of each attempt when it has ended.
+        on_attempt: called with each attempt when it has ended.
     """
 
     def __init__(self, metrics: Metrics, on_attempt: Callable[[Attempt], None]) -> None:
@@ -25,7 +25,7 @@ class Accounts:
         self._on_attempt = on_attempt
 
     async def replied(self, endpoint: Endpoint, payload: Any, purse: Purse | None) -> None:
-        """Charge what a reply costs, before it is known whether a letter can be read in it."""
+        """Charge what a reply costs, before it is known whether it can be used."""
         usage = charged_usage(payload)
         for kind, tokens in usage.items():
             self._metrics.cloud_tokens.labels(endpoint.name, kind.removesuffix("_tokens")).inc(tokens)
@@ -34,7 +34,7 @@ class Accounts:
             self._metrics.cloud_cost.labels(endpoint.name).inc(cost)
 
     def ended(self, endpoint: Endpoint, seen: Attempt) -> None:
-        """Count an attempt; one that failed gets a warning without a key and without words of the question."""
+        """Count an attempt; a failed one is logged as a warning without keys and without words of the question."""
         self._metrics.cloud_attempts.labels(endpoint.name, seen.outcome).inc()
         self._metrics.cloud_attempt_duration.labels(endpoint.name).observe(seen.seconds)
         if seen.error is not None:

@@ -1,22 +1,22 @@
-"""One attempt at one endpoint: the call, its clock and its bounds, and what everybody is told of how it ended."""
+"""One attempt at one endpoint: how each way in which it can end is recorded, and what the breaker is told about it."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
 import httpx2
 
-from app.cloud.call import Attempt, AttemptFailed, Call, Desk, Purse
+from app.cloud.call import Attempt, AttemptFailed, Call, Desk, RawReply
 from app.cloud.completion import fault_of
-from app.cloud.endpoint import Endpoint
 from app.cloud.excerpt import excerpt_of, excerpt_of_payload
-from app.cloud.failures import Failure, failure_of, failure_of_status, may_be_about_the_format
-from app.cloud.post import post
+from app.cloud.failures import Failure, failure_of, failure_of_status
+from app.cloud.post import sent, whole
 from app.cloud.silence import Silence
-from app.core.errors import BudgetExhausted, CloudTimeout, CloudUnparsable
+from app.core.errors import BudgetExhausted, CloudTimeout, CloudUnavailable, CloudUnparsable
 from app.core.offload import SMALL, in_text_thread
 from app.core.strict_json import loads
 from app.telemetry.tracing import cloud_attempt
@@ -26,47 +26,44 @@ logger = logging.getLogger("foggate.cloud")
 # A chat completion has a few dozen, with log-probabilities some thousands.
 _MAX_VALUES = 20_000
 
-Reply = TypeVar("Reply")
+Result = TypeVar("Result")
+Read = Callable[[RawReply], Awaitable[Result]]
+Exchange = Callable[[Attempt, Mapping[str, str]], Awaitable[Result]]
 
 
-async def attempt(desk: Desk, endpoint: Endpoint, call: Call, read: Callable[[Any], Awaitable[Reply]], *, purse: Purse | None) -> Reply:
-    """One call: what is read in the chat completion of a 200. Breaker, observers and span are told what it says of the endpoint.
+async def recorded(desk: Desk, call: Call, exchange: Exchange[Result]) -> Result:
+    """The result of an exchange with an endpoint. Breaker, observer and span are told how it ended.
 
     Args:
         desk: what all attempts share.
-        endpoint: who is asked.
-        call: what is asked.
-        read: makes the result of a completion; raises CloudUnparsable where it holds none.
-        purse: pays for it; None counts nothing.
+        call: the attempt.
+        exchange: sends the request and makes the result; gets the record of the attempt and the headers of the trace context.
 
     Raises:
-        AttemptFailed: another attempt may do better.
-        BudgetExhausted: nothing was left to pay for it when it was about to go out; nothing was sent.
+        AttemptFailed: another attempt may succeed, unless a part of the reply was given to the caller.
+        BudgetExhausted: nothing was left to pay for it when it was about to be sent; nothing was sent.
     """
-    seen = Attempt(endpoint.name, call.number, call.form)
+    endpoint = call.endpoint
+    seen = Attempt(endpoint.name, call.number, call.request.label)
     started = time.monotonic()
     with cloud_attempt(endpoint=endpoint.name, url=endpoint.url, model=endpoint.model, number=call.number) as span:
         try:
-            # One clock over connect, send and the whole body; httpx2's own timeouts start anew with every chunk.
-            async with asyncio.timeout(call.limit_s):
-                content = await post(desk.http, endpoint, call.body, span.headers, seen, purse=purse)
-            if seen.status == httpx2.codes.OK:
-                call.trial.answered()
-            await _decode(endpoint, call, content, seen)
-            await desk.observer.replied(endpoint, seen.payload, purse)
-            return await _judge(endpoint, call, read, seen)
+            return await exchange(seen, span.headers)
         except (AttemptFailed, BudgetExhausted):
             raise
         except TimeoutError:
             seen.silence = call.trial.silent()
-            failure = Failure(CloudTimeout("the cloud did not answer in time"), "timeout", None)
-            raise seen.failed(failure) from None
+            said = "the cloud's reply did not come to its end in time" if seen.handed_out else "the cloud did not answer in time"
+            raise seen.failed(Failure(CloudTimeout(said), "timeout", None)) from None
         except asyncio.CancelledError:
-            # The caller left: hung up, or the deadline is over.
+            # The caller left: closed the connection, or its deadline is over.
             seen.silence = call.trial.silent()
             raise
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
-            raise seen.failed(failure_of(error)) from None
+            failure = failure_of(error)
+            if seen.handed_out:
+                failure = replace(failure, error=CloudUnavailable("the cloud's reply broke off before its end"))
+            raise seen.failed(failure) from None
         except Exception:
             # Whatever a reply makes this code do wrong belongs to the attempt: there is an edge answer to fall back to.
             logger.exception("a bug: an attempt at the cloud failed unexpectedly")
@@ -74,54 +71,90 @@ async def attempt(desk: Desk, endpoint: Endpoint, call: Call, read: Callable[[An
         finally:
             seen.seconds = time.monotonic() - started
             span.ended(seen.outcome, seen.status)
-            _tell(endpoint, call.ticket, seen)
+            _tell(call, seen)
             desk.observer.ended(endpoint, seen)
 
 
-def _tell(endpoint: Endpoint, ticket: int, seen: Attempt) -> None:
-    breaker = endpoint.breaker
-    # A 5xx has said enough, even if the rest of it never comes.
+async def whole_reply(desk: Desk, call: Call, read: Read[Result]) -> Result:
+    """One attempt whose reply is read as a whole: what `read` makes of the chat completion of a 200.
+
+    Args:
+        desk: what all attempts share.
+        call: the attempt.
+        read: makes the result; raises CloudUnparsable where the completion holds none, and another endpoint is asked.
+
+    Raises:
+        AttemptFailed: another attempt may succeed.
+        BudgetExhausted: nothing was left to pay for it when it was about to be sent; nothing was sent.
+    """
+
+    async def exchange(seen: Attempt, trace: Mapping[str, str]) -> Result:
+        # One clock over connect, send and the whole body; httpx2's own timeouts start again with every chunk.
+        async with asyncio.timeout(call.limit_s), sent(desk.http, call, trace, seen) as response:
+            content = await whole(response, seen)
+        if seen.status != httpx2.codes.OK:
+            raise await refusal(call, content, seen)
+        call.trial.answered()
+        seen.payload = await _decoded(call, content, seen)
+        await desk.observer.replied(call.endpoint, seen.payload, call.purse)
+        if (fault := fault_of(seen.payload)) is not None:
+            raise await unusable(call, seen.payload, seen, f"the cloud's reply holds no answer: {fault}")
+        try:
+            result = await read(RawReply(call.endpoint, call.request, call.number, seen.headers, content, seen.payload))
+        except CloudUnparsable as error:
+            # There is a completion: the question may be to blame, and not the endpoint.
+            raise seen.failed(Failure(error, "unreadable", True)) from None
+        seen.outcome, seen.healthy = "200", True
+        return result
+
+    return await recorded(desk, call, exchange)
+
+
+async def refusal(call: Call, content: bytes, seen: Attempt) -> AttemptFailed:
+    """What to raise after a status other than 200 with this body."""
+    status = seen.status or 0
+    seen.said = await _excerpt(call, content)
+    return seen.failed(failure_of_status(status), at_once=call.request.refused(status))
+
+
+async def not_json(call: Call, content: bytes, seen: Attempt, message: str) -> AttemptFailed:
+    """What to raise after a 200 with something else than JSON, or than events."""
+    seen.said = await _excerpt(call, content)
+    return seen.failed(Failure(CloudUnparsable(message), "not_json", False))
+
+
+async def unusable(call: Call, payload: Any, seen: Attempt, message: str) -> AttemptFailed:
+    """What to raise after a 200 that is an error of the endpoint."""
+    work = partial(excerpt_of_payload, payload, secrets=call.endpoint.secrets, texts=call.request.texts)
+    seen.said = work() if sum(map(len, call.request.texts)) <= SMALL else await in_text_thread(work)
+    return seen.failed(Failure(CloudUnparsable(message), "unusable", False))
+
+
+def _tell(call: Call, seen: Attempt) -> None:
+    breaker = call.endpoint.breaker
+    # A 5xx is a failure, even if the rest of it never comes.
     if seen.healthy is False or seen.silence is Silence.FAILURE or (seen.status or 0) >= httpx2.codes.INTERNAL_SERVER_ERROR:
-        breaker.failed(ticket)
-    elif seen.healthy:
-        breaker.succeeded(ticket)
+        breaker.failed(call.ticket)
     elif seen.silence is Silence.DOUBT:
-        breaker.doubted(ticket)
+        breaker.doubted(call.ticket)
+    # A stream that its caller left, or that the deadline ended, was answering.
+    elif seen.healthy or seen.handed_out:
+        breaker.succeeded(call.ticket)
     else:
-        breaker.abandoned(ticket)
+        breaker.abandoned(call.ticket)
 
 
-async def _decode(endpoint: Endpoint, call: Call, content: bytes, seen: Attempt) -> None:
-    """The JSON of a 200, into `seen`; any other status, and what is no JSON, is a failure of its kind."""
-    if seen.status != httpx2.codes.OK:
-        seen.said = await _excerpt(endpoint, call, content)
-        again = may_be_about_the_format(seen.status) and endpoint.form.refused(call.form)
-        raise seen.failed(failure_of_status(seen.status or 0), at_once=again)
+async def _decoded(call: Call, content: bytes, seen: Attempt) -> Any:
+    """The JSON of a 200. Raises AttemptFailed."""
     try:
         if len(content) <= SMALL:
-            seen.payload = loads(content, max_values=_MAX_VALUES)
-        else:
-            seen.payload = await in_text_thread(partial(loads, content, max_values=_MAX_VALUES))
+            return loads(content, max_values=_MAX_VALUES)
+        return await in_text_thread(partial(loads, content, max_values=_MAX_VALUES))
     except ValueError:
-        seen.said = await _excerpt(endpoint, call, content)
-        raise seen.failed(Failure(CloudUnparsable("the cloud's reply is not JSON"), "not_json", False)) from None
+        raise await not_json(call, content, seen, "the cloud's reply is not JSON") from None
 
 
-async def _judge(endpoint: Endpoint, call: Call, read: Callable[[Any], Awaitable[Reply]], seen: Attempt) -> Reply:
-    """What is read in a decoded 200. One without a completion is the endpoint's failure, one without a letter is not."""
-    if (fault := fault_of(seen.payload)) is not None:
-        work = partial(excerpt_of_payload, seen.payload, secrets=endpoint.secrets, texts=call.texts)
-        seen.said = work() if sum(map(len, call.texts)) <= SMALL else await in_text_thread(work)
-        raise seen.failed(Failure(CloudUnparsable(f"the cloud's reply holds no answer: {fault}"), "unusable", False))
-    endpoint.form.taken(call.form)
-    try:
-        reply = await read(seen.payload)
-    except CloudUnparsable as error:
-        raise seen.failed(Failure(error, "unreadable", True)) from None
-    seen.outcome, seen.healthy = "200", True
-    return reply
-
-
-async def _excerpt(endpoint: Endpoint, call: Call, content: bytes) -> str:
-    work = partial(excerpt_of, content, secrets=endpoint.secrets, texts=call.texts)
-    return work() if len(content) + sum(map(len, call.texts)) <= SMALL else await in_text_thread(work)
+async def _excerpt(call: Call, content: bytes) -> str:
+    texts = call.request.texts
+    work = partial(excerpt_of, content, secrets=call.endpoint.secrets, texts=texts)
+    return work() if len(content) + sum(map(len, texts)) <= SMALL else await in_text_thread(work)

@@ -1,9 +1,9 @@
 """What the cloud may cost: calls, tokens and money per minute and per day.
 
-At its end low-confidence questions get degraded answers, or the cut is lowered until there is budget again, so that fewer
-questions want the cloud. Each attempt that goes out is a call, counted before its first byte leaves; tokens and money are
-counted when a reply reports them, whether or not it can be used. So a window may be overrun by what is in flight when it
-ends in tokens and money, never in calls.
+When the budget is spent, low-confidence questions get degraded answers, or the threshold is lowered until there is budget again, so
+that fewer questions need the cloud. Each attempt that is sent is a call, counted before its first byte leaves; tokens and money are
+counted when a reply reports them, whether or not it can be used. So calls never exceed their bound; tokens and money may exceed theirs
+by what is in flight when it is reached.
 """
 
 import math
@@ -17,7 +17,6 @@ from app.access.quotas import Quotas
 from app.cloud.client import CloudClient
 from app.core.ask import Bound
 from app.core.deadline import Deadline
-from app.core.errors import BudgetExhausted
 from app.core.outcome import CloudReply
 from app.core.question import Question
 
@@ -30,7 +29,7 @@ _KEY = "cloud-budget"
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Of a million prompt tokens and of a million completion tokens."""
+    """Price of a million prompt tokens and of a million completion tokens."""
 
     input: float
     output: float
@@ -55,11 +54,11 @@ class Budget:
     """Bounds on what is spent.
 
     Args:
-        bounds: what is counted, and how much of it per which time.
-        counts: where it is counted.
-        prices: by the model that answers; one that has none costs as much as the dearest.
-        lowered_tau: the cut at most while the budget is spent; None leaves the cut alone.
-        on_change: told whether the budget is spent, when that changes.
+        bounds: kinds of what is counted, each with its amount and window.
+        counts: counters.
+        prices: prices by the name of the model that answers; a model without one costs as much as the most expensive.
+        lowered_tau: upper limit of the threshold while the budget is spent; None leaves the threshold alone.
+        on_change: called with whether the budget is spent, when that changes.
     """
 
     def __init__(
@@ -89,11 +88,11 @@ class Budget:
         return spent
 
     async def max_tau(self) -> float | None:
-        """The cut at most at this moment; None for no bound."""
+        """The upper limit of the threshold at this moment; None where there is none."""
         return self._lowered_tau if self._lowered_tau is not None and await self.spent() else None
 
     async def free(self, allowance: Sequence[Bound]) -> bool:
-        """Whether a caller with this allowance could be paid one more call."""
+        """Whether there is budget for one more call of a caller with this allowance."""
         return not await self.spent() and await self._counts.free(allowance)
 
     async def take(self, allowance: Sequence[Bound]) -> bool:
@@ -127,7 +126,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class CallPurse:
-    """What pays for one question: the gateway's budget, and the allowance of the caller who began the call."""
+    """What pays for one call: the gateway's budget, and the allowance of the caller who began the call."""
 
     budget: Budget
     allowance: tuple[Bound, ...]
@@ -137,7 +136,7 @@ class CallPurse:
         return await self.budget.free(self.allowance)
 
     async def take(self) -> bool:
-        """Count an attempt that is about to go out; False, and nothing counted, if there is nothing left for it."""
+        """Count an attempt that is about to be sent; False, and nothing counted, if there is nothing left for it."""
         return await self.budget.take(self.allowance)
 
     async def used(self, model: str, usage: Mapping[str, int]) -> float:
@@ -146,7 +145,7 @@ class CallPurse:
 
 
 class BudgetedCloud:
-    """A client whose attempts are paid for, and that is asked while there is budget."""
+    """A client whose attempts are paid for by the gateway's budget and the caller's allowance."""
 
     def __init__(self, upstream: CloudClient, budget: Budget) -> None:
         self._upstream = upstream
@@ -166,6 +165,4 @@ class BudgetedCloud:
             CloudError: the upstream's.
         """
         purse = CallPurse(self._budget, tuple(allowance))
-        if not await purse.left():
-            raise BudgetExhausted("the cloud budget of the gateway or of this caller is spent")
         return await self._upstream.answer(question, deadline, purse=purse, patience=patience)

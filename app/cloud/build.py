@@ -1,4 +1,4 @@
-"""Settings → the parts of the cloud side, one function each. `Settings` stops here."""
+"""Builds the parts of the cloud side from `Settings`, one function each; no other module of the cloud knows `Settings`."""
 
 import asyncio
 import logging
@@ -16,6 +16,7 @@ from app.cloud.call import Attempt
 from app.cloud.client import CloudClient
 from app.cloud.endpoint import Endpoint
 from app.cloud.formats import AnswerFormat, FormatChoice
+from app.cloud.pool import CloudPool
 from app.cloud.probe import find_formats
 from app.cloud.request import RequestSettings
 from app.cloud.retry_budget import RetryBudget
@@ -32,10 +33,10 @@ def build_cloud(settings: Settings, metrics: Metrics, *, offline: bool = False) 
     """The cloud client, or None where no endpoint is configured.
 
     Args:
-        settings: endpoints, bounds, keys.
-        metrics: where attempts and breakers are shown.
-        offline: for a run that nobody waits for: it retries as often as `cloud.max_attempts` says and never gives an
-            endpoint up.
+        settings: settings with endpoints, bounds and keys.
+        metrics: where attempts and the states of breakers are shown.
+        offline: whether the client is for a run that nobody waits for: it retries as often as `cloud.max_attempts` says, and never
+            leaves an endpoint alone.
 
     Raises:
         ConfigError: the proxies of the environment cannot be used.
@@ -43,7 +44,7 @@ def build_cloud(settings: Settings, metrics: Metrics, *, offline: bool = False) 
     cloud = settings.cloud
     if cloud.base_url is None:
         return None
-    return CloudClient(
+    pool = CloudPool(
         [_endpoint(name, endpoint, cloud, metrics, offline=offline) for name, endpoint in _named(cloud)],
         metrics,
         retry_budget=RetryBudget(math.inf if offline else cloud.retry_budget),
@@ -51,26 +52,29 @@ def build_cloud(settings: Settings, metrics: Metrics, *, offline: bool = False) 
         max_attempts=cloud.max_attempts,
         max_in_flight=cloud.max_in_flight,
         longest_s=math.inf if offline else settings.deadline_ms / 1000,
-        request=request_settings(cloud),
     )
+    return CloudClient(pool, request_settings(cloud))
 
 
 def build_single_clients(settings: Settings) -> list[Callable[[Callable[[Attempt], None]], CloudClient]]:
-    """For each endpoint, in their order, what makes a client that asks it alone, without retries, given who is told of its attempts."""
+    """For each endpoint, in their order, a function that makes a client which asks it alone, without retries.
+
+    The functions take what is called with each attempt when it has ended.
+    """
     cloud = settings.cloud
 
     def client_of(name: str, endpoint: EndpointSettings, on_attempt: Callable[[Attempt], None]) -> CloudClient:
         metrics = Metrics()
-        # Two attempts: one more without the form of answer that the endpoint refused.
-        return CloudClient(
+        # Two attempts: one more without the answer format that the endpoint refused.
+        pool = CloudPool(
             [_endpoint(name, endpoint, cloud, metrics, offline=True)],
             metrics,
             retry_budget=RetryBudget(0),
             timeout_s=cloud.timeout_s,
             max_attempts=2,
-            request=request_settings(cloud),
             on_attempt=on_attempt,
         )
+        return CloudClient(pool, request_settings(cloud))
 
     return [partial(client_of, name, endpoint) for name, endpoint in _named(cloud)]
 
@@ -84,7 +88,7 @@ def _named(cloud: CloudSettings) -> list[tuple[str, EndpointSettings]]:
 
 
 def ask_formats(cloud: CloudSettings, client: CloudClient | None, budget: Budget) -> asyncio.Task[None] | None:
-    """Begin to ask the endpoints which answer format they take, where that is configured; nobody has to wait for it."""
+    """Begin to ask the endpoints which answer format they take, where that is configured. Nothing has to wait for the task."""
     wanted = client is not None and cloud.answer_format == "auto" and cloud.answer_format_probe
     return asyncio.create_task(find_formats(client, CallPurse(budget, ()))) if client is not None and wanted else None
 

@@ -1,48 +1,113 @@
-"""The words of an attempt at the cloud: what is asked, what is known of how it ended, who pays and who writes it down."""
+"""The types of a call to the cloud: the request, its raw reply, what is known of an attempt, who pays and who records it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import httpx2
 
 from app.cloud.endpoint import Endpoint
 from app.cloud.failures import Failure
-from app.cloud.formats import AnswerFormat
 from app.cloud.silence import Silence, Trial
 from app.core.errors import CloudError
 
 
-class AttemptFailed(Exception):
-    """This attempt failed in a way that another may not.
+def never_again(status: int) -> bool:  # noqa: ARG001  # a Request's
+    """No status makes the same endpoint worth another request at once."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one endpoint is sent.
 
     Attributes:
-        error: what the caller gets if there is no other.
-        outcome: the metric's word for it.
-        here: whether the same endpoint may be asked again; otherwise only another one.
-        at_once: whether the same endpoint is to be asked again before any other, because the request will be another one.
-        retry_after_s: what the endpoint asked for.
-        status: of the reply, if one began.
+        body: JSON object of the request. A stream whose tokens are to be charged asks for its usage
+            (`stream_options.include_usage`); the pool adds nothing.
+        texts: texts of the caller in the body. They are never logged, and are removed from what an endpoint says about an error.
+        label: the sender's own word for this kind of request; shown to observers.
+        refused: told a status other than 200; returns whether the sender would now send this endpoint another request, which is
+            then sent before another endpoint is asked.
     """
 
-    def __init__(self, failure: Failure, *, status: int | None = None, retry_after_s: float | None = None, at_once: bool = False) -> None:
+    body: Mapping[str, Any]
+    texts: tuple[str, ...]
+    label: str = ""
+    refused: Callable[[int], bool] = never_again
+
+
+# What each endpoint is sent: model name, answer format and extra fields differ.
+RequestFor = Callable[[Endpoint], Request]
+
+
+@dataclass(frozen=True, slots=True)
+class RawReply:
+    """A whole reply with status 200 that holds a chat completion.
+
+    Attributes:
+        endpoint: the endpoint that replied.
+        request: the request that it replied to.
+        attempts: number of attempts up to this one, at all endpoints.
+        headers: headers of the reply that may be passed on (`PASSED_ON` in `app/cloud/post.py`), names in lower case.
+        content: body as it came, decompressed.
+        payload: decoded JSON of the body.
+    """
+
+    endpoint: Endpoint
+    request: Request
+    attempts: int
+    headers: Mapping[str, str]
+    content: bytes
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What is known of a streamed reply when its first event has come.
+
+    Attributes:
+        endpoint: the endpoint that replies.
+        attempts: number of attempts up to this one, at all endpoints.
+        headers: headers of the reply that may be passed on, names in lower case.
+    """
+
+    endpoint: Endpoint
+    attempts: int
+    headers: Mapping[str, str]
+
+
+class AttemptFailed(Exception):
+    """This attempt failed; another attempt may succeed.
+
+    Attributes:
+        error: what the caller gets if there is no other attempt.
+        outcome: label of the attempt in the metrics.
+        same_endpoint_retryable: whether the same endpoint may be asked again; otherwise only another one.
+        at_once: whether the same endpoint is to be asked again before any other, because the request will be a different one.
+        retry_after_s: seconds that the endpoint asked its clients to wait.
+        status: status of the reply, if one began.
+        handed_out: whether the caller has a part of the reply already; then there is no other attempt.
+    """
+
+    def __init__(self, failure: Failure, seen: "Attempt", *, at_once: bool = False) -> None:
         super().__init__(failure.error.message)
         self.error = failure.error
         self.outcome = failure.outcome
-        self.here = failure.same_endpoint
+        self.same_endpoint_retryable = failure.same_endpoint_retryable
         self.at_once = at_once
-        self.status = status
-        self.retry_after_s = retry_after_s
+        self.status = seen.status
+        self.retry_after_s = seen.retry_after_s
+        self.handed_out = seen.handed_out
 
 
 class Purse(Protocol):
     """What pays for attempts."""
 
     async def left(self) -> bool:
-        """Whether there is anything for one more attempt."""
+        """Whether there is anything left for one more attempt."""
 
     async def take(self) -> bool:
-        """Count an attempt that is about to go out; False, and nothing counted, if there is nothing left for it."""
+        """Count an attempt that is about to be sent; False, and nothing counted, if there is nothing left for it."""
 
     async def used(self, model: str, usage: Mapping[str, int]) -> float:
         """Count the tokens that a reply of this model reports; returns their price in the currency of the prices."""
@@ -50,27 +115,33 @@ class Purse(Protocol):
 
 @dataclass(slots=True)
 class Attempt:
-    """What is known of one call; complete when it has ended.
+    """What is known of one attempt; complete when it has ended.
 
     Attributes:
-        endpoint: its name.
-        number: of the question's attempts, from 1.
-        form: the form of answer that was asked for.
-        outcome: the metric's word: `200`, `429`, `401`, `4xx`, `5xx`, `timeout`, `connection`, `proxy`, `certificate`, `misconfigured`,
-            `protocol`, `too_long`, `not_json`, `unusable`, `unreadable`, `internal`, `budget` or `cancelled`.
-        status: of the reply, if one began.
-        seconds: from the beginning of the call to its end.
-        error: what the caller is told if nothing else succeeds; None after a success, and where nobody waits any more.
-        said: a bounded piece of the endpoint's words about its error, or what is wrong with its certificate.
-        payload: the decoded reply.
-        healthy: None while no answer came; `silence` then says what that means.
+        endpoint: name of the endpoint.
+        number: number of this attempt among those of its call, from 1.
+        label: the sender's word for the kind of request.
+        outcome: label in the metrics: `200`, `429`, `401`, `4xx`, `5xx`, `timeout`, `connection`, `proxy`, `certificate`,
+            `misconfigured`, `protocol`, `too_long`, `not_json`, `unusable`, `unreadable`, `internal`, `budget` or `cancelled`.
+        status: status of the reply, if one began.
+        headers: headers of the reply that may be passed on.
+        seconds: from the beginning of the attempt to its end.
+        error: what the caller is told if no other attempt succeeds; None after a success, and where no caller waits any more.
+        said: a bounded part of what the endpoint says about its error, or what is wrong with its certificate.
+        payload: the decoded reply; of a stream, the last event that reports usage.
+        healthy: what the attempt shows about the endpoint; None while no answer came; `silence` then tells what that means.
+        silence: what the end of an attempt without an answer means.
+        charged: whether the attempt has been counted against the budget.
+        retry_after_s: seconds that the endpoint asked its clients to wait.
+        handed_out: whether a part of the reply was given to the caller.
     """
 
     endpoint: str
     number: int
-    form: AnswerFormat
+    label: str = ""
     outcome: str = "cancelled"
     status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     error: CloudError | None = None
     said: str = ""
@@ -79,42 +150,43 @@ class Attempt:
     silence: Silence = Silence.NOTHING
     charged: bool = False
     retry_after_s: float | None = None
+    handed_out: bool = False
 
     def failed(self, failure: Failure, *, at_once: bool = False) -> AttemptFailed:
-        """Note how it ended; returns what to raise."""
+        """Record how it ended; returns what to raise."""
         self.outcome, self.healthy, self.error = failure.outcome, failure.healthy, failure.error
         self.said = failure.detail or self.said
-        return AttemptFailed(failure, status=self.status, retry_after_s=self.retry_after_s, at_once=at_once)
+        return AttemptFailed(failure, self, at_once=at_once)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What one attempt is made of.
+    """One attempt that is about to be made.
 
     Attributes:
-        body: of the request.
-        form: of the answer that the body asks for.
-        texts: what was asked; never logged.
-        number: of the question's attempts, from 1.
-        limit_s: how long it may take.
-        trial: judges a silence.
-        ticket: of the endpoint's breaker.
+        endpoint: the endpoint that is asked.
+        request: what it is sent.
+        number: number of this attempt among those of its call, from 1.
+        limit_s: seconds until the whole reply, or the first event of a stream, must be there.
+        trial: judges an attempt without an answer.
+        ticket: ticket of the endpoint's breaker.
+        purse: pays for the attempt; None counts nothing.
     """
 
-    body: Mapping[str, Any]
-    form: AnswerFormat
-    texts: tuple[str, ...]
+    endpoint: Endpoint
+    request: Request
     number: int
     limit_s: float
     trial: Trial
     ticket: int
+    purse: Purse | None
 
 
 class Observer(Protocol):
-    """Who writes attempts down."""
+    """Records attempts."""
 
     async def replied(self, endpoint: Endpoint, payload: Any, purse: Purse | None) -> None:
-        """A 200 was decoded; nothing in it has been judged yet."""
+        """A reply, or the usage of a stream, was decoded; nothing in it has been judged yet."""
 
     def ended(self, endpoint: Endpoint, seen: Attempt) -> None:
         """The attempt has ended."""
@@ -122,7 +194,7 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What all attempts share: what carries the calls, and who writes them down."""
+    """What all attempts share: the HTTP client that carries them, and the observer that records them."""
 
     http: httpx2.AsyncClient
     observer: Observer

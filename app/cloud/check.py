@@ -1,4 +1,4 @@
-"""`foggate cloud check`: a handful of easy questions to each endpoint, and what came of them, for people."""
+"""`foggate cloud check`: a few easy questions to each endpoint, and what it answered, for people."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -7,19 +7,19 @@ from typing import Any
 from app.cloud.call import Attempt
 from app.cloud.client import CloudClient
 from app.cloud.endpoint import Endpoint
-from app.cloud.formats import content_of
 from app.cloud.probe import find_formats
+from app.cloud.reply import text_of
 from app.cloud.usage import shown_usage
 from app.core.deadline import Deadline
 from app.core.errors import CloudError
 from app.core.question import Question
 from app.demo.bank import SHIPPED_BANK, load_rows
 
-# Of the shipped bank: what any model knows that is worth asking.
+# Questions of the shipped bank that any useful model answers correctly.
 _EASY = ("math-11", "science-08", "math-02", "science-17", "coding-06", "medical-07", "law-04", "finance-10", "math-20", "coding-15")
 MAX_QUESTIONS = len(_EASY)
-# These do not pass by themselves: the other questions would only be refused as well.
-_FOR_GOOD = frozenset({"401", "3xx", "4xx", "certificate", "misconfigured", "connection", "proxy"})
+# These failures do not pass by themselves: the other questions would be refused as well.
+_LASTING = frozenset({"401", "3xx", "4xx", "certificate", "misconfigured", "connection", "proxy"})
 _MAX_SHOWN = 80
 
 
@@ -96,7 +96,7 @@ async def check(client_of: Callable[[Callable[[Attempt], None]], CloudClient], *
                 failure = error
             problem = None if read is not None else problem_of(endpoint, seen, failure, timeout_s)
             checked.asked.append(_asked(seen[-1], read, row["answer"], problem))
-            if seen[-1].outcome in _FOR_GOOD:
+            if seen[-1].outcome in _LASTING:
                 break
     finally:
         await client.close()
@@ -104,14 +104,14 @@ async def check(client_of: Callable[[Callable[[Attempt], None]], CloudClient], *
 
 
 def _asked(last: Attempt, read: str | None, right: str, problem: str | None) -> Asked:
-    reply = " ".join((content_of(last.payload) or "").split())
+    reply = " ".join(text_of(last.payload).split())
     shown = reply if len(reply) <= _MAX_SHOWN else reply[: _MAX_SHOWN - 1] + "…"
-    return Asked(last.status, last.outcome, last.seconds, last.form.value, shown_usage(last.payload), read, right, shown, problem)
+    return Asked(last.status, last.outcome, last.seconds, last.label, shown_usage(last.payload), read, right, shown, problem)
 
 
 def problem_of(endpoint: Endpoint, seen: Sequence[Attempt], error: CloudError, timeout_s: float) -> str:
     """What is wrong and where to look, in one sentence; what the endpoint says of it stands behind."""
-    last = seen[-1] if seen else Attempt(endpoint.name, 1, endpoint.form.in_use)
+    last = seen[-1] if seen else Attempt(endpoint.name, 1, endpoint.form.in_use.value)
     sentence = _sentence(endpoint, last, error, timeout_s)
     if last.outcome == "certificate":
         return f"{sentence} ({last.said}): SSL_CERT_FILE names a file with one's own authorities" if last.said else sentence

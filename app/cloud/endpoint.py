@@ -1,4 +1,4 @@
-"""One OpenAI-compatible endpoint: where it is, what is sent with every call, and what is known of it."""
+"""One OpenAI-compatible endpoint: where it is, what is sent with every call, and what is known about it."""
 
 import base64
 from collections.abc import Mapping
@@ -17,14 +17,15 @@ class Endpoint:
     """Where one cloud model is.
 
     Attributes:
-        name: in metrics and logs.
-        base_url: as in `http://127.0.0.1:9000/v1`; a user name in it is sent as Basic authentication where there is no key.
-        model: what the endpoint calls its model.
-        breaker: leaves it alone when it fails.
-        api_key: sent as a bearer token; None sends none.
-        extra_headers: sent with every call; the key wins over an `authorization` among them.
-        judge: says what it means when no answer comes.
-        form: the form of answer that it is asked for.
+        name: name in metrics and logs.
+        base_url: URL as in `http://127.0.0.1:9000/v1`; a user name in it is sent as Basic authentication where there is no key.
+        model: name of the model at the endpoint.
+        breaker: decides whether the endpoint may be asked; it opens when calls fail.
+        api_key: key that is sent as a bearer token; None sends none.
+        extra_headers: headers that are sent with every call; the key wins over an `authorization` among them.
+        judge: says what it means when no whole reply comes.
+        stream_judge: says what it means when a streamed reply does not begin, or stops.
+        form: the answer format that it is asked for.
     """
 
     name: str
@@ -34,11 +35,12 @@ class Endpoint:
     api_key: str | None = field(default=None, repr=False)
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     judge: Judge = field(default_factory=Judge, repr=False)
+    stream_judge: Judge = field(default_factory=Judge, repr=False)
     form: FormatChoice = field(default_factory=FormatChoice, repr=False)
 
     @property
     def url(self) -> str:
-        """Of its chat completions, without a user name; the query may hold a secret."""
+        """URL of its chat completions, without a user name; the query may hold a secret."""
         return completions_url(self.base_url)
 
     @property
@@ -48,7 +50,7 @@ class Endpoint:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Of every call."""
+        """Headers of every call."""
         if self.api_key:
             return merged(self.extra_headers, {"authorization": f"Bearer {self.api_key}"})
         user = user_of(self.base_url)
@@ -57,7 +59,7 @@ class Endpoint:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not stand in a log: the key, the values of headers, what the URL holds beside the place."""
+        """What must not appear in a log: the key, the values of headers, and user name, password and query of the URL."""
         query = (value for _, value in parse_qsl(urlsplit(self.base_url).query))
         values = (self.api_key or "", *self.extra_headers.values(), *(user_of(self.base_url) or ()), *query)
         return tuple(value for value in values if value)

@@ -1,6 +1,9 @@
 """What an exception or a status of an attempt means: whose fault it is, whether it counts against the endpoint, and who is asked next.
 
 Messages of errors never hold the key, the question or the endpoint's own text.
+
+This is the one place that maps what happens on the wire to a `CloudError`: a status that needs an error of its own is one more line
+here, beside the class in `app/core/errors.py` and its status in `app/api/errors.py`.
 """
 
 import errno
@@ -15,7 +18,8 @@ from app.core.errors import CloudError, CloudMisconfigured, CloudRejected, Cloud
 _MAX_CAUSES = 32
 # Of the HTTP library, where a connection ended too early; anything else that breaks the protocol was written on it.
 _CUT = ("disconnected", "closed connection", "connectionterminated")
-_REFUSES_FORMAT = (httpx2.codes.BAD_REQUEST, httpx2.codes.UNPROCESSABLE_CONTENT)
+# The endpoint has looked at the request, and does not take it as it is.
+REFUSES_THE_REQUEST = (httpx2.codes.BAD_REQUEST, httpx2.codes.UNPROCESSABLE_CONTENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +28,16 @@ class Failure:
 
     Attributes:
         error: what the caller gets if no other attempt succeeds.
-        outcome: the metric's word for it.
+        outcome: label of the attempt in the metrics.
         healthy: what the breaker is told: the endpoint answered, failed, or (None) nothing, because the fault is ours.
-        same_endpoint: whether the same endpoint may be asked again; otherwise only another one.
+        same_endpoint_retryable: whether the same endpoint may be asked again; otherwise only another one.
         detail: for the log only; it may name hosts.
     """
 
     error: CloudError
     outcome: str
     healthy: bool | None
-    same_endpoint: bool = False
+    same_endpoint_retryable: bool = False
     detail: str = ""
 
 
@@ -64,11 +68,6 @@ def failure_of_status(status: int) -> Failure:
         did = f"redirects (status {status}), which is not followed" if is_redirect else f"answered with status {status} in place of 200"
         return Failure(CloudRejected(f"the cloud {did}"), outcome, False)
     return Failure(CloudRejected(f"the cloud refused the request with status {status}"), outcome, True)
-
-
-def may_be_about_the_format(status: int | None) -> bool:
-    """Whether a request with this status may be refused because of the form that it asks for."""
-    return status in _REFUSES_FORMAT
 
 
 def _fault_of_ours(error: Exception) -> Failure | None:

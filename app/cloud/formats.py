@@ -1,21 +1,26 @@
-"""In which form an endpoint is asked for its answer, and what is known of the forms that it takes.
+"""The answer format that an endpoint is asked for, and what is known about the formats that it takes.
 
-A constrained form leaves the model no way to write anything but an offered letter; text is read by `app/cloud/reply.py`.
+A constrained format leaves the model no way to write anything but an offered letter; text is read by `app/cloud/reply.py`.
 """
 
 import logging
 import re
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from app.cloud.failures import REFUSES_THE_REQUEST
 from app.cloud.messages import SYSTEM, cloud_messages
-from app.core.question import Question
+from app.core.question import LETTERS, Question
 
 logger = logging.getLogger("foggate.cloud")
 
+# What some endpoints answer where they, or no model behind them, know a field; as often it means something else, which may pass.
+_MAY_REFUSE_THE_FORMAT = (404, 500, 501)
+# So often text must be answered right after such a status.
+_TIMES = 2
+
 # Read as text and not by a JSON decoder, which would take the last of two answers in one object.
-_ANSWER = re.compile(r'\s*\{\s*"answer"\s*:\s*"([A-Z])"\s*\}\s*')
+_ANSWER = re.compile(rf'\s*\{{\s*"answer"\s*:\s*"([{LETTERS}])"\s*\}}\s*')
 
 
 class AnswerFormat(StrEnum):
@@ -37,15 +42,17 @@ _SYSTEM = {
 
 
 class FormatChoice:
-    """The form in use at one endpoint.
+    """The answer format in use at one endpoint.
 
-    A refusal (400, 422) may be about the question. So text is tried first, and is kept only when that is taken.
+    A refusal (400, 422) may be about the question, and a 404, 500 or 501 about anything. So text is tried, and is kept only when the
+    endpoint answers that: after a refusal at once, after another of these statuses when it has happened twice. Those count only
+    while the endpoint has answered no request in the configured format.
 
     Args:
-        wanted: the configured form; text where the endpoint is still to be asked.
-        name: of the endpoint, for the log.
-        how: where the form is from: `setting`, `probe`, `not_probed`, `thinks`, `extra_body`, or `refused` when the endpoint would not
-            take the configured one.
+        wanted: the configured format; text where the endpoint is still to be asked.
+        name: name of the endpoint, for the log.
+        how: where the format is from: `setting`, `probe`, `not_probed`, `thinks`, `extra_body`, or `refused` when the endpoint does
+            not take the configured one.
     """
 
     def __init__(self, wanted: AnswerFormat = AnswerFormat.TEXT, *, name: str = "", how: str = "setting") -> None:
@@ -53,45 +60,62 @@ class FormatChoice:
         self.how = how
         self._name = name
         self._doubted = False
+        self._certain = False
+        self._answered = False
+        self._text_instead = 0
 
     @property
     def in_use(self) -> AnswerFormat:
-        """The form of the next request."""
+        """The format of the next request."""
         return AnswerFormat.TEXT if self._doubted else self.wanted
 
     def found(self, form: AnswerFormat) -> None:
-        """The endpoint was asked and takes this one."""
-        self.wanted, self.how, self._doubted = form, "probe", False
+        """The endpoint was asked and takes this format."""
+        self.wanted, self.how, self._doubted, self._answered = form, "probe", False, True
         logger.info("the cloud endpoint '%s' takes the answer format %s", self._name, form)
 
     def taken(self, used: AnswerFormat) -> None:
-        """A request of this form was answered."""
-        if self._doubted and used is AnswerFormat.TEXT:
+        """A request in this format was answered."""
+        if used is not AnswerFormat.TEXT:
+            self._answered = self._answered or used is self.wanted
+        elif self._doubted:
+            self._doubted = False
+            self._text_instead += 1
+            if not self._certain and self._text_instead < _TIMES:
+                return
             logger.warning("the cloud endpoint '%s' refuses the answer format %s: text is used from now on", self._name, self.wanted)
-            self.wanted, self.how, self._doubted = AnswerFormat.TEXT, "refused", False
+            self.wanted, self.how = AnswerFormat.TEXT, "refused"
 
-    def refused(self, used: AnswerFormat) -> bool:
-        """A request of this form was refused with 400 or 422; returns whether text is worth a try."""
+    def refused(self, used: AnswerFormat, status: int) -> bool:
+        """A request in this format got a status other than 200; returns whether text is to be tried."""
+        certain = may_be_about_the_format(status)
+        if not certain and (status not in _MAY_REFUSE_THE_FORMAT or self._answered):
+            return False
         if used is AnswerFormat.TEXT:
-            # The question was to blame, and not the form.
+            # The format was not the reason.
             self._doubted = False
         elif used is self.wanted:
-            self._doubted = True
+            self._doubted, self._certain = True, certain
         return self._doubted and used is not AnswerFormat.TEXT
 
-    def stays(self, how: str) -> None:
-        """Text stays, for this reason."""
+    def keep_text(self, how: str) -> None:
+        """The format stays text, for this reason."""
         self.how = how
         logger.info("the cloud endpoint '%s' is asked for its answers as text (%s)", self._name, how)
 
 
+def may_be_about_the_format(status: int | None) -> bool:
+    """Whether an endpoint with this status has refused the request, possibly because of the format that it asks for."""
+    return status in REFUSES_THE_REQUEST
+
+
 def instruction(form: str) -> str:
-    """The system message of a form, which decides on an answer as the question does."""
+    """The system message of a format, which influences the answer as the question does."""
     return _SYSTEM[AnswerFormat(form)]
 
 
 def messages_for(question: Question, form: AnswerFormat) -> list[dict[str, str]]:
-    """Chat messages that ask for one letter in this form."""
+    """Chat messages that ask for one letter in this format."""
     return [{"role": "system", "content": _SYSTEM[form]}, *cloud_messages(question)[1:]]
 
 
@@ -110,20 +134,8 @@ def format_fields(form: AnswerFormat, letters: str) -> dict[str, Any]:
     return {}
 
 
-def content_of(payload: Any) -> str | None:
-    """The text that a completion's first choice holds, parts joined; None if it holds none."""
-    try:
-        content = payload["choices"][0]["message"]["content"]
-    except (KeyError, IndexError, TypeError):
-        return None
-    if isinstance(content, list):
-        texts = [part.get("text") for part in content if isinstance(part, Mapping) and part.get("type") == "text"]
-        content = "".join(text for text in texts if isinstance(text, str)) if texts else None
-    return content if isinstance(content, str) else None
-
-
 def constrained_letter(answer: str, letters: str, form: AnswerFormat) -> str | None:
-    """The letter of an answer that keeps to the form; None if it does not."""
+    """The letter of an answer that keeps to the format; None if it does not."""
     if form is AnswerFormat.JSON_SCHEMA:
         found = _ANSWER.fullmatch(answer)
         answer = found[1] if found else ""

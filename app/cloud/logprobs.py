@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.cloud.formats import content_of
+from app.cloud.reply import text_of
 from app.core.question import Question
 
 _MAX_TOKENS = 20_000
@@ -34,7 +34,7 @@ def answer_probabilities(payload: Any, question: Question, answer: str) -> dict[
         answer: the letter that was read in the reply.
     """
     tokens = _tokens(payload)
-    at = _place(tokens, content_of(payload) or "", answer)
+    at = _place(tokens, text_of(payload), answer)
     if at is None:
         return None
     listed = tokens[at].get("top_logprobs")

@@ -69,6 +69,15 @@ def answer_of(payload: Any) -> tuple[str, bool]:
     return answer, cut
 
 
+def text_of(payload: Any) -> str:
+    """The text of a completion's first choice as the endpoint wrote it, parts joined; empty where it holds none. Raises nothing."""
+    try:
+        content = _choice(payload)["message"].get("content")
+        return "".join(_texts(content)) if isinstance(content, list) else content if isinstance(content, str) else ""
+    except CloudUnparsable:
+        return ""
+
+
 def text_chars(payload: Any, question: Question) -> int:
     """Characters of the texts that `read_letter` would look at: how much work it is. Raises nothing."""
     options = sum(len(option) for option in question.options)

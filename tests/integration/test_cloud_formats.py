@@ -13,7 +13,7 @@ from app.cloud.formats import AnswerFormat
 from app.cloud.probe import find_formats
 from app.cloud.request import RequestSettings
 from app.core.deadline import Deadline
-from app.core.errors import CloudError, CloudRejected, CloudUnparsable
+from app.core.errors import CloudError, CloudRejected, CloudUnavailable, CloudUnparsable
 from app.core.question import Question
 from tests.integration.test_api import UNSURE, gateway
 from tests.support.clouds import answering, cloud_client, completion, endpoint, scripted
@@ -97,7 +97,27 @@ async def test_a_question_that_is_refused_in_any_form_changes_no_form():
     assert asked_for(server) == ["choice", "text", "choice"]
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 429, 500])
+@pytest.mark.parametrize("status", [404, 500, 501])
+async def test_an_endpoint_that_answers_text_after_such_a_status_twice_is_asked_for_text(status):
+    async with server_of(status=status) as server, client_of(endpoint(server.url, form=SCHEMA)) as cloud:
+        assert await answers(cloud, 3) == ["B"] * 3
+        assert (cloud.endpoints[0].form.in_use, cloud.endpoints[0].form.how) == (TEXT, "refused")
+    assert asked_for(server) == ["json", "text", "json", "text", "text"]
+
+
+@pytest.mark.parametrize("status", [404, 500])
+async def test_an_endpoint_that_fails_in_any_format_keeps_it_and_text_is_tried_within_the_retry_budget_only(status):
+    async with scripted((status, {})) as server, client_of(endpoint(server.url, form=CHOICE), share=0) as cloud:
+        await answers(cloud, 5)
+        assert server.calls == 5, "no retry, no text"
+    async with scripted((status, {})) as server, client_of(endpoint(server.url, form=CHOICE), share=0.2) as cloud:
+        await answers(cloud, 5)
+        assert server.calls == 8, "three retries in ten seconds are always allowed"
+    async with server_of(status=status) as server, client_of(endpoint(server.url, form=SCHEMA), share=0) as cloud:
+        assert await answers(cloud) == [CloudRejected if status == 404 else CloudUnavailable]
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 502, 503])
 async def test_other_statuses_say_nothing_of_the_form(status):
     async with scripted((status, {})) as server, client_of(endpoint(server.url, form=CHOICE), max_attempts=1) as cloud:
         await answers(cloud)

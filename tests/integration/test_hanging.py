@@ -45,7 +45,7 @@ async def test_what_an_attempt_can_last_is_bounded_by_the_deadline_of_a_gateway_
     settings = Settings(cloud={"base_url": "http://127.0.0.1:9/v1"}, deadline_ms=3000)
     for offline, possible_s in ((False, 3.0), (True, settings.cloud.timeout_s)):
         cloud = build_cloud(settings, Metrics(), offline=offline)
-        assert cloud._possible_s == possible_s
+        assert cloud.pool.possible_s == possible_s
         await cloud.close()
 
 

@@ -11,6 +11,8 @@ from app.cloud.breaker import Breaker
 from app.cloud.client import CloudClient
 from app.cloud.endpoint import Endpoint
 from app.cloud.formats import AnswerFormat, FormatChoice
+from app.cloud.pool import CloudPool
+from app.cloud.request import RequestSettings
 from app.cloud.retry_budget import RetryBudget
 from app.telemetry.metrics import Metrics
 
@@ -23,10 +25,15 @@ def endpoint(url, name="default", *, model="m", api_key=None, extra_headers=None
     return Endpoint(name, url + "/v1", model, rules or breaker(), api_key, extra_headers or {}, form=FormatChoice(form, name=name))
 
 
-def cloud_client(*places, metrics=None, api_key=None, extra_headers=None, share=math.inf, **kwargs):
+def cloud_pool(*places, metrics=None, api_key=None, extra_headers=None, share=math.inf, **kwargs):
     """`places` are URLs or endpoints, in the order of their priority."""
     endpoints = [endpoint(place, api_key=api_key, extra_headers=extra_headers) if isinstance(place, str) else place for place in places]
-    return CloudClient(endpoints, metrics or Metrics(), retry_budget=RetryBudget(share), seed=0, **kwargs)
+    return CloudPool(endpoints, metrics or Metrics(), retry_budget=RetryBudget(share), seed=0, **kwargs)
+
+
+def cloud_client(*places, request=None, extra_body=None, **kwargs):
+    """A client of a `cloud_pool`."""
+    return CloudClient(cloud_pool(*places, **kwargs), request or RequestSettings(extra_body=extra_body or {}))
 
 
 def completion(text="Final answer: A", *, usage=None, model="large"):
@@ -132,3 +139,53 @@ async def scripted(*replies):
 
     async with listening(handle) as script.url:
         yield script
+
+
+HANG, CUT = "hang", "cut"
+
+
+class Dripping:
+    """A server of `dripping`; `asked` holds the bodies of the requests, `left` counts clients that left while it hung."""
+
+    def __init__(self):
+        self.asked = []
+        self.left = 0
+        self.url = ""
+
+    @property
+    def calls(self):
+        return len(self.asked)
+
+
+@contextlib.asynccontextmanager
+async def dripping(*parts, gap_s=0.0):
+    """A server that streams these bytes to everybody, a chunk a part; `HANG` waits until the client leaves, `CUT` closes the connection."""
+    server = Dripping()
+
+    async def handle(reader, writer):
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        server.asked.append(json.loads(await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: up-1\r\ntransfer-encoding: chunked\r\n\r\n")
+        for part in parts:
+            if part == HANG:
+                await reader.read()
+                server.left += 1
+            if part in {HANG, CUT}:
+                return
+            writer.write(b"%x\r\n%b\r\n" % (len(part), part))
+            await writer.drain()
+            await asyncio.sleep(gap_s)
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+    async with listening(handle) as server.url:
+        yield server
+
+
+def event(text="A", *, usage=None, **more):
+    """The bytes of one event of a streamed completion."""
+    choices = [] if text is None else [{"index": 0, "delta": {"content": text}, "finish_reason": None}]
+    return b"data: " + json.dumps({"model": "large", "choices": choices, "usage": usage, **more}).encode() + b"\n\n"
+
+
+DONE = b"data: [DONE]\n\n"

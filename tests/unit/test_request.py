@@ -3,8 +3,9 @@
 import pytest
 
 from app.cloud.completion import fault_of
-from app.cloud.formats import AnswerFormat, FormatChoice, content_of, format_fields
+from app.cloud.formats import AnswerFormat, FormatChoice, format_fields
 from app.cloud.reading import read_strictly
+from app.cloud.reply import text_of
 from app.cloud.request import PLAIN_TOKENS, THINKING_TOKENS, RequestSettings
 from app.cloud.thinking import thinks
 from app.core.errors import CloudUnparsable
@@ -194,9 +195,22 @@ def test_a_form_is_kept_behind_thoughts_and_not_by_what_was_cut_or_broken_off():
     assert read_strictly(completion('<think>A?</think>{"answer": "B"}'), QUESTION, SCHEMA) == "B"
     assert read_strictly(ended('{"answer": "B"}', "length"), QUESTION, SCHEMA) == "B", "it is whole"
     assert read_strictly(ended("A", "length"), QUESTION, CHOICE) is None, "of 'A lot of …', say"
-    for payload in (ended("B", "content_filter"), ended("B", "stop", refusal="I cannot"), ended("B", "error"), ended("<think>B", "stop")):
+
+
+@pytest.mark.parametrize(("form", "text"), [(CHOICE, "B"), (SCHEMA, '{"answer": "B"}')])
+def test_a_constrained_reply_that_was_refused_or_broken_off_is_no_answer(form, text):
+    assert read_strictly(ended(text, "stop"), QUESTION, form) == "B"
+    call = [{"id": "1", "function": {"name": "f"}}]
+    for payload in (
+        ended(text, "content_filter"),
+        ended(text, "error"),
+        ended(text, "tool_calls"),
+        ended(text, "stop", refusal="I cannot"),
+        ended(text, "stop", tool_calls=call),
+        ended("<think>" + text, "stop"),
+    ):
         with pytest.raises(CloudUnparsable):
-            read_strictly(payload, QUESTION, CHOICE)
+            read_strictly(payload, QUESTION, form)
 
 
 @pytest.mark.parametrize(
@@ -206,31 +220,67 @@ def test_a_form_is_kept_behind_thoughts_and_not_by_what_was_cut_or_broken_off():
         ([{"type": "text", "text": "Final "}, {"type": "text", "text": "answer: B"}], "Final answer: B"),
         ([{"type": "thinking", "text": "A"}, {"type": "text", "text": "B"}], "B"),
         ([{"type": "text", "text": 7}], ""),
-        ([], None),
-        (["A"], None),
-        ({"text": "A"}, None),
-        (7, None),
+        ([], ""),
+        (["A"], "A"),
+        ([{"type": "image"}], ""),
+        ({"text": "A"}, ""),
+        (7, ""),
+        (None, ""),
     ],
 )
 def test_the_text_of_a_completion(content, text):
-    assert content_of(completion(content)) == text
+    assert text_of(completion(content)) == text
 
 
 def test_a_refused_form_is_kept_until_text_is_taken():
     choice = FormatChoice(CHOICE, name="e")
-    assert choice.refused(CHOICE)
+    assert choice.refused(CHOICE, 400)
     assert choice.in_use is TEXT
-    assert not choice.refused(TEXT), "so the question was to blame"
+    assert not choice.refused(TEXT, 422), "so the question was to blame"
     assert choice.in_use is CHOICE
-    assert choice.refused(CHOICE)
+    assert choice.refused(CHOICE, 400)
     choice.taken(TEXT)
     assert (choice.in_use, choice.how) == (TEXT, "refused")
-    assert not choice.refused(TEXT)
+    assert not choice.refused(TEXT, 422)
+
+
+@pytest.mark.parametrize("status", [404, 500, 501])
+def test_a_status_that_may_mean_anything_makes_text_the_format_when_text_was_answered_after_it_twice(status):
+    choice = FormatChoice(CHOICE, name="e")
+    for _ in range(2):
+        assert choice.refused(CHOICE, status)
+        assert not choice.refused(TEXT, status), "so the format was not the reason"
+        assert choice.in_use is CHOICE
+    for expected in (CHOICE, TEXT):
+        assert choice.refused(CHOICE, status)
+        assert choice.in_use is TEXT
+        choice.taken(TEXT)
+        assert choice.in_use is expected
+    assert choice.how == "refused"
+
+
+@pytest.mark.parametrize("status", [404, 500, 501])
+def test_where_the_format_was_answered_once_such_a_status_says_nothing_about_it(status):
+    choice = FormatChoice(CHOICE, name="e")
+    choice.taken(CHOICE)
+    assert not choice.refused(CHOICE, status)
+    assert choice.in_use is CHOICE
+    assert choice.refused(CHOICE, 400), "the endpoint may have changed"
+    found = FormatChoice(TEXT, name="e")
+    found.found(SCHEMA)
+    assert not found.refused(SCHEMA, status)
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 502, 503, 504])
+def test_other_statuses_say_nothing_about_the_format(status):
+    choice = FormatChoice(CHOICE, name="e")
+    assert not choice.refused(CHOICE, status)
+    assert choice.in_use is CHOICE
 
 
 def test_a_probe_that_is_refused_changes_nothing():
     choice = FormatChoice(TEXT, name="e", how="not_probed")
-    assert not choice.refused(CHOICE)
+    assert not choice.refused(CHOICE, 400)
     choice.taken(TEXT)
     assert (choice.in_use, choice.how) == (TEXT, "not_probed")
     choice.found(SCHEMA)

@@ -1,6 +1,6 @@
 """The picture of a chain. Needs matplotlib; colours as in the report's pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,22 @@ from matplotlib.figure import Figure
 from app.core.verdict import BUCKET_LABELS
 from app.evaluation.canvas import drawing, save
 from app.evaluation.pictures import SHADES
+from app.training.metrics import Metrics
 
 _OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "osD^vPX"
 
 
-def draw(rounds: Sequence[tuple[str, Mapping[str, Any]]], out: Path) -> list[Path]:
-    """Three panels beside each other: signals, domains, buckets; the x axis is the round."""
+def draw(rounds: Sequence[tuple[str, Metrics]], out: Path) -> list[Path]:
+    """Draw three panels beside each other: signals, domains, buckets; the x axis is the round.
+
+    Args:
+        rounds: name and metrics of the base and of every round, in order.
+        out: folder of the run.
+
+    Returns:
+        The files.
+    """
     names = [name for name, _ in rounds]
     at = np.arange(len(rounds))
     with drawing():
@@ -35,19 +44,19 @@ def draw(rounds: Sequence[tuple[str, Mapping[str, Any]]], out: Path) -> list[Pat
         return save(figure, out / "chain")
 
 
-def _signals(ax: Axes, at: Any, rounds: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+def _signals(ax: Axes, at: Any, rounds: Sequence[tuple[str, Metrics]]) -> None:
     for (name, style), colour in zip((("verbalized", "-"), ("expected", "--")), _OKABE_ITO, strict=False):
-        rows = [metrics["signals"][name] for _, metrics in rounds]
-        values = np.array([np.nan if row["auroc"] is None else row["auroc"] for row in rows])
-        low, high = _ends([row["auroc_ci"] for row in rows])
+        rows = [getattr(metrics.signals, name) for _, metrics in rounds]
+        values = np.array([np.nan if row.auroc is None else row.auroc for row in rows])
+        low, high = _ends([row.auroc_ci for row in rows])
         ax.fill_between(at, low, high, color=colour, alpha=0.12, linewidth=0)
         ax.plot(at, values, style, marker="o", color=colour, label=f"AUROC {name}")
-    lift = np.array([metrics["mean"]["lift"] for _, metrics in rounds])
-    ends = _ends([metrics["mean"]["lift_ci"] for _, metrics in rounds])
+    lift = np.array([metrics.mean.lift for _, metrics in rounds])
+    ends = _ends([metrics.mean.lift_ci for _, metrics in rounds])
     ax.errorbar(at, lift, yerr=np.abs(ends - lift), fmt="s:", color=_OKABE_ITO[2], capsize=3, label="lift over random")
     ax.axhline(0.5, color="#8c8c8c", linewidth=1, linestyle="-.")
     ax.axhline(0.0, color="#8c8c8c", linewidth=1, linestyle="-.")
-    ax.set(ylim=(-0.15, 1.15), title="Does the confidence know?")
+    ax.set(ylim=(-0.15, 1.15), title="Signals: AUROC and lift")
     ax.legend(frameon=False, loc="upper left", ncols=1)
 
 
@@ -56,21 +65,21 @@ def _ends(intervals: Sequence[Sequence[float] | None]) -> Any:
     return np.array([[np.nan, np.nan] if interval is None else interval for interval in intervals], dtype=np.float64).T
 
 
-def _domains(ax: Axes, at: Any, rounds: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
-    for index, domain in enumerate(rounds[0][1]["domains"]):
-        values = [100 * metrics["domains"][domain]["edge_only"] for _, metrics in rounds]
+def _domains(ax: Axes, at: Any, rounds: Sequence[tuple[str, Metrics]]) -> None:
+    for index, domain in enumerate(rounds[0][1].domains):
+        values = [100 * metrics.domains[domain].edge_only for _, metrics in rounds]
         ax.plot(at, values, marker=_MARKERS[index % len(_MARKERS)], color=_OKABE_ITO[index % len(_OKABE_ITO)], linewidth=1, label=domain)
-    mean = [100 * metrics["mean"]["edge_only"] for _, metrics in rounds]
+    mean = [100 * metrics.mean.edge_only for _, metrics in rounds]
     ax.plot(at, mean, color="#333333", linewidth=2.5, label="mean")
-    ax.set(ylim=(0, 118), yticks=range(0, 101, 20), ylabel="edge answers that are right (%)", title="Edge accuracy by domain")
+    ax.set(ylim=(0, 118), yticks=range(0, 101, 20), ylabel="edge accuracy (%)", title="Edge accuracy by domain")
     ax.legend(frameon=False, loc="upper center", ncols=4, fontsize=9)
 
 
-def _buckets(ax: Axes, at: Any, rounds: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+def _buckets(ax: Axes, at: Any, rounds: Sequence[tuple[str, Metrics]]) -> None:
     bottom = np.zeros(len(rounds))
     for label, colour in zip(BUCKET_LABELS, SHADES, strict=True):
-        shares = np.array([100 * metrics["buckets"][label] / sum(metrics["buckets"].values()) for _, metrics in rounds])
+        shares = np.array([100 * metrics.buckets[label] / sum(metrics.buckets.values()) for _, metrics in rounds])
         ax.bar(at, shares, bottom=bottom, width=0.8, color=colour, edgecolor="white", label=label)
         bottom += shares
-    ax.set(ylim=(0, 118), yticks=range(0, 101, 20), ylabel="dev rows (%)", title="Which confidence is said")
+    ax.set(ylim=(0, 118), yticks=range(0, 101, 20), ylabel="dev rows (%)", title="Verbalized confidence")
     ax.legend(frameon=False, loc="upper center", ncols=len(BUCKET_LABELS), fontsize=9)

@@ -9,8 +9,7 @@ import torch
 from transformers import TrainingArguments
 
 from app.core.errors import ConfigError
-from app.training.one_device import OneDevice, refuse_launchers
-from app.training.shared_prefix import PrefixTrainer
+from app.training.trainer import OneDevice, PrefixTrainer, refuse_launchers
 from tests.support.processes import ROOT
 from tests.support.tiny import tiny_model
 
