@@ -13,7 +13,7 @@ from app.core.offload import SMALL, in_text_thread
 from app.core.strict_json import NotJson, TooManyValues, loads
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-# A question has 26 options and seven fields at most, and two brackets of its own.
+# A question has 26 options and seven fields at most, and two pairs of brackets.
 VALUES_PER_QUESTION = 40
 
 

@@ -28,7 +28,7 @@ SHIPPED_CALIBRATION = SHIPPED_ADAPTER / "calibration.json"
 
 
 def load_calibration(settings: Settings) -> Calibration | None:
-    """The one that the settings name; None where they name none. Raises ConfigError."""
+    """The calibration that the settings name; None where they name none. Raises ConfigError."""
     path = settings.policy.calibration
     return read_calibration(path) if path else None
 
@@ -43,9 +43,9 @@ def calibration_of(
     Args:
         settings: what is configured.
         named: the calibration that the settings name.
-        edge_model: as answers name it, `base` or `base+adapter`.
-        fingerprint: of the loaded weights.
-        prompt_fingerprint: of the prompts as they are rendered for it.
+        edge_model: name of the edge model as in answers, `base` or `base+adapter`.
+        fingerprint: fingerprint of the loaded weights.
+        prompt_fingerprint: fingerprint of the prompts as they are rendered for the edge model.
 
     Raises:
         ConfigError: the named calibration is for another edge model, or its thresholds are for another signal than the configured one.
@@ -83,7 +83,7 @@ def build_policy(settings: Settings, calibration: Calibration | None = None) -> 
 
     Args:
         settings: what is configured.
-        calibration: from `calibration_of`.
+        calibration: the result of `calibration_of`.
     """
     policy = settings.policy
     own = {name: domain.tau for name, domain in policy.domains.items()}
@@ -93,16 +93,16 @@ def build_policy(settings: Settings, calibration: Calibration | None = None) -> 
     signal = Signal(calibration.signal)
     if policy.calibration is None and policy.tau is not None:
         return Policy(policy.tau, signal, calibration.temperature, own)
-    domains = {name: cut.tau for name, cut in calibration.domains.items()} | own
+    domains = {name: domain.tau for name, domain in calibration.domains.items()} | own
     return Policy(calibration.tau, signal, calibration.temperature, domains)
 
 
 def routing_notes(settings: Settings, calibration: Calibration | None) -> list[str]:
-    """What one setting of the routing does to another, a sentence each, for the log and for `config check`.
+    """How settings of the routing affect each other, one sentence for each effect, for the log and for `config check`.
 
     Args:
         settings: what is configured.
-        calibration: from `calibration_of`.
+        calibration: the result of `calibration_of`.
     """
     policy = settings.policy
     notes = []
@@ -117,12 +117,12 @@ def routing_notes(settings: Settings, calibration: Calibration | None) -> list[s
     elif policy.tau is not None:
         notes.append(
             f"policy.tau {policy.tau:g} takes the place of the builtin calibration's {calibration.tau:.4g} and is compared with its signal, "
-            f"'{calibration.signal}'; what the calibration says of its own threshold does not hold for another"
+            f"'{calibration.signal}'; the estimates of the calibration hold for its own threshold only"
         )
     if policy.domains and policy.signal is None:
         notes.append(
             f"the thresholds of policy.domains are compared with the calibration's signal, '{calibration.signal}'; "
-            "set policy.signal to that if they are meant so"
+            "set policy.signal to that value to confirm it"
         )
     return notes
 
@@ -137,7 +137,7 @@ def build_gateway(settings: Settings, metrics: Metrics) -> Gateway:
 
 
 def build_cloud_side(settings: Settings, metrics: Metrics, counts: Quotas) -> CloudSide:
-    """Build it. Raises ConfigError: the budget needs prices, or a proxy cannot be used."""
+    """The cloud side of a configuration. Raises ConfigError: the budget needs prices, or a proxy cannot be used."""
     taus = Taus(metrics, settings.cloud.budget.lowered_tau)
     budget = build_budget(settings, counts, on_change=taus.on_budget) or Budget((), counts)
     client = build_cloud(settings, metrics)
@@ -145,13 +145,13 @@ def build_cloud_side(settings: Settings, metrics: Metrics, counts: Quotas) -> Cl
 
 
 def build_routing(settings: Settings, named: Calibration | None, batcher: Batcher, cloud: CloudSide) -> Routing:
-    """Build it for a loaded edge model.
+    """The routing of a configuration for a loaded edge model.
 
     Args:
         settings: what to build.
         named: the calibration that the settings name.
         batcher: the edge.
-        cloud: of the same settings.
+        cloud: the cloud side of the same settings.
 
     Raises:
         ConfigError: the calibration is not for this edge model.

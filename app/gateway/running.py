@@ -27,7 +27,7 @@ from app.telemetry.metrics import Metrics
 
 log = structlog.get_logger("foggate")
 
-# Beyond the longest that a question may take; then nobody asks a cloud that was exchanged.
+# Added to the longest time that a question may take; after that no question uses a cloud that was exchanged.
 _RETIRE_S = 1.0
 
 
@@ -73,8 +73,8 @@ class RunningCascade:
         return self.routing.cloud.budget
 
     async def prepare(self, settings: Settings, named: Calibration | None) -> Routing:
-        """What these settings would put in force; nothing changes yet. The cloud is kept, with its breakers and its cached answers,
-        where nothing of it changed. Raises ConfigError.
+        """The routing that these settings would put in force; nothing changes yet. The cloud stays, with its breakers and its cached
+        answers, where none of its settings changed. Raises ConfigError.
         """
         same = _cloud_settings(self.routing.settings) == _cloud_settings(settings)
         cloud = self.routing.cloud if same else build_cloud_side(settings, self.metrics, self.counts)
@@ -86,12 +86,12 @@ class RunningCascade:
             raise
 
     def start(self) -> None:
-        """Show the routing in force, and ask its cloud what it takes."""
+        """Show the routing in force, and find out which forms of answer its cloud supports."""
         self._take_effect()
         self._ask_formats()
 
     def exchange(self, routing: Routing) -> None:
-        """Put a prepared routing in force. Questions under way keep the cloud that they began with until they are answered."""
+        """Put a prepared routing in force. Questions in flight keep the cloud that they began with until they are answered."""
         before, self.routing = self.routing, routing
         self._take_effect()
         if before.cloud is not routing.cloud:
@@ -147,7 +147,7 @@ async def open_cascade(
 
     Args:
         settings: what to build.
-        metrics: where the parts count.
+        metrics: instruments of the parts.
         loader: makes the engine.
         named: the calibration that the settings name.
         counts: where the budget and the keys' cloud calls are counted; by default in this process.
@@ -156,7 +156,7 @@ async def open_cascade(
         ConfigError: the edge model cannot be loaded, or the calibration is not for it.
     """
     counts = counts or Quotas()
-    # Before the model is loaded: a proxy that cannot be used is said at once.
+    # Before the model is loaded: a proxy that cannot be used is reported at once.
     cloud = build_cloud_side(settings, metrics, counts)
     batcher: Batcher | None = None
     opened: RunningCascade | None = None
@@ -170,13 +170,13 @@ async def open_cascade(
         yield opened
     finally:
         if batcher is not None:
-            # Nobody's question is in a warm-up that was given up.
+            # A warm-up that was given up holds no question of a caller.
             await batcher.close(wait=warm)
         await (opened.close() if opened is not None else cloud.close())
 
 
 async def in_daemon_thread(load: Callable[[Settings], Loaded], settings: Settings) -> Loaded:
-    """The loader's result, from a thread that keeps neither the event loop nor the process from ending."""
+    """The loader's result, from a thread that neither the event loop nor the process waits for at its end."""
     loop = asyncio.get_running_loop()
     result: asyncio.Future[Loaded] = loop.create_future()
 
@@ -192,9 +192,9 @@ async def in_daemon_thread(load: Callable[[Settings], Loaded], settings: Setting
         value, error = None, None
         try:
             value = load(settings)
-        except BaseException as raised:  # noqa: BLE001  # whatever it is belongs to the one who waits
+        except BaseException as raised:  # noqa: BLE001  # any exception is handed to the task that waits
             error = raised
-        # The loop has ended: the load was given up.
+        # The event loop has ended: the load was given up.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(hand_over, value, error)
 
