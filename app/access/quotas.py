@@ -19,7 +19,7 @@ from limits.storage import storage_from_string
 from app.core.ask import Bound
 from app.core.errors import ConfigError
 
-logger = logging.getLogger("foggate.counts")
+logger = logging.getLogger("foggate.quotas")
 
 Answer = TypeVar("Answer")
 MEMORY = "memory://"

@@ -136,10 +136,10 @@ def build_gateway(settings: Settings, metrics: Metrics) -> Gateway:
     return Gateway(state, [MetricsObserver(metrics), SpanObserver(settings.tracing.question_text), LineObserver()])
 
 
-def build_cloud_side(settings: Settings, metrics: Metrics, counts: Quotas) -> CloudSide:
+def build_cloud_side(settings: Settings, metrics: Metrics, quotas: Quotas) -> CloudSide:
     """The cloud side of a configuration. Raises ConfigError: the budget needs prices, or a proxy cannot be used."""
     taus = Taus(metrics, settings.cloud.budget.lowered_tau)
-    budget = build_budget(settings, counts, on_change=taus.on_budget) or Budget((), counts)
+    budget = build_budget(settings, quotas, on_change=taus.on_budget) or Budget((), quotas)
     client = build_cloud(settings, metrics)
     return CloudSide(taus, budget, client, build_single_flight_cloud(settings, client, metrics, budget) if client else None)
 

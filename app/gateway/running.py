@@ -46,7 +46,7 @@ class RunningCascade:
 
     batcher: Batcher
     metrics: Metrics
-    counts: Quotas
+    quotas: Quotas
     routing: Routing
     _retired: list[CloudSide] = field(default_factory=list)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
@@ -77,7 +77,7 @@ class RunningCascade:
         answers, where none of its settings changed. Raises ConfigError.
         """
         same = _cloud_settings(self.routing.settings) == _cloud_settings(settings)
-        cloud = self.routing.cloud if same else build_cloud_side(settings, self.metrics, self.counts)
+        cloud = self.routing.cloud if same else build_cloud_side(settings, self.metrics, self.quotas)
         try:
             return build_routing(settings, named, self.batcher, cloud)
         except FogGateError:
@@ -141,7 +141,7 @@ async def open_cascade(
     loader: EngineLoader = load_engine,
     *,
     named: Calibration | None = None,
-    counts: Quotas | None = None,
+    quotas: Quotas | None = None,
 ) -> AsyncIterator[RunningCascade]:
     """A cascade without HTTP; drains and closes behind itself.
 
@@ -150,20 +150,20 @@ async def open_cascade(
         metrics: instruments of the parts.
         loader: makes the engine.
         named: the calibration that the settings name.
-        counts: where the budget and the keys' cloud calls are counted; by default in this process.
+        quotas: where the budget and the keys' cloud calls are counted; by default in this process.
 
     Raises:
         ConfigError: the edge model cannot be loaded, or the calibration is not for it.
     """
-    counts = counts or Quotas()
+    quotas = quotas or Quotas()
     # Before the model is loaded: a proxy that cannot be used is reported at once.
-    cloud = build_cloud_side(settings, metrics, counts)
+    cloud = build_cloud_side(settings, metrics, quotas)
     batcher: Batcher | None = None
     opened: RunningCascade | None = None
     warm = False
     try:
         batcher = build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
-        opened = RunningCascade(batcher, metrics, counts, build_routing(settings, named, batcher, cloud))
+        opened = RunningCascade(batcher, metrics, quotas, build_routing(settings, named, batcher, cloud))
         await batcher.warm_up(WARM_UP, WARM_UP_S)
         warm = True
         opened.start()
