@@ -76,7 +76,7 @@ def measure_injection(
     Args:
         engine: the edge model.
         items: questions that nobody has tampered with.
-        policy: signal and cut.
+        policy: signal and threshold.
         batch_size: questions per forward pass.
         on_progress: told how many forward questions are done.
     """

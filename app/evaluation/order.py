@@ -14,6 +14,7 @@ from app.core.verdict import EdgeReply, Signal
 from app.data.dataset import Item
 from app.data.records import Record
 from app.evaluation.risk import share_interval
+from app.evaluation.statistics import as_list
 
 
 def checked_ids(items: Iterable[Item], count: int, seed: int) -> frozenset[str]:
@@ -68,8 +69,7 @@ def flip_rates(records: Sequence[Record]) -> dict[str, Any] | None:
     }
     rates = {}
     for signal, flips in changed.items():
-        exact = share_interval(flips, len(both))
-        rates[signal.value] = {"flips": flips, "rate": flips / len(both), "rate_ci": None if exact is None else list(exact)}
+        rates[signal.value] = {"flips": flips, "rate": flips / len(both), "rate_ci": as_list(share_interval(flips, len(both)))}
     return {"n": len(both), **rates}
 
 

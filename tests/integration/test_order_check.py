@@ -188,7 +188,7 @@ def test_the_report_shows_the_rate_with_its_interval_and_nothing_where_nothing_w
         Settings(),
         records=write(tmp_path / "r.jsonl", rows),
         tau=0.5,
-        signal="expected",
+        signal=Signal.EXPECTED,
         out=tmp_path / "report",
         seed=0,
         as_json=False,

@@ -13,11 +13,11 @@ from collections import Counter
 
 import httpx2
 
-from app.edge.build import with_engine
-from app.demo.bank import SHIPPED_BANK, Bank, load_rows
-from app.demo.server import create_demo
 from app.api.app import create_app
 from app.config.settings import Settings
+from app.demo.bank import SHIPPED_BANK, Bank, load_rows
+from app.demo.server import create_demo
+from app.edge.build import with_engine
 from tests.support import hostile
 from tests.support.fakes import FakeEngine
 from tests.support.servers import serving
