@@ -102,7 +102,9 @@ def build_policy(settings: Settings, calibration: Calibration | None = None, ide
     own = {name: domain.tau for name, domain in policy.domains.items()}
     if calibration is None:
         tau = DEFAULT_TAU if policy.tau is None else policy.tau
-        return Policy(tau, Signal(policy.signal or Signal.VERBALIZED), domains=own)
+        # The first one that the edge gives; the name alone where it gives none.
+        usual = next((signal for signal in Signal if signal in given), Signal.VERBALIZED)
+        return Policy(tau, Signal(policy.signal or usual), domains=own)
     signal = Signal(calibration.signal)
     if policy.calibration is None and policy.tau is not None:
         return Policy(policy.tau, signal, calibration.temperature, own)
