@@ -13,7 +13,7 @@ TEST_WORKERS ?= 3
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test soak chaos fuzz load memory test-fast test-mcq readme test-nginx mechanism coverage mutation audit secrets docs-assets metrics-table check format bench assets image clean
+.PHONY: help setup serve test release soak chaos fuzz load memory test-fast test-mcq readme test-nginx mechanism coverage mutation audit secrets docs docs-assets check format bench assets image clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,8 +54,9 @@ docs-assets: ## Fetch the files of the page at /docs again
 	  $(addprefix package/,LICENSE NOTICE favicon-32x32.png swagger-ui-bundle.js swagger-ui-bundle.js.LICENSE.txt swagger-ui.css) && \
 	  rm swagger-ui-dist-5.35.0.tgz
 
-metrics-table: $(VENV)/.installed ## Write the table of metrics in docs/operators.md
-	$(BIN)/python -m tests.unit.test_metrics_table
+docs: $(VENV)/.installed ## Write what is generated: config/gateway.yaml, tables of settings, metrics and commands, docs/openapi.json
+	$(BIN)/python -m tests.runs.docs
+	$(BIN)/python -m tests.integration.test_contract
 
 test: setup assets ## Run the whole suite
 	$(PYTEST) $(ARGS)
@@ -81,8 +82,11 @@ test-fast: $(VENV)/.installed ## Unit tests only
 test-mcq: setup ## One at a time against sixteen at a time, on 100 benchmark questions beside this checkout
 	MCQ_QUESTIONS=100 $(BIN)/python -m pytest tests/e2e/test_builtin.py -k benchmark $(ARGS)
 
-readme: setup ## Follow README in a fresh clone and compare what it prints (ARGS="--slow", ARGS="--install")
+readme: setup ## Follow README and docs/tour.md in a fresh clone and compare what is printed (ARGS="--slow", ARGS="--install")
 	$(BIN)/python -m tests.runs.readme $(ARGS)
+
+release: ## Version, changelog and tag in one commit (VERSION=0.1.1); pushes nothing
+	@$(PYTHON) -m tests.runs.release "$(VERSION)"
 
 test-nginx: setup ## Two gateways behind a real nginx (needs nginx)
 	$(BIN)/python -m pytest tests/nginx $(ARGS)
@@ -113,11 +117,12 @@ audit: .audit/.installed ## Known vulnerabilities of the pinned dependencies (as
 secrets: .audit/.installed ## Anything in the repository that looks like a secret
 	git ls-files -z | xargs -0 .audit/bin/detect-secrets-hook --baseline .secrets.baseline --exclude-files '^app/api/swagger/'
 
-check: $(VENV)/.installed ## Lint, format, types, import contracts
+check: $(VENV)/.installed ## Lint, format, types, import contracts, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.runs.docs --check
 
 format: $(VENV)/.installed ## Format and fix what can be fixed
 	$(BIN)/ruff format .

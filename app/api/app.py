@@ -10,19 +10,23 @@ from fastapi.telemetry import TelemetryConfig
 
 from app import __version__
 from app.access.quotas import Quotas
-from app.api.auth import QUIET
-from app.api.documents import DocumentedApp, documents_router
+from app.api.answers import answers_face
+from app.api.auth import Access
+from app.api.body_guard import BodyLimits
+from app.api.documents import DocumentedApp, documents_face
 from app.api.errors import install_handlers
+from app.api.face import Endpoints, endpoints_of
 from app.api.guard import guard
+from app.api.operations import operations_face
 from app.api.reload import Reloader, access_of
-from app.api.routes import REPLIES, answers_router, operations_router
-from app.config.settings import ServerSettings, Settings
+from app.config.settings import Settings
+from app.core.edge import EdgeHealth
 from app.core.errors import FogGateError
 from app.core.prompt import PROMPT_VERSION
-from app.edge.build import load_engine
-from app.gateway.build import load_calibration
-from app.gateway.running import EngineLoader, RunningCascade, open_cascade
-from app.gateway.state import Access, GatewayState, Limits
+from app.edge.build import EdgeBuilder, build_edge
+from app.gateway.build import build_gateway, load_calibration
+from app.gateway.running import RunningCascade, open_cascade
+from app.gateway.state import GatewayState
 from app.telemetry.metrics import Metrics
 from app.telemetry.tracing import check_tracing
 
@@ -32,32 +36,34 @@ log = structlog.get_logger("foggate")
 def create_app(
     settings: Settings,
     *,
-    loader: EngineLoader = load_engine,
+    edge: EdgeBuilder = build_edge,
     on_ready: Callable[[str], None] = lambda _: None,
     on_fatal: Callable[[str], None] = lambda _: None,
 ) -> FastAPI:
-    """The ASGI application. Loading happens behind the lifespan's back: `/health/live` answers at once.
+    """The ASGI application. The model is loaded beside the lifespan: `/health/live` answers at once.
 
     Args:
         settings: what to build.
-        loader: makes the engine; tests pass their own.
+        edge: makes the edge; tests pass another one.
         on_ready: called with the edge model's name when the warm-up batch has been answered.
         on_fatal: called with one sentence when the model cannot be loaded.
     """
     metrics = Metrics()
-    # Read before anything slow is done: a wrong path is said at once.
+    # Read before anything slow is done: a wrong path is reported at once.
     named = load_calibration(settings)
-    access = access_of(settings)
-    counts = Quotas(settings.limits.store)
-    cloud_model = settings.cloud.model if settings.cloud.base_url else None
-    state = GatewayState(metrics, _limits(settings), cloud_model, settings.tracing.question_text, access)
-    reloader = Reloader(settings, state)
+    gateway = build_gateway(settings, metrics)
+    state = gateway.state
+    faces = (answers_face(gateway), operations_face(state), documents_face())
+    endpoints = endpoints_of(faces)
+    access = access_of(settings, endpoints)
+    quotas = Quotas(settings.limits.store)
+    reloader = Reloader(settings, state, access, endpoints)
     metrics.batch_queue_depth.set_function(lambda: len(state.turns))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        opening = open_cascade(settings, metrics, loader, named=named, counts=counts)
+        opening = open_cascade(settings, metrics, edge, named=named, counts=quotas)
         running = asyncio.create_task(_run(stop, state, opening, reloader, on_ready=on_ready, on_fatal=on_fatal))
         try:
             yield
@@ -67,44 +73,37 @@ def create_app(
             stop.set()
             reloader.close()
             await _ended(running, at_once=state.cascade is None)
-            await counts.close()
+            await quotas.close()
 
-    app = _application(settings, access, lifespan)
+    app = _application(settings, access, endpoints, lifespan)
     app.state.gateway = state
+    app.state.access = access
     app.state.reloader = reloader
-    app.include_router(answers_router(state))
-    app.include_router(operations_router(state))
-    app.include_router(documents_router())
+    for face in faces:
+        app.include_router(face.router)
     install_handlers(app, metrics)
-    guard(app, state, counts, origins=settings.server.cors_origins)
+    bodies = BodyLimits(settings.limits.max_body_bytes, settings.limits.body_timeout_s)
+    origins = settings.server.cors_origins
+    guard(app, state, access=access, endpoints=endpoints, quotas=quotas, limits=bodies, origins=origins)
     return app
 
 
-def _limits(settings: Settings) -> Limits:
-    given = settings.limits
-    return Limits(
-        given.max_body_bytes,
-        given.max_text_chars,
-        given.max_questions,
-        given.batch_concurrency,
-        settings.batch_deadline_ms,
-        given.body_timeout_s,
-    )
-
-
 def _application(
-    settings: Settings, access: Access, lifespan: Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]
+    settings: Settings,
+    access: Access,
+    endpoints: Endpoints,
+    lifespan: Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]],
 ) -> FastAPI:
     return DocumentedApp(
         access=access,
-        replies=REPLIES,
+        endpoints=endpoints,
         title="FogGate",
         version=__version__,
         summary="A self-aware edge-cloud gateway for multiple-choice questions.",
         lifespan=lifespan,
-        # A path is one path: who asks for another one is told so, instead of being sent from one to the other.
+        # A caller who asks for a path with a slash too many is told that there is nothing, instead of being redirected.
         redirect_slashes=False,
-        telemetry=_telemetry(settings.tracing.enabled),
+        telemetry=_telemetry(settings.tracing.enabled, endpoints),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
 
@@ -123,16 +122,16 @@ async def _run(
         async with opening as opened:
             if state.draining:
                 return
-            _open(state, opened, reloader.settings.server)
-            on_ready(opened.batcher.model)
+            _open(state, opened)
+            on_ready(opened.edge.identity.model)
             reloader.is_open(opened)
             await stop.wait()
     except FogGateError as error:
-        state.alive = lambda: False
+        state.health = lambda: EdgeHealth.DEAD
         log.error("the edge model cannot be used", reason=error.message)  # noqa: TRY400  # a sentence, not a traceback
         on_fatal(error.message)
     except Exception as error:
-        state.alive = lambda: False
+        state.health = lambda: EdgeHealth.DEAD
         log.exception("a bug: the gateway could not start")
         on_fatal(f"unexpected {type(error).__name__} at start-up; the log has the details")
 
@@ -145,52 +144,48 @@ async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:
         await running
 
 
-def _open(state: GatewayState, opened: RunningCascade, server: ServerSettings) -> None:
+def _open(state: GatewayState, opened: RunningCascade) -> None:
     """Let questions in."""
-    cascade, batcher = opened.cascade, opened.batcher
-    state.edge_model = batcher.model
-    state.turns = batcher.turns
-    state.calibration = opened.routing.describe_calibration()
-    _watch(state, opened, server)
-    state.cascade = cascade
-    state.metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
+    edge, policy = opened.edge, opened.routing.policy
+    model = edge.identity.model
+    state.edge_model = model
+    state.turns = edge.turns
+    state.health = edge.health
+    _watch_cloud(state, opened)
+    state.route_by(opened.routing)
+    state.metrics.build_info.labels(__version__, model, PROMPT_VERSION).set(1)
     log.info(
         "the gateway answers questions",
-        edge_model=batcher.model,
+        edge_model=model,
         cloud_model=state.cloud_model,
-        tau=cascade.policy.tau,
-        signal=cascade.policy.signal.value,
+        tau=policy.tau,
+        signal=policy.signal.value,
         calibrated=state.calibration is not None,
     )
 
 
-def _watch(state: GatewayState, opened: RunningCascade, server: ServerSettings) -> None:
-    """Let the probes see the edge worker, `/v1/models` and `/metrics` the cloud that is in force."""
-    batcher = opened.batcher
-    state.alive = lambda: (
-        batcher.alive and batcher.batch_age_s() <= server.live_stall_s and batcher.failed_in_a_row < server.live_failed_batches
-    )
-    state.failing = lambda: batcher.failed_in_a_row >= server.ready_failed_batches
-    state.stalled = lambda: batcher.stalled_s() > server.ready_stall_s
+def _watch_cloud(state: GatewayState, opened: RunningCascade) -> None:
+    """Let `/v1/models` and `/metrics` see the cloud that is in force."""
 
     async def show_budget() -> None:
         state.metrics.show_budget((left.kind, left.per, left.left, left.amount) for left in await opened.budget.remaining())
 
-    state.before_scrape = show_budget
+    state.refresh_metrics = show_budget
     state.cloud_endpoints = lambda: [
         {"name": one.name, "model": one.model, "answer_format": one.form.in_use.value, "answer_format_from": one.form.how}
         for one in (opened.client.endpoints if opened.client else ())
     ]
 
 
-def _telemetry(enabled: bool) -> TelemetryConfig:
-    """FastAPI's own request span and exporter, and nothing else of it; probes and scrapes are not worth a trace. Raises ConfigError."""
+def _telemetry(enabled: bool, endpoints: Endpoints) -> TelemetryConfig:
+    """FastAPI's request span and exporter, and nothing else of it; probes and scrapes get no trace. Raises ConfigError."""
     check_tracing(enabled)
+    quiet = endpoints.paths(lambda one: one.quiet)
     return {
         "tracing": enabled,
         "auto_configure": enabled,
         "metrics": False,
         "logs": False,
         "operation_spans": False,
-        "exclude": lambda scope: scope.get("path") in QUIET,
+        "exclude": lambda scope: scope.get("path") in quiet,
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -17,6 +18,19 @@ from app.telemetry.metrics import Metrics
 _DISCARD_AT_MOST = 64 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """Bounds of a body.
+
+    Attributes:
+        max_bytes: size of a body as it is sent, and after decompression.
+        timeout_s: seconds until all of it is here.
+    """
+
+    max_bytes: int
+    timeout_s: float
+
+
 class BodyGuard:
     """JSON only, no more of it than configured and no slower, before anything looks inside. Compressed bodies go on as they were
     before they were compressed.
@@ -24,16 +38,15 @@ class BodyGuard:
     Args:
         app: what comes behind.
         paths: those that take a body; another path or method is answered without reading one.
-        max_body_bytes: of a body as it is sent, and after decompression.
-        timeout_s: until it is here.
+        limits: bounds of a body.
         metrics: where refusals are counted.
     """
 
-    def __init__(self, app: ASGIApp, paths: Collection[str], max_body_bytes: int, timeout_s: float, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, paths: Collection[str], limits: BodyLimits, metrics: Metrics) -> None:
         self.app = app
         self.paths = frozenset(paths)
-        self.timeout_s = timeout_s
-        self.max_body_bytes = max_body_bytes
+        self.timeout_s = limits.timeout_s
+        self.max_body_bytes = limits.max_bytes
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

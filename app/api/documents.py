@@ -1,19 +1,19 @@
 """The interface described: the OpenAPI document, and the page that shows it, with everything that the page needs."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from app.gateway.state import Access
+from app.api.auth import Access
+from app.api.face import Endpoint, Endpoints, Face
 
 DOCS, OPENAPI = "/docs", "/openapi.json"
 _FOLDER = Path(__file__).parent / "swagger"
 _ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "init.js", "favicon-32x32.png")
-DOCS_PATHS = (DOCS, OPENAPI, *(f"{DOCS}/{name}" for name in _ASSETS))
+_OPENED_BY: Final = "public_docs"
 _KEY = {"type": "http", "scheme": "bearer", "description": "A key that `foggate keys create` printed, without `Bearer`."}
 _HEADERS = {
     # Scripts, styles and requests of this gateway only. Swagger UI sets style attributes and draws pictures from data.
@@ -33,13 +33,13 @@ class DocumentedApp(FastAPI):
 
     Args:
         access: whether keys are configured, and which paths need none; a reload changes it.
-        replies: the responses of the routes, by path, with their examples.
-        options: of FastAPI.
+        endpoints: the responses of the routes, with their examples.
+        options: options of FastAPI.
     """
 
-    def __init__(self, *, access: Access, replies: Mapping[str, Mapping[int | str, dict[str, Any]]], **options: Any) -> None:
+    def __init__(self, *, access: Access, endpoints: Endpoints, **options: Any) -> None:
         self._access = access
-        self._replies = replies
+        self.endpoints = endpoints
         # FastAPI's own pages load scripts from other hosts.
         super().__init__(openapi_url=OPENAPI, docs_url=None, redoc_url=None, **options)
 
@@ -54,9 +54,9 @@ class DocumentedApp(FastAPI):
 
     def _put_back_what_is_null(self, document: dict[str, Any]) -> None:
         """FastAPI leaves every null out of the document, those inside examples among them."""
-        for path, replies in self._replies.items():
-            for operation in document["paths"][path].values():
-                for status, reply in replies.items():
+        for endpoint in self.endpoints:
+            for operation in document["paths"].get(endpoint.path, {}).values():
+                for status, reply in endpoint.replies.items():
                     for kind, content in reply.get("content", {}).items():
                         examples = {key: content[key] for key in ("example", "examples") if key in content}
                         operation["responses"][str(status)]["content"][kind].update(examples)
@@ -75,9 +75,9 @@ class DocumentedApp(FastAPI):
                     operation.pop("security", None)
 
 
-def documents_router() -> APIRouter:
+def documents_face() -> Face:
     """The page at `/docs` and its files."""
-    router = APIRouter(include_in_schema=False)
+    face = Face(None)
     files = StaticFiles(directory=_FOLDER)
 
     async def send(name: str, request: Request) -> Response:
@@ -85,14 +85,17 @@ def documents_router() -> APIRouter:
         response.headers.update(_HEADERS)
         return response
 
-    @router.get(DOCS)
+    # FastAPI serves this one itself.
+    face.endpoints.append(Endpoint(OPENAPI, opened_by=_OPENED_BY))
+
+    @face.serves(Endpoint(DOCS, opened_by=_OPENED_BY))
     async def page(request: Request) -> Response:
         return await send("index.html", request)
 
     for name in _ASSETS:
 
-        @router.get(f"{DOCS}/{name}")
+        @face.serves(Endpoint(f"{DOCS}/{name}", opened_by=_OPENED_BY, counted=False))
         async def asset(request: Request, name: str = name) -> Response:
             return await send(name, request)
 
-    return router
+    return face

@@ -13,6 +13,7 @@ from app.core.errors import (
     BudgetExhausted,
     CircuitOpen,
     CloudMisconfigured,
+    CloudNotConfigured,
     CloudRejected,
     CloudTimeout,
     CloudUnavailable,
@@ -29,7 +30,6 @@ from app.core.errors import (
     PayloadTooLarge,
     RateLimited,
     Unauthorized,
-    type_name,
 )
 from app.telemetry.metrics import Metrics
 
@@ -51,7 +51,9 @@ STATUS: dict[type[FogGateError], int] = {
     CloudUnparsable: 502,
     CircuitOpen: 502,
     BudgetExhausted: 502,
-    # Raised at start-up only; listed so that the table is complete.
+    # No caller gets these two: the edge answers in the place of a cloud that is not configured, and a configuration is checked at
+    # start-up. Listed so that the table is complete.
+    CloudNotConfigured: 502,
     ConfigError: 500,
 }
 _MAX_NAME_CHARS = 64
@@ -82,7 +84,7 @@ def error_body(kind: str, message: str, request_id: str, param: str | None = Non
 
 def body_of(error: FogGateError, request_id: str) -> dict[str, Any]:
     """The envelope of one of ours."""
-    return error_body(type_name(error), error.message, request_id, error.param)
+    return error_body(error.code, error.message, request_id, error.param)
 
 
 def response_of(error: FogGateError, request_id: str) -> JSONResponse:
@@ -126,7 +128,7 @@ def install_handlers(app: FastAPI, metrics: Metrics) -> None:
 
     async def ours(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, FogGateError)  # noqa: S101  # how handlers are typed
-        metrics.rejected.labels(type_name(error)).inc()
+        metrics.rejected.labels(error.code).inc()
         return response_of(error, request.state.request_id)
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:

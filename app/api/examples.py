@@ -8,6 +8,7 @@ from app.api.schemas import EXAMPLE, EXAMPLE_BATCH, answer_body
 from app.core.errors import (
     BudgetExhausted,
     CircuitOpen,
+    CloudError,
     CloudRejected,
     CloudTimeout,
     CloudUnavailable,
@@ -24,10 +25,10 @@ from app.core.errors import (
     RateLimited,
     Unauthorized,
 )
-from app.core.outcome import CloudReply, Outcome, Reason, Route
-from app.core.question import Question
+from app.core.outcome import CloudReply, Decision, Outcome, Reason, Route
+from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question
 from app.core.strict_json import dumps
-from app.core.verdict import BUCKETS, EdgeReply, Signal, Verdict
+from app.core.verdict import BUCKETS, EdgeReply, JointVerdict, Signal
 
 REQUEST_ID = "example-request-1"
 QUESTION = EXAMPLE
@@ -35,13 +36,13 @@ UNSURE: dict[str, Any] = EXAMPLE_BATCH["questions"][1]
 
 # P(bucket) and P(letter), in hundredths.
 _SURE = EdgeReply(
-    Verdict.from_weights([[bucket * letter for letter in (2, 95, 2, 1)] for bucket in (2, 3, 5, 20, 70)], len(BUCKETS) - 1),
+    JointVerdict.from_weights([[bucket * letter for letter in (2, 95, 2, 1)] for bucket in (2, 3, 5, 20, 70)], len(BUCKETS) - 1),
     "issai/foggen",
     0.0004,
     0.0213,
 )
 _UNSURE = EdgeReply(
-    Verdict.from_weights([[bucket * letter for letter in (40, 20, 30, 10)] for bucket in (30, 40, 20, 8, 2)], 1),
+    JointVerdict.from_weights([[bucket * letter for letter in (40, 20, 30, 10)] for bucket in (30, 40, 20, 8, 2)], 1),
     "issai/foggen",
     0.0006,
     0.0208,
@@ -50,22 +51,11 @@ _CLOUD = CloudReply("A", "Qwen/Qwen3-30B-A3B-Instruct-2507", 1, {"prompt_tokens"
 
 
 def _answered(
-    asked: Mapping[str, Any],
-    answer: str,
-    route: Route,
-    reason: Reason,
-    edge: EdgeReply,
-    *,
-    cloud: CloudReply | None = None,
-    degraded: bool = False,
+    asked: Mapping[str, Any], decision: Decision, edge: EdgeReply, *, cloud: CloudReply | None = None, failure: CloudError | None = None
 ) -> dict[str, Any]:
     question = Question(asked["question"], tuple(asked["options"]), asked.get("domain"), asked["id"])
-    cloud_s = None if reason is Reason.CONFIDENT else 0.4127
-    body: dict[str, Any] = _rounded(
-        answer_body(
-            Outcome(question, answer, route, reason, degraded, 0.5, Signal.VERBALIZED, edge, cloud, cloud_s, 0.022 + (cloud_s or 0))
-        )
-    )
+    cloud_s = None if decision.route is Route.EDGE else 0.4127
+    body: dict[str, Any] = _rounded(answer_body(Outcome(question, decision, failure, edge, cloud, cloud_s, 0.022 + (cloud_s or 0))))
     return body
 
 
@@ -76,9 +66,12 @@ def _rounded(value: Any) -> Any:
     return round(value, 6) if isinstance(value, float) else value
 
 
-EDGE_ANSWER = _answered(QUESTION, "B", Route.EDGE, Reason.CONFIDENT, _SURE)
-CLOUD_ANSWER = _answered(UNSURE, "A", Route.CLOUD, Reason.LOW_CONFIDENCE, _UNSURE, cloud=_CLOUD)
-DEGRADED_ANSWER = _answered(UNSURE, "A", Route.EDGE, Reason.CLOUD_TIMEOUT, _UNSURE, degraded=True)
+_KEEP = Decision(Route.EDGE, Reason.CONFIDENT, 0.5, Signal.VERBALIZED)
+_ESCALATE = Decision(Route.CLOUD, Reason.LOW_CONFIDENCE, 0.5, Signal.VERBALIZED)
+_LATE = CloudTimeout("the cloud did not answer within the deadline")
+EDGE_ANSWER = _answered(QUESTION, _KEEP, _SURE)
+CLOUD_ANSWER = _answered(UNSURE, _ESCALATE, _UNSURE, cloud=_CLOUD)
+DEGRADED_ANSWER = _answered(UNSURE, _ESCALATE, _UNSURE, failure=_LATE)
 ANSWERS: dict[str, Any] = {
     "edge": {"summary": "The edge model is confident", "value": EDGE_ANSWER},
     "cloud": {"summary": "The edge model is not confident, the cloud answers", "value": CLOUD_ANSWER},
@@ -94,7 +87,7 @@ def _plain(status: int, kind: str, message: str | None = None) -> dict[str, Any]
     return error_body(kind, message or usual_message(status), REQUEST_ID)
 
 
-_TOO_FEW = _ours(InvalidQuestion("options must be 2 to 26, got 1", param="options"))
+_TOO_FEW = _ours(InvalidQuestion(f"options must be {MIN_OPTIONS} to {MAX_OPTIONS}, got 1", param="options"))
 RESULTS: dict[str, Any] = {"results": [EDGE_ANSWER, CLOUD_ANSWER, {"id": "q-3", **_TOO_FEW}]}
 LINES = "".join(
     dumps({"index": index, **result}).decode() + "\n"
@@ -145,7 +138,7 @@ ERRORS: dict[int, dict[str, dict[str, Any]]] = {
     },
     504: {
         "deadline": _ours(DeadlineExceeded("no answer within the deadline")),
-        "cloud": _ours(CloudTimeout("the cloud did not answer within the deadline")),
+        "cloud": _ours(_LATE),
     },
 }
 MODELS: dict[str, Any] = {

@@ -15,9 +15,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.auth import QUIET
 from app.api.errors import internal_error
+from app.api.face import Endpoints
 from app.telemetry.metrics import OTHER, Metrics
+from app.telemetry.request_line import note, request_line
 from app.telemetry.tracing import trace_id
 
 log = structlog.get_logger("foggate.request")
@@ -30,15 +31,19 @@ _COOKIE = b"cookie"
 class RequestContext:
     """Outermost: request id, log line, `Connection: close` while draining; no cookie or query comes through.
 
-    Handlers leave what the log line should say in `scope["state"]["log"]`: numbers and names, never question text.
+    Args:
+        app: what comes behind.
+        draining: whether callers are to close their connections.
+        metrics: where requests are counted.
+        endpoints: the paths that metrics name (callers make up others), and those that the log leaves out.
     """
 
-    def __init__(self, app: ASGIApp, draining: Callable[[], bool], metrics: Metrics, paths: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, draining: Callable[[], bool], metrics: Metrics, endpoints: Endpoints) -> None:
         self.app = app
         self.draining = draining
         self.metrics = metrics
-        # Paths that metrics name; callers make up others.
-        self.paths = frozenset(paths)
+        self.counted = endpoints.paths(lambda one: one.counted)
+        self.quiet = endpoints.paths(lambda one: one.quiet)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -49,12 +54,11 @@ class RequestContext:
         # A body with two lengths: a proxy in front may take another one for its end, and what follows for the next request (RFC 9112, 6.3).
         two_lengths = "transfer-encoding" in headers and "content-length" in headers
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        # Ours are ours to say: nobody behind may take a caller's for one. And nobody behind reads a cookie or a query, but FastAPI
-        # takes both apart for every request, the cookie in time that grows with the square of its length.
+        # Headers of ours are set by the gateway only: nothing behind may take a caller's for one. And nothing behind reads a cookie or a
+        # query, but FastAPI parses both for every request, the cookie in time that grows with the square of its length.
         own = [(name, value) for name, value in scope["headers"] if not (found := name.lower()).startswith(_OURS) and found != _COOKIE]
         scope = {**scope, "headers": own, "query_string": b""}
-        fields: dict[str, Any] = {}
-        scope.setdefault("state", {}).update(request_id=request_id, log=fields)
+        scope.setdefault("state", {}).update(request_id=request_id)
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.monotonic()
         status = 0
@@ -69,22 +73,25 @@ class RequestContext:
                     out["connection"] = "close"
             await send(message)
 
-        try:
-            await self.app(scope, receive, send_with_id)
-        except asyncio.CancelledError:
-            fields["cancelled"] = True
-            raise
-        finally:
-            self.metrics.responded(scope["path"] if scope["path"] in self.paths else OTHER, status, fields.get("key"))
-            if scope["path"] not in QUIET:
-                duration_ms = round((time.monotonic() - started) * 1000, 1)
-                if (trace := trace_id()) is not None:
-                    fields["trace_id"] = trace
-                client = scope["client"][0] if scope.get("client") else None
-                log.info(
-                    "request", client=client, method=scope["method"], path=scope["path"], status=status, duration_ms=duration_ms, **fields
-                )
-            structlog.contextvars.unbind_contextvars("request_id")
+        with request_line() as fields:
+            try:
+                await self.app(scope, receive, send_with_id)
+            except asyncio.CancelledError:
+                note(cancelled=True)
+                raise
+            finally:
+                self.metrics.responded(scope["path"] if scope["path"] in self.counted else OTHER, status, fields.get("key"))
+                if scope["path"] not in self.quiet:
+                    self._log(scope, status, time.monotonic() - started, fields)
+                structlog.contextvars.unbind_contextvars("request_id")
+
+    @staticmethod
+    def _log(scope: Scope, status: int, seconds: float, fields: dict[str, Any]) -> None:
+        if (trace := trace_id()) is not None:
+            fields["trace_id"] = trace
+        client = scope["client"][0] if scope.get("client") else None
+        duration_ms = round(seconds * 1000, 1)
+        log.info("request", client=client, method=scope["method"], path=scope["path"], status=status, duration_ms=duration_ms, **fields)
 
 
 class InternalErrors:
@@ -126,7 +133,7 @@ class HeadAsGet:
 
 
 class CancelOnDisconnect:
-    """Cancels what runs for a caller as soon as he hangs up: his queued edge work, his cloud call, its retries.
+    """Cancels what runs for a caller as soon as they hang up: their queued edge work, their cloud call, its retries.
 
     Stands inside `app.api.body_guard.BodyGuard`, so the body is already here and the next message can only be the disconnect.
     """
@@ -174,6 +181,6 @@ class CancelOnDisconnect:
         finally:
             watcher.cancel()
         if work.cancelled() and gone.is_set():
-            scope["state"]["log"]["client_left"] = True
+            note(client_left=True)
             return
         work.result()

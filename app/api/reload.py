@@ -5,66 +5,42 @@ What belongs to the listener, to the loaded model or to the middleware stays unt
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import structlog
-from pydantic import BaseModel
 
 from app.access.keys import KeyRing
-from app.api.auth import METRICS, PROBES
-from app.api.documents import DOCS_PATHS
+from app.api.auth import Access
+from app.api.face import Endpoints
 from app.config.bind_safety import allowed_hosts, check_bind_safety
+from app.config.changes import changed, in_force
 from app.config.masking import secrets_in
 from app.config.settings import Settings
 from app.core.errors import FogGateError
 from app.gateway.build import load_calibration
 from app.gateway.running import RunningCascade
-from app.gateway.state import Access, GatewayState
+from app.gateway.state import GatewayState
 from app.telemetry.logs import reconfigure
 
 log = structlog.get_logger("foggate")
 
-# Sections, and settings of the others, that a reload changes.
-SECTIONS = ("policy", "cloud", "prices", "deadline_ms")
-SINGLE = {
-    "security": ("keys", "insecure", "public_metrics", "public_docs", "allowed_hosts"),
-    "server": ("drain_wait_s",),
-    "log": ("level",),
-}
 
+def access_of(settings: Settings, endpoints: Endpoints) -> Access:
+    """Who may ask what, by these settings.
 
-def access_of(settings: Settings) -> Access:
-    """Who may ask what, by these settings. Raises ConfigError: the key file cannot be used."""
+    Args:
+        settings: what is configured.
+        endpoints: tells which paths need no key, and which settings open others.
+
+    Raises:
+        ConfigError: the key file cannot be used.
+    """
     security = settings.security
     hosts = allowed_hosts(settings)
     return Access(
         ring=KeyRing(security.keys) if security.keys else None,
-        public=frozenset({*PROBES, *([METRICS] if security.public_metrics else []), *(DOCS_PATHS if security.public_docs else [])}),
+        public=endpoints.paths(lambda one: one.is_probe or (one.opened_by is not None and getattr(security, one.opened_by))),
         hosts=None if hosts is None else frozenset(hosts),
     )
-
-
-def in_force(old: Settings, new: Settings) -> Settings:
-    """What is in force after a reload: the new settings where they can change, else the old ones."""
-    changes: dict[str, Any] = {name: getattr(new, name) for name in SECTIONS}
-    for section, names in SINGLE.items():
-        fresh = getattr(new, section)
-        changes[section] = getattr(old, section).model_copy(update={name: getattr(fresh, name) for name in names})
-    return old.model_copy(update=changes)
-
-
-def changed(old: BaseModel, new: BaseModel, prefix: str = "") -> list[str]:
-    """The paths of the settings that differ."""
-    found = []
-    for name in type(old).model_fields:
-        before, after = getattr(old, name), getattr(new, name)
-        if before == after:
-            continue
-        if isinstance(before, BaseModel) and isinstance(after, BaseModel):
-            found += changed(before, after, f"{prefix}{name}.")
-        else:
-            found.append(prefix + name)
-    return found
 
 
 class Reloader:
@@ -72,15 +48,19 @@ class Reloader:
 
     Args:
         settings: those in force.
-        state: what the routes see.
+        state: the gateway's state.
+        access: who may ask.
+        endpoints: the application's paths, which `access` is about.
 
     Attributes:
         settings: those in force.
     """
 
-    def __init__(self, settings: Settings, state: GatewayState) -> None:
+    def __init__(self, settings: Settings, state: GatewayState, access: Access, endpoints: Endpoints) -> None:
         self.settings = settings
         self._state = state
+        self._access = access
+        self._endpoints = endpoints
         self._opened: RunningCascade | None = None
         self._wanted: Callable[[], Settings] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -123,7 +103,7 @@ class Reloader:
             wanted = await asyncio.to_thread(read)
             settings = in_force(self.settings, wanted)
             check_bind_safety(settings)
-            access, named = await asyncio.to_thread(lambda: (access_of(settings), load_calibration(settings)))
+            access, named = await asyncio.to_thread(lambda: (access_of(settings, self._endpoints), load_calibration(settings)))
             routing = await opened.prepare(settings, named)
         except FogGateError as error:
             log.error("the configuration was not reloaded; the old one stays in force", reason=error.message)  # noqa: TRY400
@@ -134,11 +114,8 @@ class Reloader:
         # Nothing below waits or fails, so that no request meets half of it.
         before, self.settings = self.settings, settings
         opened.exchange(routing)
-        state = self._state
-        state.access.take(access)
-        state.cascade = routing.cascade
-        state.calibration = routing.describe_calibration()
-        state.cloud_model = settings.cloud.model if settings.cloud.base_url else None
+        self._access.take(access)
+        self._state.route_by(routing)
         reconfigure(settings.log.level, secrets_in(settings))
         log.info(
             "the configuration was reloaded",

@@ -2,11 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, SkipValidation, ValidationError, model_validator
-from pydantic_core import InitErrorDetails
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, SkipValidation, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+from typing_extensions import TypeAliasType
 
-from app.core.outcome import CloudReply, Outcome, Reason, RouteRequest
-from app.core.question import Question
+from app.core.ask import Ask
+from app.core.offload import SMALL, in_text_thread
+from app.core.outcome import REASONS, CloudReply, Outcome, RouteRequest
+from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question, letters_of
 from app.core.verdict import BUCKET_LABELS
 
 EXAMPLE: dict[str, Any] = {
@@ -52,23 +55,26 @@ class AnswerRequest(_Wire):
 
     question: str = Field(description="The question; any text that is not blank.")
     # At the first option that is no text the others are not looked at, for the same reason.
-    options: Annotated[list[str], FailFast()] = Field(description="2 to 26 distinct options; they are lettered A, B, C … in this order.")
+    options: Annotated[list[str], FailFast()] = Field(
+        description=f"{MIN_OPTIONS} to {MAX_OPTIONS} distinct options; they are lettered {', '.join(letters_of(3))} … in this order."
+    )
     id: Annotated[str, Field(max_length=MAX_ID_CHARS)] | None = Field(None, description="Returned as it is.")
     domain: Annotated[str, Field(max_length=64)] | None = Field(None, description="Selects a per-domain tau.")
-    tau: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(None, description="Overrides the configured cut.")
+    tau: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(None, description="Overrides the configured threshold.")
     route: Literal["auto", "edge", "cloud"] = Field("auto", description="Force one side instead of letting the confidence decide.")
     deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(
         None, description="May shorten the configured deadline, never lengthen it."
     )
 
-    def to_question(self) -> Question:
-        """The domain object. Raises InvalidQuestion."""
-        return Question(self.question, tuple(self.options), self.domain, self.id)
+    async def to_ask(self) -> Ask:
+        """What is asked, as the core has it; a long text is looked through beside the event loop. Raises InvalidQuestion."""
+        length = len(self.question) + sum(map(len, self.options))
+        question = self._question() if length <= SMALL else await in_text_thread(self._question)
+        deadline_s = None if self.deadline_ms is None else self.deadline_ms / 1000
+        return Ask(question, self.tau, RouteRequest(self.route), deadline_s)
 
-    @property
-    def route_request(self) -> RouteRequest:
-        """`route` as the core's enum."""
-        return RouteRequest(self.route)
+    def _question(self) -> Question:
+        return Question(self.question, tuple(self.options), self.domain, self.id)
 
 
 class AnswersRequest(_Wire):
@@ -81,11 +87,37 @@ class AnswersRequest(_Wire):
     )
 
 
+def _known(reason: str) -> str:
+    if reason not in REASONS:
+        raise PydanticCustomError("enum", "Input should be a reason of this gateway")
+    return reason
+
+
+# A closed list, which follows the classes of `app.core.errors.CloudError`; a named type, so that the OpenAPI document names it too.
+Reason = TypeAliasType(
+    "Reason",
+    Annotated[
+        str,
+        AfterValidator(_known),
+        Field(
+            description=(
+                "Why an answer came from where it came from.\n\n"
+                "The first four are routing decisions; the rest are set on degraded answers only (the cloud was wanted but not had)."
+            ),
+            title="Reason",
+            json_schema_extra={"enum": list(REASONS)},
+        ),
+    ],
+)
+
+
 class EdgePart(BaseModel):
     model: str
     answer: str
-    answer_probabilities: dict[str, float]
-    confidence_probabilities: dict[str, float] = Field(description=f"Keys: {', '.join(BUCKET_LABELS)}.")
+    answer_probabilities: dict[str, float] | None = Field(description="By letter; null where the edge gives a letter only.")
+    confidence_probabilities: dict[str, float] | None = Field(
+        description=f"Keys: {', '.join(BUCKET_LABELS)}; null where the edge gives no confidence."
+    )
 
 
 class CloudPart(BaseModel):
@@ -113,9 +145,9 @@ class AnswerResponse(BaseModel):
     reason: Reason
     degraded: bool
     tau: float
-    signal: Literal["verbalized", "expected"]
-    confidence: float | None
-    expected_confidence: float | None
+    signal: Literal["verbalized", "expected"] = Field(description="Name of the signal that is compared with tau.")
+    confidence: float | None = Field(description="The verbalized confidence; null where the edge failed or gives none.")
+    expected_confidence: float | None = Field(description="Mean of the confidences; null where the edge failed or gives none.")
     edge: EdgePart | None
     cloud: CloudPart | None
     timings_ms: Timings
@@ -163,17 +195,17 @@ def answer_body(outcome: Outcome) -> dict[str, Any]:
         "answer": outcome.answer,
         "answer_text": outcome.question.text_of(outcome.answer),
         "route": outcome.route.value,
-        "reason": outcome.reason.value,
+        "reason": outcome.reason,
         "degraded": outcome.degraded,
-        "tau": outcome.tau,
-        "signal": outcome.signal.value,
+        "tau": outcome.decision.tau,
+        "signal": outcome.decision.signal.value,
         "confidence": verdict.confidence if verdict else None,
         "expected_confidence": verdict.expected_confidence if verdict else None,
         "edge": {
             "model": edge.model,
-            "answer": edge.verdict.answer(outcome.signal),
-            "answer_probabilities": dict(edge.verdict.answer_probabilities),
-            "confidence_probabilities": dict(edge.verdict.confidence_probabilities),
+            "answer": edge.verdict.answer(outcome.decision.signal),
+            "answer_probabilities": edge.verdict.answer_probabilities,
+            "confidence_probabilities": edge.verdict.confidence_probabilities,
         }
         if edge
         else None,

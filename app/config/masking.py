@@ -1,7 +1,8 @@
-"""What people may see of a configuration, a message or a log line: secrets are recognised by type, by place and by shape.
+"""What people may see of a configuration, a message or a log line: secrets are recognised by the type of a setting and by their shape.
 
 No list of names is complete, so the rules err on the side of masking: whatever stands before the `@` of a URL, every value of
-its query that is not a version or a number, every header's value, and in free-form bodies every text that is not a plain word.
+its query that is not a version or a number, every text under a name that the user chooses (a header), and in free-form bodies every
+text that is not a plain word.
 """
 
 import re
@@ -12,9 +13,9 @@ from urllib.parse import unquote
 
 from pydantic import BaseModel, SecretStr
 
+from app.config.tree import Kind, kind_of
+
 MASK = "********"
-# Settings whose values are free: what a header or a body holds is known to nobody here.
-HEADERS, BODIES = "extra_headers", "extra_body"
 
 _SECRET_NAME = re.compile(
     r"key(?!board|word)|token(?!s|iz)|secret|passw|pwd|passphrase|credential|cred$|auth|signature|^sig$|cookie|session|bearer",
@@ -63,17 +64,19 @@ def mask_url(url: str) -> str:
 
 
 def mask_text(text: str, known: Iterable[str] = ()) -> str:
-    """A message or a log line with everything masked that is a known secret or has the shape of one. Linear in the text.
+    """A message or a log line with everything masked that is a known secret or has the shape of one.
+
+    Its time is linear in the length of the text.
 
     Args:
         text: any text.
-        known: secrets by their value, as `secrets_in` finds them.
+        known: values of secrets, as `secrets_in` finds them.
     """
     for secret in known:
         text = text.replace(secret, MASK)
     if "://" in text:
         text = re.sub(r"\S+", lambda run: _mask_run(run[0]), text)
-    # Most values of a log line are shorter than anything that these find, and a line is written for every request.
+    # Most values of a log line are shorter than anything that the patterns find, and a line is written for every request.
     if len(text) < _MIN_FOUND:
         return text
     text = _MARKED.sub(MASK, text)
@@ -83,22 +86,27 @@ def mask_text(text: str, known: Iterable[str] = ()) -> str:
 
 
 def mask_model(model: BaseModel) -> dict[str, Any]:
-    """Settings as plain data for people: what is a secret by its type or its place is masked whole, every text by its shape."""
-    return {name: _masked(name, value) for name, value in model}
+    """Settings as plain data for people: what is a secret by its type is masked whole, every other text by its shape."""
+    return {name: _masked(kind, value) for kind, name, value in _fields(model)}
 
 
-def _masked(name: str, value: Any) -> Any:
-    """The value of a setting; the last part of its path says what is a secret by its place."""
+def _fields(model: BaseModel) -> Iterable[tuple[Kind, str, Any]]:
+    declared = type(model).model_fields
+    return ((kind_of(declared[name])[0], name, value) for name, value in model)
+
+
+def _masked(kind: Kind, value: Any) -> Any:
+    """The value of a setting of this kind."""
     if isinstance(value, BaseModel):
         return mask_model(value)
-    if name == HEADERS:
+    if kind is Kind.TEXTS and isinstance(value, Mapping):
         return dict.fromkeys(value, MASK)
-    if name == BODIES:
+    if kind is Kind.FREE:
         return mask_free("", value)
     if isinstance(value, Mapping):
-        return {mask_text(str(key)): _masked(str(key), part) for key, part in value.items()}
+        return {mask_text(str(key)): _masked(Kind.VALUE, part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_masked(name, part) for part in value]
+        return [_masked(Kind.VALUE, part) for part in value]
     return _masked_leaf(value)
 
 
@@ -114,7 +122,12 @@ def _masked_leaf(value: Any) -> Any:
 
 
 def mask_free(name: str, value: Any) -> Any:
-    """A piece of a free-form body: numbers and plain lower-case words are shown, other texts and whatever a name marks are not."""
+    """A piece of a free-form body: numbers and plain lower-case words are shown, other texts are masked.
+
+    Args:
+        name: name of the piece in the body; one that suggests a secret masks numbers and words too.
+        value: the piece.
+    """
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Mapping):
@@ -132,31 +145,31 @@ def mask_free(name: str, value: Any) -> Any:
 
 
 def secrets_in(settings: BaseModel) -> set[str]:
-    """The secrets that settings hold, by their value. Short ones and plain words are left out: they would be found everywhere."""
-    return {secret for secret in _secrets("", settings) if len(secret) >= _MIN_KNOWN and not _PLAIN_WORD.fullmatch(secret)}
+    """The values of all secrets in the settings. Short values and plain words are left out: they would be found everywhere."""
+    return {secret for secret in _secrets(Kind.SECTION, settings) if len(secret) >= _MIN_KNOWN and not _PLAIN_WORD.fullmatch(secret)}
 
 
-def _secrets(name: str, value: Any) -> Iterable[str]:
-    if isinstance(value, BaseModel | Mapping):
-        for key, part in value.items() if isinstance(value, Mapping) else value:
-            yield from _secrets(name if name in {HEADERS, BODIES} else str(key), part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _secrets(name, part)
+def _secrets(kind: Kind, value: Any) -> Iterable[str]:
+    if isinstance(value, BaseModel):
+        for part_kind, _, part in _fields(value):
+            yield from _secrets(part_kind, part)
+    elif isinstance(value, Mapping | list | tuple):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _secrets(kind, part)
     elif value is not None:
-        yield from _secrets_of_leaf(name, value)
+        yield from _secrets_of_leaf(kind, value)
 
 
-def _secrets_of_leaf(name: str, value: Any) -> Iterable[str]:
+def _secrets_of_leaf(kind: Kind, value: Any) -> Iterable[str]:
     if isinstance(value, SecretStr):
         yield value.get_secret_value().strip()
         return
     text = str(value)
-    if name == HEADERS:
+    if kind is Kind.TEXTS:
         yield text.strip()
-        # `Bearer …`: the part behind it alone may turn up elsewhere.
+        # `Bearer …`: the part behind it alone may appear elsewhere.
         yield text.rpartition(" ")[2]
-    elif name == BODIES and isinstance(value, str):
+    elif kind is Kind.FREE and isinstance(value, str):
         yield text
     if "://" in text:
         yield from _secrets_of_url(text)

@@ -1,7 +1,32 @@
-"""What is asked, and within which bounds."""
+"""One question with everything that its caller asks for: a value that travels unchanged from a face to the cascade."""
 
+from dataclasses import dataclass
 from typing import Any
 
-# A window in which a caller's own cloud calls are counted, and the one whose they are. What a window is belongs to whoever counts
-# (`app/access/quotas.py`); here it is handed on and never looked into.
+from app.core.outcome import RouteRequest
+from app.core.question import Question
+
+# A window in which a caller's own cloud calls are counted, and the id of the key that they are counted for. `app/access/quotas.py`
+# defines what a window is; everything else only hands it on.
 Bound = tuple[Any, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A question, and what its caller wants and may have.
+
+    Attributes:
+        question: the question itself.
+        tau: the caller's own threshold; None leaves the choice to the policy.
+        route: the side that the caller wants.
+        deadline_s: seconds that the caller grants; they may shorten the gateway's deadline, never lengthen it. None grants the whole of it.
+        allowance: bounds on the caller's own cloud calls; where one is reached, the caller gets no cloud call.
+        yields: whether the question gives way to others at the edge, as those of a batch do; see `app.core.cascade.Edge`.
+    """
+
+    question: Question
+    tau: float | None = None
+    route: RouteRequest = RouteRequest.AUTO
+    deadline_s: float | None = None
+    allowance: tuple[Bound, ...] = ()
+    yields: bool = False

@@ -1,22 +1,23 @@
-"""What becomes of a question: the decision, the replies of both sides, and the outcome."""
+"""What becomes of a question: the routing decision, the replies of both sides, and the outcome."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.core.errors import CloudError, kinds_of
 from app.core.question import Question
 from app.core.verdict import EdgeReply, Signal
 
 
 class Route(StrEnum):
-    """Where an answer came from."""
+    """The side that an answer comes from."""
 
     EDGE = "edge"
     CLOUD = "cloud"
 
 
 class RouteRequest(StrEnum):
-    """What the caller asks for: let the policy decide, or force one side."""
+    """What the caller asks for: the policy decides, or one side is forced."""
 
     AUTO = "auto"
     EDGE = "edge"
@@ -24,28 +25,29 @@ class RouteRequest(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why an answer came from where it came from.
-
-    The first four are routing decisions; the rest are set on degraded answers only (the cloud was wanted but not had).
-    """
+    """Why a question was routed as it was; `no_signal` means that the edge gave nothing that could be compared with tau."""
 
     CONFIDENT = "confident"
     LOW_CONFIDENCE = "low_confidence"
+    NO_SIGNAL = "no_signal"
     FORCED = "forced"
     EDGE_FAILED = "edge_failed"
-    CLOUD_NOT_CONFIGURED = "cloud_not_configured"
-    CLOUD_TIMEOUT = "cloud_timeout"
-    CLOUD_UNAVAILABLE = "cloud_unavailable"
-    CLOUD_REJECTED = "cloud_rejected"
-    CLOUD_MISCONFIGURED = "cloud_misconfigured"
-    CLOUD_UNPARSABLE = "cloud_unparsable"
-    CIRCUIT_OPEN = "circuit_open"
-    BUDGET_EXHAUSTED = "budget_exhausted"
+
+
+# Every `Outcome.reason`: those of the routing, then the codes of the cloud's failures.
+REASONS: tuple[str, ...] = (*(reason.value for reason in Reason), *(kind.code for kind in kinds_of(CloudError)))
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the policy says: keep the edge answer or ask the cloud, and why."""
+    """The routing of one question: keep the edge answer or ask the cloud.
+
+    Attributes:
+        route: the side that is to answer.
+        reason: why.
+        tau: the threshold that applied.
+        signal: the kind of number that was compared with it.
+    """
 
     route: Route
     reason: Reason
@@ -71,17 +73,48 @@ class CloudReply:
 class Outcome:
     """One answered question: everything that the body, the headers, the metrics and the log line are made of.
 
-    `edge` is None only when the edge failed; `cloud` is None unless the cloud answered. Times in seconds.
+    Attributes:
+        question: the question that was answered.
+        decision: how it was routed; stays what it is when the cloud fails.
+        failure: why the cloud gave no answer although the decision wanted one; None unless the answer is degraded.
+        edge: the edge's reply; None where the edge failed.
+        cloud: the cloud's reply; None unless the cloud answered. There is always one of the two replies.
+        cloud_s: seconds that the cloud was waited for; None where it was not asked.
+        total_s: seconds from the beginning to the outcome.
     """
 
     question: Question
-    answer: str
-    route: Route
-    reason: Reason
-    degraded: bool
-    tau: float
-    signal: Signal
+    decision: Decision
+    failure: CloudError | None
     edge: EdgeReply | None
     cloud: CloudReply | None
     cloud_s: float | None
     total_s: float
+
+    @property
+    def route(self) -> Route:
+        """The side that the answer comes from."""
+        return Route.EDGE if self.cloud is None else Route.CLOUD
+
+    @property
+    def answer(self) -> str:
+        """The letter that is served."""
+        if self.cloud is not None:
+            return self.cloud.answer
+        assert self.edge is not None  # noqa: S101  # there is always one of the two replies
+        return self.edge.verdict.answer(self.decision.signal)
+
+    @property
+    def degraded(self) -> bool:
+        """Whether the edge answer is served because the cloud failed."""
+        return self.failure is not None
+
+    @property
+    def reason(self) -> str:
+        """One of `REASONS`: the failure's code where the answer is degraded, else the decision's reason."""
+        return self.decision.reason.value if self.failure is None else self.failure.code
+
+    @property
+    def signal(self) -> float | None:
+        """The number that was compared with tau; None where the edge failed or its verdict has no such signal."""
+        return None if self.edge is None else self.edge.verdict.signal(self.decision.signal)

@@ -1,7 +1,7 @@
 """(verdict, tau) → Decision. The one place where a signal is compared with tau."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from app.core.outcome import Decision, Reason, Route, RouteRequest
 from app.core.verdict import Signal, Verdict
@@ -9,7 +9,14 @@ from app.core.verdict import Signal, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The routing policy of one gateway: a global tau, the taus of single domains, the signal and its temperature."""
+    """The routing policy of one gateway.
+
+    Attributes:
+        tau: the threshold of questions whose domain has none.
+        signal: name of the number that is compared with tau. Where the edge does not give it, every question goes to the cloud.
+        temperature: temperature of the expected confidence.
+        domains: thresholds by domain.
+    """
 
     tau: float = 0.5
     signal: Signal = Signal.VERBALIZED
@@ -17,14 +24,14 @@ class Policy:
     domains: Mapping[str, float] = field(default_factory=dict)
 
     def tau_for(self, domain: str | None, requested: float | None) -> float:
-        """The cut that applies: the request's, else the domain's, else the global one."""
+        """The threshold that applies: the request's, else the domain's, else the global one."""
         if requested is not None:
             return requested
         return self.domains.get(domain, self.tau) if domain is not None else self.tau
 
     def read(self, verdict: Verdict) -> Verdict:
         """The verdict with its expected confidence at this policy's temperature."""
-        return verdict if verdict.temperature == self.temperature else replace(verdict, temperature=self.temperature)
+        return verdict.at_temperature(self.temperature)
 
     def decide(
         self,
@@ -35,11 +42,24 @@ class Policy:
         route: RouteRequest = RouteRequest.AUTO,
         max_tau: float | None = None,
     ) -> Decision:
-        """Keep the edge answer when `signal >= tau`, unless the caller forces a side; the cut is the max_tau at most."""
-        cut = self.tau_for(domain, tau)
-        cut = cut if max_tau is None else min(cut, max_tau)
+        """Keep the edge answer when `signal >= tau`, unless the caller forces a side.
+
+        A verdict without the signal is never kept, whatever tau is: nothing could show how good it is.
+
+        Args:
+            verdict: the edge model's output.
+            domain: the question's domain.
+            tau: the request's own threshold.
+            route: the side that the caller wants.
+            max_tau: the highest threshold at this moment; None for no bound.
+        """
+        applied = self.tau_for(domain, tau)
+        applied = applied if max_tau is None else min(applied, max_tau)
         if route is not RouteRequest.AUTO:
-            return Decision(Route(route.value), Reason.FORCED, cut, self.signal)
-        if verdict.signal(self.signal) >= cut:
-            return Decision(Route.EDGE, Reason.CONFIDENT, cut, self.signal)
-        return Decision(Route.CLOUD, Reason.LOW_CONFIDENCE, cut, self.signal)
+            return Decision(Route(route.value), Reason.FORCED, applied, self.signal)
+        value = verdict.signal(self.signal)
+        if value is None:
+            return Decision(Route.CLOUD, Reason.NO_SIGNAL, applied, self.signal)
+        if value >= applied:
+            return Decision(Route.EDGE, Reason.CONFIDENT, applied, self.signal)
+        return Decision(Route.CLOUD, Reason.LOW_CONFIDENCE, applied, self.signal)

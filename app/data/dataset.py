@@ -13,18 +13,18 @@ from pathlib import Path
 
 from app.core.errors import ConfigError, InvalidQuestion
 from app.core.question import LETTERS, Question
-from app.data.answers import Evidence, Given, check_counting, readings, settle
-from app.data.layouts import QUESTIONS, Draft, draft
-from app.data.mapping import PLAIN, ColumnMap, check_columns
-from app.data.rows import NoQuestion, Row, normal_name
-from app.data.sources import read_rows, stem_of
+from app.data.readers.answers import Evidence, Given, check_counting, readings, settle
+from app.data.readers.layouts import QUESTIONS, Draft, draft
+from app.data.readers.mapping import PLAIN, ColumnMap, check_columns
+from app.data.readers.rows import NoQuestion, Row, normal_name
+from app.data.readers.sources import read_rows, stem_of
 
 _LISTED = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question whose right letter is known. `question.id` and `question.domain` are always set.
+    """A question whose correct letter is known. `question.id` and `question.domain` are always set.
 
     `license` and `source` are what the row says of itself, for whoever passes on what was made of it.
     """
@@ -77,7 +77,7 @@ def load_items(sources: Iterable[str | Path], *, columns: ColumnMap = PLAIN, ski
     """Read question files and data sets.
 
     Args:
-        sources: see `app.data.sources.read_rows`.
+        sources: see `app.data.readers.sources.read_rows`.
         columns: which column is what, where the layout is not a known one.
         skipped: rows that are no questions are passed over and counted here; without it the first one is an error.
 

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.core.errors import CloudError, CloudRejected, CloudUnavailable, CloudUnparsable, FogGateError, type_name
+from app.core.errors import CloudError, CloudRejected, CloudUnavailable, CloudUnparsable, FogGateError
 
 UNUSABLE = "cloud_unusable"
 
@@ -45,7 +45,7 @@ class Failure:
 def failure_of(error: FogGateError) -> Failure:
     """The kind of an error."""
     unusable = isinstance(error, CloudUnparsable) and any(part in error.message for part in _NO_COMPLETION)
-    return Failure(UNUSABLE if unusable else type_name(error), error.message)
+    return Failure(UNUSABLE if unusable else error.code, error.message)
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class Failures:
         self.counts[failure] += 1
         if not isinstance(error, CloudError):
             return failure
-        if failure.kind == type_name(CloudUnparsable("")):
+        if failure.kind == CloudUnparsable.code:
             self.answered()
             return failure
         bound = _bound_of(error, failure)

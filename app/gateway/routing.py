@@ -57,6 +57,11 @@ class CloudSide:
             await self.shared.close()
 
 
+def cloud_model_of(settings: Settings) -> str | None:
+    """Name of the cloud model; None where no cloud is configured."""
+    return settings.cloud.model if settings.cloud.base_url else None
+
+
 def in_force(calibration: Calibration, policy: Policy) -> bool:
     """Whether every question is routed by the calibration's own thresholds, so that what it promises holds."""
     domains = {name: cut.tau for name, cut in calibration.domains.items()}
@@ -74,7 +79,7 @@ class Routing:
     cascade: Cascade
 
     def describe_calibration(self) -> dict[str, Any] | None:
-        """What `/v1/models` says of the calibration, if one routes."""
+        """A description of the calibration that routes; None without one."""
         if self.calibration is None:
             return None
         return self.calibration.summary() | {"in_force": in_force(self.calibration, self.policy)}

@@ -1,48 +1,35 @@
-"""What the routes see of the running gateway. Filled and changed by the composition root."""
+"""The gateway as its users see it: filled when the model has been loaded, changed by a reload and by a shutdown."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.access.keys import KeyRing
 from app.core.cascade import Cascade
+from app.core.edge import EdgeHealth
 from app.core.round_robin import RoundRobin
+from app.gateway.routing import Routing, cloud_model_of
 from app.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a body may hold."""
+    """What a caller may send, and how long a batch may take.
 
-    max_body_bytes: int
+    Attributes:
+        max_text_chars: characters of a question with its options.
+        max_questions: questions of a batch.
+        batch_concurrency: questions of one batch that are worked on at a time.
+        batch_deadline_s: seconds until what a batch has not begun is refused.
+    """
+
     max_text_chars: int
     max_questions: int
     batch_concurrency: int
-    batch_deadline_ms: int
-    body_timeout_s: float
+    batch_deadline_s: float
 
 
 async def _nothing() -> None:
-    """Nothing is known yet."""
-
-
-@dataclass(slots=True)
-class Access:
-    """Who may ask; changes when the configuration is reloaded.
-
-    Attributes:
-        ring: the accepted keys; None where none are configured.
-        public: paths that need no key.
-        hosts: host names that requests may name, without ports, in lower case; None allows all.
-    """
-
-    ring: KeyRing | None
-    public: frozenset[str]
-    hosts: frozenset[str] | None
-
-    def take(self, other: "Access") -> None:
-        """Become like another one, in one step."""
-        self.ring, self.public, self.hosts = other.ring, other.public, other.hosts
+    """Nothing has to be refreshed."""
 
 
 @dataclass(slots=True)
@@ -50,46 +37,45 @@ class GatewayState:
     """The gateway as it is at this moment.
 
     Attributes:
+        metrics: the gateway's instruments.
+        limits: what a caller may send.
+        cloud_model: name of the cloud model; None where no cloud is configured.
+        turns: where questions of batches wait for a place at the edge.
+        calibration: description of the calibration that routes; None without one.
         cascade: None until the model has answered its warm-up batch.
-        alive: whether the edge worker still runs, its present batch is not too old, and not too many batches in a row failed.
-        failing: whether the edge model fails on every question, one that it has answered before among them.
-        stalled: whether questions wait and none of them gets on.
-        trace_question_text: whether spans hold the questions.
+        health: state of the edge at this moment, in one word.
         edge_model: name of the edge model, once loaded.
         draining: a shutdown was asked for; new work is still taken.
-        stopping: the listener is closed; what has not begun gets an error of its own.
-        turns: where questions of batches wait for a place at the edge.
-        calibration: what `/v1/models` says of it; None without one.
-        cloud_endpoints: what `/v1/models` says of the cloud's endpoints.
-        before_scrape: brings metrics up to date that change by themselves.
+        stopping: no new work is taken; questions of batches that have not begun get errors.
+        cloud_endpoints: descriptions of the cloud's endpoints.
+        refresh_metrics: brings metrics up to date that change by themselves.
     """
 
     metrics: Metrics
     limits: Limits
-    cloud_model: str | None
-    trace_question_text: bool
-    access: Access
+    cloud_model: str | None = None
     turns: RoundRobin = field(default_factory=RoundRobin)
     calibration: Mapping[str, Any] | None = None
     cascade: Cascade | None = None
-    alive: Callable[[], bool] = lambda: True
-    failing: Callable[[], bool] = lambda: False
-    stalled: Callable[[], bool] = lambda: False
+    health: Callable[[], EdgeHealth] = lambda: EdgeHealth.ALIVE
     cloud_endpoints: Callable[[], list[dict[str, Any]]] = list
-    before_scrape: Callable[[], Awaitable[None]] = _nothing
+    refresh_metrics: Callable[[], Awaitable[None]] = _nothing
     edge_model: str | None = None
     draining: bool = False
     stopping: bool = False
 
     @property
     def status(self) -> str:
-        """`ready`, `loading`, `draining`, `failing`, `stalled`, or `dead` when the edge worker has ended, hangs or fails on."""
+        """`ready`, `loading`, `draining`, or what is wrong with the edge: `stalled`, `failing` or `dead`."""
         if self.draining:
             return "draining"
-        if not self.alive():
-            return "dead"
-        if self.failing():
-            return "failing"
-        if self.stalled():
-            return "stalled"
+        health = self.health()
+        if health is not EdgeHealth.ALIVE:
+            return health.value
         return "ready" if self.cascade else "loading"
+
+    def route_by(self, routing: Routing) -> None:
+        """Let questions be answered by a routing: the first one, or another one after a reload."""
+        self.cloud_model = cloud_model_of(routing.settings)
+        self.calibration = routing.describe_calibration()
+        self.cascade = routing.cascade

@@ -135,10 +135,10 @@ class Metrics:
         """Count one outcome."""
         self.requests.labels(outcome.route, outcome.reason).inc()
         self.request_duration.labels(outcome.route).observe(outcome.total_s)
-        if outcome.edge is not None:
-            self.signal.observe(outcome.edge.verdict.signal(outcome.signal))
-        if outcome.degraded:
-            self.degraded.labels(outcome.reason).inc()
+        if outcome.signal is not None:
+            self.signal.observe(outcome.signal)
+        if outcome.failure is not None:
+            self.degraded.labels(outcome.failure.code).inc()
 
     def edge_seconds(self) -> float:
         """Seconds spent in forward passes so far."""

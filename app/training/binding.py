@@ -1,52 +1,69 @@
-"""Generated questions whose right option repeats words of the question: what a small model must learn before anything else.
+"""Symbol binding, before R0: teach a small base to bind an option's content to its letter, on generated questions.
 
-To answer a multiple-choice question at all, an option's content must be bound to its letter. A base of this size
-cannot do that, and rows whose content it does not know cannot teach it; these rows know nothing else.
+What a checkpoint knows is not asked here: the confidence of a row is drawn at random, and read but not learned. When it was
+learned too, its noise hid the letter (docs/experiments.md).
 """
 
 import random
 
-from app.core.question import LETTERS, Question
-from app.data.dataset import Item
+from app.core.verdict import BUCKETS, Signal
+from app.evaluation.table import to_table
+from app.training.binding_questions import binding_items
+from app.training.chain import BINDING, Chain, Clock
+from app.training.config import BindingConfig
+from app.training.label_file import Labelled
+from app.training.measure import dev_metrics, dev_records, identity_of
+from app.training.sft import fine_tune
+from app.training.state import BindingEntry, HeldOut
 
-ADJECTIVES = ("old", "green", "small", "heavy", "quiet", "wooden", "bright", "empty", "cheap", "round", "warm", "broken")
-# Words that training never shows, so that what is measured on them is binding and not a list of words.
-_UNSEEN = 4
-NOUNS = (
-    *("lamp", "chair", "apple", "horse", "piano", "glove", "train", "candle", "mirror", "basket", "hammer", "pillow"),
-    *("bottle", "ladder", "garden", "button", "carpet", "window", "rabbit", "bridge", "pocket", "engine", "hotel", "letter"),
-    *("tiger", "spoon", "guitar", "jacket", "river", "castle", "lemon", "pencil", "doctor", "market", "forest", "camera"),
-    *("planet", "blanket", "dragon", "kitchen", "motor", "needle", "orange", "saddle", "ticket", "violin", "wallet", "yacht"),
-)
-_FORMS = (
-    "Look for the {x}.",
-    "Which option says {x}?",
-    "The answer is {x}. Which option is it?",
-    "Somebody asks for the {x} and for nothing else. What should be chosen?",
-    "Of all these things, only the {x} counts.",
-    "In this list, find the {x}",
-)
-_MOST_OPTIONS = 5
+_HELD_OUT = 80
 
 
-def binding_items(count: int, seed: int, *, unseen: bool = False) -> list[Item]:
-    """`count` questions of two to five options, made by seed.
+def learn_binding(chain: Chain, config: BindingConfig) -> None:
+    """Train and merge, and measure on the dev rows and on held-out generated questions, whose words training never shows.
 
     Args:
-        count: how many.
-        seed: other seeds make other questions.
-        unseen: of words that are in no question where this is False.
+        chain: the run; its checkpoint is the base, and the base with binding afterwards.
+        config: number of questions, and how they are trained on.
+
+    Raises:
+        ConfigError: the adapter cannot be trained or merged.
     """
-    draw = random.Random(f"binding|{seed}|{unseen}")  # noqa: S311  # questions, not secrets
-    nouns = [noun for index, noun in enumerate(NOUNS) if (index % _UNSEEN == 0) == unseen]
-    return [_item(f"binding-{seed}-{number}", nouns, draw) for number in range(count)]
+    folder, seed = chain.out / BINDING, chain.config.seed
+    folder.mkdir(exist_ok=True)
+    clock = Clock()
+    before = _accuracy(chain)
+    # The seed's text is that of the first version, so that a chain of that version can be run again.
+    draw = random.Random(f"{seed}|warmup")  # noqa: S311  # targets, not secrets
+    rows = [Labelled(item, item.gold, draw.randrange(len(BUCKETS))) for item in binding_items(config.rows, seed)]
+    done = fine_tune(chain, folder, rows, sft=config.sft, lora=config.lora, seed=seed, learn_confidence=False)
+    clock.stop("train")
+    chain.merge(folder)
+    after = _accuracy(chain)
+    dev_metrics(chain, folder)
+    clock.stop("measure")
+    chain.finish_binding(
+        BindingEntry(
+            new_rows=len(rows),
+            replay_rows=0,
+            domain="generated",
+            steps=done.steps,
+            held_out=HeldOut(rows=_HELD_OUT, correct_before=before, correct_after=after),
+            checkpoint=chain.checkpoint.fingerprint,
+            seconds=clock.seconds,
+        )
+    )
 
 
-def _item(name: str, nouns: list[str], draw: random.Random) -> Item:
-    size = draw.choice((2, 3, 4, 4, 4, _MOST_OPTIONS))
-    options = draw.sample(nouns, size)
-    if draw.random() < 0.5:  # noqa: PLR2004  # half of them have options of two words
-        options = [f"{draw.choice(ADJECTIVES)} {noun}" for noun in options]
-    right = draw.randrange(size)
-    text = draw.choice(_FORMS).format(x=options[right])
-    return Item(Question(text, tuple(options), None, name), LETTERS[right])
+def _accuracy(chain: Chain) -> float:
+    """Share of correct answers to held-out generated questions, by the most probable letter."""
+    items = binding_items(_HELD_OUT, chain.config.seed, unseen=True)
+    records = dev_records(
+        chain.engine,
+        items,
+        None,
+        identity=identity_of(chain.engine),
+        batch_size=chain.config.label_batch_size,
+        on_progress=lambda done: chain.progress("measuring binding", done, len(items)),
+    )
+    return float(to_table(records).edge_correct[Signal.EXPECTED.value].mean())

@@ -3,29 +3,32 @@
 Files appear under their names when they are whole; `chain.json` says which rounds are done.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from app.core import interrupts
 from app.core.errors import ConfigError
 from app.core.prompt import PROMPT_VERSION
-from app.data.files import write_json
+from app.data.dataset import Item
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
-from app.training.begun import CHAIN, VERSION, check_begun, read_run
 from app.training.checkpoint import Checkpoint, load_base
 from app.training.config import EvolveConfig
-from app.training.pools import Pools, data_fingerprint, licenses_of, make_pools
-from app.training.teacher import Teacher
+from app.training.pools import Pools, data_fingerprint, make_pools, sources_of
+from app.training.state import BindingEntry, ChainState, RoundEntry, check_same_run, read_state, round_name, write_state
+from app.training.teacher import Teacher, ask_teacher
 
-TEACHER, WARMUP = "teacher.jsonl", "warmup"
+# Names in the folder of a run; the base and symbol binding have folders beside those of the rounds.
+BASE, BINDING, TEACHER = "base", "binding", "teacher.jsonl"
+# What the folder of symbol binding was called in runs of version 2 and before.
+_BINDING_BEFORE = "warmup"
 Progress = Callable[[str, int, int], None]
 
 
 def no_progress(_step: str, _done: int, _of: int) -> None:
-    """For whoever does not watch."""
+    """Report nothing."""
 
 
 @dataclass(slots=True)
@@ -33,15 +36,20 @@ class Chain:
     """A run under way.
 
     Attributes:
-        state: what `chain.json` holds.
-        checkpoint: the weights after the last round.
-        engine: the one-pass engine of the checkpoint.
+        config: settings of the chain.
+        out: folder of the run.
+        pools: the rows and what each is used for.
+        state: the content of `chain.json`.
+        checkpoint: the weights after the last round that counts.
+        cache_dir: folder of the converted builtin model.
+        teacher: the large model that labels; None where the labels are gold answers.
+        progress: called with a step's name, what is done, and of how much.
     """
 
     config: EvolveConfig
     out: Path
     pools: Pools
-    state: dict[str, Any]
+    state: ChainState
     checkpoint: Checkpoint
     cache_dir: Path
     teacher: Teacher | None
@@ -50,74 +58,115 @@ class Chain:
 
     @property
     def engine(self) -> VerdictEngine:
-        """Built when it is first asked for: a resumed run merges several adapters before it needs one."""
+        """One-pass engine of the checkpoint, built at its first use: a resumed run merges several adapters before it needs one."""
         if self._engine is None:
             self._engine = self.engine_of(self.checkpoint)
         return self._engine
 
     def engine_of(self, checkpoint: Checkpoint) -> VerdictEngine:
-        """The one-pass engine of any checkpoint; it shares the checkpoint's weights."""
+        """One-pass engine of any checkpoint; it shares the checkpoint's weights."""
         return checkpoint.engine(max_prompt_tokens=self.config.max_prompt_tokens)
 
     def folder(self, number: int) -> Path:
-        """Of a round."""
-        return self.out / f"R{number:02d}"
+        """Folder of a round."""
+        return self.out / round_name(number)
+
+    def letters(self, items: Sequence[Item]) -> Mapping[str, str]:
+        """Letters of the correct answers by id: the gold answers, or the teacher's, which lack the questions that it left open.
+
+        Raises:
+            ConfigError: the teacher fails, or names no option too often.
+        """
+        if self.config.labels.source == "gold":
+            return {item.id: item.gold for item in items}
+        assert self.teacher is not None  # noqa: S101  # open_chain refuses a teacher without a cloud
+        return interrupts.run(
+            ask_teacher(
+                items,
+                self.out / TEACHER,
+                self.teacher,
+                max_unlabelled=self.config.labels.max_unlabelled,
+                on_progress=lambda done: self.progress("asking the teacher", done, len(items)),
+            )
+        )
 
     def merge(self, folder: Path) -> None:
-        """Merge the adapter that a round, or the warm-up, has just trained into the checkpoint."""
+        """Merge the adapter that a round, or symbol binding, has just trained into the checkpoint. Raises ConfigError."""
         probe = self._probe()
         self._engine = None
         self.checkpoint.merge(folder / "adapter", probe)
 
     def release(self) -> None:
-        """Forget the weights, where another model is to be loaded; who asks for them next has them made anew."""
+        """Forget the weights, so that another model can be loaded; they are made anew at their next use."""
         self._engine = None
         self.checkpoint.release()
 
     def restart(self) -> None:
-        """The base alone."""
+        """Make the checkpoint the base alone."""
         self.release()
         base = self.checkpoint.base_fingerprint
         self.checkpoint = Checkpoint(self.checkpoint.load, base, base)
 
     def reload(self, until: int | None = None) -> None:
-        """The base with the adapters of the warm-up and of all rounds that count, up to one of them."""
+        """Make the checkpoint the base with the adapters of symbol binding and of all rounds that count, up to one of them."""
         self.restart()
         self.add_kept(until)
 
     def go_to(self, number: int) -> None:
         """Make the checkpoint that of a finished round that counts."""
-        made = next(entry["checkpoint"] for entry in self.state["rounds"] if entry["round"] == number)
+        made = next(entry.checkpoint for entry in self.state.rounds if entry.round == number)
         if self.checkpoint.fingerprint != made:
             self.reload(until=number)
 
     def add_kept(self, until: int | None = None) -> None:
-        """Put the warm-up and the finished rounds that count on the base, which is the checkpoint.
+        """Put symbol binding and the finished rounds that count on the base, which is the checkpoint.
+
+        Args:
+            until: number of the last round to put on; None puts on all.
 
         Raises:
-            ConfigError: an adapter is not the one that `chain.json` tells of.
+            ConfigError: an adapter is not the one that `chain.json` describes.
         """
-        kept = [entry for entry in self.state["rounds"] if entry["kept"] and (until is None or entry["round"] <= until)]
-        made = [(self.folder(entry["round"]), entry["checkpoint"]) for entry in kept]
-        if self.state["warmup"] is not None:
-            made.insert(0, (self.out / WARMUP, self.state["warmup"]["checkpoint"]))
+        made = [] if self.state.binding is None else [(self.out / BINDING, self.state.binding.checkpoint)]
+        made += [(self.folder(entry.round), entry.checkpoint) for entry in self.state.kept if until is None or entry.round <= until]
         for folder, checkpoint in made:
             self.checkpoint.add(folder / "adapter")
             if self.checkpoint.fingerprint != checkpoint:
                 raise ConfigError(f"{folder / 'adapter'} is not the adapter that this run trained there")
 
-    @property
-    def promoted(self) -> int | None:
-        """The last round that passed the gate."""
-        return next((entry["round"] for entry in reversed(self.state["rounds"]) if entry["promoted"]), None)
+    def finish_binding(self, entry: BindingEntry) -> None:
+        """Write to `chain.json` that symbol binding is done."""
+        self._save(self.state.model_copy(update={"binding": entry}))
 
-    def save(self) -> None:
-        """Write `chain.json`."""
-        write_json(self.out / CHAIN, self.state)
+    def finish_round(self, entry: RoundEntry) -> None:
+        """Write to `chain.json` that a round is done."""
+        self.replace_rounds([*self.state.rounds, entry])
+
+    def replace_rounds(self, rounds: Sequence[RoundEntry]) -> None:
+        """Write other rounds to `chain.json`."""
+        self._save(self.state.model_copy(update={"rounds": list(rounds)}))
+
+    def _save(self, state: ChainState) -> None:
+        write_state(self.out, state)
+        self.state = state
 
     def _probe(self) -> Sequence[int]:
         loaded = self.checkpoint.loaded
         return Renderer(loaded.tokenizer, loaded.family).prompt(self.pools.dev[0].question).ids
+
+
+class Clock:
+    """Durations of the steps of a round, in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def stop(self, name: str) -> None:
+        """Note the time since the last stop under a step's name."""
+        now = time.monotonic()
+        self.seconds[name] = round(now - self._since, 1)
+        self._since = now
 
 
 def open_chain(
@@ -130,66 +179,46 @@ def open_chain(
     progress: Progress = no_progress,
     trains: bool = True,
 ) -> Chain:
-    """A new run, or one that goes on.
+    """Begin a run, or go on with one. A run of an earlier version is brought to this version.
 
     Args:
-        config: what to train on what.
-        out: the run's folder.
-        resume: go on with the run that is there.
-        cache_dir: of the builtin model.
-        teacher: whom to ask, where the labels are the teacher's.
-        progress: told what is under way.
-        trains: rounds are to be added; if not, the gate and the dtype may be others than the run's.
+        config: settings of the chain.
+        out: folder of the run.
+        resume: whether to go on with the run that is there.
+        cache_dir: folder of the converted builtin model.
+        teacher: the large model to ask; needed where the labels are the teacher's.
+        progress: called with a step's name, what is done, and of how much.
+        trains: whether rounds are to be added; if not, the gate and the dtype may be others than the run's.
 
     Raises:
-        ConfigError: the folder holds a run and `resume` was not said, or a run of another config, base or data; data that
-            cannot be used; a teacher is wanted and there is no cloud.
+        ConfigError: the folder holds a run and `resume` is false, or a run of another config, base or data; the data cannot be
+            used; a teacher is wanted and there is no cloud.
     """
     if config.labels.source == "teacher" and teacher is None:
         raise ConfigError("labels.source is teacher, but no cloud is configured (FOGGATE_CLOUD__BASE_URL); or set it to gold")
-    known = read_run(out)
+    known = read_state(out)
     if known is not None and not resume:
         raise ConfigError(f"{out} holds a run already: say --resume to go on with it, or choose another --out")
     base = load_base(config.base, cache_dir=cache_dir, family=config.family, device=config.device, dtype=config.dtype)
     renderer = Renderer(base.loaded.tokenizer, base.loaded.family)
     pools = make_pools(config, lambda question: len(renderer.prompt(question).ids) <= config.max_prompt_tokens)
-    state: dict[str, Any] = {
-        "version": VERSION,
-        "config": config.model_dump(mode="json"),
-        "base_fingerprint": base.fingerprint,
-        "data_fingerprint": data_fingerprint(pools),
-        "prompt_version": PROMPT_VERSION,
-        "dtype": str(base.loaded.model.dtype).removeprefix("torch."),
-        "dev_rows": len(pools.dev),
-        "left_out": pools.left_out,
-        "sources": sources_of(pools),
-        "warmup": None,
-        "rounds": [],
-    }
+    state = ChainState(
+        config=config,
+        base_fingerprint=base.fingerprint,
+        data_fingerprint=data_fingerprint(pools),
+        prompt_version=PROMPT_VERSION,
+        dtype=str(base.loaded.model.dtype).removeprefix("torch."),
+        dev_rows=len(pools.dev),
+        left_out=dict(pools.left_out),
+        sources=sources_of(pools),
+    )
     if known is not None:
-        check_begun(out, known, state, trains=trains)
-        state = {**known, "config": state["config"], "dtype": known["dtype"] or state["dtype"]}
+        check_same_run(out, known, state, trains=trains)
+        state = known.model_copy(update={"config": config, "dtype": known.dtype or state.dtype})
+        if (out / _BINDING_BEFORE).is_dir() and not (out / BINDING).exists():
+            (out / _BINDING_BEFORE).rename(out / BINDING)
     chain = Chain(config, out, pools, state, base, cache_dir, teacher, progress)
     out.mkdir(parents=True, exist_ok=True)
-    chain.save()
+    write_state(out, state)
     chain.add_kept()
     return chain
-
-
-def sources_of(pools: Pools) -> list[dict[str, Any]]:
-    """Where the rows that are trained on come from: `{"domain", "source", "license", "rows"}`, as far as the rows say.
-
-    Of a source `repository@commit path/of/a/file` the first word counts.
-    """
-    items = [item for part in pools.new for item in part]
-    named = [" / ".join(licenses_of(item.license)) for item in items]
-    # Files of one source spell it in several ways (CC BY 4.0, CC By 4.0): capitals win, which sort first.
-    spelling = {text.casefold(): text for text in sorted(named, reverse=True)}
-    counts = Counter(
-        (item.question.domain or "", (item.source or "").split(" ")[0], spelling[text.casefold()])
-        for item, text in zip(items, named, strict=True)
-    )
-    return [
-        {"domain": domain, "source": source, "license": license_text, "rows": rows}
-        for (domain, source, license_text), rows in sorted(counts.items())
-    ]

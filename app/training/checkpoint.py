@@ -31,10 +31,10 @@ class Checkpoint:
     """Weights and what they are made from.
 
     Attributes:
-        load: the base with adapters merged into it, in the dtype that is computed in.
-        base_fingerprint: of the base.
-        fingerprint: of the base and every adapter merged so far.
-        adapters: folders, in the order of merging.
+        load: loads the base with adapters merged into it, in the dtype that is computed in.
+        base_fingerprint: fingerprint of the base's weights.
+        fingerprint: fingerprint of the base and of every adapter merged so far.
+        adapters: folders of the adapters, in the order of merging.
     """
 
     load: Callable[[Sequence[Path]], LoadedModel]
@@ -46,7 +46,7 @@ class Checkpoint:
 
     @property
     def loaded(self) -> LoadedModel:
-        """The weights, made when they are first asked for.
+        """The weights, made at their first use.
 
         Raises:
             ConfigError: the base cannot be loaded, is not what it was, or an adapter cannot be merged.
@@ -55,8 +55,8 @@ class Checkpoint:
         if self._loaded is not None and due and self._loaded.model.dtype is torch.float32:
             merge_adapters(self._loaded.model, due, torch.float32)
         elif self._loaded is None or due:
-            # Updates are added up in float32. Weights that were rounded to bf16 are no place to add to: small updates would be
-            # lost round by round. So they are made anew from the base, after the old ones are gone.
+            # Updates are added up in float32. Added to weights that were rounded to bf16, small updates would be lost round by round.
+            # So the weights are made anew from the base, after the old ones are released.
             self.release()
             self._loaded = self.load(self.adapters)
             if self._loaded.fingerprint != self.base_fingerprint:
@@ -66,9 +66,9 @@ class Checkpoint:
         return self._loaded
 
     def release(self) -> None:
-        """Forget the weights; who asks for them next has them made anew. An engine of them keeps them alive."""
+        """Forget the weights; they are made anew at their next use. An engine that shares them keeps them in memory."""
         self._loaded, self._merged = None, 0
-        # A trainer is a knot of references to the model.
+        # A trainer's references to the model are circular.
         gc.collect()
 
     def engine(self, *, max_prompt_tokens: int) -> VerdictEngine:
@@ -77,7 +77,7 @@ class Checkpoint:
         return replace(loaded, model=loaded.model.eval(), fingerprint=self.fingerprint).engine(max_prompt_tokens=max_prompt_tokens)
 
     def add(self, adapter: Path) -> None:
-        """Put an adapter that was checked before on top.
+        """Add an adapter that was checked when it was merged first.
 
         Raises:
             ConfigError: it was trained on other weights.
@@ -90,7 +90,7 @@ class Checkpoint:
         """Merge a round's adapter, and check on one prompt that merged equals weights + adapter.
 
         Args:
-            adapter: the folder that `train` wrote.
+            adapter: folder that `train` wrote.
             probe: token ids of any prompt.
 
         Raises:
@@ -102,7 +102,7 @@ class Checkpoint:
         with attached(model, {"beside": adapter}) as both:
             beside = _logits(both.eval(), probe)
         tolerance = _MERGE_TOLERANCE[model.dtype]
-        # The old weights must be gone before new ones are made.
+        # The old weights must be released before new ones are made.
         del model, both
         self.add(adapter)
         merged = _logits(self.loaded.model, probe)
@@ -123,7 +123,12 @@ def _load(spec: str, adapters: Sequence[Path], **how: Any) -> LoadedModel:
 
 
 def sign(adapter: Path, base_fingerprint: str) -> None:
-    """Write beside an adapter's weights which weights it was trained on."""
+    """Write beside an adapter which weights it was trained on.
+
+    Args:
+        adapter: folder of the adapter.
+        base_fingerprint: fingerprint of the weights that it was trained on.
+    """
     origin = {"base_fingerprint": base_fingerprint, "prompt_version": PROMPT_VERSION}
     (adapter / ORIGIN).write_text(json.dumps(origin) + "\n", encoding="utf-8")
 

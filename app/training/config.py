@@ -1,4 +1,7 @@
-"""What an evolution run is told: one YAML file, unknown keys refused. Defaults are those of the reference cards where they say so."""
+"""The settings of a chain: one YAML file, unknown keys refused.
+
+Defaults are those of FogGen (issai/foggen and issai/foggen-gemma3-1b on the Hugging Face hub) where its model cards give them.
+"""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from app.config.loading import read_yaml, sentences
 from app.core.errors import ConfigError
 from app.core.verdict import BUCKETS
-from app.data.mapping import parse_map
-from app.data.sources import is_hub_name
+from app.data.readers.mapping import parse_map
+from app.data.readers.sources import is_hub_name
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -46,20 +49,20 @@ class SftConfig(_Part):
     shuffle_options: bool = True
 
 
-class WarmupSftConfig(SftConfig):
-    """As a round's, with a rate at which binding is learned."""
+class BindingSftConfig(SftConfig):
+    """Fine-tuning of symbol binding: that of a round, at a learning rate at which binding is learned."""
 
     learning_rate: Rate = 1e-3
     epochs: Positive = 1
     batch_size: Positive = 8
 
 
-class WarmupConfig(_Part):
-    """Generated questions that teach a small base to bind an option's content to its letter, before R0."""
+class BindingConfig(_Part):
+    """Symbol binding before R0: generated questions that teach a small base to bind an option's content to its letter."""
 
     rows: Positive = 1200
     lora: LoraConfig = LoraConfig()
-    sft: WarmupSftConfig = WarmupSftConfig()
+    sft: BindingSftConfig = BindingSftConfig()
 
 
 class LabelConfig(_Part):
@@ -69,32 +72,32 @@ class LabelConfig(_Part):
     samples: Positive = 8
     temperature: Rate = 0.7
     method: Literal["exact", "sample"] = "exact"
-    # Bucket of k = 0 … samples right draws; null = the nearest lower quarter of k / samples.
+    # Bucket of k = 0 … samples correct draws; null = the nearest lower quarter of k / samples.
     buckets: list[float] | None = None
     # Share of a round's questions on which the teacher may name no option before the run stops.
     max_unlabelled: Share = 0.1
     # Oversample rows of rare buckets up to the size of the largest one.
     balance: bool = False
-    # Replayed rows get their bucket anew from the current checkpoint instead of keeping that of their round.
+    # Replayed rows get a new bucket from the current checkpoint instead of keeping that of their round.
     relabel_replay: bool = False
 
 
 class GateConfig(_Part):
-    """When a checkpoint is promoted: compared with the last promoted one on the same dev rows (app/training/gate.py)."""
+    """When a checkpoint is promoted; it is compared with the last promoted one on the same dev rows (app/training/gate.py)."""
 
     # A loss counts where it is larger than allowed and chance does not explain it: points of edge accuracy of a domain …
     max_accuracy_loss: Share = 0.05
-    # … and of the mean over domains, which is judged on all rows and so more finely.
+    # … and of the mean over domains, which is computed from all rows and is therefore more precise.
     max_mean_loss: Share = 0.02
-    # The same for the calibration error, by how much it grew.
+    # Increase of the calibration error that is allowed in the same way.
     max_ece_increase: Share = 0.05
     # How often a checkpoint that is as good as the last promoted one may be refused, over all of these checks together.
     level: Annotated[float, Field(gt=0, le=0.5, allow_inf_nan=False)] = 0.05
     # Entropy of the verbalized buckets, in nats; five equal buckets have 1.61, a collapsed vocabulary has 0.
     min_entropy: Annotated[float, Field(ge=0)] = 0.2
-    # Of the tau that is fitted for the promoted checkpoint.
+    # Cloud rate of the tau that is fitted for the promoted checkpoint.
     target_cloud_rate: Share = 0.4
-    # continue: the next round trains on from an unpromoted checkpoint too, as in the reference chain; revert: from the last promoted.
+    # continue: the next round goes on from an unpromoted checkpoint too, as in FogGen's chain; revert: from the last promoted one.
     on_failure: Literal["continue", "revert"] = "continue"
 
 
@@ -114,7 +117,7 @@ class DataConfig(_Part):
 
 
 class EvolveConfig(_Part):
-    """A whole chain."""
+    """All settings of a chain."""
 
     base: str = "builtin-base"
     family: Literal["auto", "qwen", "gemma", "llama"] = "auto"
@@ -132,7 +135,7 @@ class EvolveConfig(_Part):
     max_prompt_tokens: Positive = 1024
     data: DataConfig
     # None: R0 is trained on the base.
-    warmup: WarmupConfig | None = None
+    binding: BindingConfig | None = None
     labels: LabelConfig = LabelConfig()
     lora: LoraConfig = LoraConfig()
     sft: SftConfig = SftConfig()
@@ -140,16 +143,19 @@ class EvolveConfig(_Part):
 
 
 def load_config(path: Path) -> EvolveConfig:
-    """Read and validate; paths in `data` are relative to the file.
+    """Read and validate a chain's configuration; paths in `data` are relative to the file.
 
     Raises:
-        ConfigError: one sentence a line.
+        ConfigError: the message has one sentence a line.
     """
+    content = read_yaml(path)
+    if "warmup" in content:
+        raise ConfigError("the setting 'warmup' is called 'binding' now (symbol binding): rename the key, its values stay as they are")
     try:
-        config = EvolveConfig.model_validate(read_yaml(path))
+        config = EvolveConfig.model_validate(content)
     except ValidationError as error:
         raise ConfigError(sentences(error, EvolveConfig)) from None
-    given = {"sft": config.sft} | ({"warmup.sft": config.warmup.sft} if config.warmup else {})
+    given = {"sft": config.sft} | ({"binding.sft": config.binding.sft} if config.binding else {})
     for name, sft in given.items():
         if sft.batch_size % sft.micro_batch_size:
             raise ConfigError(f"{name}.batch_size must be a multiple of {name}.micro_batch_size")
@@ -166,6 +172,6 @@ def load_config(path: Path) -> EvolveConfig:
 
 
 def _beside(config: Path, file: str) -> str:
-    """A path is meant from the file that names it; a data set of the hub is not a path."""
+    """A path relative to the file that names it; the name of a data set of the hub is no path and stays as it is."""
     found = config.parent / Path(file).expanduser()
     return file if is_hub_name(file) and not found.exists() else str(found)

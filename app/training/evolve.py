@@ -1,7 +1,7 @@
 """The chain R0 … Rn: label with the current checkpoint, fine-tune, merge, measure, gate. The file to read first here.
 
 A round is four steps, and each leaves a file under its final name only when it is whole; so a killed run goes on from the
-last finished step, and what it ends with is what it would have ended with. Nothing is random but by seed.
+last finished step and ends as it would have ended without the kill. Everything random is drawn by seed.
 """
 
 from collections.abc import Sequence
@@ -11,33 +11,42 @@ from pathlib import Path
 from app.core.errors import ConfigError
 from app.core.verdict import BUCKET_LABELS
 from app.data.dataset import Item
-from app.training.chain import Chain
-from app.training.judge import compared_with, judge_round
-from app.training.label import Labelled, label_rows, read_labels, to_labelled
+from app.training.binding import learn_binding
+from app.training.chain import BASE, Chain, Clock
+from app.training.label import label_rows
+from app.training.label_file import Labelled, read_labels, to_labelled
+from app.training.measure import dev_metrics
+from app.training.promotion import compared_with, decide_round
 from app.training.rows import balanced
-from app.training.steps import Clock, dev_metrics, fine_tune, letters_of
-from app.training.warmup import warm_up
+from app.training.sft import fine_tune
+from app.training.state import RoundEntry
+
+LABELS_FILE = "labels.jsonl"
 
 
 def run_rounds(chain: Chain, *, until: int | None = None) -> None:
-    """Run what is missing, R0 first, up to round `until` (or the last).
+    """Run the rounds that are missing, R0 first.
+
+    Args:
+        chain: the run.
+        until: number of the round to stop after; None runs all.
 
     Raises:
         ConfigError: the teacher fails or names no option too often; a round has no rows at all; the run was begun before its
             dev records were kept.
     """
-    _base_metrics(chain)
-    if chain.config.warmup is not None and chain.state["warmup"] is None:
-        warm_up(chain, chain.config.warmup)
-    # Before anything is trained: what the next round will be compared with.
-    compared_with(chain, chain.promoted)
+    _measure_base(chain)
+    if chain.config.binding is not None and chain.state.binding is None:
+        learn_binding(chain, chain.config.binding)
+    # Before anything is trained: the folder that the next round will be compared with must hold its records.
+    compared_with(chain, chain.state.promoted)
     last = chain.config.rounds if until is None else min(until, chain.config.rounds)
-    for number in range(len(chain.state["rounds"]), last + 1):
+    for number in range(len(chain.state.rounds), last + 1):
         run_round(chain, number)
 
 
 def run_round(chain: Chain, number: int) -> None:
-    """One round, from the current checkpoint to the next."""
+    """Run one round, from the current checkpoint to the next. Raises ConfigError as `run_rounds` does."""
     config, folder = chain.config, chain.folder(number)
     folder.mkdir(exist_ok=True)
     clock = Clock()
@@ -47,41 +56,32 @@ def run_round(chain: Chain, number: int) -> None:
     labelled = [*rows.new, *rows.replay]
     if config.labels.balance:
         labelled = balanced(labelled, seed)
-    done = fine_tune(
-        chain,
-        folder,
-        labelled,
-        sft=config.sft,
-        lora=config.lora,
-        seed=seed,
-        note={"new": len(rows.new), "replay": len(rows.replay)},
-    )
+    done = fine_tune(chain, folder, labelled, sft=config.sft, lora=config.lora, seed=seed, new=len(rows.new), replay=len(rows.replay))
     clock.stop("train")
-    base_before = chain.checkpoint.fingerprint
+    trained_on = chain.checkpoint.fingerprint
     chain.merge(folder)
     metrics = dev_metrics(chain, folder)
-    reasons, judged = judge_round(chain, folder, metrics, against=chain.promoted)
+    reasons, comparison = decide_round(chain, folder, metrics, against=chain.state.promoted)
     clock.stop("measure")
     kept = not reasons or config.gate.on_failure == "continue"
     counts = [sum(row.bucket == bucket for row in rows.new) for bucket in range(len(BUCKET_LABELS))]
-    chain.state["rounds"].append(
-        {
-            "round": number,
-            "domain": chain.pools.domain[number],
-            "new_rows": len(rows.new),
-            "replay_rows": len(rows.replay),
-            "buckets": dict(zip(BUCKET_LABELS, counts, strict=True)),
-            "steps": done["steps"],
-            "trained_on": base_before,
-            "checkpoint": chain.checkpoint.fingerprint,
-            "promoted": not reasons,
-            "reasons": reasons,
-            "gate": judged,
-            "kept": kept,
-            "seconds": clock.seconds,
-        }
+    chain.finish_round(
+        RoundEntry(
+            round=number,
+            domain=chain.pools.domain[number],
+            new_rows=len(rows.new),
+            replay_rows=len(rows.replay),
+            buckets=dict(zip(BUCKET_LABELS, counts, strict=True)),
+            steps=done.steps,
+            trained_on=trained_on,
+            checkpoint=chain.checkpoint.fingerprint,
+            promoted=not reasons,
+            reasons=reasons,
+            gate=comparison,
+            kept=kept,
+            seconds=clock.seconds,
+        )
     )
-    chain.save()
     if not kept:
         chain.reload()
 
@@ -93,16 +93,16 @@ class _RoundRows:
 
 
 def _labelled(chain: Chain, number: int) -> _RoundRows:
-    """The round's new rows, labelled by the current checkpoint, and its replayed ones."""
+    """The new rows of a round, labelled by the current checkpoint, and its replayed rows."""
     config, folder = chain.config, chain.folder(number)
-    new = _label(chain, chain.pools.new[number], folder / "labels.jsonl")
+    new = _label(chain, chain.pools.new[number], folder / LABELS_FILE)
     wanted = chain.pools.replay(number, config.replay_rows, config.seed)
     if config.labels.relabel_replay:
         replay = _label(chain, wanted, folder / "replay_labels.jsonl")
     else:
         known = {}
         for earlier in range(number):
-            known.update({row["id"]: row for row in read_labels(chain.folder(earlier) / "labels.jsonl")})
+            known.update({row.id: row for row in read_labels(chain.folder(earlier) / LABELS_FILE)})
         # A row on which the teacher named no option has no label to replay.
         replay = to_labelled(wanted, [known[item.id] for item in wanted if item.id in known])
     if not new and not replay:
@@ -115,7 +115,7 @@ def _label(chain: Chain, items: Sequence[Item], out: Path) -> list[Labelled]:
     rows = label_rows(
         chain.engine,
         items,
-        letters_of(chain, items),
+        chain.letters(items),
         out,
         source=labels.source,
         samples=labels.samples,
@@ -124,15 +124,15 @@ def _label(chain: Chain, items: Sequence[Item], out: Path) -> list[Labelled]:
         table=labels.buckets,
         seed=chain.config.seed,
         batch_size=chain.config.label_batch_size,
-        dtype=chain.state["dtype"],
+        dtype=chain.state.dtype,
         on_progress=lambda done: chain.progress(f"{out.parent.name} labelling", done, len(items)),
     )
     return to_labelled(items, rows)
 
 
-def _base_metrics(chain: Chain) -> None:
-    """What the base can do before anything is taught; measured once, while the base is the checkpoint."""
-    if chain.state["warmup"] is None and not chain.state["rounds"]:
-        folder = chain.out / "base"
+def _measure_base(chain: Chain) -> None:
+    """Measure what the base can do before anything is taught; once, while the base is the checkpoint."""
+    if chain.state.binding is None and not chain.state.rounds:
+        folder = chain.out / BASE
         folder.mkdir(exist_ok=True)
         dev_metrics(chain, folder)

@@ -1,7 +1,7 @@
-"""Questions whose options must stay in their order, because an option or the question speaks of options by letter or by place.
+"""Questions whose options must keep their order, because an option or the question refers to options by letter or by place.
 
-`All of the above` is no longer true, and `A and C` is another answer, once the options have moved. The detector is generous:
-a question that it keeps by mistake only misses being shuffled. Texts are English, Russian and Kazakh.
+When the options move, `all of the above` is no longer true, and `A and C` is another answer. The detector would rather keep too
+many questions: one that is kept by mistake is only not shuffled. Texts are English, Russian and Kazakh.
 """
 
 import re
@@ -30,11 +30,11 @@ _NUMBER = r"[(\[]?\d{1,2}[)\].]?"
 _AND = r"(?:and|or|nor|и|или|либо|және|мен|бен|пен|немесе|әрі)"
 _LIST = re.compile(rf"(?<!\w)(?:{_LETTER} ?[,;/&+] ?{_LETTER}|{_LETTER} {_AND} {_LETTER}|{_NUMBER} (?:&|{_AND}) {_NUMBER})(?!\w)")
 _WORDS = re.compile(rf"(?<!\w)(?:{'|'.join(_POINTING)})(?!\w)")
-# Of an option by its noun: `option B`, `the second choice`, `все варианты`, `вариант 2`.
+# An option named by its noun: `option B`, `the second choice`, `все варианты`, `вариант 2`.
 _NAMED = re.compile(
     rf"(?<!\w)(?:{_NOUN} ?(?:is|are|:|№|#|-)? ?(?:{_LETTER}|{_NUMBER})|{_ORDINAL} (?:{_NOUN}|two|three|one)|{_ORDINAL} {_AND} {_ORDINAL})(?!\w)"
 )
-# What an option may consist of that names others and says nothing else: `Only B`, `A, not C`, `тек A`.
+# Words of an option that names others and says nothing else: `Only B`, `A, not C`, `тек A`.
 _NAME_WORD = re.compile(
     rf"{_LETTER}|{_NUMBER}|{_AND}|{_NOUN}|only|just|not|but|except|alone|same|as|is|are|true|только|лишь|кроме|не|тек|ғана|емес|басқа"
 )

@@ -1,15 +1,14 @@
-"""May a checkpoint replace the last promoted one? Both were asked the same dev rows, so they are compared row by row.
+"""The gate: decide whether a checkpoint replaces the last promoted one. Both answered the same dev rows and are compared row by row.
 
 Between two checkpoints that are equally good some answers still flip, each way as often. On 50 rows a domain easily loses ten
-points by that alone, so a loss counts only where chance does not explain it: the share of answers that went from correct to
-wrong is held against that of answers that went the other way (McNemar 1947), and the largest of these statistics, over
-all domains and their mean, against the largest that the same flips give when each goes either way by a coin (a permutation
-test with the maximum statistic of Westfall and Young 1993, which is exact and corrected for looking at every domain).
+points by that alone, so a loss counts only where chance does not explain it. The number of answers that went from correct to
+wrong is compared with the number that went the other way (McNemar 1947). The largest of these statistics, over all domains and
+their mean, is compared with the largest that the same flips give when each goes either way at random (a permutation test with
+the maximum statistic of Westfall and Young 1993, which is exact and corrected for looking at every domain).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,25 +19,26 @@ from app.data.records import Record
 from app.evaluation import statistics as st
 from app.evaluation.table import Table, to_table
 from app.training.config import GateConfig
+from app.training.state import CheckEntry
 
 MEAN, CALIBRATION = "mean", "calibration"
 _BINS = 10
 _FLIPS = 10_000
 _RESAMPLES = 2000
-# What the accuracy's tests may use of `gate.level`; the calibration error's gets the rest.
+# Share of `gate.level` that the tests of the accuracy use; the test of the calibration error gets the rest.
 _ACCURACY_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One comparison with the last promoted checkpoint, as `chain.json` keeps it.
+    """One comparison with the last promoted checkpoint.
 
     Attributes:
-        name: a domain, `mean` or `calibration`.
-        loss: of edge accuracy, or the increase of the calibration error; fractions.
-        at_least: lower end of the loss's one-sided interval; all checks' intervals hold together at `1 − gate.level`.
+        name: name of a domain, `mean` or `calibration`.
+        loss: loss of edge accuracy, or increase of the calibration error; a fraction.
+        at_least: lower end of the loss's one-sided interval; the intervals of all checks hold together at `1 − gate.level`.
         p: how often chance alone gives a loss as clear as this in any domain or in their mean; None for `calibration`.
-        refused: whether it speaks against the checkpoint.
+        refused: whether this check speaks against the checkpoint.
     """
 
     name: str
@@ -56,23 +56,39 @@ class Check:
         return f"{where} lost {100 * self.loss:.1f} points of edge accuracy (p = {self.p:.2g})"
 
     @property
-    def entry(self) -> dict[str, Any]:
-        """As JSON."""
-        rounded = {"loss": round(self.loss, 6), "at_least": round(self.at_least, 6), "p": self.p if self.p is None else round(self.p, 6)}
-        return {"name": self.name, **rounded, "refused": self.refused}
+    def entry(self) -> CheckEntry:
+        """The check as `chain.json` keeps it, rounded to six digits."""
+        p = None if self.p is None else round(self.p, 6)
+        return CheckEntry(name=self.name, loss=round(self.loss, 6), at_least=round(self.at_least, 6), p=p, refused=self.refused)
 
 
-def gate(
-    after: Sequence[Record], before: Sequence[Record], config: GateConfig, *, entropy: float, seed: int
-) -> tuple[list[str], list[Check]]:
-    """Why a checkpoint must not replace the last promoted one (nothing if it may), and all that was compared.
+@dataclass(frozen=True, slots=True)
+class GateDecision:
+    """Whether a checkpoint is promoted.
+
+    Attributes:
+        reasons: why it must not be promoted, one sentence each; empty if it may.
+        checks: everything that was compared: every domain, their mean, and the calibration error.
+    """
+
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...]
+
+    @property
+    def promote(self) -> bool:
+        """Whether nothing speaks against the checkpoint."""
+        return not self.reasons
+
+
+def decide(after: Sequence[Record], before: Sequence[Record], config: GateConfig, *, entropy: float, seed: int) -> GateDecision:
+    """Decide whether a checkpoint replaces the last promoted one.
 
     Args:
         after: the checkpoint's records of the dev rows.
-        before: those of the last promoted checkpoint.
+        before: records of the last promoted checkpoint, of the same rows in the same order.
         config: the bounds.
-        entropy: of the confidences that the checkpoint says, in nats.
-        seed: of the coin flips and of the bootstrap.
+        entropy: entropy of the checkpoint's verbalized confidences, in nats.
+        seed: seed of the random flips and of the bootstrap.
 
     Raises:
         ConfigError: the records are not of the same questions.
@@ -84,22 +100,22 @@ def gate(
     reasons = [check.reason for check in checks if check.refused]
     if entropy < config.min_entropy:
         reasons.append(f"the confidence vocabulary collapsed (entropy {entropy:.2f} nats)")
-    return reasons, checks
+    return GateDecision(tuple(reasons), tuple(checks))
 
 
 def _accuracy_checks(new: Table, old: Table, config: GateConfig, seed: int) -> list[Check]:
-    """Of every domain and of their mean: refused where more is lost than allowed, and chance does not explain the loss."""
+    """Checks of every domain and of their mean: refused where more is lost than allowed, and chance does not explain the loss."""
     signal = Signal.VERBALIZED.value
     lost_row = old.edge_correct[signal].astype(int) - new.edge_correct[signal]
     names = new.domains
     of = np.array([new.domain == name for name in names])
     rows, flips, lost = of.sum(axis=1), of @ np.abs(lost_row), of @ lost_row
     losses = np.append(lost / rows, np.mean(lost / rows))
-    # The standard deviation of each loss when every flip goes either way by a coin; no flip, no loss to judge.
+    # The standard deviation of each loss when every flip goes either way at random; without a flip there is no loss to compare.
     spread = np.append(np.sqrt(flips) / rows, np.sqrt(np.sum(flips / rows**2)) / len(names))
     scale = np.where(spread > 0, spread, np.inf)
-    coins = 2 * np.random.default_rng(seed).binomial(flips, 0.5, size=(_FLIPS, len(names))) - flips
-    by_chance = np.column_stack([coins / rows, np.mean(coins / rows, axis=1)]) / scale
+    flipped = 2 * np.random.default_rng(seed).binomial(flips, 0.5, size=(_FLIPS, len(names))) - flips
+    by_chance = np.column_stack([flipped / rows, np.mean(flipped / rows, axis=1)]) / scale
     highest = np.sort(by_chance.max(axis=1))
     # Ties of exact fractions must not be broken by rounding.
     p = (1 + len(highest) - np.searchsorted(highest, losses / scale - 1e-9)) / (1 + len(highest))
@@ -115,7 +131,7 @@ def _accuracy_checks(new: Table, old: Table, config: GateConfig, seed: int) -> l
 
 
 def _calibration_check(new: Table, old: Table, config: GateConfig, seed: int) -> Check:
-    """Of the calibration error: refused where it grew by more than allowed, and its increase is surely above zero.
+    """Check of the calibration error: refused where it grew by more than allowed, and the interval of its increase is above zero.
 
     Both errors are corrected for what few rows add to them; the interval is as wide as the paired bootstrap's.
     """
@@ -148,7 +164,7 @@ def _gaps(table: Table) -> st.Floats:
 def _corrected_error(table: Table) -> float:
     """Expected calibration error without what chance adds, which is more the more bins the same rows are spread over.
 
-    The square of a bin's gap is too large by the variance of its sum, p·(1 − p) a row; it is subtracted, as Kumar, Liang and
+    The square of a bin's gap is too large by the variance of its sum, p·(1 − p) for each row; it is subtracted, as Kumar, Liang and
     Ma (2019) do for the squared error.
     """
     confidence = table.signal[Signal.EXPECTED.value]

@@ -1,67 +1,56 @@
-"""How often is the current checkpoint right on a question? That share, rounded down to a quarter, is its confidence target.
+"""Confidence targets: the share of draws in which the current checkpoint answers a question correctly, rounded down to a quarter.
 
-The card samples eight generations at T = 0.7. The one-pass verdict holds the whole distribution they would be drawn
-from, so one forward pass replaces them (docs/decisions/0005-labels-without-sampling.md).
+FogGen samples eight generations at T = 0.7. The one-pass verdict holds the distribution that they would be drawn from, so one
+forward pass replaces them (docs/decisions/0005-labels-without-sampling.md).
 """
 
-import json
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from app.core.errors import ConfigError, InvalidQuestion
 from app.core.prompt import PROMPT_VERSION
 from app.core.question import LETTERS, Question
-from app.core.verdict import BUCKET_LABELS, BUCKETS, Verdict
+from app.core.verdict import BUCKET_LABELS, BUCKETS, JointVerdict
 from app.data.dataset import Item
-from app.data.files import read_text
-from app.data.records import append, open_for_append
+from app.data.records import open_for_append
 from app.edge.rendering import Prompt
+from app.training.label_file import LabelRow, partial_of, partial_rows, read_labels
 from app.training.origin import claim, digest
 
 _QUARTERS = 4
 
 
 class LabelEngine(Protocol):
-    """The one-pass engine at a temperature; name and fingerprint say which labels are its own."""
+    """A one-pass engine at a temperature; name and fingerprint identify the labels that it made."""
 
     name: str
     fingerprint: str
 
     def prepare(self, question: Question) -> Prompt: ...
 
-    def verdicts(self, prompts: Sequence[Prompt], *, temperature: float) -> list[Verdict]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """A question with what the model is to say: its confidence bucket (index into `BUCKETS`) and the letter."""
-
-    item: Item
-    letter: str
-    bucket: int
+    def verdicts(self, prompts: Sequence[Prompt], *, temperature: float) -> list[JointVerdict]: ...
 
 
 def bucket_of(k: int, n: int, table: Sequence[float] | None = None) -> int:
-    """K right of n → bucket (its index): by the table, or the nearest lower quarter (for n = 8: 0–1, 2–3, 4–5, 6–7, 8)."""
+    """Index of the bucket for k correct draws of n: by the table, or the nearest lower quarter (for n = 8: 0–1, 2–3, 4–5, 6–7, 8)."""
     return k * _QUARTERS // n if table is None else BUCKETS.index(table[k])
 
 
-def p_right(verdict: Verdict, letter: str) -> float:
+def p_correct(verdict: JointVerdict, letter: str) -> float:
     """P(letter): the sum over buckets of P(bucket)·P(letter | bucket), at the temperature that the verdict was read with."""
     return math.fsum(row[LETTERS.index(letter)] for row in verdict.joint)
 
 
-def count_right(p: float, *, samples: int, method: str, key: str) -> int:
-    """How many of the draws are right.
+def count_correct(p: float, *, samples: int, method: str, key: str) -> int:
+    """Number of correct draws.
 
     Args:
-        p: probability that one draw is right.
+        p: probability that one draw is correct.
         samples: number of draws.
-        method: `exact` rounds p·samples (half up), so that all right stays reachable and there is no sampling noise;
+        method: `exact` rounds p·samples (half up), so that `samples` stays reachable and there is no sampling noise;
             `sample` draws.
         key: seed of the draws; the same for the same question, whatever else is labelled.
     """
@@ -86,27 +75,27 @@ def label_rows(
     batch_size: int = 16,
     dtype: str | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
-) -> list[dict[str, Any]]:
-    """Label questions; rows are `{"id", "label", "label_source", "p_right", "k", "n", "bucket"}` (`k` null for `exact`).
+) -> list[LabelRow]:
+    """Label questions.
 
-    `out` appears when it is whole. Until then what is done stands in `<out>.partial`, a batch a write, and a run that was
-    killed goes on behind it: batches are the same ones, so that the result is, to the last digit. What the labels were made
-    with stands in `<out>.origin.json`; a run with anything else neither goes on with them nor reads them.
+    `out` appears when it is whole. Until then the rows that are done stand in `<out>.partial`, written batch by batch, and a run
+    that was killed goes on behind them with the same batches, so that the result is the same to the last digit. The parameters of
+    the labels stand in `<out>.origin.json`; a run with other parameters neither goes on with the labels nor reads them.
 
     Args:
-        engine: the current checkpoint.
+        engine: engine of the current checkpoint.
         items: the questions; those without a letter are left out.
-        letters: by id, what is right.
+        letters: letters of the correct answers by id.
         out: the file.
         source: `gold` or `teacher`, for the file.
-        samples: the reference's N.
-        temperature: the reference's T.
-        method: see `count_right`.
-        table: see `bucket_of`.
-        seed: of `sample`.
-        batch_size: questions per forward pass.
-        dtype: what the engine computes in, for `<out>.origin.json`.
-        on_progress: told how many are done.
+        samples: number of draws (FogGen's N).
+        temperature: temperature of the draws (FogGen's T).
+        method: `exact` or `sample`; see `count_correct`.
+        table: bucket of each number of correct draws; see `bucket_of`.
+        seed: seed of the method `sample`.
+        batch_size: number of questions per forward pass.
+        dtype: dtype that the engine computes in, for `<out>.origin.json`.
+        on_progress: called with the number of questions that are done.
 
     Raises:
         ConfigError: a prompt that is too long (its id is named), or labels that are there already and were made with another
@@ -126,7 +115,7 @@ def label_rows(
     claim(out, made_with, what="labels", partial=scratch)
     if out.exists():
         return read_labels(out)
-    rows = _partial_rows(scratch)
+    rows = partial_rows(scratch)
     with open_for_append(scratch) as file:
         for batch in _batches(prepared, batch_size):
             ids = [item.id for item, _ in batch]
@@ -134,30 +123,29 @@ def label_rows(
                 on_progress(len(rows))
                 continue
             verdicts = engine.verdicts([prompt for _, prompt in batch], temperature=temperature)
-            done: list[dict[str, Any]] = []
+            done: list[LabelRow] = []
             for (item, _), verdict in zip(batch, verdicts, strict=True):
-                p = round(p_right(verdict, letters[item.id]), 6)
-                k = count_right(p, samples=samples, method=method, key=f"{seed}|{item.id}")
+                p = round(p_correct(verdict, letters[item.id]), 6)
+                k = count_correct(p, samples=samples, method=method, key=f"{seed}|{item.id}")
                 done.append(
-                    {
-                        "id": item.id,
-                        "label": letters[item.id],
-                        "label_source": source,
-                        "p_right": p,
-                        "k": k if method == "sample" else None,
-                        "n": samples,
-                        "bucket": BUCKET_LABELS[bucket_of(k, samples, table)],
-                    }
+                    LabelRow(
+                        id=item.id,
+                        label=letters[item.id],
+                        label_source=source,
+                        p_correct=p,
+                        k=k if method == "sample" else None,
+                        n=samples,
+                        bucket=BUCKET_LABELS[bucket_of(k, samples, table)],
+                    )
                 )
-            # One write, so that a kill leaves whole batches and at most one torn one, which is done again.
-            file.write("".join(json.dumps(row) + "\n" for row in done))
+            # One write, so that a kill leaves whole batches and at most one torn batch, which is done again.
+            file.write("".join(row.line for row in done))
             file.flush()
-            rows.update({row["id"]: row for row in done})
+            rows.update({row.id: row for row in done})
             on_progress(len(rows))
     ordered = [rows[item.id] for item in todo]
     with scratch.open("w", encoding="utf-8") as file:
-        for row in ordered:
-            append(file, row)
+        file.writelines(row.line for row in ordered)
     scratch.replace(out)
     return ordered
 
@@ -165,7 +153,7 @@ def label_rows(
 def parameters_of(
     engine: LabelEngine, *, dtype: str | None, source: str, samples: int, temperature: float, method: str, seed: int
 ) -> dict[str, Any]:
-    """What labels depend on, as far as it is known before anybody is asked what is correct; arguments as of `label_rows`."""
+    """The parameters of labels that are known before a teacher is asked; the arguments are those of `label_rows`."""
     return {
         "model": engine.name,
         "weights": engine.fingerprint,
@@ -175,39 +163,13 @@ def parameters_of(
         "samples": samples,
         "temperature": temperature,
         "method": method,
-        # Nothing else is drawn.
+        # The method `exact` draws nothing.
         "seed": seed if method == "sample" else None,
     }
 
 
-def partial_of(out: Path) -> Path:
-    """Where labels stand until they are whole."""
-    return out.with_name(out.name + ".partial")
-
-
-def read_labels(path: Path) -> list[dict[str, Any]]:
-    """A whole label file. Raises ConfigError."""
-    try:
-        return [json.loads(line) for line in read_text(path).split("\n") if line.strip()]
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"the labels {path} cannot be read ({error})") from None
-
-
-def to_labelled(items: Sequence[Item], rows: Sequence[Mapping[str, Any]]) -> list[Labelled]:
-    """Join label rows with their questions, in the order of the rows."""
-    by_id = {item.id: item for item in items}
-    return [Labelled(by_id[row["id"]], row["label"], BUCKET_LABELS.index(row["bucket"])) for row in rows]
-
-
-def _partial_rows(path: Path) -> dict[str, dict[str, Any]]:
-    if not path.exists():
-        return {}
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-    return {row["id"]: row for row in map(json.loads, lines)}
-
-
 def _prepared(engine: LabelEngine, items: Sequence[Item]) -> list[tuple[Item, Prompt]]:
-    """The prompts, of similar length together."""
+    """The questions with their prompts, sorted by length."""
     prepared = []
     for item in items:
         try:
@@ -218,6 +180,6 @@ def _prepared(engine: LabelEngine, items: Sequence[Item]) -> list[tuple[Item, Pr
 
 
 def _batches(prepared: Sequence[tuple[Item, Prompt]], size: int) -> Iterator[Sequence[tuple[Item, Prompt]]]:
-    """The same batches for the same questions."""
+    """Batches; the same for the same questions."""
     for start in range(0, len(prepared), size):
         yield prepared[start : start + size]

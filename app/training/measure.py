@@ -1,21 +1,66 @@
-"""How good is a checkpoint on rows it was never trained on, as records and as metrics. The gate is in gate.py."""
+"""A checkpoint on rows that it was never trained on: records as `foggate eval collect` writes them, and the metrics of a folder."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
 
-from app.core.verdict import EdgeReply, Signal
+from app.core.verdict import EdgeReply
 from app.data.dataset import Item
-from app.data.records import Record
+from app.data.records import Record, append
 from app.edge.engine import VerdictEngine
-from app.evaluation import statistics as st
 from app.evaluation.collect import EdgeIdentity, edge_fields, empty_record
-from app.evaluation.report import build_report
-from app.evaluation.table import Table, to_table
+from app.training.chain import Chain
+from app.training.metrics import METRICS_FILE, Metrics, metrics_of, read_metrics, write_metrics
 
+DEV_RECORDS = "dev.jsonl"
 PERFECT_CLOUD = "gold answers (a perfect cloud)"
-_RESAMPLES = 1000
-_MIN_DOMAIN = 5
+
+
+def dev_metrics(chain: Chain, folder: Path) -> Metrics:
+    """Metrics of the current checkpoint on the dev rows.
+
+    They are measured unless the folder holds them with their records, and they are those of this checkpoint.
+
+    Args:
+        chain: the run.
+        folder: folder of a round, of symbol binding or of the base.
+
+    Raises:
+        ConfigError: `metrics.json` is there and damaged.
+    """
+    made_of = chain.checkpoint.fingerprint
+    if is_measured(folder) and (known := read_metrics(folder)).checkpoint == made_of:
+        return known
+    found = chain_records(chain)
+    # The records come first, so that where the metrics are, everything is.
+    write_records(folder / DEV_RECORDS, found)
+    metrics = metrics_of(found, checkpoint=made_of, tau=chain.config.tau, seed=chain.config.seed)
+    write_metrics(folder, metrics)
+    return metrics
+
+
+def is_measured(folder: Path) -> bool:
+    """Whether a folder holds metrics and the records that they were computed from."""
+    return (folder / METRICS_FILE).exists() and (folder / DEV_RECORDS).exists()
+
+
+def chain_records(chain: Chain, engine: VerdictEngine | None = None, *, identity: EdgeIdentity | None = None) -> list[Record]:
+    """Records of the dev rows of a chain.
+
+    Args:
+        chain: the run.
+        engine: engine to ask; None asks that of the current checkpoint.
+        identity: what the records say about the edge model; None takes the engine's own name and fingerprints.
+    """
+    engine = engine or chain.engine
+    dev = chain.pools.dev
+    return dev_records(
+        engine,
+        dev,
+        None if chain.config.labels.source == "gold" else chain.letters(dev),
+        identity=identity or identity_of(engine),
+        batch_size=chain.config.label_batch_size,
+        on_progress=lambda done: chain.progress("measuring", done, len(dev)),
+    )
 
 
 def dev_records(
@@ -27,15 +72,15 @@ def dev_records(
     batch_size: int,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> list[Record]:
-    """Records of the dev rows, as `foggate eval collect` would write them.
+    """Ask an engine questions, and give the records in their order.
 
     Args:
-        engine: the checkpoint.
-        dev: the dev rows.
-        cloud: the teacher's letters by id; None takes the gold answers for a perfect cloud.
-        identity: what the records say of the edge.
-        batch_size: questions per forward pass.
-        on_progress: told how many are done.
+        engine: engine of the checkpoint.
+        dev: questions with gold answers.
+        cloud: the teacher's letters by id; None takes the gold answers as those of a perfect cloud.
+        identity: what the records say about the edge model.
+        batch_size: number of questions per forward pass.
+        on_progress: called with the number of questions that are done.
     """
     prepared = sorted(((engine.prepare(item.question), item) for item in dev), key=lambda pair: (len(pair[0].ids), pair[1].id))
     records = {}
@@ -54,38 +99,15 @@ def dev_records(
     return [records[item.id] for item in dev]
 
 
-def metrics_of(records: Sequence[Record], *, tau: float, seed: int) -> dict[str, Any]:
-    """What `metrics.json` holds: per domain and in the mean, rates as fractions; `entropy` in nats."""
-    report = build_report(records, tau=tau, signal=Signal.VERBALIZED, resamples=_RESAMPLES, seed=seed)
-    table = to_table(records)
-    kept = ("n", "edge_only", "cloud_only", "system", "random", "cloud_rate", "lift", "lift_ci")
-    return {
-        "tau": tau,
-        "cloud": report["cloud_model"],
-        "mean": {key: report["mean"][key] for key in kept},
-        "domains": {
-            name: {**{key: row[key] for key in kept}, "buckets": row["buckets"], **_signals(table.of(name))}
-            for name, row in report["domains"].items()
-        },
-        "signals": {
-            name: {key: report["signals"][name][key] for key in ("edge_accuracy", "auroc", "auroc_ci", "ece_fixed", "brier", "mean")}
-            for name in (Signal.VERBALIZED.value, Signal.EXPECTED.value)
-        },
-        "buckets": {label: row["n"] for label, row in report["buckets"].items()},
-        "entropy": entropy([row["n"] for row in report["buckets"].values()]),
-    }
+def identity_of(engine: VerdictEngine) -> EdgeIdentity:
+    """Name and fingerprints of an engine, as its records carry them."""
+    return EdgeIdentity(engine.name, engine.fingerprint, prompt_fingerprint=engine.prompt_fingerprint)
 
 
-def entropy(counts: Sequence[int]) -> float:
-    """Entropy of a histogram, in nats."""
-    total = sum(counts)
-    return -math.fsum(count / total * math.log(count / total) for count in counts if count) + 0.0
-
-
-def _signals(table: Table) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in (Signal.VERBALIZED.value, Signal.EXPECTED.value):
-        signal, right = table.signal[name], table.edge_correct[name]
-        found[f"auroc_{name}"] = st.auroc(signal, right) if len(right) >= _MIN_DOMAIN else None
-        found[f"ece_{name}"] = st.ece_fixed(signal, right)
-    return found
+def write_records(path: Path, records: Sequence[Record]) -> None:
+    """Write records whole or not at all. Raises OSError."""
+    scratch = path.with_name(path.name + ".partial")
+    with scratch.open("w", encoding="utf-8") as file:
+        for record in records:
+            append(file, record)
+    scratch.replace(path)

@@ -1,4 +1,4 @@
-"""What a file that is filled bit by bit belongs to: its parameters stand beside it, and a run with others does not go on with it.
+"""The origin of a file that is filled step by step: its parameters stand beside it, and a run with others does not go on with it.
 
 `labels.jsonl` has `labels.jsonl.origin.json`. The parameters are written, whole, before the first row is; so rows without them
 were written by something else.
@@ -17,18 +17,18 @@ Parameters = Mapping[str, Any]
 
 
 def origin_of(out: Path) -> Path:
-    """Where the parameters of a file stand."""
+    """The file that holds the parameters of a file."""
     return out.with_name(out.name + ".origin.json")
 
 
 def claim(out: Path, parameters: Parameters, *, what: str, partial: Path | None = None, hint: str = "") -> None:
-    """Say what a file belongs to before it is begun, or check it before it is gone on with.
+    """Write the parameters of a file before its first row, or check them before a run goes on with its rows.
 
     Args:
         out: the file; it need not exist.
-        parameters: all that its rows depend on: names to JSON values.
+        parameters: everything that its rows depend on: names to JSON values.
         what: what the file holds, for people, in the plural.
-        partial: where its rows stand until it is whole.
+        partial: file in which its rows stand until it is whole.
         hint: what else a person can do, for the end of a refusal.
 
     Raises:
@@ -46,11 +46,11 @@ def check(out: Path, parameters: Parameters, *, what: str, partial: Path | None 
 
     Args:
         out: the file.
-        parameters: as for `claim`.
-        what: as for `claim`.
-        partial: as for `claim`.
-        hint: as for `claim`.
-        some: the parameters are not all yet; those that are not given are not compared.
+        parameters: everything that the rows depend on, as for `claim`.
+        what: what the file holds, as for `claim`.
+        partial: file of unfinished rows, as for `claim`.
+        hint: end of a refusal, as for `claim`.
+        some: whether only some parameters are known yet; those that are not given are not compared.
 
     Raises:
         ConfigError: there are rows, and they were made with other parameters (those that differ are named), or do not say

@@ -1,7 +1,7 @@
-"""Which question is for what: a dev split, the calibration buffer, the new rows of each round, and what may be replayed.
+"""Which question is used for what: the dev split, the calibration buffer, the new rows of each round, and the rows to replay.
 
-Everything follows from the seed. No question of a test file may be trained on: compared by a hash of the normalised
-text, so that case, punctuation, Unicode form and the order of the options do not hide a leak.
+Everything follows from the seed. No question of a test file may be trained on: questions are compared by a hash of the
+normalised text, so that case, punctuation, Unicode form and the order of the options do not hide a leak.
 """
 
 import hashlib
@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from app.core.errors import ConfigError
 from app.core.question import Question
 from app.data.dataset import Item, Skipped, load_items
-from app.data.mapping import parse_map
+from app.data.readers.mapping import parse_map
 from app.training.config import EvolveConfig
+from app.training.state import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,11 @@ class Pools:
     """The rows of a chain.
 
     Attributes:
-        dev: never trained on; metrics, gate and tau are judged on them.
+        dev: rows that are never trained on; metrics, gate and tau are computed from them.
         new: new rows of R0 (the calibration buffer) and of each round, in order.
         domain: the domain of each round; None for R0.
         left_out: rows of the training files that are not used, by reason (`license`, `too long`, `no question`).
-        skipped: what to tell a person of rows, of test files too, that are no questions.
+        skipped: sentences for a person about rows, of test files too, that are no questions.
     """
 
     dev: tuple[Item, ...]
@@ -38,7 +39,7 @@ class Pools:
     skipped: tuple[str, ...] = ()
 
     def replay(self, number: int, rows: int, seed: int) -> tuple[Item, ...]:
-        """Rows of earlier rounds, drawn without replacement; all of them where there are fewer."""
+        """Rows of earlier rounds, drawn at random without replacement; all of them where there are fewer than `rows`."""
         seen = [item for earlier in self.new[:number] for item in earlier]
         return tuple(random.Random(f"{seed}|replay|{number}").sample(seen, min(rows, len(seen))))  # noqa: S311  # a split, not a secret
 
@@ -48,7 +49,7 @@ def make_pools(config: EvolveConfig, fits: Callable[[Question], bool] = lambda _
 
     Args:
         config: files, sizes, seed, and which licences may be used.
-        fits: whether a question's prompt is short enough; longer ones are left out, and counted.
+        fits: tells whether a question's prompt is short enough; longer ones are left out, and counted.
 
     Raises:
         ConfigError: a domain without rows, a row of another domain, a row that is too close to a test row (its id is named).
@@ -65,7 +66,7 @@ def make_pools(config: EvolveConfig, fits: Callable[[Question], bool] = lambda _
     trained = [name for name in config.domains if rows[name]]
     buffer: list[Item] = []
     for index, name in enumerate(trained):
-        # Evenly: what a small domain cannot give is not made up for by others.
+        # The buffer is spread evenly; other domains do not make up for what a small domain cannot give.
         size = (config.buffer_rows + len(trained) - 1 - index) // len(trained)
         buffer += left[name][:size]
         left[name] = left[name][size:]
@@ -74,7 +75,7 @@ def make_pools(config: EvolveConfig, fits: Callable[[Question], bool] = lambda _
     for number in range(1, config.rounds + 1):
         name = config.domains[(number - 1) % len(config.domains)]
         rounds_left = len(range(number, config.rounds + 1, len(config.domains)))
-        # The last rotation must not find an empty shelf: a small domain is shared among its rounds.
+        # A small domain is shared among its rounds, so that its last round has rows too.
         size = min(config.new_rows, -(-len(left[name]) // rounds_left))
         new.append(tuple(left[name][:size]))
         left[name] = left[name][size:]
@@ -89,8 +90,27 @@ def data_fingerprint(pools: Pools) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def sources_of(pools: Pools) -> list[Source]:
+    """Where the trained rows come from, as far as the rows say.
+
+    Of a source `repository@commit path/of/a/file` the first word counts.
+    """
+    items = [item for part in pools.new for item in part]
+    named = [" / ".join(licenses_of(item.license)) for item in items]
+    # Files of one source spell it in several ways (CC BY 4.0, CC By 4.0): capitals win, which sort first.
+    spelling = {text.casefold(): text for text in sorted(named, reverse=True)}
+    counts = Counter(
+        (item.question.domain or "", (item.source or "").split(" ")[0], spelling[text.casefold()])
+        for item, text in zip(items, named, strict=True)
+    )
+    return [
+        Source(domain=domain, source=source, license=license_text, rows=rows)
+        for (domain, source, license_text), rows in sorted(counts.items())
+    ]
+
+
 def text_hash(question: Question) -> str:
-    """Equal for questions that differ in case, punctuation, blanks, Unicode form or the order of options only."""
+    """A hash that is equal for questions that differ only in case, punctuation, blanks, Unicode form or the order of options."""
     parts = [_normal(question.question), *sorted(_normal(option) for option in question.options)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -13,15 +13,17 @@ from app.core.question import LETTERS
 from app.edge.rendering import Renderer
 from app.edge.trie import ROOT
 from app.training.fixed_order import keeps_order
-from app.training.label import Labelled
-from app.training.shared_prefix import common_prefix
+from app.training.label_file import Labelled
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """Token ids of one row: the chat prompt as served, and what the model is to write, end of turn included.
+    """Token ids of one row.
 
-    `given` are places in the completion whose tokens are read, not learned.
+    Attributes:
+        prompt: the chat prompt as it is served.
+        completion: what the model learns to write, end of turn included.
+        given: places in the completion whose tokens are read, not learned.
     """
 
     prompt: tuple[int, ...]
@@ -33,13 +35,13 @@ class TrainingRows:
     """Labelled questions as a training reads them. The same seed gives the same orders.
 
     Args:
-        renderer: of the tokenizer that is trained.
-        rows: the questions with what is to be said.
-        seed: of the orders; None leaves the options where they are.
-        learn_confidence: see `to_example`.
+        renderer: renderer of the tokenizer that is trained.
+        rows: questions with the confidence and the letter to learn.
+        seed: seed of the orders; None leaves the options where they are.
+        learn_confidence: whether the confidence is learned; see `to_example`.
 
     Attributes:
-        fixed: how many rows keep their order because an option or the question speaks of options by letter or place.
+        fixed: number of rows that keep their order because an option or the question refers to options by letter or place.
     """
 
     def __init__(self, renderer: Renderer, rows: Sequence[Labelled], *, seed: int | None, learn_confidence: bool = True) -> None:
@@ -49,7 +51,7 @@ class TrainingRows:
         self._learn_confidence = learn_confidence
         self._fixed = [keeps_order(row.item.question) for row in rows]
         self.fixed = sum(self._fixed)
-        # A row that is repeated gets an order of its own each time.
+        # A repeated row gets another order each time.
         seen: Counter[str] = Counter()
         self._copy: list[int] = []
         for row in rows:
@@ -67,14 +69,14 @@ class TrainingRows:
         return shuffled(row, f"{self._seed}|{row.item.id}|{self._copy[index]}", epoch)
 
     def example(self, index: int, epoch: int) -> Example:
-        """The same as tokens."""
+        """A row of an epoch as tokens."""
         return to_example(self._renderer, self.row(index, epoch), learn_confidence=self._learn_confidence)
 
     def prefix(self, epochs: int) -> tuple[int, ...]:
         """The tokens with which the prompts of all epochs begin."""
         found: tuple[int, ...] = ()
         for epoch in range(1 if self._seed is None else epochs):
-            # One epoch's prompts at a time: only what they have in common is kept.
+            # One epoch's prompts at a time, to save memory: only what they have in common is kept.
             prompts = [self._renderer.prompt(self.row(index, epoch).item.question).ids for index in range(len(self))]
             shared = common_prefix(prompts)
             found = shared if epoch == 0 else common_prefix([(*found, -1), (*shared, -2)])
@@ -84,7 +86,7 @@ class TrainingRows:
 def shuffled(row: Labelled, key: str, epoch: int) -> Labelled:
     """The row with its options in another order, and the letters that go with it.
 
-    The letter that is learned goes through all letters, one an epoch, beginning anywhere; the other options stand by chance.
+    The letter that is learned goes through all letters, one an epoch, from a random first one; the other options are shuffled.
     So a row's letter differs from each epoch to the next, and over as many epochs as there are options each letter comes once.
     """
     question = row.item.question
@@ -102,7 +104,7 @@ def shuffled(row: Labelled, key: str, epoch: int) -> Labelled:
 def to_example(renderer: Renderer, row: Labelled, *, learn_confidence: bool = True) -> Example:
     """The bucket's path of the trie, the letter's token behind it, and the end of turn if the tokenizer has one.
 
-    Without `learn_confidence` the tokens that tell one bucket from the others are given; the format and the letter are learned.
+    Without `learn_confidence` the tokens that distinguish the buckets are given; the format and the letter are learned.
     """
     trie = renderer.trie
     letter = trie.letters[row.bucket][row.item.question.letters.index(row.letter)]
@@ -112,8 +114,21 @@ def to_example(renderer: Renderer, row: Labelled, *, learn_confidence: bool = Tr
     return Example(renderer.prompt(row.item.question).ids, (*trie.path(row.bucket), letter, *end), frozenset(given))
 
 
+def common_prefix(prompts: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The tokens that all prompts begin with; each prompt keeps at least one token behind them, from which its answer is read."""
+    first, last = min(prompts), max(prompts)
+    most = min(len(prompt) for prompt in prompts) - 1
+    shared = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), most)
+    return first[: min(shared, most)]
+
+
 def balanced(rows: Sequence[Labelled], seed: int) -> list[Labelled]:
-    """Every bucket that occurs as often as the most frequent one: rows of the others are repeated by lot."""
+    """The rows with every bucket that occurs as often as the most frequent one: rows of the others are repeated at random.
+
+    Args:
+        rows: labelled questions.
+        seed: seed of the repeated rows.
+    """
     by_bucket: dict[int, list[Labelled]] = defaultdict(list)
     for row in rows:
         by_bucket[row.bucket].append(row)

@@ -1,7 +1,7 @@
 """One supervised fine-tuning: labelled questions → a LoRA adapter. peft and transformers' Trainer do the work.
 
-What is ours: the tokens. Prompts come from the renderer that serving uses, answers from the very trie that the verdict is
-read from, so that what is trained is what is read. trl adds nothing here: its trainers tokenise conversations themselves
+This project makes the tokens: prompts come from the renderer that serving uses, answers from the trie that the verdict is
+read from, so that training and serving see the same tokens. trl adds nothing here: its trainers tokenise conversations themselves
 (docs/decisions/0006-trainer-not-trl.md).
 """
 
@@ -15,18 +15,45 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import transformers
 from peft import LoraConfig, TaskType, get_peft_model
+from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from transformers import PrinterCallback, TrainerCallback
 
+from app.data.files import read_model, write_json
 from app.training import config as settings
-from app.training.one_device import OneDevice, refuse_launchers
+from app.training.batches import Collator, RowDataset, completion_loss
+from app.training.chain import Chain
+from app.training.checkpoint import sign
+from app.training.label_file import Labelled
 from app.training.rows import TrainingRows
-from app.training.shared_prefix import PrefixTrainer
+from app.training.trainer import OneDevice, PrefixTrainer, refuse_launchers
 
-_IGNORED = -100
+ADAPTER, SUMMARY_FILE = "adapter", "train.json"
+
+
+class TrainingSummary(BaseModel):
+    """The content of `train.json`.
+
+    Attributes:
+        steps: optimiser steps.
+        rows: rows that were trained on.
+        new: new rows among them; None for symbol binding.
+        replay: replayed rows among them; None for symbol binding.
+        fixed_order: rows whose options were not shuffled, because they refer to each other.
+        loss: loss at each step, in nats a token.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    steps: int
+    rows: int
+    new: int | None = None
+    replay: int | None = None
+    # Files of the first version do not say it: options were not shuffled then.
+    fixed_order: int = 0
+    loss: list[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +63,57 @@ class Trained:
     steps: int
     rows: int
     loss: tuple[float, ...]
+
+
+def fine_tune(
+    chain: Chain,
+    folder: Path,
+    rows: Sequence[Labelled],
+    *,
+    sft: settings.SftConfig,
+    lora: settings.LoraConfig,
+    seed: int,
+    new: int | None = None,
+    replay: int | None = None,
+    learn_confidence: bool = True,
+) -> TrainingSummary:
+    """Train the adapter of a round, or of symbol binding; an adapter that is there already is kept.
+
+    `train.json` is written before the adapter appears under its name, so that where the adapter is, everything is.
+
+    Args:
+        chain: the run; its checkpoint is trained on, and is unchanged afterwards.
+        folder: folder of the round.
+        rows: questions with the confidence and the letter to learn.
+        sft: learning rate, epochs, batch sizes, and whether options are shuffled.
+        lora: rank and scale of the adapter.
+        seed: seed of the adapter's first weights, of the order of rows, and of the order of their options.
+        new: number of new rows, for `train.json`.
+        replay: number of replayed rows, for `train.json`.
+        learn_confidence: whether the confidence is learned or only read; see `app.training.rows.to_example`.
+
+    Raises:
+        ConfigError: a launcher of several processes started this one, or `train.json` is damaged.
+    """
+    adapter, summary = folder / ADAPTER, folder / SUMMARY_FILE
+    if not adapter.is_dir():
+        scratch = folder / (ADAPTER + ".partial")
+        lessons = TrainingRows(chain.engine.renderer, rows, seed=seed if sft.shuffle_options else None, learn_confidence=learn_confidence)
+        done = train(
+            chain.checkpoint.loaded.model,
+            lessons,
+            scratch,
+            base_name=chain.config.base,
+            sft=sft,
+            lora=lora,
+            seed=seed,
+            on_step=lambda step, of: chain.progress(f"{folder.name} training", step, of),
+        )
+        sign(scratch, chain.checkpoint.fingerprint)
+        found = TrainingSummary(steps=done.steps, rows=done.rows, new=new, replay=replay, fixed_order=lessons.fixed, loss=list(done.loss))
+        write_json(summary, found.model_dump(mode="json", exclude_none=True))
+        scratch.replace(adapter)
+    return read_model(summary, TrainingSummary, "training summary")
 
 
 def train(
@@ -53,13 +131,13 @@ def train(
 
     Args:
         model: a causal language model in the dtype that is computed in; its weights are frozen, and unchanged afterwards.
-        rows: at least one.
-        out: a scratch folder; what a killed run left there is thrown away.
-        base_name: what the adapter says it belongs to.
+        rows: the rows; there must be at least one.
+        out: a scratch folder; what a killed run left there is deleted.
+        base_name: name of the base, written into the adapter's configuration.
         sft: learning rate, epochs, batch sizes.
-        lora: rank and scale; all linear layers get one.
-        seed: of the initial adapter and the order of rows.
-        on_step: told the optimiser steps done and planned.
+        lora: rank and scale; all linear layers get an adapter.
+        seed: seed of the initial adapter and of the order of rows.
+        on_step: called with the optimiser steps done and planned.
 
     Raises:
         ConfigError: a launcher of several processes started this one.
@@ -70,7 +148,7 @@ def train(
     shape = LoraConfig(
         r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules="all-linear", task_type=TaskType.CAUSAL_LM
     )
-    # On the very weights, of which there is no second copy; peft keeps the adapter's own in float32, whatever theirs are in.
+    # The adapter is put on the model's own weights, of which there is no second copy; peft keeps the adapter's in float32 in any case.
     adapted = get_peft_model(model, shape)
     adapted.peft_config["default"].base_model_name_or_path = base_name
     uses_cache = model.config.use_cache
@@ -78,7 +156,7 @@ def train(
     sliding = "sliding_attention" in (getattr(model.config, "layer_types", None) or ())
     shares = sft.share_prefix and not sft.gradient_checkpointing and not sliding
     prefix = rows.prefix(sft.epochs) if shares else ()
-    data = _Rows(rows, len(prefix))
+    data = RowDataset(rows, len(prefix))
     losses: list[float] = []
     shutil.rmtree(out, ignore_errors=True)
     arguments = OneDevice(
@@ -110,18 +188,18 @@ def train(
         model=adapted,
         args=arguments,
         train_dataset=data,
-        data_collator=_Collator(model.config.pad_token_id or 0, len(prefix)),
-        compute_loss_func=_completion_loss,
+        data_collator=Collator(model.config.pad_token_id or 0, len(prefix)),
+        compute_loss_func=completion_loss,
         callbacks=[_Watch(losses, data, on_step)],
     )
-    # It would print every log line; the loss curve is kept instead.
+    # It would print every log line; the loss curve is recorded instead.
     trainer.remove_callback(PrinterCallback)
     trainer.train()
-    # Embeddings are never trained; to find that out peft would ask the hub about the base.
+    # Embeddings are never trained; without the argument peft would ask the hub about the base.
     with as_os_error():
         adapted.save_pretrained(str(out), save_embedding_layers=False)
     sort_adapter_config(out / "adapter_config.json")
-    # The base goes on being used: take off it the adapter, the training mode, and what the Trainer put on.
+    # The base is used further: remove the adapter, the training mode, and what the Trainer changed.
     adapted.unload().eval()
     model.config.use_cache = uses_cache
     if sft.gradient_checkpointing:
@@ -132,7 +210,7 @@ def train(
 
 @contextlib.contextmanager
 def as_os_error() -> Iterator[None]:
-    """A full disk, as safetensors reports it, becomes what everybody else raises."""
+    """Raise OSError where safetensors reports a full disk by an error of its own."""
     try:
         yield
     except SafetensorError as error:
@@ -140,80 +218,16 @@ def as_os_error() -> Iterator[None]:
 
 
 def sort_adapter_config(path: Path) -> None:
-    """Peft writes sets in whatever order this process hashes them; the same training must leave the same file."""
+    """Sort the sets in an adapter's configuration, which peft writes in hash order: the same training must leave the same file."""
     content = json.loads(path.read_text(encoding="utf-8"))
     content = {key: sorted(value) if key == "target_modules" else value for key, value in content.items()}
     path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-class _Rows(torch.utils.data.Dataset[Any]):
-    """What the Trainer iterates over, less the first `skip` tokens; by the length of `input_ids` it puts similar rows together.
-
-    The lengths that it looks at are those of the first epoch; in another order a row is a token longer or shorter at most now and
-    then, which costs a little padding.
-    """
-
-    def __init__(self, rows: TrainingRows, skip: int = 0) -> None:
-        self._rows = rows
-        self._skip = skip
-        self._epoch = 0
-
-    def begin(self, epoch: int) -> None:
-        """The rows of an epoch, which counts from 0."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        example = self._rows.example(index, self._epoch)
-        return {
-            "input_ids": [*example.prompt[self._skip :], *example.completion],
-            "completion": len(example.completion),
-            "given": example.given,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class _Collator:
-    """Rows → a left-padded batch: answers end in the same column, so logits are computed for the last few columns only.
-
-    Before the padding stand `prefix` columns of the cache: seen by the mask, counted by the positions.
-    """
-
-    pad: int
-    prefix: int = 0
-
-    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        width = max(len(row["input_ids"]) for row in rows)
-        # One column more than the longest answer: each token is predicted from the one before.
-        kept = max(row["completion"] for row in rows) + 1
-        ids = torch.full((len(rows), width), self.pad)
-        mask = torch.zeros(len(rows), width, dtype=torch.long)
-        labels = torch.full((len(rows), kept), _IGNORED)
-        for index, row in enumerate(rows):
-            tokens, answer = row["input_ids"], row["completion"]
-            ids[index, width - len(tokens) :] = torch.tensor(tokens)
-            mask[index, width - len(tokens) :] = 1
-            labels[index, kept - answer :] = torch.tensor(tokens[-answer:])
-            labels[index, [kept - answer + place for place in row["given"]]] = _IGNORED
-        positions = self.prefix + (mask.cumsum(dim=1) - 1).clamp(min=0)
-        mask = torch.cat([torch.ones(len(rows), self.prefix, dtype=torch.long), mask], dim=1)
-        return {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "labels": labels, "logits_to_keep": kept}
-
-
-def _completion_loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None) -> torch.Tensor:
-    """Cross entropy of the answer tokens, a mean over all of the optimiser step's tokens."""
-    logits = outputs.logits[:, :-1].float()
-    total = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten(), ignore_index=_IGNORED, reduction="sum")
-    count = (labels != _IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
-    return total / count
-
-
 class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped
-    """Tells the rows which epoch begins, keeps the loss curve and moves the progress bar."""
+    """Tells the data set which epoch begins, records the loss curve and reports progress."""
 
-    def __init__(self, losses: list[float], rows: _Rows, on_step: Callable[[int, int], None]) -> None:
+    def __init__(self, losses: list[float], rows: RowDataset, on_step: Callable[[int, int], None]) -> None:
         self._losses = losses
         self._rows = rows
         self._epochs = itertools.count()

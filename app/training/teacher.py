@@ -1,4 +1,4 @@
-"""The large model as the source of labels: each question asked once in the life of a run, each answer kept at once."""
+"""The teacher, a large model in the cloud, as the source of labels: it is asked each question once in a run, and each answer is kept at once."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -20,8 +20,8 @@ class Teacher:
     """The large model.
 
     Attributes:
-        connect: connects to it, and closes behind itself.
-        identity: which model, where, asked how; no key. Answers of another teacher are not taken for its own.
+        connect: opens a connection to it as a context that closes it.
+        identity: which models are asked, at which addresses and how; no key. Answers of another teacher are not used.
     """
 
     connect: Callable[[], AbstractAsyncContextManager[Cloud]]
@@ -38,19 +38,22 @@ async def ask_teacher(
     max_unlabelled: float = 0.1,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Mapping[str, str]:
-    """Letters by id, of the questions on which the teacher named one.
+    """Ask the teacher every question that it has not answered yet.
 
-    `out` holds `{"id", "fingerprint", "letter"}` a line, `letter` null where the reply named no option: that is an answer
-    too, and is not asked for again. `<out>.origin.json` says whose answers they are.
+    `out` holds one `{"id", "fingerprint", "letter"}` a line, `letter` null where the reply named no option: that is an answer
+    too, and the question is not asked again. `<out>.origin.json` holds the teacher's identity.
 
     Args:
         items: the questions.
-        out: the file of all answers so far, shared by the whole run.
-        teacher: whom to ask.
-        concurrency: calls under way at a time; as many may be lost by a kill.
-        timeout_s: one question with all its attempts.
+        out: file of all answers so far, shared by the whole run.
+        teacher: the teacher.
+        concurrency: number of calls under way at a time; a kill may lose as many answers.
+        timeout_s: time limit of one question with all its attempts, in seconds.
         max_unlabelled: share of `items` that may stay without a letter.
-        on_progress: told how many are answered.
+        on_progress: called with the number of questions that are answered.
+
+    Returns:
+        The letters by id, of the questions on which the teacher named one.
 
     Raises:
         ConfigError: the teacher cannot be reached (what was answered is kept), names no option too often, or the file

@@ -14,6 +14,7 @@ from app.access.quotas import Quotas
 from app.cloud.budget import Budget, BudgetedCloud, Price
 from app.cloud.build import build_budget
 from app.config.settings import Settings
+from app.core.ask import Ask
 from app.core.cascade import Cascade
 from app.core.deadline import Deadline
 from app.core.errors import BudgetExhausted, ConfigError
@@ -92,16 +93,16 @@ async def test_simultaneous_questions_do_not_overrun_the_calls():
 async def test_at_its_end_answers_are_degraded_or_the_cut_is_lowered(lowered, routes):
     async with talkative([("calls", DAY(1))], lowered_tau=lowered) as (cloud, budget):
         cascade = Cascade(FakeEdge(make_verdict(0.25)), cloud, Policy(tau=0.5), deadline_s=60, budget=budget)
-        first, second = [await cascade.answer(QUESTIONS[0]) for _ in range(2)]
+        first, second = [await cascade.answer(Ask(QUESTIONS[0])) for _ in range(2)]
         assert [first.route.value, second.route.value] == routes
         if lowered is None:
-            assert (second.degraded, second.reason, second.tau) == (True, Reason.BUDGET_EXHAUSTED, 0.5)
+            assert (second.degraded, second.reason, second.decision.tau) == (True, BudgetExhausted.code, 0.5)
             return
-        assert (second.degraded, second.reason, second.tau) == (False, Reason.CONFIDENT, 0.25)
-        third = await cascade.answer(QUESTIONS[0], tau=0.9)
-        assert (third.route, third.tau) == (Route.EDGE, 0.25), "a request's own cut is bounded too"
+        assert (second.degraded, second.reason, second.decision.tau) == (False, Reason.CONFIDENT, 0.25)
+        third = await cascade.answer(Ask(QUESTIONS[0], tau=0.9))
+        assert (third.route, third.decision.tau) == (Route.EDGE, 0.25), "a request's own cut is bounded too"
         unsure = Cascade(FakeEdge(make_verdict(0.0)), cascade.cloud, Policy(tau=0.5), budget=budget)
-        assert (await unsure.answer(QUESTIONS[0])).reason is Reason.BUDGET_EXHAUSTED
+        assert (await unsure.answer(Ask(QUESTIONS[0]))).reason == BudgetExhausted.code
 
 
 async def test_a_new_window_is_a_new_budget():

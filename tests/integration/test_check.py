@@ -10,7 +10,7 @@ from datetime import date
 import pytest
 
 from app.access.keys import Key, KeyFile, write_keys
-from app.cli.check import examine
+from app.cli.config_check import examine
 from app.config.loading import load_settings
 from app.config.settings import Settings
 from app.core.errors import ConfigError
@@ -130,7 +130,7 @@ def test_what_may_surprise_is_noted(tmp_path, monkeypatch):
     starts = (
         "the environment variable FOGGATE_VERSION is no setting",
         f"cannot listen on 127.0.0.1:{port}: another process listens there already",
-        f"{keys} holds no key that is in force",
+        f"{keys} holds no valid key",
         "policy.tau 0.5 takes the place of the builtin calibration's",
     )
     assert [note.startswith(start) for note, start in zip(found.notes, starts, strict=True)] == [True] * 4
@@ -159,7 +159,7 @@ def test_tracing_that_would_fail_at_start_is_found(environment, says, monkeypatc
 def test_packages_that_are_not_installed_are_found():
     code = (
         "import sys; sys.modules['opentelemetry.sdk'] = sys.modules['redis'] = None\n"
-        "from app.cli.check import examine\nfrom app.config.settings import Settings\n"
+        "from app.cli.config_check import examine\nfrom app.config.settings import Settings\n"
         "settings = Settings(server={'port': 0}, tracing={'enabled': True}, limits={'store': 'redis://127.0.0.1:1/0'})\n"
         "print('\\n'.join(examine(settings).problems))\n"
         "assert 'torch' not in sys.modules, 'it takes seconds to import, and OpenMP reads the wait policy when it is imported'"

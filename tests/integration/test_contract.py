@@ -64,7 +64,7 @@ def test_the_readmes_foggate_commands_parse():
 
 
 def test_the_readmes_curl_bodies_are_those_of_the_banner():
-    from app.cli.serve import CLOUD_EXAMPLE, EDGE_EXAMPLE
+    from app.cli.banner import CLOUD_EXAMPLE, EDGE_EXAMPLE
 
     assert [json.loads(body) for body in re.findall(r"-d '(.*)'", readme())] == [EDGE_EXAMPLE, CLOUD_EXAMPLE]
 

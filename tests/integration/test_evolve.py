@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import sys
 
 import httpx2
@@ -14,19 +15,19 @@ from app.data.dataset import load_items
 from app.demo.bank import Bank, load_rows
 from app.demo.server import create_demo
 from app.edge.loader import load_model
-from app.training.begun import read_run
 from app.training.chain import open_chain
-from app.training.config import EvolveConfig, GateConfig, load_config
+from app.training.config import GateConfig, load_config
 from app.training.evolve import run_rounds
-from app.training.finish import finish
-from app.training.judge import judge_again
+from app.training.promotion import decide_again
+from app.training.publish.results import write_results
+from app.training.state import read_state
 from tests.support.chains import DOMAINS, chain_config
 from tests.support.processes import ROOT
 from tests.support.servers import serving
 
 OPEN = {"gate": {"min_entropy": 0.0, "max_accuracy_loss": 1.0, "max_mean_loss": 1.0, "max_ece_increase": 1.0}}
 
-WARMUP = {"rows": 12, "lora": {"r": 2}, "sft": {"batch_size": 4, "micro_batch_size": 4, "shuffle_options": False}}
+BINDING = {"rows": 12, "lora": {"r": 2}, "sft": {"batch_size": 4, "micro_batch_size": 4, "shuffle_options": False}}
 
 
 def opened(path, out, *, resume=False):
@@ -38,7 +39,7 @@ UNSHUFFLED = {"learning_rate": 1e-3, "epochs": 1, "batch_size": 4, "micro_batch_
 
 def opened_to_judge(path, out, **gate):
     """As `foggate evolve --judge` opens a run: everything as it was begun, but for the gate."""
-    began = EvolveConfig.model_validate(read_run(out)["config"])
+    began = read_state(out).config
     config = began.model_copy(update={"gate": GateConfig(**{**load_config(path).gate.model_dump(), **gate})})
     return open_chain(config, out, resume=True, cache_dir=out, teacher=None, trains=False)
 
@@ -46,10 +47,12 @@ def opened_to_judge(path, out, **gate):
 @pytest.mark.parametrize("kind", ["qwen3", "gemma3"])
 def test_two_rounds_leave_everything_that_is_promised(tmp_path, kind):
     out = tmp_path / "run"
-    chain = opened(chain_config(tmp_path / "in", kind=kind, **OPEN), out)
+    # A calibration takes 40 dev rows.
+    data = {"train": {domain: [f"{domain}.jsonl"] for domain in DOMAINS}, "test": ["test.jsonl"], "dev_rows": 20}
+    chain = opened(chain_config(tmp_path / "in", kind=kind, rows=45, data=data, **OPEN), out)
     run_rounds(chain)
     trained_to = chain.checkpoint.fingerprint
-    said = finish(chain)
+    said = write_results(chain)
     state = json.loads((out / "chain.json").read_text())
     assert [(e["round"], e["domain"], e["new_rows"], e["replay_rows"]) for e in state["rounds"]] == [
         (0, None, 12, 0),
@@ -106,16 +109,31 @@ def test_the_gate_can_send_the_chain_back_to_the_last_promoted_checkpoint(tmp_pa
     chain = opened(chain_config(tmp_path / "in", **strict), tmp_path / "run")
     base = chain.checkpoint.fingerprint
     run_rounds(chain, until=1)
-    assert [(e["promoted"], e["kept"], e["trained_on"]) for e in chain.state["rounds"]] == [(False, False, base)] * 2
+    assert [(e.promoted, e.kept, e.trained_on) for e in chain.state.rounds] == [(False, False, base)] * 2
     assert chain.checkpoint.fingerprint == base
-    assert "collapsed" in chain.state["rounds"][0]["reasons"][-1]
-    assert finish(chain) == ["no round passed the gate: there is no model to serve"]
+    assert "collapsed" in chain.state.rounds[0].reasons[-1]
+    assert write_results(chain) == ["no round passed the gate: there is no model to serve"]
     assert not (tmp_path / "run/model").exists()
 
 
-def rewind(out):
-    """Make a finished run look as version 1 wrote it: no dev records, no dtype, fewer settings."""
+def rewind_to_2(out):
+    """Make a run look as version 2 wrote it: symbol binding was called a warm-up, also in the name of its folder."""
     state = json.loads((out / "chain.json").read_text())
+    state = {("warmup" if key == "binding" else key): value for key, value in state.items()} | {"version": 2}
+    state["config"] = {("warmup" if key == "binding" else key): value for key, value in state["config"].items()}
+    if entry := state["warmup"]:
+        entry["held_out"] = {key.replace("correct_", "right_"): value for key, value in entry["held_out"].items()}
+    (out / "chain.json").write_text(json.dumps(state))
+    if (out / "binding").exists():
+        (out / "binding").rename(out / "warmup")
+    for path in [*out.rglob("labels.jsonl"), *out.rglob("labels.jsonl.partial")]:
+        path.write_text(path.read_text().replace('"p_correct"', '"p_right"'))
+    return state
+
+
+def rewind_to_1(out):
+    """Make a finished run look as version 1 wrote it: no dev records, no dtype, fewer settings."""
+    state = rewind_to_2(out)
     state["version"] = 1
     del state["dtype"]
     config = state["config"]
@@ -134,7 +152,7 @@ def rewind(out):
 
 
 def test_a_finished_run_is_judged_again_by_another_gate_without_training(tmp_path):
-    path, out = chain_config(tmp_path / "in", warmup=WARMUP, sft=UNSHUFFLED, **OPEN), tmp_path / "run"
+    path, out = chain_config(tmp_path / "in", binding=BINDING, sft=UNSHUFFLED, **OPEN), tmp_path / "run"
     run_rounds(opened(path, out), until=1)
     ran = json.loads((out / "chain.json").read_text())
     assert [e["promoted"] for e in ran["rounds"]] == [True, True]
@@ -143,8 +161,8 @@ def test_a_finished_run_is_judged_again_by_another_gate_without_training(tmp_pat
     written = {file: file.stat().st_mtime_ns for file in out.rglob("*") if file.name in {"dev.jsonl", "train.json", "labels.jsonl"}}
 
     strict = opened_to_judge(path, out, min_entropy=9.0)
-    judge_again(strict)
-    assert finish(strict) == ["no round passed the gate: there is no model to serve"]
+    decide_again(strict)
+    assert write_results(strict) == ["no round passed the gate: there is no model to serve"]
     judged = json.loads((out / "chain.json").read_text())
     assert [(e["promoted"], e["kept"], e["gate"]["against"]) for e in judged["rounds"]] == [(False, True, "base")] * 2
     assert judged["config"]["gate"]["min_entropy"] == 9.0
@@ -152,26 +170,26 @@ def test_a_finished_run_is_judged_again_by_another_gate_without_training(tmp_pat
     assert not (out / "calibration.json").exists()
     assert {file: file.stat().st_mtime_ns for file in written} == written
 
-    judge_again(opened_to_judge(path, out, **OPEN["gate"]))
+    decide_again(opened_to_judge(path, out, **OPEN["gate"]))
     again = json.loads((out / "chain.json").read_text())
     assert [{**e, "seconds": 0} for e in again["rounds"]] == [{**e, "seconds": 0} for e in ran["rounds"]]
 
 
-def test_a_run_of_an_earlier_version_is_measured_again_to_be_judged_and_then_goes_on(tmp_path):
+def test_a_run_of_version_1_is_measured_again_to_be_judged_and_then_goes_on(tmp_path):
     # That version had no other settings of the gate.
     gate = {key: value for key, value in OPEN["gate"].items() if key != "max_mean_loss"}
-    path, out = chain_config(tmp_path / "in", warmup=WARMUP, sft=UNSHUFFLED, gate=gate), tmp_path / "run"
+    path, out = chain_config(tmp_path / "in", binding=BINDING, sft=UNSHUFFLED, gate=gate), tmp_path / "run"
     run_rounds(opened(path, out), until=1)
     ran, records = json.loads((out / "chain.json").read_text()), {p: p.read_bytes() for p in out.rglob("dev.jsonl")}
-    assert len(records) == 4, "base, warm-up, R0 and R1"
-    rewind(out)
-    with pytest.raises(ConfigError, match=r"R01/dev\.jsonl is not there: the run was begun before .* foggate evolve --judge"):
+    assert len(records) == 4, "base, symbol binding, R0 and R1"
+    rewind_to_1(out)
+    with pytest.raises(ConfigError, match=r"R01/dev\.jsonl is missing: the run was begun before .* foggate evolve --judge"):
         run_rounds(opened(path, out, resume=True))
     assert not (out / "R02").exists(), "nothing is trained first"
     with pytest.raises(ConfigError, match=r"was begun with another config \(sft\.shuffle options false, not true\)"):
-        opened(chain_config(tmp_path / "in", warmup=WARMUP, gate=gate), out, resume=True)
-    chain_config(tmp_path / "in", warmup=WARMUP, sft=UNSHUFFLED, gate=gate)
-    judge_again(opened_to_judge(path, out))
+        opened(chain_config(tmp_path / "in", binding=BINDING, gate=gate), out, resume=True)
+    chain_config(tmp_path / "in", binding=BINDING, sft=UNSHUFFLED, gate=gate)
+    decide_again(opened_to_judge(path, out))
     assert {p: p.read_bytes() for p in out.rglob("dev.jsonl")} == records
     judged = json.loads((out / "chain.json").read_text())
     assert [e["gate"] for e in judged["rounds"]] == [e["gate"] for e in ran["rounds"]]
@@ -184,7 +202,7 @@ def test_a_run_that_was_sent_back_is_not_judged_otherwise(tmp_path):
     run_rounds(opened(path, out), until=0)
     before = (out / "chain.json").read_bytes()
     with pytest.raises(ConfigError, match="R00 was sent back and would now be promoted"):
-        judge_again(opened_to_judge(path, out, on_failure="revert", **OPEN["gate"]))
+        decide_again(opened_to_judge(path, out, on_failure="revert", **OPEN["gate"]))
     assert json.loads((out / "chain.json").read_text())["rounds"] == json.loads(before)["rounds"]
 
 
@@ -207,31 +225,52 @@ def test_a_run_computed_in_another_dtype_is_not_gone_on_with(tmp_path):
     (out / "chain.json").write_text(json.dumps({**state, "dtype": "bfloat16"}))
     with pytest.raises(ConfigError, match=r"was begun with another dtype \(bfloat16, not float32\)"):
         opened(path, out, resume=True)
-    (out / "chain.json").write_text(json.dumps({**state, "version": 3}))
+    (out / "chain.json").write_text(json.dumps({**state, "version": 4}))
     with pytest.raises(ConfigError, match="was written by a later version"):
         opened(path, out, resume=True)
 
 
-def test_a_warm_up_comes_before_r0_once(tmp_path):
-    path, out = chain_config(tmp_path / "in", warmup=WARMUP, **OPEN), tmp_path / "run"
+def test_a_run_of_version_2_goes_on_and_ends_with_the_same_bytes(tmp_path):
+    """Also where it was killed while it labelled."""
+    path, out, old = chain_config(tmp_path / "in", binding=BINDING, **OPEN), tmp_path / "run", tmp_path / "old"
+    run_rounds(opened(path, out), until=1)
+    shutil.copytree(out, old)
+    run_rounds(opened(path, out, resume=True))
+    labels = (out / "R02/labels.jsonl").read_text().splitlines(keepends=True)
+    (old / "R02").mkdir()
+    (old / "R02/labels.jsonl.partial").write_text("".join(labels[:4]))
+    shutil.copy(out / "R02/labels.jsonl.origin.json", old / "R02")
+    rewind_to_2(old)
+    assert '"p_right"' in (old / "R02/labels.jsonl.partial").read_text()
+    chain = opened(path, old, resume=True)
+    assert (chain.state, (old / "binding/adapter").is_dir()) == (read_state(old), True)
+    run_rounds(chain)
+    for folder in ("R00", "R01"):
+        file = old / folder / "labels.jsonl"
+        file.write_text(file.read_text().replace('"p_right"', '"p_correct"'))
+    assert artefacts(old) == artefacts(out)
+
+
+def test_symbol_binding_comes_before_r0_once(tmp_path):
+    path, out = chain_config(tmp_path / "in", binding=BINDING, **OPEN), tmp_path / "run"
     chain = opened(path, out)
     run_rounds(chain, until=0)
-    warm = json.loads((out / "chain.json").read_text())["warmup"]
-    assert warm["checkpoint"] not in {chain.state["base_fingerprint"], chain.checkpoint.fingerprint}
-    assert chain.state["rounds"][0]["trained_on"] == warm["checkpoint"]
-    assert (warm["new_rows"], warm["steps"], warm["held_out"]["rows"]) == (12, 3, 80)
-    assert {path.name for path in (out / "warmup").iterdir()} == {"train.json", "adapter", "dev.jsonl", "metrics.json"}
-    assert json.loads((out / "warmup/adapter/adapter_config.json").read_text())["r"] == 2
-    # A resumed run stands on the same weights, and does not warm up again.
-    written = (out / "warmup/train.json").stat().st_mtime_ns
+    entry = json.loads((out / "chain.json").read_text())["binding"]
+    assert entry["checkpoint"] not in {chain.state.base_fingerprint, chain.checkpoint.fingerprint}
+    assert chain.state.rounds[0].trained_on == entry["checkpoint"]
+    assert (entry["new_rows"], entry["steps"], entry["held_out"]["rows"]) == (12, 3, 80)
+    assert {path.name for path in (out / "binding").iterdir()} == {"train.json", "adapter", "dev.jsonl", "metrics.json"}
+    assert json.loads((out / "binding/adapter/adapter_config.json").read_text())["r"] == 2
+    # A resumed run stands on the same weights, and does not learn binding again.
+    written = (out / "binding/train.json").stat().st_mtime_ns
     again = opened(path, out, resume=True)
     assert again.checkpoint.fingerprint == chain.checkpoint.fingerprint
     run_rounds(again, until=1)
-    assert (out / "warmup/train.json").stat().st_mtime_ns == written
-    finish(again)
+    assert (out / "binding/train.json").stat().st_mtime_ns == written
+    write_results(again)
     report = (out / "report.md").read_text()
-    assert "Before R0, a warm-up on 12 generated questions" in report
-    assert "| warm-up | generated | 12 + 0 |" in report
+    assert "Before R0, symbol binding was trained on 12 generated questions" in report
+    assert "| symbol binding | generated | 12 + 0 |" in report
 
 
 def test_a_round_without_rows_is_said(tmp_path):
@@ -258,7 +297,7 @@ def artefacts(out):
     """Every file but for timings."""
     files = {path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
     state = json.loads(files["chain.json"])
-    for entry in [state["warmup"], *state["rounds"]]:
+    for entry in [state["binding"], *state["rounds"]]:
         del entry["seconds"]
     files["chain.json"] = state
     return files
@@ -268,7 +307,7 @@ async def test_killed_at_ten_moments_and_resumed_the_chain_is_the_same(tmp_path)
     path = chain_config(
         tmp_path / "in",
         labels={"source": "teacher"},
-        warmup=WARMUP,
+        binding=BINDING,
         sft={"batch_size": 4, "micro_batch_size": 4, "learning_rate": 1e-3},
     )
     data = [tmp_path / f"in/{domain}.jsonl" for domain in DOMAINS]

@@ -8,7 +8,6 @@ import zlib
 import pytest
 
 from app.api.app import create_app
-from app.api.guard import KNOWN
 from app.config.settings import Settings
 from app.telemetry.metrics import Metrics
 from tests.integration.test_api import ASK, gateway
@@ -198,4 +197,22 @@ def test_keys_are_named_up_to_a_bound():
 
 
 def test_the_paths_that_metrics_name_are_those_of_the_interface():
-    assert set(KNOWN) == {*create_app(Settings()).openapi()["paths"], "/docs", "/openapi.json"}
+    app = create_app(Settings())
+    assert app.endpoints.paths(lambda one: one.counted) == {*app.openapi()["paths"], "/docs", "/openapi.json"}
+
+
+def routes_of(routes):
+    """All routes; newer versions of FastAPI keep those of a router together."""
+    for route in routes:
+        router = getattr(route, "original_router", None)
+        yield from [route] if router is None else routes_of(router.routes)
+
+
+def test_every_route_belongs_to_an_endpoint_of_a_face():
+    app = create_app(Settings())
+    routes = {route.path: route.methods for route in routes_of(app.routes)}
+    assert set(routes) == app.endpoints.paths(lambda _: True)
+    assert len(app.endpoints) == len(routes)
+    assert app.endpoints.paths(lambda one: one.takes_body) == {path for path, methods in routes.items() if "POST" in methods}
+    assert app.endpoints.paths(lambda one: one.is_probe) == {"/health/live", "/health/ready"}
+    assert app.endpoints.paths(lambda one: one.quiet) == {"/health/live", "/health/ready", "/metrics"}

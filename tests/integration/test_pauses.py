@@ -1,6 +1,6 @@
 """The gateway's event loop never stands still for long, whatever callers and the cloud send: real processes, real HTTP.
 
-Each text is tried up to five times and the shortest of the longest pauses counts: what a text costs, it costs every time, and what
+Each text is tried up to eight times and the shortest of the longest pauses counts: what a text costs, it costs every time, and what
 the machine does beside it differs. How a pause is measured: `tests/support/heartbeat.py`.
 """
 
@@ -39,7 +39,7 @@ class Watched:
     async def pause(self, send):
         """What `send` costs the loop, and its last result."""
         shortest = 9.0
-        for _ in range(5):
+        for _ in range(8):
             await self.longest()
             result = await send()
             # A turn of the loop or two, so that what was left behind is counted.

@@ -11,11 +11,14 @@ from pydantic import BaseModel
 
 from app.access.keys import Key, KeyFile, new_secret, write_keys
 from app.api.app import create_app
-from app.api.reload import changed, in_force
+from app.cli.given import Given
+from app.cli.serve import reader_of
+from app.config.changes import changed, in_force
 from app.config.settings import PriceSettings, Settings
 from app.core.errors import ConfigError
 from app.demo.bank import Bank
 from app.demo.server import create_demo
+from app.edge.build import with_engine
 from tests.integration.test_api import calibration_file
 from tests.support.clouds import completion, listening, scripted
 from tests.support.fakes import FakeEngine
@@ -49,7 +52,7 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(settings, loader=lambda _: FakeEngine(), *, ready=True):
-    app = create_app(settings, loader=loader)
+    app = create_app(settings, edge=with_engine(loader))
     with structlog.testing.capture_logs() as logged:
         async with serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=30) as http:
             while ready and (await http.get("/health/ready")).status_code != 200:
@@ -128,6 +131,20 @@ async def test_a_configuration_that_is_wrong_changes_nothing(tmp_path):
         # And after all of them a right one is taken.
         await gateway.reload(Settings(policy=changes, security=secured))
         assert (await gateway.ask(**first))[1]["tau"] == 0.9
+
+
+async def test_a_file_that_is_empty_for_a_moment_changes_nothing(tmp_path):
+    """A program that truncates the file before it writes it: the defaults would take keys and thresholds away."""
+    file = tmp_path / "gateway.yaml"
+    file.write_text("policy: {tau: 0.75}")
+    read = reader_of(Given(file), None)
+    async with running(read()) as gateway:
+        file.write_text("")
+        assert "gateway.yaml is empty: is it being written?" in await gateway.refused(read)
+        assert (await gateway.ask())[1]["tau"] == 0.75
+        file.write_text("policy: {tau: 0.25}")
+        await gateway.reload(read)
+        assert (await gateway.ask())[1]["tau"] == 0.25
 
 
 async def test_a_reload_never_opens_a_gateway_beyond_loopback(tmp_path):
@@ -240,7 +257,7 @@ async def test_ready_is_not_said_after_the_end_was_asked_for():
     engine = FakeEngine()
     engine.gate.clear()
     said = []
-    app = create_app(Settings(), loader=lambda _: engine, on_ready=said.append)
+    app = create_app(Settings(), edge=with_engine(lambda _: engine), on_ready=said.append)
     async with serving(app) as url, httpx2.AsyncClient(base_url=url) as http:
         await asyncio.to_thread(engine.started.wait, 30)
         app.state.gateway.draining = True

@@ -28,8 +28,8 @@ ASKED = {"round_number": None, "agreement": 0.9, "max_mb": 30, "license_name": "
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ship")
     sft = {"learning_rate": 1e-2, "epochs": 4, "batch_size": 4, "micro_batch_size": 4}
-    warmup = {"rows": 16, "lora": {"r": 2}, "sft": {"learning_rate": 1e-2, "batch_size": 4, "micro_batch_size": 4}}
-    path = chain_config(folder / "in", gate=OPEN, sft=sft, warmup=warmup)
+    binding = {"rows": 16, "lora": {"r": 2}, "sft": {"learning_rate": 1e-2, "batch_size": 4, "micro_batch_size": 4}}
+    path = chain_config(folder / "in", gate=OPEN, sft=sft, binding=binding)
     chain = opened(path, folder)
     run_rounds(chain)
     return path, folder
@@ -63,8 +63,8 @@ def test_the_shipped_adapter_answers_as_the_checkpoint_does(run, tmp_path):
         read_calibration(out / "calibration.json").check(edge_model=served.name, fingerprint=served.fingerprint, prompt_version="foggate-1")
     card = (out / "README.md").read_text()
     assert card.startswith("---\nlicense: apache-2.0\nbase_model: ")
-    assert all(f"| {name} |" in card for name in ("base", "warm-up", "R00", "R02", "R02 as shipped"))
-    assert "Before R0, a warm-up on 16 generated questions" in card
+    assert all(f"| {name} |" in card for name in ("base", "symbol binding", "R00", "R02", "R02 as shipped"))
+    assert "Before R0, symbol binding was trained on 16 generated questions" in card
     with pytest.raises(ConfigError, match="is there already"):
         ship(chain, out, **ASKED)
 

@@ -6,7 +6,7 @@ import json
 import httpx2
 import pytest
 
-from app.cli.train import connect_teacher
+from app.cli.teacher import connect_teacher
 from app.config.settings import Settings
 from app.core.errors import ConfigError
 from app.data.dataset import load_items

@@ -105,7 +105,7 @@ def main():
             new_rows=1,
             replay_rows=1,
             data={"train": {"law": ["law.jsonl"]}, "test": ["test.jsonl"], "dev_rows": 1},
-            # One step a round, and not at the learning rate of zero that a warm-up begins with.
+            # One step a round, and not at the learning rate of zero with which a warm-up of the learning rate begins.
             sft={
                 "learning_rate": 1e-3,
                 "epochs": 1,
@@ -127,7 +127,7 @@ def main():
             "parameters": parameters,
             "dtype": given.dtype,
             "gradient_checkpointing": given.checkpointing,
-            "rounds": len(chain.state["rounds"]),
+            "rounds": len(chain.state.rounds),
             "weights_gb": round(weights / _GB, 2),
             "empty_process_gb": round(before / _GB, 2),
             "peak_gb": round(peak / _GB, 2),

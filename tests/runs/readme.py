@@ -1,7 +1,7 @@
-"""README followed literally: `make readme`. Not part of `make test`: it starts gateways and loads the builtin model many times.
+"""README and docs/tour.md followed literally: `make readme`. Not part of `make test`: it starts gateways and loads the builtin model many times.
 
-Clones this checkout's last commit into a temporary folder and runs what README's `sh` blocks say, from top to bottom, there.
-What README shows as output (a `text` or `json` block behind a command) must be what is printed, the digits aside. Every other
+Clones this checkout's last commit into a temporary folder and runs there what the `sh` and `python` blocks say, from top to bottom.
+What the pages show as output (a `text` or `json` block behind a command) must be what is printed, the digits aside. Every other
 command must end with exit code 0.
 
 What is not literal, and is said in the output: the environment of this checkout stands in for the installation (unless --install),
@@ -27,6 +27,7 @@ from typing import Any
 from app.cli.exit_codes import USAGE
 from tests.support.processes import ROOT, free_port
 
+PAGES = ("README.md", "docs/tour.md")
 # Commands that are skipped without --slow, by what they begin with, and why.
 SLOW = {
     "make test": "the whole suite",
@@ -54,7 +55,10 @@ class Step:
 
 
 def steps(markdown: str) -> list[Step]:
-    """The commands of every `sh` block in order. A `text` or `json` block belongs to the first command of the `sh` block before it."""
+    """The commands of every `sh` block in order, and each `python` block as one command.
+
+    A `text` or `json` block belongs to the first command of the block before it.
+    """
     found: list[Step] = []
     first: int | None = None
     for language, body in re.findall(r"^```(\w+)\n(.*?)^```$", markdown, re.MULTILINE | re.DOTALL):
@@ -62,6 +66,9 @@ def steps(markdown: str) -> list[Step]:
             first = len(found)
             lines = body.replace("\\\n", " ").splitlines()
             found += [Step(command) for line in lines if (command := re.sub(r"\s+#\s.*$", "", line).strip())]
+        elif language == "python":
+            first = len(found)
+            found.append(Step(f".venv/bin/python -c {shlex.quote(body)}"))
         elif first is not None:
             found[first] = Step(found[first].command, body, language)
             first = None
@@ -237,15 +244,17 @@ def main() -> None:
         follower = Follower(Path(name), install=given.install, slow=given.slow)
         follower.prepare()
         try:
-            for step in [step for step in steps((follower.clone / "README.md").read_text()) if re.search(given.only, step.command)]:
+            followed = [step for page in PAGES for step in steps((follower.clone / page).read_text())]
+            for step in [step for step in followed if re.search(given.only, step.command)]:
                 if follower.skips(step):
                     print(f"skipped           {step.command}")
                     continue
                 begun = time.monotonic()
                 wrong = follower.follow(step)
                 failed += wrong is not None
+                shown = step.command.replace("\n", " ")
                 took = f"{time.monotonic() - begun:6.1f} s"
-                print(f"{'FAILED' if wrong else 'ok    '} {took}  {step.command}" + (f"\n       {wrong}" if wrong else ""), flush=True)
+                print(f"{'FAILED' if wrong else 'ok    '} {took}  {shown}" + (f"\n       {wrong}" if wrong else ""), flush=True)
         finally:
             follower.stop()
         borrowed = "" if given.install else "; the environment was borrowed, not installed"

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from app.cli.train import connect_teacher
+from app.cli.teacher import connect_teacher
 from app.config.loading import load_settings
 from app.training.chain import open_chain
 from app.training.config import load_config

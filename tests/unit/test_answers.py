@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.core.errors import ConfigError
 from app.data.dataset import Skipped, load_items
-from app.data.mapping import PLAIN, parse_map
+from app.data.readers.mapping import PLAIN, parse_map
 
 CITIES = ["London", "Paris", "Rome", "Oslo"]
 
@@ -177,6 +177,44 @@ def test_labels_beside_the_options_name_them(tmp_path):
         load(tmp_path, [crossed, *with_options("Paris")])
     assert golds(tmp_path, [{"options": {"D": "Oslo", "A": "London", "B": "Paris", "C": "Rome"}, "answer": "C"}]) == "C"
     assert golds(tmp_path, [{"options": [{"key": "A", "value": "x"}, {"key": "B", "value": "y"}], "answer": "y", "answer_idx": "B"}]) == "B"
+
+
+@pytest.mark.parametrize("answer", [0, "0"])
+@pytest.mark.parametrize(
+    "marked",
+    [
+        {"choices": {"text": ["iron", "wood"], "label": [1, 0]}},
+        {"options": [{"text": "iron", "label": "1"}, {"text": "wood", "label": "0"}]},
+    ],
+)
+def test_a_label_0_that_may_be_a_truth_value_names_no_option_by_itself(tmp_path, marked, answer):
+    """Truth values mark the first of two options as correct; the answer 0 is its number, and the label of the other one."""
+    row = {**marked, "answer": answer}
+    with pytest.raises(ConfigError, match=r"can mean option B .as its label, .* or option A .counted from 0"):
+        load(tmp_path, [row])
+    # The same file has rows whose truth values and numbers agree: they prove nothing.
+    agreeing = {"choices": {"text": ["wood", "iron"], "label": [0, 1]}, "answer": 1}
+    skipped = Skipped()
+    assert golds(tmp_path, [row, agreeing], skipped=skipped) == "B"
+    assert skipped.total == 1
+    assert golds(tmp_path, [row], parse_map(["answer=answer:0"])) == "A"
+    assert golds(tmp_path, [row], parse_map(["answer=answer:label"])) == "B"
+    assert golds(tmp_path, [{**marked, "answer": 1}, {**marked, "answer": "A"}, {**marked, "answer": "wood"}]) == "AAB"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"iron": 1, "wood": 0},
+        {"4": 0, "5": 1, "6": 0},
+        {"iron": True, "wood": False},
+        [{"key": "iron", "value": 1}, {"key": "wood", "value": 0}],
+    ],
+)
+def test_truth_values_beside_the_texts_are_no_options(tmp_path, options):
+    with pytest.raises(ConfigError, match="'options' holds truth values"):
+        load(tmp_path, [{"options": options, "answer": "iron"}])
+    assert golds(tmp_path, [{"options": {"A": 0, "B": 1}, "answer": "B"}, {"options": {"1": 1, "2": 0}, "answer": "1"}]) == "BA"
 
 
 @pytest.mark.parametrize(

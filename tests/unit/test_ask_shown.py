@@ -7,7 +7,7 @@ from rich.console import Console
 
 from app.api.schemas import AnswerRequest
 from app.cli.ask import show
-from app.core.outcome import Reason
+from app.core.errors import CloudError, kinds_of
 
 ASKED = AnswerRequest(question="q", options=["[red]one", "two " * 60])
 
@@ -44,12 +44,12 @@ def test_a_confident_answer_says_nothing_of_doubt():
     assert "[red]one" in text
 
 
-@pytest.mark.parametrize("reason", [reason for reason in Reason if reason not in {"confident", "low_confidence", "forced", "edge_failed"}])
+@pytest.mark.parametrize("reason", [kind.code for kind in kinds_of(CloudError)])
 def test_a_degraded_answer_says_why_in_plain_words(reason):
-    lines = shown(degraded=True, reason=reason.value, expected_confidence=0.2).splitlines()
+    lines = shown(degraded=True, reason=reason, expected_confidence=0.2).splitlines()
     assert lines[2].startswith("The edge model is not sure of this answer, and ")
     assert lines[2] != "The edge model is not sure of this answer, and the cloud gave no answer."
-    assert shown(degraded=True, reason=reason.value).splitlines()[2].startswith("The cloud was asked for, and ")
+    assert shown(degraded=True, reason=reason).splitlines()[2].startswith("The cloud was asked for, and ")
 
 
 def test_verbalized_confidence_is_what_is_compared_when_it_is_the_signal():
@@ -58,3 +58,15 @@ def test_verbalized_confidence_is_what_is_compared_when_it_is_the_signal():
 
 def test_sentences_are_not_cut_at_the_width_of_a_pipe():
     assert "from the edge, confident, tau 0.272 on the expected confidence" in shown(width=30)
+
+
+@pytest.mark.parametrize("answers", [{"A": 0.3, "B": 0.7}, None])
+def test_an_edge_without_a_confidence_is_shown_without_one(answers):
+    edge = {"model": "m", "answer": "B", "answer_probabilities": answers, "confidence_probabilities": None}
+    without = {"edge": edge, "confidence": None, "expected_confidence": None}
+    text = shown(**without, route="cloud", reason="no_signal")
+    assert "from the cloud, no_signal" in text
+    assert "edge m: B, without a confidence" in text
+    assert ("70.0%" in text) is (answers is not None)
+    degraded = shown(**without, degraded=True, reason="cloud_timeout").splitlines()
+    assert degraded[2] == "The edge model gives no confidence in this answer, and the cloud did not answer in time."

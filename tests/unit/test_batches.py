@@ -2,32 +2,33 @@
 
 import asyncio
 import json
-from types import SimpleNamespace
 
 import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.access.caller import Caller
 from app.access.quotas import Quotas
-from app.api.auth import Caller
-from app.api.batches import Batch
-from app.config.settings import TracingSettings
+from app.api.batches import Results
 from app.core.deadline import Deadline
 from app.core.errors import Overloaded
-from app.core.outcome import Outcome, Reason, Route
+from app.core.outcome import Decision, Outcome, Reason, Route
 from app.core.question import Question
 from app.core.verdict import Signal
 from app.edge.batcher import Batcher
 from app.edge.rendering import Prompt
 from app.edge.waiting import Waiting, WaitingQueue
-from app.gateway.state import Access, GatewayState, Limits
+from app.gateway.batch import Batch
+from app.gateway.gateway import Gateway
+from app.gateway.state import GatewayState, Limits
 from app.telemetry.metrics import Metrics
 from tests.support.fakes import FakeEngine
 
 DEADLINE_S = 10.0
 ASK = {"question": "I am sure of this", "options": ["a", "b", "c"]}
-LIMITS = Limits(1_000_000, 20_000, 256, 32, 120_000, 10.0)
+LIMITS = Limits(20_000, 256, 32, 120.0)
+DECISION = Decision(Route.EDGE, Reason.CONFIDENT, 0.5, Signal.EXPECTED)
 
 
 class Timed(FakeEngine):
@@ -51,8 +52,21 @@ class Timed(FakeEngine):
         return found
 
 
-class Gateway:
-    """A batcher and what routes see of a gateway, on the engine's clock."""
+class Asked:
+    """A cascade of one batch: it answers on the engine's clock, within the time that the batch has left."""
+
+    def __init__(self, answer, within_s):
+        self.answer_of = answer
+        self.within_s = within_s
+
+    async def answer(self, ask):
+        assert ask.yields
+        assert 0 < ask.deadline_s <= self.within_s
+        return await self.answer_of()
+
+
+class OnTheEnginesClock:
+    """A gateway around a batcher, on the engine's clock."""
 
     def __init__(self, engine, **bounds):
         self.engine = engine
@@ -62,7 +76,7 @@ class Gateway:
             **{"max_batch_size": 16, "max_batch_tokens": 10_000, "max_queue_size": 128, **bounds},
             clock=lambda: engine.now,
         )
-        self.state = GatewayState(Metrics(), LIMITS, None, TracingSettings(), Access(None, frozenset(), None), turns=self.batcher.turns)
+        self.states = []
         self.order = []
 
     async def single(self, deadline_s=DEADLINE_S):
@@ -73,19 +87,19 @@ class Gateway:
         reply = await self.batcher.verdict(question, Deadline(self.engine.now + DEADLINE_S), yields=True)
         assert reply.queue_s + reply.inference_s <= DEADLINE_S, "an admitted question misses its deadline"
         self.order.append(name)
-        return Outcome(question, "B", Route.EDGE, Reason.CONFIDENT, False, 0.5, Signal.EXPECTED, reply, None, None, 0.1)
+        return Outcome(question, DECISION, None, reply, None, None, 0.1)
 
-    def begin(self, count, name="batch", *, within_s=120.0, ask=None):
+    def begin(self, count, name="batch", *, within_s=120.0, answer=None):
         """A batch of so many questions; the results to come."""
 
-        async def own(asked, left_s):
-            assert 0 < left_s <= within_s
+        async def answered():
             return await self.outcome(name)
 
-        request = SimpleNamespace(
-            state=SimpleNamespace(log={}, caller=Caller(Quotas()), request_id="r"), url=SimpleNamespace(path="/v1/answers")
-        )
-        return Batch(self.state, request, ask or own, Deadline.after(within_s)).begin([ASK] * count, numbered=False)
+        # One state for each batch, so that each has a cascade that knows its name.
+        state = GatewayState(Metrics(), LIMITS, turns=self.batcher.turns, cascade=Asked(answer or answered, within_s))
+        self.states.append(state)
+        batch = Batch(Gateway(state), Caller(Quotas(), paid=count), Deadline.after(within_s))
+        return Results(state, batch, "r").begin([ASK] * count, numbered=False)
 
 
 def kinds(results):
@@ -99,7 +113,7 @@ async def make():
     made = []
 
     def build(engine=None, **bounds):
-        made.append(Gateway(engine or Timed(), **bounds))
+        made.append(OnTheEnginesClock(engine or Timed(), **bounds))
         return made[-1]
 
     yield build
@@ -250,7 +264,7 @@ async def test_a_shutdown_refuses_what_waits(make):
     found = gateway.begin(50)
     await asyncio.to_thread(gateway.engine.started.wait)
     await begun(gateway, 20)
-    gateway.state.stopping = True
+    gateway.states[0].stopping = True
     gateway.engine.gate.set()
     found = kinds(await asyncio.gather(*found))
     assert set(found) == {"B", "draining"}
@@ -276,14 +290,14 @@ async def test_questions_that_fail_free_the_way_too(make):
     gateway = make(max_batch_size=2)
     turn = iter(range(1_000))
 
-    async def ask(asked, left_s):
+    async def answer():
         number = next(turn)
         if number % 10 == 0:
             raise KeyError("secret detail")
         return await gateway.outcome("batch")
 
     with structlog.testing.capture_logs():
-        found = kinds(await asyncio.gather(*gateway.begin(60, ask=ask)))
+        found = kinds(await asyncio.gather(*gateway.begin(60, answer=answer)))
     assert set(found) == {"B", "internal_error"}
     assert found.count("internal_error") >= 6
 

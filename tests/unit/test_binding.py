@@ -1,22 +1,22 @@
-"""The questions of the warm-up: the right option is the one that the question repeats, and nothing else gives it away."""
+"""The questions of symbol binding: the correct option is the one that the question repeats, and nothing else gives it away."""
 
 from collections import Counter
 
 from app.core.question import LETTERS
-from app.training.binding import NOUNS, binding_items
+from app.training.binding_questions import NOUNS, binding_items
 
 
 def nouns(items):
     return {option.split()[-1] for item in items for option in item.question.options}
 
 
-def test_the_right_option_is_the_only_one_that_the_question_repeats():
+def test_the_correct_option_is_the_only_one_that_the_question_repeats():
     for item in binding_items(300, 1):
         assert [o in item.question.question for o in item.question.options].index(True) == LETTERS.index(item.gold)
         assert sum(o.split()[-1] in item.question.question for o in item.question.options) == 1, item
 
 
-def test_no_letter_is_right_more_often_than_by_lot():
+def test_no_letter_is_correct_more_often_than_at_random():
     four = [item.gold for item in binding_items(2000, 1) if len(item.question.options) == 4]
     counts = Counter(four)
     assert set(counts) == set("ABCD")

@@ -2,30 +2,46 @@
 
 import inspect
 import os
+import re
 
 import pytest
+from pydantic import ValidationError
 
 import app.core.errors
 from app.api.errors import STATUS, response_of
 from app.api.schemas import AnswerResponse, answer_body
-from app.core.errors import FogGateError, type_name
-from app.core.outcome import Outcome, Reason, Route
+from app.core.errors import CloudError, FogGateError, kinds_of
+from app.core.outcome import REASONS, Decision, Outcome, Reason, Route
 from app.core.verdict import EdgeReply, Signal
 from app.edge.threads import set_wait_policy, usable_cores
 from app.telemetry.metrics import Metrics
 from tests.support.fakes import make_verdict
 
 
-def leaves(cls):
-    below = cls.__subclasses__()
-    return [leaf for sub in below for leaf in leaves(sub)] if below else [cls]
-
-
-def test_every_leaf_of_the_error_tree_has_a_status_and_stands_in_the_drawing():
+def test_every_kind_of_error_has_a_code_and_a_status_and_stands_in_the_drawing():
     drawing = inspect.getdoc(app.core.errors)
-    assert set(leaves(FogGateError)) == set(STATUS)
-    for leaf in STATUS:
-        assert leaf.__name__ in drawing
+    kinds = kinds_of(FogGateError)
+    assert set(kinds) == set(STATUS)
+    for kind in kinds:
+        assert kind.__name__ in drawing
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", vars(kind)["code"]), kind
+    assert len({kind.code for kind in kinds}) == len(kinds)
+
+
+def test_every_failure_of_the_cloud_is_a_reason_and_says_what_happened():
+    failures = kinds_of(CloudError)
+    assert len(failures) >= 8
+    assert len({vars(kind)["summary"] for kind in failures}) == len(failures)
+    assert set(REASONS) == {*(reason.value for reason in Reason), *(kind.code for kind in failures)}
+    assert len(REASONS) == len(set(REASONS)) == len(Reason) + len(failures)
+
+
+def test_a_reason_of_the_wire_is_one_of_those_and_no_other(question):
+    for reason in REASONS:
+        assert AnswerResponse.model_validate({**body_of_an_answer(question), "reason": reason}).reason == reason
+    for other in ("", "cloud", "internal_error", "CONFIDENT", None, 1):
+        with pytest.raises(ValidationError):
+            AnswerResponse.model_validate({**body_of_an_answer(question), "reason": other})
 
 
 @pytest.mark.parametrize("leaf", STATUS)
@@ -39,10 +55,6 @@ def test_retry_after_comes_with_429_and_503_and_only_there(leaf):
 @pytest.mark.parametrize("leaf", [leaf for leaf in STATUS if STATUS[leaf] in (429, 503)])
 def test_no_reply_asks_anybody_to_wait_for_more_than_a_minute(leaf, asked):
     assert response_of(leaf("x", retry_after_s=asked), "id").headers["retry-after"] == "60"
-
-
-def test_type_names():
-    assert type_name(app.core.errors.CloudTimeout("x")) == "cloud_timeout"
 
 
 def test_every_metric_of_the_design_is_exposed():
@@ -78,11 +90,13 @@ def test_every_metric_of_the_design_is_exposed():
     assert {name for name in exposed if not name.startswith(("process_", "python_"))} == set(names)
 
 
+def body_of_an_answer(question):
+    decision = Decision(Route.EDGE, Reason.CONFIDENT, 0.5, Signal.VERBALIZED)
+    return answer_body(Outcome(question, decision, None, EdgeReply(make_verdict(), "m", 0, 0.1), None, None, 0.1))
+
+
 def test_the_body_has_exactly_the_documented_keys(question):
-    outcome = Outcome(
-        question, "B", Route.EDGE, Reason.CONFIDENT, False, 0.5, Signal.VERBALIZED, EdgeReply(make_verdict(), "m", 0, 0.1), None, None, 0.1
-    )
-    body = answer_body(outcome)
+    body = body_of_an_answer(question)
     assert set(body) == set(AnswerResponse.model_fields)
     AnswerResponse.model_validate(body)
     for part in ("edge", "timings_ms"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.data.dataset import load_items
-from app.data.mapping import PLAIN, parse_map
+from app.data.readers.mapping import PLAIN, parse_map
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
 LAYOUTS = re.findall(r"^\| ([^`|]+) \| `(\{.*\})` \| (.+) \|$", PAGE, re.MULTILINE)

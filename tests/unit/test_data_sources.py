@@ -16,9 +16,8 @@ from app.data.dataset import Skipped, load_items
 from app.data.files import decode
 from app.data.records import load_records, read_records
 from app.demo.bank import Bank, load_rows
-from app.training.begun import read_run
 from app.training.config import load_config
-from app.training.label import read_labels
+from app.training.label_file import LabelRow, read_labels
 from app.training.pools import make_pools
 from tests.support.chains import chain_config, questions, write
 from tests.support.records import simulated
@@ -159,7 +158,8 @@ def test_a_byte_order_mark_is_no_part_of_the_files_of_people(tmp_path, encoding)
     presented, name, digest = new_secret()
     content = KeyFile(keys=[Key(id=name, name="ada", sha256=digest, created=dt.date(2026, 1, 1))]).model_dump_json()
     assert KeyRing(save("keys.json", content)).find(presented).name == "ada"
-    assert read_labels(save("labels.jsonl", '{"id": "1"}\r\n\r\n')) == [{"id": "1"}]
+    row = LabelRow(id="1", label="A", label_source="gold", p_correct=0.5, k=None, n=8, bucket="0.5")
+    assert read_labels(save("labels.jsonl", row.line.rstrip() + "\r\n\r\n")) == [row]
 
 
 def test_a_byte_order_mark_is_no_part_of_records_and_calibrations(tmp_path):
@@ -240,10 +240,3 @@ def test_real_questions_say_the_same_in_every_layout(tmp_path, form):
         assert item.gold == golds[item.id]
     # Rows whose text could be a letter or a number of another option may be passed over, never read otherwise.
     assert skipped.total < 10, skipped.first
-
-
-def test_a_run_that_was_begun_before_maps_were_known_goes_on(tmp_path):
-    config = load_config(chain_config(tmp_path)).model_dump(mode="json")
-    del config["data"]["map"], config["data"]["skip_bad"]
-    (tmp_path / "chain.json").write_text(json.dumps({"version": 2, "config": config}))
-    assert read_run(tmp_path)["config"] == load_config(tmp_path / "evolve.yaml").model_dump(mode="json")

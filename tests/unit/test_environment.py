@@ -5,7 +5,8 @@ import os
 import pytest
 
 from app.config.environment import drop_blank, is_of_orchestrator
-from app.config.loading import load_settings, unknown_variables
+from app.config.loading import load_settings
+from app.config.variables import unknown_variables
 from app.core.errors import ConfigError
 
 
@@ -212,11 +213,12 @@ def test_only_what_an_orchestrator_writes_counts_as_its_own():
 def test_entries_that_the_file_names_keep_their_names(monkeypatch, tmp_path):
     file = tmp_path / "gateway.yaml"
     file.write_text(
-        "cloud: {endpoints: {Backup-EU: {base_url: 'http://h/v1'}}, extra_headers: {X-Token: none}}\n"
+        "cloud: {endpoints: {Backup-EU: {base_url: 'http://h/v1', extra_headers: {X-Own: none}}}, extra_headers: {X-Token: none}}\n"
         "policy: {domains: {Law: {tau: 0.1}}}\nprices: {Qwen/Qwen3-30B: {input: 1}}"
     )
     for name, value in (
         ("CLOUD__ENDPOINTS__BACKUP_EU__API_KEY", "k3y"),
+        ("CLOUD__ENDPOINTS__BACKUP_EU__EXTRA_HEADERS__X_OWN", "0wn"),
         ("CLOUD__EXTRA_HEADERS__X_TOKEN", "t0ken"),
         ("POLICY__DOMAINS__LAW__TAU", "0.4"),
         ("POLICY__DOMAINS__MATH__TAU", "0.6"),
@@ -225,6 +227,7 @@ def test_entries_that_the_file_names_keep_their_names(monkeypatch, tmp_path):
         monkeypatch.setenv("FOGGATE_" + name, value)
     settings = load_settings(file)
     assert settings.cloud.endpoints["Backup-EU"].api_key.get_secret_value() == "k3y"
+    assert settings.cloud.endpoints["Backup-EU"].extra_headers == {"X-Own": "0wn"}
     assert settings.cloud.extra_headers == {"X-Token": "t0ken"}
     assert {name: domain.tau for name, domain in settings.policy.domains.items()} == {"Law": 0.4, "math": 0.6}
     assert (settings.prices["Qwen/Qwen3-30B"].input, settings.prices["Qwen/Qwen3-30B"].output) == (1, 2)

@@ -7,7 +7,7 @@ import pytest
 
 from app.core.errors import ConfigError
 from app.training.config import GateConfig
-from app.training.gate import CALIBRATION, MEAN, gate
+from app.training.gate import CALIBRATION, MEAN, decide
 from tests.runs.gates import DOMAINS, LOSSES, pair, refused_share
 from tests.support.records import record
 
@@ -28,9 +28,9 @@ def flipped(*, lost, gained, rows=50):
     return records(after), records(before)
 
 
-def judged(after, before, **changes):
+def decided(after, before, **changes):
     entropy = changes.pop("entropy", 1.0)
-    return gate(after, before, GateConfig(**changes), entropy=entropy, seed=0)
+    return decide(after, before, GateConfig(**changes), entropy=entropy, seed=0)
 
 
 def binomial_tail(least, of, share):
@@ -69,44 +69,45 @@ def test_a_calibrated_confidence_may_become_finer_on_any_number_of_rows(rows):
         after, before = pair(draw, flips=0.2, losses=[0.0] * DOMAINS, rows=rows)
         for one in before:
             one["expected_confidence"] = 0.5
-        refused += gate(after, before, GateConfig(), entropy=1.0, seed=run)[1][-1].refused
+        refused += decide(after, before, GateConfig(), entropy=1.0, seed=run).checks[-1].refused
     assert binomial_tail(refused, runs, 0.04) > 1e-4, refused
 
 
 def test_the_same_loss_is_refused_where_it_is_shown_and_passes_where_chance_explains_it():
-    few, _ = judged(*flipped(lost=10, gained=0))
+    few = decided(*flipped(lost=10, gained=0)).reasons
     assert few[0].startswith("law lost 20.0 points of edge accuracy (p = ")
     # Ten points lost as well, but of 40 answers that flipped.
-    assert judged(*flipped(lost=22, gained=17))[0] == []
+    assert decided(*flipped(lost=22, gained=17)).promote
     # A loss that is shown and allowed: 3 points of 1,000 rows, none gained.
-    reasons, checks = judged(*flipped(lost=15, gained=0, rows=1000))
-    assert (reasons, checks[0].p < 0.01) == ([], True)
-    assert judged(*flipped(lost=15, gained=0, rows=1000), max_accuracy_loss=0.01)[0]
+    decision = decided(*flipped(lost=15, gained=0, rows=1000))
+    reasons, checks = decision.reasons, decision.checks
+    assert (reasons, checks[0].p < 0.01) == ((), True)
+    assert decided(*flipped(lost=15, gained=0, rows=1000), max_accuracy_loss=0.01).reasons
 
 
 def test_p_is_the_exact_sign_tests_where_there_is_one_domain():
     """Ten answers flipped, nine of them to wrong: P(at least 9 of 10 coins); the mean of one domain is that domain."""
-    _, checks = judged(*flipped(lost=9, gained=1))
+    checks = decided(*flipped(lost=9, gained=1)).checks
     domain, mean, calibration = checks
     assert (domain.name, mean.name, calibration.name) == ("law", MEAN, CALIBRATION)
     assert domain.p == mean.p == pytest.approx(binomial_tail(9, 10, 0.5), abs=4 * math.sqrt(0.0107 / 10_000))
     assert domain.loss == pytest.approx(0.16)
     # Nine of ten is just shown at the level that the accuracy may use (0.04): the interval of the loss begins above zero.
     assert domain.at_least > 0
-    assert judged(*flipped(lost=8, gained=2))[1][0].at_least < 0
+    assert decided(*flipped(lost=8, gained=2)).checks[0].at_least < 0
 
 
 def test_looking_at_more_domains_asks_for_more_proof():
     after, before = flipped(lost=8, gained=1)
-    alone = judged(after, before)[1][0].p
+    alone = decided(after, before).checks[0].p
     still = [row for number in range(9) for row in records([n % 2 == 0 for n in range(50)], domain=f"d{number}")]
     # Domains in which nothing flipped cannot show a loss by chance.
-    assert judged(after + still, before + still)[1][0].p == pytest.approx(alone, rel=0.25)
+    assert decided(after + still, before + still).checks[0].p == pytest.approx(alone, rel=0.25)
     shaken = [record | {"domain": f"e{n}", "id": f"e{n}-{record['id']}"} for n in range(9) for record in flipped(lost=8, gained=8)[0]]
     shaken_before = [
         record | {"domain": f"e{n}", "id": f"e{n}-{record['id']}"} for n in range(9) for record in flipped(lost=8, gained=8)[1]
     ]
-    assert judged(after + shaken, before + shaken_before)[1][0].p > 3 * alone
+    assert decided(after + shaken, before + shaken_before).checks[0].p > 3 * alone
 
 
 def test_a_small_loss_everywhere_shows_in_the_mean():
@@ -115,36 +116,38 @@ def test_a_small_loss_everywhere_shows_in_the_mean():
         new, old = flipped(lost=3, gained=1)
         after += [row | {"domain": f"d{number}", "id": f"{number}-{row['id']}"} for row in new]
         before += [row | {"domain": f"d{number}", "id": f"{number}-{row['id']}"} for row in old]
-    reasons, checks = judged(after, before)
+    decision = decided(after, before)
+    reasons, checks = decision.reasons, decision.checks
     assert [check.name for check in checks if check.refused] == [MEAN]
     assert reasons[0].startswith("the mean over domains lost 4.0 points of edge accuracy (p = ")
-    assert judged(after, before, max_mean_loss=0.04)[0] == []
+    assert decided(after, before, max_mean_loss=0.04).promote
 
 
 def test_a_confidence_that_went_wrong_is_refused():
     correct = [number % 2 == 0 for number in range(100)]
     before = records(correct, expected=0.5)
-    reasons, checks = judged(records(correct, expected=0.8), before)
-    assert reasons == [f"the calibration error grew by {checks[-1].loss:.3f} (by {checks[-1].at_least:.3f} at least)"]
+    decision = decided(records(correct, expected=0.8), before)
+    reasons, checks = decision.reasons, decision.checks
+    assert reasons == (f"the calibration error grew by {checks[-1].loss:.3f} (by {checks[-1].at_least:.3f} at least)",)
     assert 0.25 < checks[-1].loss < 0.31
-    assert judged(records(correct, expected=0.54), before)[0] == []
-    assert judged(before, records(correct, expected=0.8))[0] == []
+    assert decided(records(correct, expected=0.54), before).promote
+    assert decided(before, records(correct, expected=0.8)).promote
 
 
 def test_a_collapsed_vocabulary_is_refused_whatever_else_is_true():
     after, before = flipped(lost=0, gained=0)
-    assert judged(after, before, entropy=0.1)[0] == ["the confidence vocabulary collapsed (entropy 0.10 nats)"]
-    assert judged(after, before, entropy=0.2)[0] == []
+    assert decided(after, before, entropy=0.1).reasons == ("the confidence vocabulary collapsed (entropy 0.10 nats)",)
+    assert decided(after, before, entropy=0.2).promote
 
 
 def test_records_of_other_questions_are_not_compared():
     after, before = flipped(lost=0, gained=0)
     with pytest.raises(ConfigError, match="not of the same questions"):
-        judged(after[:-1], before)
+        decided(after[:-1], before)
     with pytest.raises(ConfigError, match="not of the same questions"):
-        judged(after[::-1], before)
+        decided(after[::-1], before)
 
 
-def test_the_same_records_are_judged_the_same_each_time():
+def test_the_same_records_give_the_same_decision_each_time():
     after, before = flipped(lost=8, gained=2)
-    assert judged(after, before) == judged(after, before)
+    assert decided(after, before) == decided(after, before)

@@ -12,7 +12,8 @@ from app.core.verdict import BUCKETS
 from app.data.dataset import Item
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
-from app.training.label import bucket_of, count_right, label_rows, p_right, parameters_of, partial_of, to_labelled
+from app.training.label import bucket_of, count_correct, label_rows, p_correct, parameters_of
+from app.training.label_file import partial_of, to_labelled
 from app.training.origin import check
 from tests.support.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
 
@@ -32,20 +33,20 @@ def test_the_bucket_map_of_the_reference():
 
 
 def test_exact_rounds_and_sample_draws():
-    exact = [count_right(p, samples=8, method="exact", key="x") for p in (0.0, 0.06, 0.0625, 0.5, 0.93, 0.94, 1.0)]
+    exact = [count_correct(p, samples=8, method="exact", key="x") for p in (0.0, 0.06, 0.0625, 0.5, 0.93, 0.94, 1.0)]
     assert exact == [0, 0, 1, 4, 7, 8, 8]
-    drawn = [count_right(0.3, samples=8, method="sample", key=f"0|{n}") for n in range(4000)]
+    drawn = [count_correct(0.3, samples=8, method="sample", key=f"0|{n}") for n in range(4000)]
     assert sum(drawn) / 8 / 4000 == pytest.approx(0.3, abs=4 * math.sqrt(0.21 / 32000))
-    assert count_right(0.3, samples=8, method="sample", key="0|7") == drawn[7]
+    assert count_correct(0.3, samples=8, method="sample", key="0|7") == drawn[7]
 
 
-def test_p_right_is_the_letters_share_at_that_temperature():
+def test_p_correct_is_the_letters_share_at_that_temperature():
     engine = make_engine()
     prompt = engine.prepare(ITEMS[2].question)
     (verdict,) = engine.verdicts([prompt], temperature=0.7)
     for letter in ITEMS[2].question.letters:
-        assert p_right(verdict, letter) == pytest.approx(verdict.answer_probabilities[letter])
-    assert p_right(verdict, "A") != pytest.approx(p_right(engine.verdicts([prompt])[0], "A"), abs=1e-4)
+        assert p_correct(verdict, letter) == pytest.approx(verdict.answer_probabilities[letter])
+    assert p_correct(verdict, "A") != pytest.approx(p_correct(engine.verdicts([prompt])[0], "A"), abs=1e-4)
 
 
 def test_a_killed_labelling_goes_on_and_ends_with_the_same_bytes(tmp_path):
@@ -86,7 +87,7 @@ def test_a_killed_labelling_goes_on_and_ends_with_the_same_bytes(tmp_path):
         "whole.jsonl",
         "whole.jsonl.origin.json",
     ]
-    assert list(json.loads(out.read_text().splitlines()[0])) == ["id", "label", "label_source", "p_right", "k", "n", "bucket"]
+    assert list(json.loads(out.read_text().splitlines()[0])) == ["id", "label", "label_source", "p_correct", "k", "n", "bucket"]
 
 
 class Asked:
@@ -200,11 +201,11 @@ def test_parameters_without_rows_bind_nobody(tmp_path, left):
 def test_rows_without_a_letter_are_left_out_and_long_prompts_are_named(tmp_path):
     engine = make_engine()
     rows = label_rows(engine, ITEMS, {"q3": "A", "q5": "B"}, tmp_path / "a.jsonl", source="teacher", method="sample")
-    assert [(row["id"], row["label"], row["label_source"], row["n"]) for row in rows] == [
+    assert [(row.id, row.label, row.label_source, row.n) for row in rows] == [
         ("q3", "A", "teacher", 8),
         ("q5", "B", "teacher", 8),
     ]
-    assert all(row["k"] is not None and row["bucket"] == str(BUCKETS[bucket_of(row["k"], 8)]) for row in rows)
+    assert all(row.k is not None and row.bucket == str(BUCKETS[bucket_of(row.k, 8)]) for row in rows)
     labelled = to_labelled(ITEMS, rows)
     assert [(row.item.id, row.letter) for row in labelled] == [("q3", "A"), ("q5", "B")]
     long = [Item(Question("word " * 3000, ("a", "b"), "law", "huge"), "A")]

@@ -14,7 +14,7 @@ import pytest
 
 from app.api.listener import listen_on, reachable_at, url_of
 from app.cli.given import Given
-from app.cli.health import health, options_of
+from app.cli.health import options_of, probe_gateway
 from app.core.errors import ConfigError, FogGateError
 
 HAS_IPV6 = socket.has_dualstack_ipv6()
@@ -185,7 +185,7 @@ def test_the_health_check_finds_the_gateway_wherever_it_listens(answering, monke
     said, port = answering
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert health(host, port, path="/health/ready") == "ready"
+    assert probe_gateway(host, port, path="/health/ready") == "ready"
     assert said["path"] == "/health/ready"
 
 
@@ -194,27 +194,27 @@ def test_the_health_check_finds_the_gateway_wherever_it_listens(answering, monke
     [
         (503, b'{"status": "loading"}', r"the gateway at http://127.0.0.1:\d+ is loading \(status 503\)"),
         (503, b'{"status": "draining"}', "is draining"),
-        (200, b"<html>Welcome to nginx</html>", r"is no gateway \(status 200\)"),
-        (200, b'{"status": ["ready"]}', "is no gateway"),
-        (404, b"{}", r"is no gateway \(status 404\)"),
-        (200, b"", "is no gateway"),
-        (500, b"\xff\xfe", "is no gateway"),
+        (200, b"<html>Welcome to nginx</html>", r"is not a FogGate gateway \(status 200\)"),
+        (200, b'{"status": ["ready"]}', "is not a FogGate gateway"),
+        (404, b"{}", r"is not a FogGate gateway \(status 404\)"),
+        (200, b"", "is not a FogGate gateway"),
+        (500, b"\xff\xfe", "is not a FogGate gateway"),
     ],
 )
 def test_a_gateway_that_is_not_ready_fails_the_health_check_with_a_sentence(answering, status, body, says):
     said, port = answering
     said.update(status=status, body=body)
     with pytest.raises(FogGateError, match=says):
-        health("127.0.0.1", port, path="/health/ready")
+        probe_gateway("127.0.0.1", port, path="/health/ready")
 
 
 def test_nothing_there_is_said_for_each_address():
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with pytest.raises(FogGateError, match=rf"nothing answers at http://\[::1\]:{port} .*; nothing answers at http://127.0.0.1:{port} "):
-        health("::", port, path="/health/ready")
+        probe_gateway("::", port, path="/health/ready")
     with pytest.raises(ConfigError, match="port 0"):
-        health("::", 0, path="/health/ready")
+        probe_gateway("::", 0, path="/health/ready")
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_the_options_of_a_running_gateway_are_found_by_its_process(arguments, fo
 
 
 def test_a_process_that_is_not_there_is_a_sentence():
-    with pytest.raises(ConfigError, match="cannot be read; say --config, --host and --port"):
+    with pytest.raises(ConfigError, match="cannot be read; give --config, --host and --port"):
         options_of(2**31 - 1)
 
 

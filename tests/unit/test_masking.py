@@ -2,11 +2,13 @@
 
 import json
 import traceback
+from typing import Any
 
 import pytest
+from pydantic import BaseModel, SecretStr
 
 from app.config.loading import load_settings, masked
-from app.config.masking import MASK, mask_text, mask_url, secrets_in
+from app.config.masking import MASK, mask_model, mask_text, mask_url, secrets_in
 from app.config.settings import Settings
 from app.core.errors import ConfigError
 
@@ -74,7 +76,7 @@ def test_what_has_the_shape_of_a_secret_is_masked_in_a_text(text):
         "HF_HUB_OFFLINE is set; weights 0123456789ab0123456789ab01234567",
         "the calibration /srv/models/Run_2026/calibration.json cannot be read",
         "cannot listen on 127.0.0.1:8080 (Address already in use)",
-        "make some (foggate keys create) and set security.keys, or say --insecure",
+        "create keys (foggate keys create) and set security.keys, or allow it with --insecure",
         "see http://127.0.0.1:8080/docs, or (https://example.org/x).",
     ],
 )
@@ -133,6 +135,23 @@ def test_what_is_shown_without_secrets_is_what_is_set():
         policy={"domains": {"law": {"tau": 0.5}}}, security={"allowed_hosts": ["a.example"]}, cloud={"base_url": "http://h:1/v1"}
     )
     assert masked(settings) == settings.model_dump(mode="json")
+
+
+class Other(BaseModel):
+    """A section whose names are none that masking could know."""
+
+    labels: dict[str, str] = {"team": CANARY}
+    options: dict[str, Any] = {"deep": [{"x": CANARY + "2"}], "size": 3}
+    pin: SecretStr = SecretStr(CANARY + "3")
+    parts: dict[str, "Other"] = {}
+
+
+def test_what_is_masked_is_told_from_the_types():
+    other = Other(parts={"a": Other(labels={"b": CANARY + "4"})})
+    shown = mask_model(other)
+    assert CANARY not in json.dumps(shown)
+    assert (shown["labels"], shown["options"]["size"], shown["pin"], list(shown["parts"])) == ({"team": MASK}, 3, MASK, ["a"])
+    assert secrets_in(other) == {CANARY + mark for mark in ("", "2", "3", "4")}
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,8 @@ import pytest
 
 from app.core.errors import ConfigError
 from app.core.question import Question
-from app.training.chain import sources_of
 from app.training.config import load_config
-from app.training.pools import data_fingerprint, make_pools, text_hash
+from app.training.pools import data_fingerprint, make_pools, sources_of, text_hash
 from tests.support.chains import chain_config, questions, write
 
 
@@ -70,8 +69,8 @@ def test_only_rows_whose_every_licence_is_allowed_are_used_and_long_ones_are_lef
     assert not any("guess" in item.question.question for item in used)
     # Of each domain's 40 rows 16 may be used, and half of those are long.
     assert pools.left_out == {"license": 48, "too long": 16}
-    assert {(row["source"], row["license"]) for row in sources_of(pools)} == {("a/b@1", "MIT"), ("a/b@1", "mit / Apache-2.0")}
-    assert sum(row["rows"] for row in sources_of(pools)) == len(used) - len(pools.dev)
+    assert {(row.source, row.license) for row in sources_of(pools)} == {("a/b@1", "MIT"), ("a/b@1", "mit / Apache-2.0")}
+    assert sum(row.rows for row in sources_of(pools)) == len(used) - len(pools.dev)
     none = config.data.model_copy(update={"licenses": ["CC0"]})
     with pytest.raises(ConfigError, match="the domain 'law' has 0 usable rows"):
         make_pools(config.model_copy(update={"data": none}))
@@ -102,8 +101,10 @@ def test_what_cannot_be_trained_on_is_said(tmp_path):
         ({"roundz": 3}, "unknown setting 'roundz'; did you mean 'rounds'"),
         ({"sft": {"learning_rat": 1}}, "did you mean 'sft.learning_rate'"),
         ({"sft": {"batch_size": 5, "micro_batch_size": 2}}, "sft.batch_size must be a multiple"),
-        ({"warmup": {"sft": {"batch_size": 5, "micro_batch_size": 2}}}, "warmup.sft.batch_size must be a multiple"),
-        ({"warmup": {"row": 5}}, "did you mean 'warmup.rows'"),
+        ({"binding": {"sft": {"batch_size": 5, "micro_batch_size": 2}}}, "binding.sft.batch_size must be a multiple"),
+        ({"binding": {"row": 5}}, "did you mean 'binding.rows'"),
+        ({"warmup": {"rows": 5}}, "the setting 'warmup' is called 'binding' now"),
+        ({"warmup": None}, "the setting 'warmup' is called 'binding' now"),
         ({"labels": {"buckets": [0.0, 0.5]}}, "labels.buckets needs one of"),
         ({"labels": {"source": "guess"}}, "labels.source"),
         ({"domains": ["law"]}, "data names the domain 'math'"),

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from app.cli.banner import CLOUD_EXAMPLE, EDGE_EXAMPLE
 from app.cli.commands import cli
-from app.cli.serve import CLOUD_EXAMPLE, EDGE_EXAMPLE
 from app.demo.bank import SHIPPED_BANK, load_rows
 from tests.runs.readme import Step, difference, same_shape, steps, without_digits
 
@@ -58,7 +58,7 @@ def test_the_parser_of_this_test_refuses_what_the_command_line_refuses():
     for words in (["serv"], ["serve", "--prot", "1"], ["eval", "colect"], ["calibrate"], ["ask", "q"], ["demo-cloud", "--unknown", "x"]):
         with pytest.raises(Exception, match=r"No such|Missing|Invalid|one of"):
             parsed(words)
-    assert len(foggate_lines(ROOT / "README.md")) >= 18
+    assert sum(len(foggate_lines(ROOT / page)) for page in ("README.md", "docs/tour.md")) >= 18
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -89,7 +89,8 @@ def test_the_examples_of_readme_are_those_of_the_banner_and_come_with_the_right_
         row = rows[body["question"]]
         assert (row["options"], row["answer"]) == (body["options"], reply["answer"])
         assert reply["answer_text"] == row["options"]["ABCD".index(row["answer"])]
-    asked = [words for words in foggate_lines(ROOT / "README.md") if words[0] == "ask"]
+    asked = [words for words in foggate_lines(ROOT / "docs/tour.md") if words[0] == "ask"]
+    assert asked
     for words in asked:
         question, *options = words[3:] if words[1] == "--url" else words[1:]
         assert rows[question]["options"] == options
@@ -121,3 +122,9 @@ def test_output_is_compared_line_by_line_in_order():
 def test_blocks_become_steps_with_what_they_show():
     text = "```sh\nmake serve    # a comment\n\nfoggate ask '#1'\n```\nprose\n```text\nready\n```\n```json\n{}\n```\n"
     assert steps(text) == [Step("make serve", "ready\n", "text"), Step("foggate ask '#1'")]
+    text = "```python\nprint('D')\n```\n```text\nD\n```\n"
+    assert steps(text) == [Step(""".venv/bin/python -c 'print('"'"'D'"'"')\n'""", "D\n", "text")]
+
+
+def test_readme_is_short():
+    assert len(README.splitlines()) <= 150

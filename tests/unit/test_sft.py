@@ -14,12 +14,12 @@ from app.data.dataset import Item
 from app.edge.adapters import ORIGIN
 from app.edge.loader import load_model
 from app.edge.rendering import Renderer
+from app.training.batches import Collator, RowDataset, completion_loss
 from app.training.checkpoint import load_base, sign
 from app.training.config import LoraConfig, SftConfig
-from app.training.label import Labelled
-from app.training.rows import TrainingRows, balanced, to_example
-from app.training.sft import _Collator, _completion_loss, _Rows, train
-from app.training.shared_prefix import common_prefix
+from app.training.label_file import Labelled
+from app.training.rows import TrainingRows, balanced, common_prefix, to_example
+from app.training.sft import train
 from tests.support.chains import base_folder
 from tests.support.tiny import FAMILIES, TEMPLATES, tiny_tokenizer
 
@@ -75,10 +75,10 @@ def test_the_loss_is_that_of_the_answer_tokens_alone(kind, learn_confidence, tmp
     # `Confidence`, `:`, ` `, then 0 or 1, the point, and behind 0. one of 0, 2, 5, 7.
     places = [set() if learn_confidence else {3} if BUCKET_LABELS[row.bucket] == "1.0" else {3, 5} for row in rows(5)]
     drawn = {example.completion: place for example, place in zip(examples, places, strict=True)}
-    dataset = _Rows(TrainingRows(renderer, rows(5), seed=None, learn_confidence=learn_confidence))
-    batch = _Collator(0)([dataset[index] for index in range(len(dataset))])
+    dataset = RowDataset(TrainingRows(renderer, rows(5), seed=None, learn_confidence=learn_confidence))
+    batch = Collator(0)([dataset[index] for index in range(len(dataset))])
     with torch.no_grad():
-        ours = _completion_loss(loaded.model(**{key: value for key, value in batch.items() if key != "labels"}), batch["labels"])
+        ours = completion_loss(loaded.model(**{key: value for key, value in batch.items() if key != "labels"}), batch["labels"])
         total, count = 0.0, 0
         for example in examples:
             ids = torch.tensor([[*example.prompt, *example.completion]])

@@ -20,8 +20,8 @@ from app.data.records import Record
 from app.edge.loader import LoadedModel, load_model
 from app.training.chain import Chain
 from app.training.checkpoint import sign
+from app.training.measure import chain_records
 from app.training.sft import as_os_error, sort_adapter_config
-from app.training.steps import measured
 
 _BYTES = 2  # of a bf16 number
 _WEIGHTS = "adapter_model.safetensors"
@@ -32,14 +32,15 @@ _MB = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Compressed:
-    """What was written.
+    """What compressing found.
 
     Attributes:
-        rank: of every layer's update.
-        agreement: share of the dev rows with the same verdict as the checkpoint's (said confidence, and the answer by
+        rank: rank of every layer's update.
+        agreement: share of the dev rows with the same verdict as the checkpoint's (verbalized confidence, and the answer by
             either signal).
-        megabytes: of the weights.
-        tried: (rank, agreement) in the order of the search.
+        rows: number of dev rows.
+        megabytes: size of the weights.
+        tried: rank and agreement of each trial, in the order of the search.
     """
 
     rank: int
@@ -73,20 +74,20 @@ def compress(chain: Chain, out: Path, *, round_number: int, agreement: float, ma
     """Write a checkpoint of a chain as one adapter of the chain's base.
 
     Args:
-        chain: a run; its checkpoint becomes that of the round.
-        out: the adapter's folder; appears when it is whole.
-        round_number: which checkpoint.
-        agreement: share of the dev rows whose verdict must stay.
-        max_mb: how large the weights may be.
+        chain: the run; its checkpoint becomes that of the round.
+        out: folder of the adapter; it appears when it is whole.
+        round_number: number of the round whose checkpoint is written.
+        agreement: share of the dev rows whose verdict must stay the same.
+        max_mb: largest size of the weights, in megabytes.
 
     Raises:
         ConfigError: the round is not there, or no rank of that size keeps enough verdicts; the best is named.
     """
     # A round that was sent back leaves no checkpoint.
-    if round_number not in {entry["round"] for entry in chain.state["rounds"] if entry["kept"]}:
+    if round_number not in {entry.round for entry in chain.state.kept}:
         raise ConfigError(f"the run has no finished round {round_number}")
     chain.go_to(round_number)
-    wanted = [_verdict(record) for record in measured(chain)]
+    wanted = [_verdict(record) for record in chain_records(chain)]
     updates = updates_of(chain.checkpoint.adapters)
     base_fingerprint = chain.checkpoint.base_fingerprint
     full = max(len(update.s) for update in updates.values())
@@ -101,7 +102,7 @@ def compress(chain: Chain, out: Path, *, round_number: int, agreement: float, ma
             # In place of the chain's own weights, not beside them.
             chain.release()
             engine = load_served(chain, scratch).engine(max_prompt_tokens=chain.config.max_prompt_tokens)
-            found = [_verdict(record) for record in measured(chain, engine)]
+            found = [_verdict(record) for record in chain_records(chain, engine)]
             tried[rank] = sum(one == other for one, other in zip(found, wanted, strict=True)) / len(wanted)
         return tried[rank]
 
@@ -135,7 +136,7 @@ def smallest(holds: Callable[[int], bool], most: int) -> int:
 
 
 def updates_of(adapters: Sequence[Path]) -> dict[str, Update]:
-    """What adapters change together when all are merged, by the name of the linear layer.
+    """The sum of what adapters change when all are merged, by the name of the linear layer.
 
     The sum of products B·A is one product of B side by side and A one upon the other, so no full matrix is ever made:
     with QR decompositions of both, what is decomposed is as small as their ranks together.
@@ -166,7 +167,7 @@ def updates_of(adapters: Sequence[Path]) -> dict[str, Update]:
 
 
 def _verdict(record: Record) -> tuple[float, str, str]:
-    """What is said: the confidence, and the answer by either signal."""
+    """The verbalized confidence, and the answer by either signal."""
     likely = record["answer_probabilities"]
     return record["confidence"], record["edge_answer"], max(likely, key=likely.__getitem__)
 

@@ -1,0 +1,58 @@
+"""The edge model: which one, where it computes, how questions wait for it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.config.sections.base import Positive, Section, Share, setting
+
+
+class EdgeSettings(Section):
+    model: str = setting(
+        "builtin",
+        "`builtin` (SmolLM2-135M-Instruct with the shipped adapter, or with `edge.adapter`), `builtin-base` (the same model without an "
+        "adapter), a Hugging Face id such as `issai/foggen` or `issai/foggen-gemma3-1b`, or a folder.",
+    )
+    adapter: str | None = setting(
+        None,
+        "LoRA adapter, a Hugging Face id or a folder, which is merged into the model at start; null: none. It is applied whole or "
+        'refused at start (docs/configuration.md, "Adapters").',
+    )
+    prompt_family: Literal["auto", "qwen", "gemma", "llama"] = setting(
+        "auto", "Wording of the system prompt; `auto` follows the architecture of the model."
+    )
+    device: str = setting(
+        "auto",
+        "`cpu`, `cuda`, `cuda:1` and so on; `auto` takes CUDA where there is one. A device on which this torch cannot compute is an error "
+        "at start.",
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = setting(
+        "auto",
+        "Type of the weights. `auto` is bfloat16 where the hardware multiplies it natively (NVIDIA from Ampere on, AMD MI100 and later or "
+        "RDNA 3, processors with AVX512_BF16 or AMX), otherwise float32.",
+    )
+    threads: Annotated[int, Field(ge=0)] = setting(
+        0,
+        "Threads of the forward pass; 0: as many as the cores that this process may use (affinity and container quota). "
+        'See docs/configuration.md, "Threads".',
+    )
+    wait_policy: Literal["brief", "passive", "active"] = setting(
+        "brief",
+        "What threads do while they wait for each other: `active` keeps spinning, `brief` spins about 1,000 turns and then sleeps, "
+        '`passive` sleeps at once (docs/configuration.md, "Threads").',
+    )
+    max_batch_size: Positive = setting(16, "Most questions in one forward pass.")
+    max_batch_tokens: Positive = setting(8192, "Most prompt tokens in one forward pass, padding included.")
+    max_padding_share: Share = setting(
+        0.1,
+        "Largest share of padding in one forward pass: a batch is the question that has waited longest and those nearest to it in "
+        "length. 1 lets questions of any lengths share one (measured on a CPU: docs/experiments.md).",
+    )
+    max_queue_size: Positive = setting(
+        128,
+        'Single questions that may wait; one more gets 429. Questions of batches wait elsewhere (docs/configuration.md, "Admission").',
+    )
+    max_prompt_tokens: Positive = setting(2048, "Longest prompt, in tokens; a longer one gets 422. The model's own limit applies too.")
+    share_prefix: bool = setting(True, "Compute the keys and values of the system prompt once and use them for every question.")
+    cache_dir: Path | None = setting(None, "Folder of the converted builtin model; null: `$XDG_CACHE_HOME/foggate` or `~/.cache/foggate`.")

@@ -1,0 +1,111 @@
+"""The gateway without a network side: every question of every caller goes through here, whatever face it came by.
+
+The order is fixed: is there a model, the caller's rate, limits, permissions, the cascade, and then every observer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import structlog
+
+from app.access.caller import Caller
+from app.access.keys import Permission
+from app.core.ask import Ask
+from app.core.cascade import Cascade
+from app.core.errors import Draining, InvalidQuestion, NotReady, Overloaded
+from app.core.outcome import Outcome, RouteRequest
+from app.gateway.observers import Observer
+from app.gateway.state import GatewayState
+
+log = structlog.get_logger("foggate")
+
+
+class Gateway:
+    """Answers questions.
+
+    Args:
+        state: the gateway's state, which changes while it runs.
+        observers: told of every outcome, in this order.
+
+    Attributes:
+        state: the same.
+    """
+
+    def __init__(self, state: GatewayState, observers: Sequence[Observer] = ()) -> None:
+        self.state = state
+        self._observers = tuple(observers)
+
+    async def admit(self, caller: Caller, questions: int) -> None:
+        """Charge several questions to the caller's rate at once: all of them or none. `answer` then charges none of them again.
+
+        Raises:
+            NotReady: the edge model is still being loaded.
+            InvalidQuestion: so many questions never fit into the caller's rate.
+            RateLimited: they do not fit into what is left of it.
+        """
+        self._cascade()
+        await caller.pay(questions)
+
+    async def answer(self, ask: Ask, caller: Caller) -> Outcome:
+        """Answer one question; it is charged to the caller's rate, unless `admit` did so.
+
+        A question that is refused without having been asked is not charged. One that yields stays paid for, so that it can be
+        asked again.
+
+        Args:
+            ask: what is asked; its allowance is the caller's, whatever it says.
+            caller: who asks.
+
+        Raises:
+            NotReady: the edge model is still being loaded.
+            Draining: the gateway takes no new work; questions that yield are refused as soon as it begins to stop.
+            RateLimited: the caller's rate is used up.
+            Forbidden: the caller lacks a permission.
+            InvalidQuestion: the question is longer than the limit, or the edge model cannot take it.
+            FogGateError: what the cascade raises.
+        """
+        cascade = self._cascade()
+        if ask.yields:
+            self.may_begin()
+        if not caller.paid:
+            await caller.pay(1)
+        caller.paid -= 1
+        try:
+            self._check(ask, caller)
+            ask = replace(ask, allowance=caller.allowance)
+            outcome = await cascade.answer(ask)
+        except (Overloaded, Draining):
+            caller.paid += 1
+            if not ask.yields:
+                await caller.refund()
+            raise
+        self._show(ask, outcome)
+        return outcome
+
+    def may_begin(self) -> None:
+        """Raise Draining once the gateway stops: questions of a batch that have not begun must not keep the process from ending."""
+        if self.state.stopping:
+            raise Draining("the gateway is shutting down", retry_after_s=1)
+
+    def _cascade(self) -> Cascade:
+        if self.state.cascade is None:
+            raise NotReady("the edge model is still being loaded", retry_after_s=2)
+        return self.state.cascade
+
+    def _check(self, ask: Ask, caller: Caller) -> None:
+        """Raise InvalidQuestion or Forbidden."""
+        length, limit = ask.question.length, self.state.limits.max_text_chars
+        if length > limit:
+            raise InvalidQuestion(f"the text is {length} characters long, the limit is {limit}", param="question")
+        caller.require(Permission.ANSWER)
+        for field, chosen in (("tau", ask.tau is not None), ("route", ask.route is not RouteRequest.AUTO)):
+            if chosen:
+                caller.require(Permission.FORCE_ROUTE, param=field)
+
+    def _show(self, ask: Ask, outcome: Outcome) -> None:
+        for observer in self._observers:
+            try:
+                observer.seen(ask, outcome)
+            except Exception:
+                # Whatever an observer does wrong, the caller has an answer.
+                log.exception("a bug: an observer failed", observer=type(observer).__name__)
