@@ -323,14 +323,17 @@ async def test_a_caller_who_is_cancelled_cancels_the_request():
             await opening
 
 
-async def test_closing_the_pool_ends_its_streams():
+async def test_closing_the_pool_ends_its_streams_which_is_no_failure_of_the_endpoint():
+    rules = breaker(min_calls=1)
     async with dripping(event("A"), HANG) as server:
-        async with pool_of(server.url) as pool:
+        async with pool_of(endpoint(server.url, rules=rules)) as pool:
             opened = await pool.stream(chat_stream, Deadline.after(600))
         came, error = await gathered(opened)
         await until_left(server)
     assert came == event("A")
     assert type(error) is CloudUnavailable
+    assert "was closed" in error.message
+    assert rules.state is State.CLOSED
 
 
 async def test_a_stream_is_bounded():
