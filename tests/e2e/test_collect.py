@@ -80,7 +80,13 @@ async def test_from_questions_to_a_calibrated_gateway(tmp_path, start):
     done = await run("eval", "compare", *both, "--json")
     pair = json.loads(done.stdout)["reports"][1]["against_first"]
     assert (pair["n"], pair["edge"], pair["edge_ci"]) == (14, 0, None)
-    done = await run("calibrate", "--records", str(records), "--target-cloud-rate", "0.5", "--temperature", "--out", str(out))
+    few = await run("calibrate", "--records", str(records), "--target-cloud-rate", "0.5", "--out", str(out))
+    assert (few.returncode, out.exists()) == (2, False)
+    assert "14 questions with an edge answer are too few to choose a threshold" in few.stderr
+    # The model takes long, so the same answers stand for more questions.
+    rows = [json.loads(line) for line in records.read_text().splitlines()]
+    many = write(tmp_path / "many.jsonl", [row | {"id": f"{row['id']}-{copy}"} for row in rows for copy in range(3)])
+    done = await run("calibrate", "--records", str(many), "--target-cloud-rate", "0.5", "--temperature", "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert "Temperature" in done.stdout
 
@@ -103,8 +109,8 @@ async def test_from_questions_to_a_calibrated_gateway(tmp_path, start):
 def test_calibrate_and_compare_say_what_is_wrong(tmp_path):
     records = write(tmp_path / "r.jsonl", simulated(40, 0))
     for arguments, says in (
-        (["calibrate", "--records", str(records)], "say one of --target-cloud-rate"),
-        (["calibrate", "--records", str(records), "--target-cloud-rate", "0.2", "--target-accuracy", "0.5"], "say one of"),
+        (["calibrate", "--records", str(records)], "give exactly one of --target-cloud-rate"),
+        (["calibrate", "--records", str(records), "--target-cloud-rate", "0.2", "--target-accuracy", "0.5"], "give exactly one of"),
         (["calibrate", "--records", str(records), "--target-accuracy", "0.99"], "cannot be reached"),
         (["calibrate", "--records", str(records), "--max-edge-error", "0.01"], "cannot be promised"),
         (["calibrate", "--records", str(tmp_path / "none"), "--target-accuracy", "0.5"], "cannot be read"),
