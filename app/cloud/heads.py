@@ -21,7 +21,7 @@ _THAT = _ABOUT.replace("to|for|of|here|among|from|in|on|", "").removesuffix("?")
 _LAST = r"[*_`(\[\"'“$]{0,4}(?:option\s|choice\s|answer\s|letter\s)?[*(\[]{0,4}(?-i:[A-HJ-Z])[)\].*\"'”$]{0,5}"
 _STANDS = rf"(?={_LAST}(?:[!,;]|(?<=\.)\s|\s*(?:\Z|\n)|\s(?:because|since|[(–—-])))"
 _ENDS_TEXT = rf"(?={_LAST}!?\s*\Z)"
-_CAPITAL = r"(?=\s*[*_`(\[\"'“$]{0,4}(?:option\s|letter\s)?[*(\[]{0,4}(?-i:[A-Z])(?![\w'’]))"
+_CAPITAL = r"(?=\s*[*_`(\[\"'“$]{0,4}(?:option\s|letter\s|вариант\s)?[*(\[]{0,4}(?-i:[A-Z])(?![\w'’]))"
 _BEST = (
     r"(?:correct|right|best|strongest|final|closest|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|persuasive|"
     r"convincing|consistent|proper|true|only\s+correct|chosen|selected)"
@@ -78,7 +78,7 @@ _BEFORE = re.compile(
     r"only|true|actual|single|strongest|most|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|proper|official|expected|"
     r"overall|means|gives|"
     r"итоговый|окончательный|финальный|правильный|верный|правильным|верным|правильна|остаточна|мой|я|это|что|значит|итак|следовательно|поэтому|тогда|дұрыс|соңғы|ақырғы|менің|қорытынды|сондықтан|демек|отже|туура|to['’‘]g['’‘]ri|"
-    r"die|der|das|richtige|korrekte|endgültige|finale|letzte|meine|also|la|le|bonne|ma|donc|mi|a|minha|correta|risposta|doğru|nihai|vậy|nên|poprawna|prawidłowa|ostateczna|"
+    r"die|der|das|selected|chosen|richtige|korrekte|endgültige|finale|letzte|meine|also|la|le|bonne|ma|donc|mi|a|minha|correta|risposta|doğru|nihai|vậy|nên|poprawna|prawidłowa|ostateczna|"
     r"správná|het|juiste|correcte|rätt|rätta|helyes|सही|अंतिम|فإن|إذن|لذلك|لذا|هي)\s+)\Z",
     re.IGNORECASE,
 )
