@@ -14,7 +14,7 @@ from app.demo.bank import SHIPPED_BANK, load_rows
 from tests.runs.readme import Step, difference, same_shape, steps, without_digits
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 README = (ROOT / "README.md").read_text()
 
 
