@@ -13,11 +13,13 @@ from app.cli.output import print_json, stdout_console
 from app.config.environment import CALLER_KEY
 from app.core import interrupts
 from app.core.errors import CloudError, CloudUnavailable, kinds_of
+from app.core.question import MAX_OPTIONS, MIN_OPTIONS
 from app.core.verdict import Signal
 
 if TYPE_CHECKING:
     from app.api.schemas import AnswerRequest
     from app.config.settings import Settings
+    from app.edge.build import EdgeBuilder
 
 _BAR_WIDTH = 32
 # Why the cloud did not answer, by the reason of a degraded answer.
@@ -26,7 +28,10 @@ _WHY_NOT = {kind.code: kind.summary for kind in kinds_of(CloudError)}
 
 def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="The question, in quotes.")],
-    options: Annotated[list[str], typer.Argument(metavar="OPTION", help="Between 2 and 26 options, in order, each in quotes.")],
+    options: Annotated[
+        list[str],
+        typer.Argument(metavar="OPTION", help=f"Between {MIN_OPTIONS} and {MAX_OPTIONS} options, in order, each in quotes."),
+    ],
     config: ConfigFile = None,
     url: Annotated[
         str | None,
@@ -63,8 +68,21 @@ def ask(
         show(reply, asked, stdout_console())
 
 
-def answer_to(asked: "AnswerRequest", *, settings: "Settings", url: str | None, key: str | None = None) -> dict[str, Any]:
-    """Return the body of `/v1/answer`, from a running gateway or computed in this process. Raises FogGateError."""
+def answer_to(
+    asked: "AnswerRequest", *, settings: "Settings", url: str | None, key: str | None = None, edge: "EdgeBuilder | None" = None
+) -> dict[str, Any]:
+    """The body of `/v1/answer`, from a running gateway or from a gateway in this process.
+
+    Args:
+        asked: the question.
+        settings: what is configured; only a gateway in this process looks at it.
+        url: address of a running gateway; None asks in this process.
+        key: key for the running gateway.
+        edge: makes the edge in this process; None makes the configured one.
+
+    Raises:
+        FogGateError: there is no answer.
+    """
     from pydantic import ValidationError
 
     from app.api.schemas import AnswerResponse
@@ -78,14 +96,15 @@ def answer_to(asked: "AnswerRequest", *, settings: "Settings", url: str | None, 
         except ValidationError:
             raise CloudUnavailable(f"what answers at {url} is not a FogGate gateway: its reply has another form") from None
         return reply
-    return interrupts.run(_in_process(asked, settings))
+    return interrupts.run(_in_process(asked, settings, edge))
 
 
-async def _in_process(asked: "AnswerRequest", settings: "Settings") -> dict[str, Any]:
+async def _in_process(asked: "AnswerRequest", settings: "Settings", edge: "EdgeBuilder | None") -> dict[str, Any]:
     from app.access.caller import Caller
     from app.access.quotas import Quotas
     from app.api.schemas import answer_body
     from app.cli.bars import loading, working
+    from app.edge.build import build_edge
     from app.gateway.build import build_gateway, load_calibration
     from app.gateway.running import open_cascade
     from app.telemetry.metrics import Metrics
@@ -94,7 +113,7 @@ async def _in_process(asked: "AnswerRequest", settings: "Settings") -> dict[str,
     gateway = build_gateway(settings, metrics)
     async with contextlib.AsyncExitStack() as stack:
         with working(loading(settings), at_once=True):
-            opened = await stack.enter_async_context(open_cascade(settings, metrics, named=load_calibration(settings)))
+            opened = await stack.enter_async_context(open_cascade(settings, metrics, edge or build_edge, named=load_calibration(settings)))
         gateway.state.route_by(opened.routing)
         # Whoever may start the model may do everything with it.
         return answer_body(await gateway.answer(ask, Caller(Quotas())))
@@ -110,23 +129,30 @@ def show(reply: dict[str, Any], asked: "AnswerRequest", console: Console) -> Non
     )
     if reply["degraded"]:
         sure = reply["expected_confidence" if reply["signal"] == Signal.EXPECTED else "confidence"]
-        wanted = "The edge model is not sure of this answer" if sure < reply["tau"] else "The cloud was asked for"
+        doubt = "is not sure of this answer" if sure is not None else "gives no confidence in this answer"
+        wanted = f"The edge model {doubt}" if sure is None or sure < reply["tau"] else "The cloud was asked for"
         console.print(f"[yellow]{wanted}, and {_WHY_NOT.get(reply['reason'], 'the cloud gave no answer')}.[/]", soft_wrap=True)
     edge, cloud = reply["edge"], reply["cloud"]
     if edge:
-        console.print(
-            f"\nedge {escape(edge['model'])}: confidence {reply['confidence']:g}, expected {reply['expected_confidence']:.3f}",
-            soft_wrap=True,
-        )
-        console.print(_bars(edge["confidence_probabilities"], {}))
-        texts = dict(zip(edge["answer_probabilities"], asked.options, strict=False))
-        console.print(_bars(edge["answer_probabilities"], texts))
+        confidences, answers = edge["confidence_probabilities"], edge["answer_probabilities"]
+        console.print(f"\nedge {escape(edge['model'])}: {_confidence(reply)}", soft_wrap=True)
+        if confidences:
+            console.print(_bars(confidences, {}))
+        if answers:
+            console.print(_bars(answers, dict(zip(answers, asked.options, strict=False))))
     if cloud:
         console.print(
             f"cloud {escape(cloud['model'])}: {cloud['answer']} ({cloud['attempts']} attempt{'s' if cloud['attempts'] > 1 else ''})",
             soft_wrap=True,
         )
     console.print(f"[dim]{reply['timings_ms']['total']:.0f} ms[/]")
+
+
+def _confidence(reply: dict[str, Any]) -> str:
+    verbalized, expected = reply["confidence"], reply["expected_confidence"]
+    if verbalized is None or expected is None:
+        return f"{reply['edge']['answer']}, without a confidence"
+    return f"confidence {verbalized:g}, expected {expected:.3f}"
 
 
 def _bars(probabilities: dict[str, float], texts: dict[str, str]) -> Table:

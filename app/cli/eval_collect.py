@@ -122,9 +122,10 @@ async def _collect(settings: "Settings", plan: _Plan) -> "tuple[Collected, float
     """Return what was collected, the seconds spent in forward passes, and the hardware."""
     from app.cli.hardware import describe_hardware
     from app.cloud.build import build_cloud, cloud_models
+    from app.core.offload import in_daemon_thread
     from app.edge.build import build_batcher, build_engine, load_edge_model
     from app.evaluation.collect import EdgeIdentity, collect
-    from app.gateway.running import WARM_UP, WARM_UP_S, in_daemon_thread
+    from app.gateway.running import WARM_UP, WARM_UP_S
     from app.telemetry.metrics import Metrics
 
     metrics = Metrics()

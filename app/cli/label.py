@@ -59,7 +59,8 @@ def label(
     with working(loading(settings), at_once=True):
         loaded = load_edge_model(settings)
         engine = build_engine(settings, loaded)
-    from app.training.label import label_rows, parameters_of, partial_of
+    from app.training.label import label_rows, parameters_of
+    from app.training.label_file import partial_of
     from app.training.origin import check
     from app.training.teacher import ask_teacher
 

@@ -11,7 +11,8 @@ import uvicorn
 from app.api.listener import listen_on, url_of
 from app.config.settings import CloudSettings, Settings
 from app.demo.bank import SHIPPED_BANK, Bank, load_rows
-from app.demo.server import MODEL, create_demo
+from app.demo.replies import MODEL
+from app.demo.server import create_demo
 
 _THREAD, _ENDS_S = "foggate-mock-cloud", 0.5
 

@@ -3,15 +3,16 @@
 import itertools
 import re
 
+from app.cloud.contradiction import contradicts
 from app.cloud.values import CLOSE, OPEN, UNCLEAR, WORDS, Values
 
 # A letter is one where a sign, the end of the line or one of these words follows it; not in `A vaccine`.
 _ENDS = (
-    r"(?=[)\]}>\"'”».,;:!]|[ \t]*+(?:\Z|\n)|\s[-–—(:]|[–—]|\s*+(?:because|since|as|and not|not|rather than|instead of|weil|denn|parce|car|porque|pues|потому|так как|"
+    r"(?=[)\]}>\"'”».,;:!。]|[ \t]*+(?:\Z|\n)|\s[-–—(:]|[–—]|\s*+(?:because|since|as|and not|not|rather than|instead of|weil|denn|parce|car|porque|pues|потому|так как|"
     r"нұсқасы(?!\s+емес)|選択肢|(?:选项|選項)(?![不错錯])|です|で(?!は|も)|だ|입니다|이다|번|(?:şıkkı|seçeneği)(?!\s+değil)|है(?!\s+नहीं))|,|\s?\[\^?\d{1,3}\]|\s?[✅✔✓])"
 )
 _LETTER = re.compile(
-    rf"({OPEN}){WORDS}{OPEN}([A-Za-z])(?:['’]?[dt][ıi]r\b|{CLOSE}(?![A-Za-z0-9_+#*/])(?:{_ENDS}|(?<=[)\]])(?=\s)|(?<=\*\*)(?=\s)))",
+    rf"({OPEN}){WORDS}{OPEN}([A-Za-z])(?:{CLOSE}['’]?[dt][ıi]r\b|{CLOSE}(?![A-Za-z0-9_+#*/])(?:{_ENDS}|(?<=[)\]])(?=\s)|(?<=\*\*)(?=\s)))",
     re.IGNORECASE,
 )
 _CAPITAL = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Z]){CLOSE}[ \t]++(?=\S)")
@@ -40,7 +41,12 @@ _JUDGED_WRONG = re.compile(
 )
 _LABEL = re.compile(r"(?<![\w'’])([A-Z])[*_`]{0,2}[.):][*_`\s]{0,6}")
 _EXCLUDES = re.compile(r"\b(?:not|than|unlike|nor|of)\b[\s\w]{0,12}[*_`(]{0,4}\Z", re.IGNORECASE)
+# The other options may be named in what follows.
+_REASONS = re.compile(r"[,*)] (?:because|since|as|given that)\b")
 _MAX_LABELS, _MAX_COMPARED = 26, 200
+# What may stand between a letter and its option's text.
+_BETWEEN = re.compile(r"[^\w\n]*\n?[^\w\n]*(?:(?:i\.?e|that is|which is|namely|option|the|a|an)[^\w\n]+)*", re.IGNORECASE)
+_ARTICLE = re.compile(r"[*\s]*(?:the|an?)\s+[*]*(?=\w)", re.IGNORECASE)
 _SUFFIX = re.compile(r"['’][dt][ıi]r\b")
 
 
@@ -58,7 +64,8 @@ def value_end(text: str, latin: str, at: int, letter: str, values: Values) -> in
         return end
     option = values.texts_of(letter).lower()
     begins = text[end : end + len(option) + 20].lower().find(option)
-    return end if begins < 0 else end + begins + len(option)
+    between = text[end : end + max(0, begins)]
+    return end if begins < 0 or not _BETWEEN.fullmatch(between) else end + begins + len(option)
 
 
 def value_behind(text: str, latin: str, at: int, values: Values, *, numbered: bool = False) -> str | None:
@@ -74,7 +81,11 @@ def value_behind(text: str, latin: str, at: int, values: Values, *, numbered: bo
     begin = at + len(latin[at : at + 12]) - len(latin[at : at + 12].lstrip(" \t*_\n:："))
     segment = _line(text, begin, values)
     named = values.begun(segment.lstrip("* "), described="\n" not in latin[at:begin])
-    by_text = named or values.with_letter(segment) or values.bracketed(segment)
+    if not named and (article := _ARTICLE.match(segment)):
+        named = values.begun(segment[article.end() :], described="\n" not in latin[at:begin]) or values.with_letter(
+            segment[article.end() :]
+        )
+    by_text = named or values.with_letter(segment) or values.bracketed(segment) or values.texts.measured(segment.strip(" *$"))
     if by_text and by_text in values.letters and numbered and values.texts_of(by_text).isdigit():
         return UNCLEAR
     match = _LETTER.match(latin, at)
@@ -105,13 +116,15 @@ def _checked(text: str, latin: str, match: re.Match[str], by_text: str | None, v
         _JUDGED_WRONG.match(latin, match.end(2)) is not None
         or _is_joined(latin, match, letter)
         or _is_a_word(latin, match, letter, values)
-        or values.contradicted(letter, behind, label=_is_label(latin, match.end(2)))
+        or contradicts(letter, behind, values, label=_is_label(latin, match.end(2)))
     )
     return UNCLEAR if unclear else letter
 
 
 def _lists_another(letter: str, behind: str, values: Values) -> bool:
     """Whether another option stands on the same line with its letter, as in `A. Paris B. Rome`."""
+    reasons = _REASONS.search(behind)
+    behind = behind[: reasons.start()] if reasons else behind
     for label in itertools.islice(_LABEL.finditer(behind), _MAX_LABELS):
         if label[1] == letter or label[1] not in values.letters or _EXCLUDES.search(behind[max(0, label.start() - 20) : label.start()]):
             continue
@@ -182,6 +195,8 @@ def _is_joined(latin: str, match: re.Match[str], letter: str) -> bool:
     if second and second[1].isupper() and second[1] != letter:
         return True
     end = latin.find("\n", match.end(2))
+    reasons = _REASONS.search(latin, match.end(2), len(latin) if end < 0 else end)
+    end = reasons.start() if reasons else end
     return any(found[1] != letter for found in _ANOTHER.finditer(latin, match.end(2), len(latin) if end < 0 else end))
 
 
@@ -198,7 +213,7 @@ def _is_a_word(latin: str, match: re.Match[str], letter: str, values: Values) ->
 def _is_label(latin: str, end: int) -> bool:
     """Whether the letter stands as in a list of options: `B) …`, `B: …`."""
     line = latin[end : end + 40].split("\n", 1)[0]
-    return bool(re.match(r"[*_`]{0,2}[).:]", line)) and any(map(str.isalnum, line))
+    return bool(re.match(r"[*_`]{0,2}[):]|\.", line)) and any(map(str.isalnum, line))
 
 
 def _other_in_brackets(latin: str, letter: str) -> bool:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from app.cloud.backward import named_before
 from app.cloud.behind import LISTED, is_doubted, value_behind, value_end
-from app.cloud.heads import HEADS, is_asserted, is_final
+from app.cloud.heads import HEADS, is_asserted, is_final, points_back
 from app.cloud.values import CLOSE, OPEN, UNCLEAR, WORDS, Values
 from app.core.errors import CloudUnparsable
 
@@ -34,15 +35,11 @@ _NOTHING = re.compile(
     r"[\s*_(]*(?:not|none|neither|unclear|unknown|impossible|undetermined|indeterminate|missing|ambiguous|нет|无|沒有|没有)\b",
     re.IGNORECASE,
 )
-# `B is the correct answer.`
-_BACKWARD = re.compile(
-    r"(?:(?<=[\s*(\[\"'“])|^)(?i:option |choice |answer |letter |antwort |opción |alternativa )?[*(\[]{0,3}([A-Z])[*)\]]{0,3} (?:is|must be|should be|would be|ist|est|es|является)"
-    r"(?: therefore| thus| clearly| indeed| definitely)? (?:(?:the |la |die )?(?:(?:most |only |single )?(?:correct|right|best|accurate|appropriate|suitable|"
-    r"likely|richtig|korrekt|correcta?|правильным)(?: and |, )?){1,3}(?: (?:answer|option|choice|one|response|ответом))?|the answer)(?=[*]{0,2}(?:[.!,;:]|\s*(?:\Z|\n)| because| since| as ))",
-    re.MULTILINE,
+# `the option that is not a mammal is`
+_RELATIVE = re.compile(
+    r"\b(?:option|choice|letter|answer|statement|one|item|response|alternative)s? (?:that|which)\b(.{0,100})", re.IGNORECASE | re.DOTALL
 )
-_BACKWARD_ZH = re.compile(r"(?:选项|選項)?\s?([A-Z])\s?(?:选项|選項)?(?:是|为)?(?:正确|正確)(?:答案|的|选项)?(?=[。，,.\s]|\Z)")
-_BACKWARD_BEFORE = re.compile(r"(?:^|[.!?:;\n*(\[]\s*|[,–—]\s*|\b(?:so|therefore|thus|hence|that|then|means)[,:]?\s+)\Z", re.IGNORECASE)
+_TRUTH = re.compile(r"(?:true(?= statement)|(false|untrue|incorrect|неверн\w+|ложн\w+))\b", re.IGNORECASE)
 _HEADING = re.compile(
     r"^[ \t]*[#*_>]{1,4}[ \t]*(?:the )?(?:final |correct )?(?:answer|option|choice)[ \t]*[*_]{0,4}[ \t]*:?[ \t]*\n+",
     re.IGNORECASE | re.MULTILINE,
@@ -50,7 +47,9 @@ _HEADING = re.compile(
 _PREFIX = re.compile(r"[\s>*_#`\"'“【\[(-]*(?:(?:so|thus|therefore|hence|the|my|correct|right|best|final|also|и|итоговый|окончательный|правильный|верный|дұрыс|соңғы|正确|正確|最终|"
                      r"最終|최종|die|richtige|la|bonne|doğru)[,:]?\s*)*\Z", re.IGNORECASE)  # fmt: skip
 _ALONE = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Z]){CLOSE}[.!]?{CLOSE}[ \t✅✔]*\Z")
-_LEADING = re.compile(rf"{OPEN}([A-Z]){CLOSE},? (?:because|since|(?:and )?not (?:option )?[(*]*[A-Z](?!\w))")
+_LEADING = re.compile(
+    rf"{OPEN}([A-Z]){CLOSE},? (?:because|since|car|porque|weil|denn|perché|çünkü|так как|потому что|өйткені|因为|(?:and )?not (?:option )?[(*]*[A-Z](?!\w))"
+)
 _REASONED = re.compile(r"(?<!\w)([A-Z])[)*]{0,3},? (?:because|since)\b")
 # The line behind one that names an option, where it says that this is not the answer.
 _BELOW = re.compile(r"\s{0,20}[^\n]{0,2000}\n\s{0,20}")
@@ -61,7 +60,14 @@ _REFUTED = re.compile(
 )
 # `The unit of force is the newton. **B**`
 _AT_END = re.compile(r"(?:[.!:]|→|⇒)\s{1,4}\*\*\(?([A-Z])\)?\*\*[.!]?\s{0,4}\Z")
-_DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}\s+(?:[-–—]\s+|\()")
+# `A. The rule makes an acceptance effective on dispatch.`
+_EXPLAINED = re.compile(
+    rf"{OPEN}([A-Z]){CLOSE}[.)–—-]{CLOSE}\s+(?=(?:The|In|By|Since|When|Under|It|Because|As|For|According|Based|Given|With|These|To|On|At|From)\s\w+\s\w+\s)"
+    r"(?!.{0,300}\b(?:not|no|none|wrong|incorrect|false|or|but|though|however|unclear|unsure)\b)"
+)
+_MAX_LISTED = 8
+_DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}(?:\s+(?:[-–—]\s+|\()|[.):]{CLOSE}\s+)")
+_LABEL = re.compile(r"(?<![\w'’])([A-Z])[*_`]{0,2}[.):](?=\s)")
 
 
 def claims(text: str, latin: str, values: Values) -> Iterator[Claim]:
@@ -76,12 +82,8 @@ def claims(text: str, latin: str, values: Values) -> Iterator[Claim]:
         CloudUnparsable: more claims than an answer makes.
     """
     yield from _behind_heads(text, latin, values)
-    for pattern in (_BACKWARD, _BACKWARD_ZH):
-        for match in pattern.finditer(latin):
-            start = match.start()
-            before = _BACKWARD_BEFORE.search(latin[max(0, start - 20) : start])
-            if before and not is_doubted(latin, match.end()) and _is_asserted_line(latin, start):
-                yield Claim(start, match.end(), match[1] if match[1] in values.letters else UNCLEAR, PROSE)
+    for start, end, letter in named_before(text, latin, values):
+        yield Claim(start, end, letter, PROSE)
     yield from _lines(text, latin, values)
 
 
@@ -93,8 +95,14 @@ def _behind_heads(text: str, latin: str, values: Values) -> Iterator[Claim]:
     for head, heading in found:
         if not heading and (_is_block_quoted(latin, head.start()) or not is_asserted(latin, head.start())):
             continue
+        if (clause := _RELATIVE.search(head[0])) and not values.asked.repeats(clause[1]):
+            continue
+        if (truth := _TRUTH.match(head[0])) and not (values.asked.for_wrong is bool(truth[1]) and values.asked.has(truth[0])):
+            continue
         strength = LINE if heading else _strength(latin, head)
         letter = value_behind(text, latin, head.end(), values, numbered=not heading and bool(head["word"]))
+        if not heading and letter and letter in values.letters and points_back(head[0]) and not values.said(letter, text[: head.start()]):
+            letter = UNCLEAR
         end = head.end() if letter is None else value_end(text, latin, head.end(), letter, values)
         if letter is None and (strength >= LINE or _NOTHING.match(latin, head.end())):
             letter = NOTHING
@@ -109,12 +117,6 @@ def _is_refuted(latin: str, at: int) -> bool:
     # A text may itself stand below its head.
     below = _BELOW.match(latin, at)
     return below is not None and _REFUTED.match(latin, below.end()) is not None
-
-
-def _is_asserted_line(latin: str, start: int) -> bool:
-    """Whether nothing before it in the sentence supposes or denies what begins here."""
-    before = re.split(r"[.!?\n]", latin[max(0, start - 200) : start])[-1]
-    return not re.search(r"\b(?:if|not|whether|why|unless|suppose|think|said|says)\b|不|如果", before, re.IGNORECASE)
 
 
 def _strength(latin: str, head: re.Match[str]) -> int:
@@ -147,6 +149,7 @@ def _lines(text: str, latin: str, values: Values) -> Iterator[Claim]:
         letter, end = _line(text[start : start + len(line)], line, values, first=place == 0, last=not follows, listed=listed)
         if letter and (
             len(alone) > 1
+            or (place == 0 and any(values.texts.begins(later) not in {None, letter} for _, later in lines[1:_MAX_LISTED]))
             or follows[:1].islower()
             or (_LEADING.match(line) and {match[1] for match in _REASONED.finditer(latin)} - {letter})
         ):
@@ -174,7 +177,9 @@ def _marked(original: str, latin: str, values: Values, *, first: bool, last: boo
         return (match[1] if match[1] in values.letters else UNCLEAR), match.end(1)
     if len(listed) > 1:
         return None, 0
-    dash = _DASHED.match(latin) if first else None
-    if dash and dash[1] in values.letters and values.introduces(dash[1], original[dash.end() :]):
-        return dash[1], dash.end(1)
+    labels = {label[1] for label in _LABEL.finditer(latin)} & set(values.letters) if first else set()
+    for pattern, explains in ((_EXPLAINED, values.is_alone), (_DASHED, values.introduces)):
+        match = pattern.match(latin) if len(labels) == 1 or pattern is _DASHED else None
+        if match and labels <= {match[1]} and first and explains(match[1], original[match.end() :]):
+            return match[1], match.end(1)
     return values.labelled(original), len(latin)

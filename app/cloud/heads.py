@@ -13,7 +13,15 @@ _DEGREE = (
     r"the\s+following|as\s+follows)\b\s?:?)?"
 )
 # It ends where a sign or one of the verbs can follow, which is looked at before either is tried.
-_ABOUT = r"(?:\s+(?:to|for|of|here|among|from|in|on|that\s+best)\b[^.,;:!?\n]{0,80}?(?=[\W_]|(?<=\W)[iwsmhr]))?"
+_ABOUT = (
+    r"(?:\s+(?:to|for|of|here|among|from|in|on|(?:that|which)(?:\s+(?:is|are|was|were)\b)?+)\b[^.,;:!?\n]{0,80}?(?=[\W_]|(?<=\W)[iwsmhr]))?"
+)
+_THAT = _ABOUT.replace("to|for|of|here|among|from|in|on|", "").removesuffix("?")
+# A capital behind which nothing of its sentence follows; the same where it ends the text; and any capital that is no word.
+_LAST = r"[*_`(\[\"'“$]{0,4}(?:option\s|choice\s|answer\s|letter\s)?[*(\[]{0,4}(?-i:[A-HJ-Z])[)\].*\"'”$]{0,5}"
+_STANDS = rf"(?={_LAST}(?:[!,;]|(?<=\.)\s|\s*(?:\Z|\n)|\s(?:because|since|[(–—-])))"
+_ENDS_TEXT = rf"(?={_LAST}!?\s*\Z)"
+_CAPITAL = r"(?=\s*[*_`(\[\"'“$]{0,4}(?:option\s|letter\s)?[*(\[]{0,4}(?-i:[A-Z])(?![\w'’]))"
 _BEST = (
     r"(?:correct|right|best|strongest|final|closest|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|persuasive|"
     r"convincing|consistent|proper|true|only\s+correct|chosen|selected)"
@@ -21,33 +29,41 @@ _BEST = (
 _LEADS = {
     "en": rf"(?:(?:final|correct)_)?answer{_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}|\([^()\n]{{0,40}}\)\s?[:：]){_DEGREE}|ans(?=\s?[:.=])\.?\s?[:=]?|"
     rf"(?<=final )answer(?=\s+\W{{0,4}}[A-Z](?:\W{{0,4}}(?:\Z|\n)|[).:]\s))",
-    "en line": r"(?m:^)[*_>#-]{0,6}\s?(?:option|choice|letter|selection|selected|solution|pick)[*_]{0,3}\s?:",
+    "en line": r"(?m:^)[*_>#-]{0,6}\s?(?:option|choice|letter|selection|selected|solution|pick)[*_]{0,3}\s?:|"
+    rf"(?m:^)[*_>#-]{{0,6}}\s?(?:correct|result|response|conclusion|in\s+conclusion|verdict|(?:in\s+)?summary|decision|output|(?:my|final)\s+(?:pick|choice|verdict|selection))[*_]{{0,3}}\s?[:：][*_]{{0,3}}\s?{_STANDS}",
     "en end": r"(?:therefore|thus|hence|so),?\s+(?:it(?:['’]s|\s+is|\s+must\s+be)|this\s+(?:is|corresponds\s+to|matches)|we\s+(?:choose|select|pick))(?=\W{0,4}(?:option|choice|\(?[A-Z]\b))|"
-    r"(?m:^)(?:(?:therefore|thus|hence)[,:]?|it(?:['’]s|\s+is))\s+(?=[*(]{0,4}(?:option\s)?[*(]{0,4}(?-i:[A-HJ-Z])[).*]{0,4}\s*\Z)",
-    "en option": rf"{_BEST}\s+(?:option|choice|response|letter|argument|conclusion|alternative|match|one){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}){_DEGREE}",
-    "en verb": r"(?:I|we)(?:\s+(?:would|will)|['’](?:d|ll))?\s+(?:choose|select|pick|go\s+with|answer|vote\s+for)\s*:?",
-    "ru": rf"(?:ответ(?:ом)?|(?:правильн|верн)\w{{2,4}}\s+вариант(?:\s+ответа)?)(?:\s+(?:является|будет|это))?{_MARKS}\s*(?:{_SIGN}|(?<=является)|(?<=будет)|(?<=это))",
-    "uk": rf"відповідь(?:\s+є)?{_MARKS}\s*(?:{_SIGN}|(?<=є))",
+    r"(?m:^)(?:(?:therefore|thus|hence)[,:]?|it(?:['’]s|\s+is))\s+(?=[*(]{0,4}(?:option\s)?[*(]{0,4}(?-i:[A-HJ-Z])[).*]{0,4}\s*\Z)|"
+    rf"(?m:^)most\s+likely,?\s+(?=the\s)|(?m:^)most\s+likely,?\s+{_STANDS}|(?:(?m:^)|(?<=[.!]\s))(?:therefore|thus|hence|definitely|clearly|obviously|certainly|it['’]s)[,:]?\s+{_ENDS_TEXT}|"
+    rf"(?:i\.e\.,?|that\s+is,|namely|(?:which|this|that)(?:\s+(?:is|would\s+be|corresponds\s+to|matches(?:\s+with)?)|['’]s)|corresponding\s+to|matching|(?:(?:that|this|which)\s+leaves|leaving)(?:\s+us\s+with)?(?:\s+only)?)\s+"
+    rf"(?=[*(]{{0,4}}(?:option|choice|answer|letter)\s){_ENDS_TEXT}|(?:that|this|which)\s+leaves(?:\s+us\s+with)?(?:\s+only)?\s+{_ENDS_TEXT}",
+    "en option": rf"{_BEST}\s+(?:option|choice|response|letter|argument|conclusion|alternative|match|one|statement){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}){_DEGREE}",
+    "en choice": rf"(?:false|untrue|incorrect)\s+(?:statement|one|option|sentence){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN})|(?:(?:option|choice|letter)(?:\s+letter)?{_ABOUT}|(?:statement|one|item){_THAT}|(?<=my\s)(?:pick|selection|verdict|vote)){_MARKS}\s*{_IS}{_DEGREE}{_CAPITAL}",
+    "en verb": r"(?:I|we)(?:\s+(?:would|will)|['’](?:d|ll))?\s+(?:choose|select|pick|go\s+with|answer|vote\s+for)\s*:?|"
+    r"(?:I|we)(?:['’](?:m|re)|\s+(?:am|are))\s+(?:going\s+with|choosing|selecting|picking)|"
+    rf"(?:(?m:^)|(?<=[.!]\s))(?:choose|select|pick|go\s+with)\s+{_STANDS}",
+    "verb": r"(?:выбираю|выберу|elijo|escojo|escolho|scelgo|(?:je\s+choisis|il\s+faut\s+choisir)(?:\s+la\s+réponse)?|ich\s+wähle)\s*:?",
+    "ru": rf"(?:неверн\w{{1,3}}|ложн\w{{1,3}})\s+(?:является\s+)?(?:утверждение\s+)?{_CAPITAL}|(?:ответ(?:ом)?|(?:правильн|верн)\w{{2,4}}\s+вариант(?:\s+ответа)?)(?:\s+(?:является|будет|это))?{_MARKS}\s*(?:{_SIGN}|(?<=является)|(?<=будет)|(?<=это))|(?m:^)(?:это|верно|правильно)(?=:?\s+(?:вариант\s+)?\W{{0,4}}(?-i:[A-Z])(?:\W|\Z))(?:\s?:)?|ответ\s+{_STANDS}|(?:правильным|верным)\s+(?:является|будет){_CAPITAL}",
+    "uk": rf"відповідь\s+{_STANDS}|правильний\s+варіант{_MARKS}\s*(?:є|{_SIGN})|відповідь(?:\s+є)?{_MARKS}\s*(?:{_SIGN}|(?<=є))",
     "kk": rf"(?:жауа(?:п|бы|бым|птың)|дұрыс\s+нұсқа(?:сы)?){_MARKS}(?:\s*{_SIGN}|\s(?=[A-Z]\b))",
     "ky uz": rf"(?:жооп|javob){_MARKS}\s*{_SIGN}",
-    "zh": rf"(?:答案|正[确確]选项|正確選項)(?:应该|應該|应|應)?{_MARKS}\s*(?:是|为|為|选|選|{_SIGN})\s*{_SIGN}?|【(?:正确|正確|参考)?答案】",
-    "zh verb": r"(?:(?<![不没别勿误错])(?<!可能)(?:故|应|應|因此|所以|本题|最终|我)|(?m:^)[ \t*]{0,4}|(?<=[，,。；;])\s?)(?:选|選)(?:择|擇)?\s*[:：]?",
+    "zh": rf"(?:答案|正[确確]的?选项|正確的?選項)(?:应该|應該|应|應)?{_MARKS}\s*(?:是|为|為|选|選|{_SIGN})\s*{_SIGN}?|【(?:正确|正確|参考)?答案】",
+    "zh verb": r"(?:(?<![不没别勿误错])(?<!可能)(?:故|应该?|應該?|因此|所以|本题|最终|我)|(?m:^)[ \t*]{0,4}|(?<=[，,。；;])\s?)(?:选|選)(?:择|擇)?\s*[:：]?",
     "ja": rf"(?<!不)(?:正解|正答|答え|解答|回答){_MARKS}\s*(?:は|{_SIGN})\s*{_SIGN}?",
     "ko": rf"(?<!오)(?:정답|답변|답){_MARKS}\s*(?:은|는|이|{_SIGN})\s*{_SIGN}?",
-    "de": rf"(?:Antwort|Lösung){_MARKS}\s*(?:(?:ist|lautet|wäre)\b(?:\s+(?:also|daher|somit))?\s*:?|{_SIGN})",
-    "fr": rf"réponse(?:\s+(?:correcte|exacte|finale|juste))?{_MARKS}\s*(?:est\b(?:\s+(?:la|donc)){{0,2}}\s*:?|{_SIGN})",
-    "es": rf"(?:respuesta|opción)(?:\s+(?:correcta|final))?{_MARKS}\s*(?:es\b(?:\s+la)?\s*:?|{_SIGN})",
+    "de": rf"(?:Antwort|Lösung|richtige\s+Option){_MARKS}\s*(?:(?:ist|lautet|wäre)\b(?:\s+(?:also|daher|somit))?\s*:?|{_SIGN})|(?:somit|daher|also|damit|folglich|deshalb)\s+ist\s+(?:die\s+)?(?:richtige\s+)?(?:Antwort|Option)\s+{_STANDS}|(?:richtig|korrekt)\s+(?:ist|wäre)(?:\s+(?:also|daher|somit|die|Antwort|Option))*+\s*:?{_CAPITAL}",
+    "fr": rf"(?:c['’]est|il\s+s['’]agit\s+de)\s+(?:donc\s+)?(?:la\s+réponse|l['’]option|la\s+lettre)\s+{_STANDS}|(?m:^)réponse\s+{_STANDS}|réponse(?:\s+(?:correcte|exacte|finale|juste))?{_MARKS}\s*(?:est\b(?:\s+(?:la|donc)){{0,2}}\s*:?|{_SIGN})",
+    "es": rf"(?m:^)es\s+la\s+{_STANDS}|(?:respuesta|opción|alternativa|letra|(?<=la\s)correcta)(?:\s+(?:correcta|final))?{_MARKS}\s*(?:es\b(?:\s+la)?\s*:?|{_SIGN})",
     "pt": rf"(?:resposta|alternativa|opção|gabarito)(?:\s+(?:correta|certa|final))?{_MARKS}\s*(?:é(?!\w)(?:\s+a(?=\s+(?:letra|opção|alternativa|[B-Z]\b)))?\s*:?|{_SIGN})",
-    "it": rf"risposta(?:\s+(?:corretta|esatta|giusta|finale))?{_MARKS}\s*(?:è(?!\w)(?:\s+la)?\s*:?|{_SIGN})",
-    "tr": rf"(?:cevap|yanıt|doğru\s+seçenek){_MARKS}(?:\s*{_SIGN}|\s(?=[A-Z]\b))",
+    "it": rf"(?:risposta|opzione|alternativa|lettera)(?:\s+(?:corretta|esatta|giusta|finale))?{_MARKS}\s*(?:è(?!\w)(?:\s+la)?\s*:?|{_SIGN})",
+    "tr": rf"(?:cevap|yanıt|doğru\s+seçenek){_MARKS}(?:\s*{_SIGN}|\s(?=[*(]{{0,4}}(?-i:[A-Z])\b))",
     "pl cs nl sv ro": rf"(?:odpowiedź|odpověď|antwoord|svar(?:et)?|răspuns(?:ul)?(?:\s+corect)?|válasz){_MARKS}\s*(?:(?:to|je|is|är|este)\b\s*:?|{_SIGN})",
-    "vi id": rf"(?:đáp\s+án|câu\s+trả\s+lời|jawaban(?:nya)?)(?:\s+(?:đúng|chính\s+xác|cuối\s+cùng|yang\s+(?:benar|tepat)))?{_MARKS}\s*(?:(?:là|adalah)\b\s*:?|{_SIGN})",
-    "ar hi": rf"(?:الإجابة|الجواب|उत्तर|जवाब|پاسخ)(?:\s+(?:الصحيحة|الصحيح|النهائية|صحیح))?{_MARKS}\s*(?:(?:هي|هو|है)\b\s*:?|{_SIGN})",
+    "vi id": rf"chọn(?:\s+đáp\s+án)?\s+{_STANDS}|(?:đáp\s+án|câu\s+trả\s+lời|jawaban(?:nya)?)(?:\s+(?:đúng|chính\s+xác|cuối\s+cùng|yang\s+(?:benar|tepat)))?{_MARKS}\s*(?:(?:là|adalah)\b\s*:?|{_SIGN})",
+    "ar hi": rf"(?:الإجابة|الجواب|الخيار|उत्तर|जवाब|پاسخ)(?:\s+(?:الصحيحة|الصحيح|النهائية|صحیح))?{_MARKS}\s*(?:(?:هي|هو|है)\b\s*:?|{_SIGN})",
 }
 # Between the words and the answer there may be a word for "option".
 _LETTER_WORD = (
-    r"(?P<word>\s*+(?:option|choice|answer|letter|number|вариант|буква|нұсқа|选项|選項|la\s+opción|opción|a\s+opção|a\s+letra|letra|l['’]option|"
-    r"la\s+lettre|Buchstabe|Option|lựa\s+chọn)\b\s?:?)?"
+    r"(?P<word>\s*+(?:option|choice|answer|letter|number|вариант|буква|нұсқа|选项|選項|la\s+opción|opción|a\s+opção|a\s+letra|a\s+alternativa|letra|l['’]option|"
+    r"la\s+lettre|Buchstabe|Option|lựa\s+chọn|الخيار|الحرف)\b\s?:?)?"
 )
 # Most characters begin none of these words; this is looked at before any of them is tried.
 _BEGINS = r"(?:(?=[\w*>#【-])|(?=[^\S\n])(?:(?m:^)|(?<=[，,。；;])))"
@@ -61,9 +77,9 @@ _BEFORE = re.compile(
     r"(?:^|[^\w\s]\s*|\n\s*|(?<!\w)_{1,3}|(?:final|correct|my|best)_|(?<![\w'’])(?:the|my|our|this|its?|a|so|thus|therefore|hence|and|then|that|is|final|finally|correct|right|best|"
     r"only|true|actual|single|strongest|most|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|proper|official|expected|"
     r"overall|means|gives|"
-    r"итоговый|окончательный|финальный|правильный|верный|правильным|верным|правильна|остаточна|мой|это|что|значит|итак|следовательно|поэтому|тогда|дұрыс|соңғы|ақырғы|туура|to['’‘]g['’‘]ri|"
-    r"die|der|das|richtige|korrekte|endgültige|meine|also|la|le|bonne|ma|donc|mi|a|minha|correta|risposta|doğru|poprawna|prawidłowa|ostateczna|"
-    r"správná|het|juiste|correcte|rätt|rätta|helyes|सही|अंतिम)\s+)\Z",
+    r"итоговый|окончательный|финальный|правильный|верный|правильным|верным|правильна|остаточна|мой|я|это|что|значит|итак|следовательно|поэтому|тогда|дұрыс|соңғы|ақырғы|менің|қорытынды|сондықтан|демек|отже|туура|to['’‘]g['’‘]ri|"
+    r"die|der|das|richtige|korrekte|endgültige|finale|letzte|meine|also|la|le|bonne|ma|donc|mi|a|minha|correta|risposta|doğru|nihai|vậy|nên|poprawna|prawidłowa|ostateczna|"
+    r"správná|het|juiste|correcte|rätt|rätta|helyes|सही|अंतिम|فإن|إذن|لذلك|لذا|هي)\s+)\Z",
     re.IGNORECASE,
 )
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -75,7 +91,7 @@ _RESET = re.compile(
 )
 _CLAUSE = re.compile(r"[,;:—–]")
 _SUPPOSED = re.compile(
-    r"\bне\s+(?:думаю|считаю|уверен\w*)|\bвряд\s+ли|сомнева|\b(?:glaube|denke)\s+nicht|\b(?:don['’]t\s+(?:think|believe)|doubt)\b|\b(?:according\s+to\s+(?:some|many|most|others|critics|an?|one)|opinion|glance|naive\w*|intuition|examples?|e\.g|instance|format|template|(?:reply|respond|answer)\s+with|if|suppose|supposing|assum\w+|unless|whether|had|imagine|were|wenn|falls|si|se|если|егер)\b|有人|有些人|如果|假[设設]|若|もし|만약",
+    r"\A\W*(?:maybe|perhaps|possibly|vielleicht|peut-être|quizás?|talvez|возможно|может\s+быть|наверное|вероятно|belki|мүмкін|forse)\b|\bне\s+(?:думаю|считаю|уверен\w*)|\bвряд\s+ли|сомнева|\b(?:glaube|denke)\s+nicht|\b(?:don['’]t\s+(?:think|believe)|doubt)\b|\b(?:according\s+to\s+(?:some|many|most|others|critics|an?|one)|opinion|glance|naive\w*|intuition|examples?|e\.g|instance|format|template|(?:reply|respond|answer)\s+with|if|suppose|supposing|assum\w+|unless|whether|had|imagine|were|wenn|falls|si|se|если|егер)\b|有人|有些人|如果|假[设設]|若|もし|만약",
     re.IGNORECASE,
 )
 _DENIED = re.compile(
@@ -90,6 +106,16 @@ _FINAL = re.compile(
     r"\b(?:final|итоговый|окончательный|финальный|соңғы|endgültige|definitiva|finale)\W{1,4}\w{0,4}\Z|(?:最终|最終|최종)\W{0,4}\w{0,4}\Z",
     re.IGNORECASE,
 )
+
+# Heads that point at what was said before them, and what makes that no answer of the writer's own.
+_ASIDE = re.compile(r"(?:i\.e|namely|which|this|that|corresponding|matching|leav(?:es|ing))\b", re.IGNORECASE)
+_MISLEADS = re.compile(
+    r"\b(?:thoughts?|first|initial\w*|guess\w*|instinct\w*|tempting|confus\w+|mistak\w+|errors?|wrong\w*|incorrect\w*|traps?|tempt\w+|distractor|common\w*|many|some|if|would|people|students?|while|whereas)\b",
+    re.IGNORECASE,
+)
+_POINTS_BACK = re.compile(r"(?:i\.e|namely|which|this|that|corresponding|matching)\b(?!.*leaves)", re.IGNORECASE)
+_OF_OTHERS = re.compile(r"\b(?:your?|yours|student\w*|think|doubt\w*)\b", re.IGNORECASE)
+_MY_WORDS = re.compile(r"\bI(?:['’]d|\s+would|\s+can)(?:\s+\w+ly)?\s+say\b", re.IGNORECASE)
 
 # What a model writes when it takes back what it wrote before.
 _START = r"(?:^|[.!?…—–\n,;:(*。，]\s{0,3}+|\.\.\.\s?+)(?:(?:but|oh,?|hmm+,?|ah,?|no,?)\s++)?(?=\w)"
@@ -123,8 +149,23 @@ def is_asserted(text: str, start: int) -> bool:
         return not (_SUPPOSED.search(own) or _CJK_DENIAL.search(re.split("[，,、；：]", own)[-1]))
     if not _BEFORE.search(text[max(0, start - 40) : start]) and not (start == 0 or text[start - 1 : start] == "\n"):
         return False
-    own = _RESET.split(sentence)[-1]
-    return not (_SUPPOSED.search(own) or _DENIED.search(_CLAUSE.split(own)[-1]) or is_quoted(text, start))
+    own = _MY_WORDS.sub("", _RESET.split(sentence)[-1])
+    clause = _CLAUSE.split(own)[-1]
+    if _ASIDE.match(text, start):
+        clause = own
+        if _MISLEADS.search(" ".join(_SENTENCE.split(before)[-2:])):
+            return False
+    return not (_SUPPOSED.search(own) or _DENIED.search(clause) or is_quoted(text, start))
+
+
+def is_denied(before: str) -> bool:
+    """Whether the words before a claim in its sentence deny it, suppose it, or report it of somebody else."""
+    return bool(_SUPPOSED.search(before) or _DENIED.search(_CLAUSE.split(before)[-1]) or _OF_OTHERS.search(before))
+
+
+def points_back(head: str) -> bool:
+    """Whether the head refers to an option's text before it, as `which is` does."""
+    return bool(_POINTS_BACK.match(head))
 
 
 def is_quoted(text: str, start: int) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from app.cloud.claims import CLOSEST, DOUBTED, FINAL, LINE, NOTHING, PROSE, Claim, claims
+from app.cloud.echo import echoed
 from app.cloud.heads import TAKEN_BACK
 from app.cloud.regions import regions, unfenced
 from app.cloud.text import seen
@@ -40,8 +41,6 @@ _NONE_FITS = re.compile(
     r"\bnone\s+of\s+the\b|\bno\s+(?:correct|right)\s+(?:answer|option)|\bnot\s+(?:an|among\s+the|one\s+of\s+the)\s+(?:given\s+)?options?",
     re.IGNORECASE,
 )
-# Such a question asks for what is wrong.
-_ASKS_FOR_WRONG = re.compile(r"\b(?:not|except|false|incorrect|wrong|least|never|untrue|cannot)\b", re.IGNORECASE)
 
 
 def parse_letter(answer: str, question: Question, *, cut: bool = False) -> str:
@@ -57,13 +56,13 @@ def parse_letter(answer: str, question: Question, *, cut: bool = False) -> str:
     """
     if len(answer) > MAX_ANSWER_CHARS:
         raise CloudUnparsable("the cloud's reply is too long to be an answer")
-    letter = _read(seen(answer).strip(), Values(question), question, cut=cut)
+    letter = _read(seen(answer).strip(), Values(question), cut=cut)
     if letter is None or letter not in question.letters:
         raise CloudUnparsable("the cloud's reply names no single offered option" + (" before it was cut" if cut else ""))
     return letter
 
 
-def _read(text: str, values: Values, question: Question, *, cut: bool) -> str | None:
+def _read(text: str, values: Values, *, cut: bool) -> str | None:
     text = _COURTESY_LAST.sub("", _COURTESY_FIRST.sub("", text)).strip()
     if not cut and (whole := values.whole(text) or values.whole(unfenced(text))):
         return whole
@@ -71,12 +70,14 @@ def _read(text: str, values: Values, question: Question, *, cut: bool) -> str | 
     found, prose = regions(text, values, cut=cut)
     latin = letters_as_latin(prose)
     found = sorted([*found, *claims(prose, latin, values)], key=lambda claim: claim.start)
+    if not found and not cut:
+        return echoed(prose, values)
     last = _settled(found, latin)
     if last is None or last.letter == UNCLEAR or TAKEN_BACK.search(latin, last.end):
         return None
     if cut and not any(claim.strength >= LINE for claim in found if claim.letter == last.letter):
         return None
-    if not _ASKS_FOR_WRONG.search(question.question) and last.letter in _negated(latin):
+    if not values.asked.for_wrong and last.letter in _negated(latin):
         return None
     return last.letter
 

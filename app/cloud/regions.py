@@ -30,8 +30,10 @@ _BOX = re.compile(r"\\f?boxed\s?\{|<\|begin_of_box\|>")
 _MAX_BOX, _MAX_REGIONS = 600, 40
 _DENIES_BOX = re.compile(r"(?:\b(?:not|cannot|never|than)|n['’]t)(?: be)?(?: option)?[\s$*(\[:\\]{0,8}\Z", re.IGNORECASE)
 _LATEX = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|bf|rm|boldsymbol)\b|\\[,;:! ]|~")
-_BLOCKS = re.compile(r"</?(?:response|output|solution|final|result|div|p|br|code|root|reply|html|body)\s?/?>", re.IGNORECASE)
-_PAIRED = re.compile(r"<(b|strong|em|i|u|span)\s?>([^<>]{0,2000})</\1\s?>", re.IGNORECASE)
+_BLOCKS = re.compile(
+    r"</?(?:response|output|solution|final|result|div|p|br|code|root|reply|html|body)(?:\s[^<>]{0,200})?/?>", re.IGNORECASE
+)
+_PAIRED = re.compile(r"<(b|strong|em|i|u|span|mark)(?:\s[^<>]{0,200})?>([^<>]{0,2000})</\1\s?>", re.IGNORECASE)
 # One alone may be a letter in the brackets of the pattern that was asked for: `Final answer: <B>`.
 _INLINE = re.compile(r"</(?:b|i|u)\s?>|</?(?:strong|em|span)\s?>", re.IGNORECASE)
 
@@ -174,7 +176,7 @@ def _boxes(text: str) -> Iterator[tuple[int, int]]:
 def _boxed(box: str, values: Values) -> str | None:
     """What a box names: an option, several (unclear), or a value of the calculation (None)."""
     inner = box[box.find("{") + 1 : -1] if box.startswith("\\") else box[len("<|begin_of_box|>") : -len("<|end_of_box|>")]
-    if letter := values.whole(inner):
+    if letter := values.whole(inner) or values.texts.measured(inner):
         return letter
     plain = _LATEX.sub(" ", inner).replace("{", " ").replace("}", " ")
     if letter := values.whole(" ".join(plain.split())):

@@ -63,6 +63,8 @@ _REWRITES = tuple(
 )
 _MATHS = re.compile(r"\$([^$]{1,1000})\$(?!\d)")
 MAX_OPTION_CHARS = 2_000
+# A number with a unit before or behind it.
+_MEASURE = re.compile(r"([^\w\s.-]?)([+-]?\d[\d.,]{0,30})( ?[^\d\s].{0,40}|)")
 _WORD = re.compile(r"[^\W\d_]++")
 # Short words in which capitals mean nothing; in a unit or a symbol they do.
 _SMALL_WORDS = ("a an all am and any are as at be both but by for from he her his if in is it its me my nor not no of on or our out she so "
@@ -136,7 +138,12 @@ class OptionTexts:
         for option, letter in self._exact.items():
             if len(option) <= MAX_OPTION_CHARS:
                 forms.setdefault(self._forms[letter], []).append(letter)
+        self._numbers: dict[str, str] = {}
         self._normal = {form: letters[0] for form, letters in forms.items() if form and len(letters) == 1}
+        units = [_MEASURE.fullmatch(form) for form in self._normal]
+        measures = {(unit[1], unit[3]) for unit in units if unit}
+        if len(self._normal) == len(self._exact) and None not in units and len(measures) == 1 and measures != {("", "")}:
+            self._numbers = {unit[2]: self._normal[unit[0]] for unit in units if unit}
         self._longest = sorted(self._normal, key=len, reverse=True)
         self.most_chars = 2 * min(max(map(len, question.options)), MAX_OPTION_CHARS) + 200
 
@@ -148,6 +155,10 @@ class OptionTexts:
         """The letter of the option that this text is, or None."""
         text = " ".join(text.split("\n")).strip()
         return self._exact.get(text) or (self._normal.get(normal(text)) if len(text) <= self.most_chars else None)
+
+    def measured(self, text: str) -> str | None:
+        """The letter of the option of which this is the number, where all options are numbers of one unit."""
+        return self._numbers.get(normal(text[: self.most_chars]))
 
     def begins(self, text: str) -> str | None:
         """The letter of the longest option with which this text begins and after which something else does, or None."""
@@ -167,4 +178,4 @@ class OptionTexts:
     def shortened(self, text: str) -> set[str]:
         """The letters of the options of which this text is the beginning, as a model writes that shortens them."""
         form = normal(text[: self.most_chars]).removesuffix("...").rstrip()
-        return {own for option, own in self._normal.items() if len(form) > 3 and option.startswith(form)}  # noqa: PLR2004
+        return {own for option, own in self._normal.items() if len(form) > 2 and option.startswith(form)}  # noqa: PLR2004

@@ -3,9 +3,9 @@
 A value is an offered letter, `UNCLEAR` (it names something, and not one offered option), or None (it names nothing).
 """
 
-import itertools
 import re
 
+from app.cloud.asked import Asked
 from app.cloud.text import OptionTexts, normal, seen
 from app.core.question import Question
 
@@ -23,7 +23,7 @@ _FORMS = str.maketrans(
     {
         **{chr(start + n): chr(65 + n) for start in (0xFF21, 0x24B6, 0x1F130, 0x1F150, 0x1F170, 0x1D400, 0x1D5D4) for n in range(26)},
         **{chr(start + n): chr(97 + n) for start in (0xFF41, 0x24D0, 0x1D41A) for n in range(26)},
-        **dict(zip(map(chr, (0xFF08, 0xFF09, 0xFF1A, 0xFF0E, 0x3002, 0xFF0C, 0x3001)), "():..,,", strict=True)),
+        **dict(zip(map(chr, (0xFF08, 0xFF09, 0xFF1A, 0xFF0E, 0xFF0C, 0x3001)), "():.,,", strict=True)),
     }
 )
 
@@ -33,27 +33,42 @@ CLOSE = r"(?:[*_`$)\]}>\"'”»’」』】|]|\\[)\]])*+"
 WORDS = (
     r"(?:(?:option|choice|answer|letter|вариант|нұсқа|буква|选项|選項|選択肢|opción|opção|alternativa|letra|lettre|buchstabe|đáp án)\s*+)?"
 )
-_ONLY = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}[.,;:!]?{CLOSE}[\s✅✔✓☑👍🎯\ufe0f]*+\Z", re.IGNORECASE)
+_ONLY = re.compile(rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}[.,;:!。]?{CLOSE}[\s✅✔✓☑👍🎯\ufe0f]*+\Z", re.IGNORECASE)
 _LABEL = re.compile(
-    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]]{CLOSE}|\s?[-–—](?=\s)|(?<=[)\]*])|,(?=[\u3400-\u9fff])|\s(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
+    rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]。]{CLOSE}|\s?[-–—](?=\s)|(?<=[)\]*])|[,;!]|\s?(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
     re.DOTALL | re.IGNORECASE,
 )
 _JUDGED = re.compile(
-    r"\b(?:wrong|incorrect|false|not|no|isn't|eliminated?|unlikely|ruled|or|неверно|неправильно|falsch|falso|incorrecta)\b|错|誤|[✗✘❌×]\s*$",
+    r"\b(?:wrong|incorrect|false|(?<!, )(?:not|no)|isn't|eliminated?|unlikely|ruled|or|mistaken?|misconception|unrelated|irrelevant|trap|tempting|distractor|неверно|неправильно|falsch|falso|incorrecta)\b|错|誤|[✗✘❌×]\s*$",
     re.IGNORECASE,
 )
 _DESCRIBED = re.compile(r"[\"')*\]]{0,4}(?::|;| -| \()")
-_NUMBER = re.compile(r"\d[\d.,]*")
-_REMARK = re.compile(
-    r"(?:because|since|as|the|this|that|it|its|correct|right|yes|true|final|most|see|i|explanation|reason\w*|we|by|in|for|so)\b",
+# `Paris it is` in one word.
+_IT_IS = re.compile(r"(?<=\w)(?:です|である|だ|입니다|이다|이에요|예요|['’][dt][ıiuü]r)[.。!]?\s*\Z")
+_CLAUSE = re.compile(r"[;,.:(!]")
+# What makes the option before it the subject of a sentence, or doubts it.
+_SAYS_MORE = re.compile(
+    r"(?:is|was|are|were|has|had|can|could|may|might|would|refers?|seems?|but|though|although|however|or|and|est|es|é|ist|war|aber|mais|pero|mas|но|или|а)\b",
     re.IGNORECASE,
 )
-_MANY_WORDS = 3
+_COMPOUND = re.compile(
+    r"\W*(?:all|none|both|neither|any|each|two|only|more than one)\b|.{0,40}\b(?:[A-E] and [A-E]|the above)\b", re.IGNORECASE
+)
+ARTICLE = re.compile(r"\A(?:the|an?)\s+(?=\S)", re.IGNORECASE)
+_TURNS = re.compile(r"(?:but|however|though|yet|actually|still|nevertheless)\b", re.IGNORECASE)
+# How sure a model says it is.
+_SURE = re.compile(
+    r"\s?[(\[]\s?(?:confiden\w+:?\s?)?(?:(\d{1,3}(?:[.,]\d{1,3})?\s?%)|high|certain|sure)(?:\s?\w{4,12})?\s?[)\]][.\s]*\Z", re.IGNORECASE
+)
 _SEPARATOR = re.compile(r"[*_`)\]}>\"'”»]{0,6}\s*(?:[.:,;)\]：，、；．）]|[-–—](?=\s))?[*`]{0,4}\s*")
 _THAT_IS = re.compile(r"(?:(?:i\.e\.,?|that is,?|which is|namely|=)\s+)?", re.IGNORECASE)
 _BULLET = re.compile(r"[-–*•]\s+")
 _LETTER_AT_END = re.compile(
-    r",?\s{0,4}(?:\((?:option |choice |answer )?([A-Za-z])\)|(?:→|⇒|->|=>)\s{0,2}\*{0,2}([A-Z]))[*.!]{0,3}\s{0,4}\Z", re.IGNORECASE
+    r",?\s{0,4}(?:\((?:option |choice |answer )?([A-Za-z])\)|(?:→|⇒|->|=>|[-–—:](?=\s)|,(?=\s))\s{0,2}\*{0,2}(?:option |choice |answer )?([A-Z]))[*.!]{0,3}\s{0,4}\Z",
+    re.IGNORECASE,
+)
+_OWN_LETTER = re.compile(
+    r"[*_`]{0,3} \(\*{0,2}(?:option |choice |answer )?([A-Z])\*{0,2}\)[*_`]{0,3}(?:([.,!]?\s*\Z|[.!])|(\s?[-–—:,;]))?", re.IGNORECASE
 )
 _BRACKETED = re.compile(r"\(([^()]{1,500})\)[.*]{0,3}\Z")
 _IN_BRACKETS = re.compile(r"[*_`]{0,3}[(（]([^()（）]{1,500})[)）][*_`]{0,3}(?:\s*\Z|[.,;!。，；！](?!\s?[A-Z]\W)|です|입니다|이다|だ)")
@@ -72,6 +87,21 @@ class Values:
         self.letters = question.letters
         self.texts = OptionTexts(question)
         self._question = question
+        self.asked = Asked(question.question)
+
+    def said(self, letter: str, before: str) -> bool:
+        """Whether this text ends with the letter's option."""
+        own, form = re.escape(self.texts.form(letter).rstrip(".")), normal(before[-self.texts.most_chars :])
+        return re.search(rf"(?<!\w){own}(?: \w{{1,20}})?[,;:.\- (*]*\Z", form) is not None
+
+    def asks_with(self, letter: str) -> bool:
+        """Whether the question itself says this option's text."""
+        return re.search(rf"(?<!\w){re.escape(self.texts.form(letter))}(?!\w)", normal(self._question.question)) is not None
+
+    @property
+    def has_compound(self) -> bool:
+        """Whether one option speaks of the others (`All of the above`)."""
+        return any(_COMPOUND.match(option) for option in self._question.options)
 
     def texts_of(self, letter: str) -> str:
         """The text of an offered letter's option."""
@@ -80,6 +110,8 @@ class Values:
     def whole(self, text: str) -> str | None:
         """What a text names that is nothing but an answer: `B`, `(b)`, `Option B`, `B. Paris`, `Paris`."""
         text = seen(text).strip()
+        if ending := _IT_IS.search(text, max(0, len(text) - 12)):
+            return self.whole(text[: ending.start()])
         by_text = self.texts.equal(text)
         text = text if by_text or not (bullet := _BULLET.match(text)) else text[bullet.end() :]
         latin = letters_as_latin(text)
@@ -89,7 +121,10 @@ class Values:
             if by_text:
                 return by_text if by_text == letter or not offered else UNCLEAR
             return letter if offered else UNCLEAR
-        return by_text or (None if "\n" in text else self.labelled(text) or self.with_letter(text))
+        if named := by_text or (None if "\n" in text else self.labelled(text) or self.with_letter(text)):
+            return named
+        sure = _SURE.search(text, max(0, len(text) - 40))
+        return self.whole(text[: sure.start()]) if sure and not self.texts.equal(sure[1] or "") else None
 
     def with_letter(self, text: str) -> str | None:
         """What `Paris (B)` or `Paris → B` names: the letter behind an option's text."""
@@ -97,10 +132,12 @@ class Values:
         # The pattern begins anew at every blank: it is shown the end of the line only.
         start = max(0, len(line) - 40)
         letter = _LETTER_AT_END.search(line, start)
-        by_text = letter and self.texts.equal(line[: letter.start()].strip(" *"))
+        by_text = letter and (self.texts.equal(named := line[: letter.start()].strip(" *")) or self.texts.equal(ARTICLE.sub("", named)))
         if not letter or not by_text:
             return None
-        return by_text if by_text == (letter[1] or letter[2]).upper() else UNCLEAR
+        # `newton (N)` is a symbol.
+        named, symbol = (letter[1] or letter[2]).upper(), letter[1] == line.strip(" *")[:1] and letter[1] not in self.letters
+        return by_text if by_text == named or symbol else UNCLEAR
 
     def labelled(self, text: str) -> str | None:
         """What `B. Paris` or `(B) Paris — because …` names: the letter, if what follows is the option's own text."""
@@ -112,18 +149,31 @@ class Values:
             return letter
         if self.texts.equal(text):
             return None
-        return UNCLEAR if self.texts.begins(rest) else None
+        if self.texts.begins(rest):
+            return UNCLEAR
+        return letter if letter in self.texts.shortened(rest) else None
 
     def repeats(self, letter: str, rest: str) -> bool:
         """Whether this is the text of the letter's option, with nothing behind it in the sentence that judges it wrong."""
         line = rest.split("\n", 1)[0].strip(" *`")[: self.texts.most_chars]
         line = bracketed[1] if (bracketed := _BRACKETED.match(line)) else line
+        if self.texts.begins(line) is None:
+            line = ARTICLE.sub("", line)
         if rest.strip() == self._question.text_of(letter):
             return True
-        if self.texts.begins(line) != letter:
+        if self.texts.begins(line) != letter and not self._explained(letter, line):
             return False
         behind = normal(line)[len(self.texts.form(letter)) :]
         return behind.lstrip("\"')*")[:1] in {".", "!"} or not _JUDGED.search(behind[:200])
+
+    def _explained(self, letter: str, line: str) -> bool:
+        """Whether this is the option's text and an explanation in brackets, which may begin like another option."""
+        form, own = normal(line), self.texts.form(letter)
+        behind = form[len(own) :].lstrip("*_`\"'") if form.startswith(own) else ""
+        inner = re.match(r" \(([^()]{1,500})\)\Z", behind)
+        if inner is None:
+            return behind.startswith((", ", "; ")) and not _SAYS_MORE.match(behind, 2) and self.texts.begins(behind[2:]) is None
+        return self.texts.equal(inner[1]) is None and not own[-1:].isdigit()
 
     def begun(self, line: str, *, described: bool = False) -> str | None:
         """What a line names that begins with an option's text, with nothing behind it that judges it wrong.
@@ -137,6 +187,12 @@ class Values:
         if not letter or not self.repeats(letter, line):
             return None
         behind = normal(line[: self.texts.most_chars]).lstrip("\"'")[len(self.texts.form(letter)) :]
+        if behind.startswith(". ") and self.texts.begins(behind[2:]) not in {None, letter}:
+            return UNCLEAR
+        if own := _OWN_LETTER.match(behind):
+            # `Dolphin (A) is a mammal` says something else.
+            ends = own[2] if self.asked.for_wrong else own[2] or own[3]
+            return UNCLEAR if own[1].upper() != letter else letter if ends is not None else None
         return letter if described or not _DESCRIBED.match(behind) else None
 
     def introduces(self, letter: str, rest: str) -> bool:
@@ -145,11 +201,29 @@ class Values:
             return False
         sentence = normal(re.split(r"(?<=[.!?])\s", rest[: self.texts.most_chars], maxsplit=1)[0])
         own = self.texts.form(letter)
-        return sentence.startswith(own + " ") and not _JUDGED.search(sentence, len(own))
+        if self._turns_to_another(letter, rest):
+            return False
+        if not re.match(r"[*_`]* ", sentence[len(own) :]) or not sentence.startswith(own):
+            return False
+        says = _CLAUSE.split(sentence[len(own) :])[0]
+        return not _JUDGED.search(sentence, len(own)) or (self.asked.for_wrong and self.asked.is_echoed(says))
+
+    def is_alone(self, letter: str, rest: str) -> bool:
+        """Whether this offered letter is explained in words that mention no option's text."""
+        form = normal(rest[: self.texts.most_chars])
+        return letter in self.letters and not any(
+            re.search(rf"(?<!\w){re.escape(self.texts.form(other))}(?!\w)", form) for other in self.letters
+        )
+
+    def _turns_to_another(self, letter: str, rest: str) -> bool:
+        """Whether a later sentence begins with another option, or turns against what was said."""
+        later = re.split(r"(?<=[.!?])\s+", rest[: self.texts.most_chars])[1:]
+        forms = tuple(self.texts.form(other) for other in self.letters if other != letter)
+        return any(_TURNS.match(sentence) or normal(ARTICLE.sub("", sentence)).startswith(forms) for sentence in later)
 
     def confirmed(self, letter: str, behind: str) -> bool:
         """Whether what follows a letter is the text of its own option."""
-        return self.repeats(letter, _text_behind(behind))
+        return self.repeats(letter, text_behind(behind))
 
     def in_brackets(self, letter: str, behind: str) -> bool:
         """Whether the letter's own text follows it in brackets with no blank between, as in `B(Paris)`."""
@@ -161,53 +235,8 @@ class Values:
         inner = _BRACKETED.match(text.strip())
         return self.texts.equal(inner[1]) if inner else None
 
-    def contradicted(self, letter: str, behind: str, *, label: bool) -> bool:
-        """Whether what follows a letter is another option's text, or no text of an option where there should be one.
 
-        Args:
-            letter: an offered letter.
-            behind: what follows it, to the end of the line.
-            label: whether the letter stands as in a list (`B) …`, `B: …`), so that its option's text is expected.
-        """
-        behind = _text_behind(behind)
-        if self.repeats(letter, behind):
-            return False
-        other = self.texts.begins(behind) if behind else None
-        if other or not any(map(str.isalnum, behind)):
-            return other not in {None, letter}
-        if self._surname(letter, behind):
-            return True
-        form, own = normal(behind[: self.texts.most_chars]), self.texts.form(letter)
-        if form.startswith(own) or not label:
-            return False
-        shortened = self.texts.shortened(behind)
-        return letter not in shortened if shortened else self._unlike(form, own)
-
-    @staticmethod
-    def _unlike(form: str, own: str) -> bool:
-        """Whether a few words, or a number, stand where an option's own text should be and share nothing with it; both in the normal form."""
-        number = _NUMBER.match(form.lstrip("$€£¥₸₽+- "))
-        if number and (numbers := _NUMBER.findall(own)):
-            return number[0].rstrip(".,") not in {found.rstrip(".,") for found in numbers}
-        words = form.split()
-        return len(words) <= _MANY_WORDS and not _REMARK.match(form) and not set(words) & set(own.split())
-
-    def _surname(self, letter: str, behind: str) -> bool:
-        """Whether `A. Lincoln` is what another option writes as `Abraham Lincoln`."""
-        first = (re.match(r"\w+", behind) or [""])[0].casefold()
-        for other, option in zip(self.letters, self._question.options, strict=True):
-            words = re.findall(r"\w+", option)
-            # `because the`, in an option that is a sentence, is nobody's name.
-            named = any(
-                one.casefold().startswith(letter.lower()) and two.casefold() == first and (two[0].isupper() or len(words) <= _MANY_WORDS)
-                for one, two in itertools.pairwise(words)
-            )
-            if named and other != letter and len(first) > 2:  # noqa: PLR2004
-                return True
-        return False
-
-
-def _text_behind(behind: str) -> str:
+def text_behind(behind: str) -> str:
     """What follows a letter, without the signs between the two and the brackets around it."""
     behind = behind[_SEPARATOR.match(behind).end() :].strip()  # type: ignore[union-attr]  # matches the empty text, too
     behind = behind[_THAT_IS.match(behind).end() :]  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Who can reach the listener: what is refused at start, and which host names a request may use."""
+"""Who can reach the listener: configurations that are refused at start, and the host names that a request may name."""
 
 import ipaddress
 
@@ -12,8 +12,8 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 def allowed_hosts(settings: Settings) -> list[str] | None:
     """The host names that requests may name; None for all.
 
-    Without keys, whoever reaches the listener may do everything, so only loopback names are taken unless others are
-    configured or exposure is meant.
+    Without keys everyone who reaches the listener may do everything. So, unless host names or `security.insecure` are set, only
+    loopback names and the listener's own name are accepted then.
     """
     security = settings.security
     if security.allowed_hosts is not None:
@@ -22,11 +22,11 @@ def allowed_hosts(settings: Settings) -> list[str] | None:
 
 
 def check_bind_safety(settings: Settings) -> None:
-    """Refuse to serve everybody everything by accident.
+    """Refuse a configuration with which everyone could use the gateway, unless `security.insecure` allows it.
 
     Raises:
-        ConfigError: the listener is reachable from other machines, there are no keys, and `--insecure` was not said; or every web
-            page may ask without a key.
+        ConfigError: there are no keys, and the listener can be reached from other machines without `security.insecure`, or every web
+            page may send questions.
     """
     host = settings.server.host
     try:
@@ -35,11 +35,11 @@ def check_bind_safety(settings: Settings) -> None:
         loopback = False
     if not loopback and settings.security.keys is None and not settings.security.insecure:
         raise ConfigError(
-            f"{host} can be reached from other machines and no keys are configured: make some (foggate keys create) and set "
-            "security.keys, or say --insecure"
+            f"{host} can be reached from other machines and no keys are configured: create keys (foggate keys create) and "
+            "set security.keys, or allow it with --insecure"
         )
     if ANY in settings.server.cors_origins and settings.security.keys is None:
         raise ConfigError(
             "server.cors_origins is '*' and no keys are configured: any web page that a person opens could use this gateway; list the "
-            "origins of the pages, or make keys (foggate keys create) and set security.keys"
+            "origins of the pages, or create keys (foggate keys create) and set security.keys"
         )

@@ -4,7 +4,11 @@ import ipaddress
 
 
 def checked_network(given: str) -> str:
-    """An address or a network of proxies; one that cannot be read would be trusted by nobody, without a word. Raises ValueError."""
+    """An address or a network of proxies, in its usual spelling; `*` stands for every address.
+
+    Raises:
+        ValueError: it cannot be read. The server would take it for a name that no client has, and silently trust no proxy.
+    """
     if given == "*":
         return given
     try:

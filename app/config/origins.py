@@ -9,15 +9,15 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\]")
 
 
 def checked_origin(given: str) -> str:
-    """The origin itself, if a browser can send it: it is compared character by character.
+    """The origin unchanged, if a browser can send it: origins are compared character by character.
 
     Raises:
-        ValueError: a browser never sends it in this form; the message says which form it would send.
+        ValueError: a browser never sends it in this form; the message shows the form that it sends.
     """
     if given == ANY:
         return given
     if given in {"null", ""}:
-        raise ValueError(f"'{given}' names no web page: files and sandboxed pages of anybody send it" if given else "an origin is empty")
+        raise ValueError(f"'{given}' names no web page: files and sandboxed pages from anywhere send it" if given else "an origin is empty")
     try:
         parts = urlsplit(given)
         port = parts.port

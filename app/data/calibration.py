@@ -74,7 +74,7 @@ class Achieved(_Part):
 
 
 class DomainThreshold(_Part):
-    """One domain's own cut; `n` is the size of its fit half, `achieved` is None where no test question was left."""
+    """One domain's own threshold; `n` is the number of its questions in the fit half, `achieved` is None where no test question was left."""
 
     tau: Threshold
     n: int
@@ -89,9 +89,11 @@ class Calibration(_Part):
             domains of `pooled`, to other domains and to questions without a domain.
         pooled: domains that were too small for a threshold of their own; `tau` was chosen on them together.
         achieved: on the whole test half, each question by the threshold that serves it.
-        n_shared: questions of the fit half on which `tau` was chosen.
+        n_shared: questions of the fit half of the kind that `tau` serves. `tau` was chosen on them; where they were too few
+            for a cloud rate or an accuracy, on the whole fit half.
         achieved_shared: what `tau` does on the test questions of that kind; None where `achieved` says it, or where none was left.
         scope: for whom the target is promised and for whom it is not, in plain words.
+        recommendation: whether to route on this signal, in plain words.
     """
 
     version: Literal[2] = 2
@@ -105,7 +107,7 @@ class Calibration(_Part):
     n_shared: int | None = None
     achieved_shared: Achieved | None = None
     scope: str = ""
-    verdict: str
+    recommendation: str
     n_fit: int
     n_test: int
     seed: int
@@ -121,6 +123,14 @@ class Calibration(_Part):
 
     @model_validator(mode="before")
     @classmethod
+    def _from_old_name(cls, content: Any) -> Any:
+        """Read a file that calls its recommendation a verdict, as earlier versions did."""
+        if not isinstance(content, dict) or "verdict" not in content or "recommendation" in content:
+            return content
+        return {("recommendation" if key == "verdict" else key): value for key, value in content.items()}
+
+    @model_validator(mode="before")
+    @classmethod
     def _from_version_1(cls, content: Any) -> Any:
         """Read a file of version 1, whose `held` was true where the target was merely not refuted."""
         if not isinstance(content, dict) or content.get("version") != 1:
@@ -131,14 +141,14 @@ class Calibration(_Part):
             renewed["scope"] = _SCOPE_OF_VERSION_1
         if isinstance(domains, dict):
             renewed["domains"] = {
-                name: {**cut, "achieved": _three_valued(cut.get("achieved"), target)} if isinstance(cut, dict) else cut
-                for name, cut in domains.items()
+                name: {**own, "achieved": _three_valued(own.get("achieved"), target)} if isinstance(own, dict) else own
+                for name, own in domains.items()
             }
         return renewed
 
     def summary(self) -> dict[str, Any]:
         """What `/v1/models` says of it, as plain values."""
-        shown = {"signal", "temperature", "tau", "domains", "pooled", "target", "achieved", "achieved_shared", "scope", "verdict"}
+        shown = {"signal", "temperature", "tau", "domains", "pooled", "target", "achieved", "achieved_shared", "scope", "recommendation"}
         shown |= {"data_fingerprint", "created"}
         return self.model_dump(mode="json", include=shown)
 

@@ -24,7 +24,7 @@ _LISTED = 10
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question whose right letter is known. `question.id` and `question.domain` are always set.
+    """A question whose correct letter is known. `question.id` and `question.domain` are always set.
 
     `license` and `source` are what the row says of itself, for whoever passes on what was made of it.
     """

@@ -10,6 +10,7 @@ from app.core.errors import ConfigError
 from app.core.verdict import BUCKETS, Signal
 from app.data.calibration import ROUTES_ALL, Achieved, Calibration, DomainThreshold, Target, split_name
 from app.data.records import Record
+from app.evaluation.cells import questions
 from app.evaluation.choose import Choice, Chooser, listed
 from app.evaluation.groups import Groups, group, scope
 from app.evaluation.judge import Judge
@@ -19,6 +20,10 @@ from app.evaluation.table import Table, has_cloud, to_table
 from app.evaluation.temperature import calibration_errors, fit_temperature
 
 _HALVES = 2
+# Questions of a half that choose, and those of the other half that check, a threshold for a cloud rate or an accuracy. With
+# fewer, a single question moves a rate by more than five points, and the interval of a rate is more than 45 points wide. The
+# promise of an edge error has no such bound: its test is exact for any number of questions, and refuses too few by itself.
+FEWEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +55,18 @@ def calibrate(
     """Choose the thresholds.
 
     Args:
-        records: as `load_records` checked them.
+        records: records as `load_records` checked them.
         target: what the thresholds must reach.
-        signal: the number to compare with them.
-        with_temperature: fit a temperature of the expected confidence first.
-        min_domain: a domain with fewer questions in the fit half shares the threshold of the pooled domains.
-        seed: of the split into halves, of the certification's split and of the bootstrap.
-        today: what the file says of its making.
-        resamples: of the bootstrap behind the intervals.
+        signal: the number that is compared with the thresholds.
+        with_temperature: whether to fit a temperature of the expected confidence first.
+        min_domain: fewest questions of the fit half for which a domain gets its own threshold; smaller domains share one.
+        seed: seed of the split into halves, of the certification's split and of the bootstrap.
+        today: date that is written into the file.
+        resamples: number of bootstrap resamples behind the intervals.
 
     Raises:
-        ConfigError: an unreachable target, with the best that can be reached; or a temperature on another signal. Pooled
-            domains that do not reach the target keep nobody else from a calibration: a note says what they get.
+        ConfigError: too few questions; a target that cannot be reached, with the best that can be; or a temperature on
+            another signal. Pooled domains that do not reach the target prevent nothing: a note says which threshold they get.
     """
     if with_temperature and signal is not Signal.EXPECTED:
         raise ConfigError("a temperature changes the expected confidence only: say --signal expected")
@@ -75,14 +80,13 @@ def calibrate(
     plain = to_table(records, cloud_needed=needs_cloud)
     order = np.random.default_rng(seed).permutation(len(plain))
     fit_rows, test_rows = order[: len(order) // _HALVES], order[len(order) // _HALVES :]
-    if not len(fit_rows):
-        raise ConfigError("one record cannot be split into a half to fit and a half to test")
+    _check_sizes(len(plain), target, min_domain)
     groups = group(plain.rows(fit_rows), plain.domains, per_domain=target.per_domain, min_domain=min_domain)
     proposing = groups.proposing(plain.rows(fit_rows), seed)
     temperature, temperature_report = 1.0, {}
     table = plain
     if with_temperature:
-        # A promise of an edge error is tested on questions that had no say in anything before it, the temperature included.
+        # The questions that test the promise of an edge error must have had no part in any choice before, the temperature included.
         fitted_on = fit_rows[proposing] if target.kind == "edge_error" else fit_rows
         temperature = fit_temperature(plain.rows(fitted_on)) if len(fitted_on) else 1.0
         table = to_table(records, temperature=temperature, cloud_needed=needs_cloud)
@@ -93,9 +97,9 @@ def calibrate(
     fit, test = table.rows(fit_rows), table.rows(test_rows)
     # All promises hold together with probability 1 - delta: each gets its share of it (Bonferroni).
     chooser = Chooser(target, signal, delta=(target.delta or 0.0) / groups.promises)
-    cuts = {name: chooser.choose(fit.of(name), proposing[fit.domain == name], f"the domain '{name}'") for name in groups.own}
+    own = {name: chooser.choose(fit.of(name), proposing[fit.domain == name], f"the domain '{name}'") for name in groups.own}
     shared = _choose_shared(chooser, fit, proposing, groups)
-    taus = np.array([cuts.get(name, shared.tau) for name in test.domain.tolist()])
+    taus = np.array([own.get(name, shared.tau) for name in test.domain.tolist()])
     judge = Judge(signal, target, resamples, seed)
     achieved = judge.judge(test, taus)
     assert achieved is not None  # noqa: S101  # for mypy: the test half is never smaller than the fit half
@@ -106,7 +110,7 @@ def calibrate(
         temperature=temperature,
         tau=shared.tau,
         domains={
-            name: DomainThreshold(tau=cut, n=groups.sizes[name], achieved=judge.judge(test.of(name), cut)) for name, cut in cuts.items()
+            name: DomainThreshold(tau=tau, n=groups.sizes[name], achieved=judge.judge(test.of(name), tau)) for name, tau in own.items()
         },
         pooled=list(groups.pooled),
         target=target,
@@ -114,7 +118,7 @@ def calibrate(
         n_shared=int(groups.shared(fit).sum()),
         achieved_shared=judge.judge(test.rows(groups.shared(test)), shared.tau) if groups.own else None,
         scope=scope(groups, target, shared_missed=shared.missed is not None),
-        verdict=_verdict(achieved),
+        recommendation=_recommendation(achieved),
         n_fit=len(fit),
         n_test=len(test),
         seed=seed,
@@ -131,17 +135,35 @@ def calibrate(
     return Fit(calibration, tuple(said), temperature_report)
 
 
+def _check_sizes(n: int, target: Target, min_domain: int) -> None:
+    """Refuse to choose a threshold on a handful of questions. Raises ConfigError."""
+    if target.kind == "edge_error":
+        if n < _HALVES:
+            raise ConfigError("one record cannot be split into a half to fit and a half to test")
+        return
+    if n < _HALVES * FEWEST:
+        answers = "both answers" if target.kind == "accuracy" else "an edge answer"
+        raise ConfigError(
+            f"{questions(n)} with {answers} {'is' if n == 1 else 'are'} too few to choose a threshold: {FEWEST} are needed to choose it and "
+            f"{FEWEST} others to check it, {_HALVES * FEWEST} in all; collect more"
+        )
+    if target.per_domain and min_domain < FEWEST:
+        raise ConfigError(f"--min-domain {min_domain} is too small: a threshold of a domain is chosen on {FEWEST} questions at least")
+
+
 def _choose_shared(chooser: Chooser, fit: Table, proposing: np.ndarray, groups: Groups) -> Choice:
-    """The threshold of everything that has none of its own; raises ConfigError only where no domain has one."""
+    """The threshold of every question whose domain has none of its own; raises ConfigError only where no domain has one."""
     rows = groups.shared(fit)
     if not groups.own:
         return Choice(chooser.choose(fit.rows(rows), proposing[rows], groups.where))
-    if rows.any() or chooser.target.kind == "edge_error":
+    n = int(rows.sum())
+    if n >= FEWEST or chooser.target.kind == "edge_error":
         return chooser.attempt(fit.rows(rows), proposing[rows], groups.where)
-    return Choice(chooser.attempt(fit, proposing, "all domains together").tau, f"the fit half holds no question of {groups.where}")
+    missed = f"the fit half holds {questions(n)} of {groups.where}, and {FEWEST} are needed"
+    return Choice(chooser.attempt(fit, proposing, "all domains together").tau, missed, "the threshold of all domains together")
 
 
-def _verdict(achieved: Achieved) -> str:
+def _recommendation(achieved: Achieved) -> str:
     if achieved.lift is None:
         return WITHOUT_CLOUD
     n = achieved.n if achieved.n_cloud is None else achieved.n_cloud
@@ -149,7 +171,7 @@ def _verdict(achieved: Achieved) -> str:
 
 
 def _about(records: Sequence[Record], table: Table, found: Calibration) -> list[str]:
-    """What the data lack, and what the thresholds amount to on the test half."""
+    """What the data lack, and whether the thresholds route everything or nothing of the test half."""
     said = []
     known = int(table.cloud_known.sum())
     if found.target.kind == "accuracy" and len(table) < len(records):
@@ -178,9 +200,9 @@ def _notes(fit: Table, chooser: Chooser, groups: Groups, shared: Choice, min_dom
         notes.append(f"pooled, because they have fewer than {min_domain} questions in the fit half: {named}; they share one threshold")
     if shared.missed:
         served = (
-            f"every question of theirs goes to the cloud (tau = {ROUTES_ALL:g})"
+            f"all of their questions go to the cloud (tau = {ROUTES_ALL:g})"
             if target.kind == "edge_error"
-            else f"they get the nearest threshold, {shared.tau:.4g}"
+            else f"they get {shared.serves}, {shared.tau:.4g}"
         )
         notes.append(f"{shared.missed}; {served}")
     if target.kind == "edge_error" and groups.promises > 1:

@@ -57,7 +57,7 @@ def note(calibration: Calibration, domains: Sequence[str], fingerprints: Sequenc
             f"The thresholds were chosen on half of these very questions (n = {calibration.n_fit}), so the numbers here flatter them; what they "
             f"achieve on the other half (n = {calibration.n_test}) stands in the calibration."
         )
-    own = {name: cut.tau for name, cut in calibration.domains.items()}
+    own = {name: domain.tau for name, domain in calibration.domains.items()}
     if changed := sorted(name for name, tau in thresholds.items() if own.get(name) != tau):
         said.append(f"The thresholds of {', '.join(changed)} are those of `policy.domains`, which win over the calibration's.")
     if foreign := [name for name in domains if name not in own and name not in calibration.pooled and own and name not in thresholds]:

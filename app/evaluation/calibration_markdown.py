@@ -1,4 +1,4 @@
-"""What a calibration found, as Markdown for the terminal."""
+"""A calibration as Markdown for the terminal."""
 
 from app.data.calibration import Achieved
 from app.evaluation.calibrate import Fit
@@ -6,7 +6,7 @@ from app.evaluation.cells import NONE, number, percent, share, signed, table
 
 
 def render_calibration(fit: Fit) -> str:
-    """What a calibration found, for the terminal."""
+    """The thresholds, what they achieve on the test half, and for whom they hold."""
     found, target = fit.calibration, fit.calibration.target
     wanted = {
         "cloud_rate": "a cloud rate of",
@@ -16,26 +16,36 @@ def render_calibration(fit: Fit) -> str:
     promise = f"{wanted[target.kind]} {percent(target.value)} %" + (f" with probability {1 - target.delta:g}" if target.delta else "")
     rows: list[tuple[str, int, float | None, Achieved | None]] = [("all", found.n_fit, found.tau, found.achieved)]
     if found.domains:
-        shared = "pooled together" if found.pooled else "no domain named"
+        shared = "pooled domains" if found.pooled else "no domain named"
         rows = [
-            ("all, each by its own", found.n_fit, None, found.achieved),
-            *((name, cut.n, cut.tau, cut.achieved) for name, cut in found.domains.items()),
+            ("all, each with its own threshold", found.n_fit, None, found.achieved),
+            *((name, own.n, own.tau, own.achieved) for name, own in found.domains.items()),
             (shared, found.n_shared or 0, found.tau, found.achieved_shared),
         ]
     cells = [
         [name, str(n_fit), NONE if tau is None else f"{tau:.4g}", *(_achieved(achieved) if achieved else ["0", *[NONE] * 5])]
         for name, n_fit, tau, achieved in rows
     ]
-    head = ("", "n fit", "tau", "n test", "cloud routed", "right", "wrong among kept", "lift over random", "target")
+    head = (
+        "questions",
+        "n fit",
+        "tau",
+        "n test",
+        "cloud routed (%)",
+        "system accuracy (%)",
+        "error among kept (%)",
+        "lift over random (points)",
+        "target",
+    )
     about = (
         f"Target: {promise}, on the {found.signal} confidence. Chosen on {found.n_fit} questions, checked on {found.n_test} others "
-        f"(seed {found.seed}); percent, 95 % intervals."
+        f"(seed {found.seed}); 95 % intervals. The target is held where its interval lies within the target, refuted where it lies outside."
     )
     parts = [
         f"# Calibration of {found.edge_model}{f' + {found.edge_adapter}' if found.edge_adapter else ''}",
         about,
         table(head, cells),
-        f"**{found.verdict}**",
+        f"**{found.recommendation}**",
         found.scope,
     ]
     if fit.temperature_report:
@@ -52,7 +62,7 @@ def render_calibration(fit: Fit) -> str:
 
 
 def _achieved(row: Achieved) -> list[str]:
-    # Accuracy and lift of a part of the questions say of how many.
+    # Accuracy and lift may be those of a part of the questions.
     of = "" if row.n_cloud in {None, 0} else f" (n = {row.n_cloud})"
     return [
         str(row.n),

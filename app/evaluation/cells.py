@@ -1,4 +1,4 @@
-"""Cells and tables of Markdown. A number that is not known, or not defined, is a dash."""
+"""Cells and tables of Markdown. An unknown or undefined number is a dash."""
 
 from collections.abc import Sequence
 
@@ -40,13 +40,18 @@ def questions(n: int) -> str:
     return f"{n:,} question{'' if n == 1 else 's'}"
 
 
+def spelt(key: str) -> str:
+    """A key of the report as words, so that a narrow table may break it."""
+    return key.replace("_", " ")
+
+
 def plain(value: float | None, digits: int) -> str:
     """A large number with so many decimals."""
     return NONE if value is None else f"{value:,.{digits}f}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first column to the left, numbers to the right. A bar or a line break in a cell breaks no row."""
+    """A Markdown table; the first column is aligned to the left, the others to the right. Bars and line breaks in cells are escaped."""
     lines = [_line(head), "|---" + "|---:" * (len(head) - 1) + "|"]
     return "\n".join([*lines, *map(_line, rows)])
 

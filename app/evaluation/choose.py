@@ -19,11 +19,13 @@ class Choice:
 
     Attributes:
         tau: reaches the target; where nothing does, the nearest there is, and for an edge error one that routes everything.
-        missed: a sentence that says why the target is not reached; None where it is.
+        missed: a sentence that says why the target is not reached; None where it is reached.
+        serves: which threshold this is where the target is missed, for people.
     """
 
     tau: float
     missed: str | None = None
+    serves: str = "the nearest threshold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Chooser:
     Attributes:
         target: what the thresholds must reach.
         signal: the number that is compared with them.
-        delta: of one promise of an edge error; the other targets do not look at it.
+        delta: probability with which one promise of an edge error may fail; other targets do not use it.
     """
 
     target: Target
@@ -53,27 +55,27 @@ class Chooser:
         Args:
             table: at least one question, unless the target is an edge error.
             proposing: `[n]`, the questions that propose thresholds for an edge error (`risk.certify`).
-            where: names the questions for people, as in "the domain 'law'".
+            where: name of these questions for people, as in "the domain 'law'".
         """
         signal, edge = table.signal[self.signal.value], table.edge_correct[self.signal.value]
         if self.target.kind == "edge_error":
             return self._certified(signal, ~edge, proposing, where)
-        cuts = candidate_cuts(signal, self.signal)
-        routed = np.searchsorted(np.sort(signal), cuts, side="left")
+        thresholds = candidate_thresholds(signal, self.signal)
+        routed = np.searchsorted(np.sort(signal), thresholds, side="left")
         rates = routed / len(table)
         if self.target.kind == "cloud_rate":
-            return self._nearest(cuts, rates, len(table), where)
+            return self._nearest(thresholds, rates, len(table), where)
         gain = np.concatenate([[0.0], np.cumsum((table.cloud_correct.astype(float) - edge)[np.argsort(signal, kind="stable")])])
         accuracy = (edge.sum() + gain[routed]) / len(table)
         reaching = np.flatnonzero(accuracy >= self.target.value)
         if len(reaching):
-            return Choice(float(cuts[reaching[0]]))
+            return Choice(float(thresholds[reaching[0]]))
         best = int(np.argmax(accuracy))
         missed = (
             f"an accuracy of {self.target.value:g} cannot be reached for {where}: "
             f"the best is {accuracy[best]:.3f}, at a cloud rate of {rates[best]:.3f}"
         )
-        return Choice(float(cuts[best]), missed)
+        return Choice(float(thresholds[best]), missed)
 
     def _certified(self, signal: st.Floats, wrong: st.Flags, proposing: st.Flags, where: str) -> Choice:
         found = certify(signal, wrong, max_error=self.target.value, delta=self.delta, proposing=proposing)
@@ -85,16 +87,16 @@ class Chooser:
         )
         return Choice(ROUTES_ALL, missed)
 
-    def _nearest(self, cuts: st.Floats, rates: st.Floats, n: int, where: str) -> Choice:
+    def _nearest(self, thresholds: st.Floats, rates: st.Floats, n: int, where: str) -> Choice:
         best = int(np.argmin(np.abs(rates - self.target.value)))
         if abs(rates[best] - self.target.value) <= max(RATE_TOLERANCE, 1 / n):
-            return Choice(float(cuts[best]))
+            return Choice(float(thresholds[best]))
         missed = (
             f"a cloud rate of {self.target.value:g} cannot be reached for {where} with the {self.signal.value} confidence; "
             f"the best is {rates[best]:.3f}, reachable are {listed(rates)}"
             + ("; --signal expected reaches every rate" if self.signal is Signal.VERBALIZED else "")
         )
-        return Choice(float(cuts[best]), missed)
+        return Choice(float(thresholds[best]), missed)
 
 
 def _needed(max_error: float, delta: float) -> str:
@@ -108,8 +110,8 @@ def _needed(max_error: float, delta: float) -> str:
     )
 
 
-def candidate_cuts(signal: st.Floats, name: Signal) -> st.Floats:
-    """Every cut that routes another set of questions, ascending, from nothing routed to as much as a cut of 1 can route.
+def candidate_thresholds(signal: st.Floats, name: Signal) -> st.Floats:
+    """Every threshold that routes another set of questions, ascending, from nothing routed to as much as a threshold of 1 can route.
 
     The buckets themselves for `verbalized`; between neighbouring values for a continuous signal, so that neither a
     rounding nor the next question sits on the edge.

@@ -9,7 +9,17 @@ from app.evaluation.cells import NONE, number, percent, signed, table
 def render_comparison(compared: Mapping[str, Any]) -> str:
     """The comparison as Markdown."""
     rows = compared["reports"]
-    head = ("", "edge model", "parameters", "tau", "n", "edge right", "system right", "cloud routed", "lift over random")
+    head = (
+        "",
+        "edge model",
+        "parameters",
+        "tau",
+        "n",
+        "edge accuracy (%)",
+        "system accuracy (%)",
+        "cloud routed (%)",
+        "lift over random (points)",
+    )
     listed = [
         [
             f"({place})",
@@ -23,8 +33,8 @@ def render_comparison(compared: Mapping[str, Any]) -> str:
         for place, row in enumerate(rows, start=1)
     ]
     about = (
-        f"Means over domains; percent; intervals: 95 %, paired bootstrap, {compared['resamples']} resamples, seed {compared['seed']}. {NONE} where a "
-        "report holds no cloud answers; no interval for one question, or where all questions differ alike."
+        f"Means over domains; intervals: 95 %, paired bootstrap, {compared['resamples']} resamples, seed {compared['seed']}. {NONE} where a report "
+        "has no cloud answers. No interval is given for a single question, or where the difference is the same on all questions."
     )
     parts = ["# Comparison", about, table(head, listed)]
     pairs = [(place, row["against_first"]) for place, row in enumerate(rows[1:], start=2)]
@@ -32,18 +42,22 @@ def render_comparison(compared: Mapping[str, Any]) -> str:
     if known:
         cells = [[f"({place}) - (1)", *_differences_cells(pair)] for place, pair in known]
         parts += [
-            "Differences on the questions that both reports hold, all domains together:",
-            table(("", "n", "edge right", "n with cloud", "system right", "lift over random"), cells),
+            "Differences in points on the questions that both reports hold, all domains together:",
+            table(("", "n", "edge accuracy", "n with cloud", "system accuracy", "lift over random"), cells),
         ]
     signals = [(place, pair["signals"]) for place, pair in known if pair["signals"]]
     if signals:
         columns = ("", "AUROC (1)", "AUROC other", "difference", "lift (1)", "lift other", "difference")
         cells = [[f"({place}) - (1)", *_cells(pair)] for place, pair in signals]
         parts += [
-            f"The signals there, and their lift over random at a cloud rate of {100 * compared['cloud_rate']:g} %:",
+            f"AUROC of the signals on these questions, and their lift over random (points) at a cloud rate of {100 * compared['cloud_rate']:g} %:",
             table(columns, cells),
         ]
-    parts += [f"({place}) and (1) have no questions in common: nothing there is paired." for place, pair in pairs if not pair]
+    parts += [
+        f"({place}) and (1) have no questions in common, so they are not compared question by question."
+        for place, pair in pairs
+        if not pair
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -53,7 +67,7 @@ def _differences_cells(pair: Mapping[str, Any]) -> list[str]:
 
 
 def _cells(pair: Mapping[str, Any]) -> list[str]:
-    """One row of the signals' table; AUROC as such, lifts in points."""
+    """One row of the signals' table: AUROC as a fraction, lifts in points."""
     shown = (("auroc", number), ("lift_at_rate", signed))
     empty: dict[str, Any] = {}
     return [

@@ -1,4 +1,4 @@
-"""`report.json` → `report.md`: the tables for people, with the pictures beside it and a line on every term."""
+"""`report.json` → `report.md`: tables, links to the pictures beside it, and a line on every term."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -9,9 +9,9 @@ from app.evaluation.terms import terms
 _PICTURES = {
     "routing": "Accuracy against the share of questions sent to the cloud",
     "domains": "Accuracy by domain",
-    "reliability": "How often answers of a confidence are right",
-    "risk_coverage": "Wrong answers among the most confident ones",
-    "buckets": "Which confidence is said",
+    "reliability": "Accuracy of the answers of each confidence",
+    "risk_coverage": "Error rate among the most confident answers",
+    "buckets": "How often each confidence is verbalized",
 }
 
 
@@ -19,26 +19,26 @@ def render(report: Mapping[str, Any], *, pictures: Collection[str] = (), referen
     """The report as Markdown.
 
     Args:
-        report: of `build_report`.
-        pictures: names of those that lie beside it as PNG; links to the others would lead nowhere.
-        reference: whether to show the published numbers of FogGen too.
+        report: report of `build_report`.
+        pictures: names of the pictures that exist beside it as PNG; only these are linked.
+        reference: whether to show FogGen's published numbers too.
     """
 
     def shown(*names: str) -> list[str]:
         return [f"![{_PICTURES[name]}]({name}.png)" for name in names if name in pictures]
 
     cloud = bool(report["n_cloud"])
-    routing = ["## What routing buys", *sections.routing(report), *shown("routing")] if cloud else []
+    routing = ["## Edge and cloud together", *sections.routing(report), *shown("routing")] if cloud else []
     parts = [
-        f"# {report['edge_model']} " + (f"with {', '.join(report['cloud_model']) or 'a cloud'}" if cloud else "without a cloud"),
+        f"# Edge {report['edge_model']}, " + (f"cloud {', '.join(report['cloud_model']) or 'not named'}" if cloud else "no cloud"),
         _about(report),
-        f"**{report['verdict']}**",
+        f"**{report['recommendation']}**",
         *(["\n".join(f"- {note}" for note in report["notes"])] if report["notes"] else []),
-        "## What the edge does by itself",
+        "## The edge alone",
         *sections.edge_alone(report),
         *shown("domains"),
         *routing,
-        "## How good the signals are",
+        "## Quality of the signals",
         *sections.signals(report),
         *([report["expected_vs_verbalized"]["sentence"]] if cloud else []),
         *shown("reliability"),
@@ -49,7 +49,7 @@ def render(report: Mapping[str, Any], *, pictures: Collection[str] = (), referen
         *sections.protocols(report["protocols"]),
         *sections.order_check(report.get("order_check")),
         *sections.costs(report),
-        *(sections.reference() if reference else []),
+        *(sections.published() if reference else []),
         "## Terms",
         terms(cloud=cloud, left_out=() if report.get("order_check") else ("order-flip rate",)),
     ]
@@ -64,10 +64,14 @@ def _about(report: Mapping[str, Any]) -> str:
         n = f"n = {report['n_edge']}, of which {report['n_cloud']} with a cloud answer"
     else:
         n = f"n = {report['n']}" + (f" ({report['left_out']} of the records left out, see below)" if report["left_out"] else "")
-    unread = f" {report['cloud_unparsable']} cloud replies named no option and count as wrong." if report["cloud_unparsable"] else ""
+    unread = (
+        f" {report['cloud_unparsable']} cloud replies could not be read as an option and count as wrong."
+        if report["cloud_unparsable"]
+        else ""
+    )
     return (
         f"{served}tau = {report['tau']:.6g} on the {report['signal']} confidence{at}{own}; {n}; data {report['data_fingerprint']}, prompt "
-        f"{', '.join(report['prompt_version'])}.{unread} Percent; intervals: 95 %, paired bootstrap within domains, {report['resamples']} "
+        f"{', '.join(report['prompt_version'])}.{unread} Intervals: 95 %, paired bootstrap within domains, {report['resamples']} "
         f"resamples, seed {report['seed']}."
     )
 
@@ -75,4 +79,4 @@ def _about(report: Mapping[str, Any]) -> str:
 def _served(calibration: Mapping[str, Any]) -> str:
     target = calibration["target"]
     promised = f" with probability {1 - target['delta']:g}" if target["delta"] else ""
-    return f"As served with the calibration of {calibration['created']} (target: {target['kind'].replace('_', ' ')} {target['value']:g}{promised}): "
+    return f"As a gateway serves with the calibration of {calibration['created']} (target: {target['kind'].replace('_', ' ')} {target['value']:g}{promised}): "

@@ -12,8 +12,8 @@ def notes(records: Sequence[Record], table: Table, routed: st.Flags) -> list[str
     """Sentences about a report.
 
     Args:
-        records: all of them.
-        table: those with an edge answer.
+        records: all records.
+        table: the records with an edge answer.
         routed: `[n]`, which questions of the table go to the cloud.
     """
     return [*_missing_edge(records, table), *_missing_cloud(table), *_all_or_none(table, routed), *_degenerate(table)]
@@ -24,7 +24,7 @@ def _missing_edge(records: Sequence[Record], table: Table) -> list[str]:
     if not failed:
         return []
     gone = sorted({str(record["domain"]) for record in records} - set(table.domains))
-    named = f" Nothing is left of the domain{_s(gone)} {', '.join(gone)}." if gone else ""
+    named = f" No question is left of the domain{_s(gone)} {', '.join(gone)}." if gone else ""
     return [f"{failed} of {len(records)} questions have no edge answer and are left out.{named}"]
 
 
@@ -41,17 +41,19 @@ def _missing_cloud(table: Table) -> list[str]:
             )
         ]
     gone = [name for name in table.domains if not table.of(name).cloud_known.any()]
-    named = f" No question of {', '.join(gone)} has one: the means over domains are those of the others." if gone else ""
+    named = (
+        f" No question of {', '.join(gone)} has one: the means over domains leave {'them' if len(gone) > 1 else 'it'} out." if gone else ""
+    )
     return [
         (
-            f"{n - known} of {n} questions have no cloud answer. What routing buys is computed on the other {known}, which may not be like them; "
-            f"what the edge does is computed on all {n}.{named}"
+            f"{n - known} of {n} questions have no cloud answer. The numbers of routing are computed on the other {known}, which may differ from them; "
+            f"those of the edge are computed on all {n}.{named}"
         )
     ]
 
 
 def _all_or_none(table: Table, routed: st.Flags) -> list[str]:
-    """Where tau separates nothing. With the cloud's answers the verdict says so of all questions together."""
+    """Domains of which tau routes everything or nothing. With the cloud's answers the recommendation says this about all questions together."""
     whole = [name for name in table.domains if routed[table.domain == name].all()]
     none = [name for name in table.domains if not routed[table.domain == name].any()]
     said = []
@@ -73,20 +75,20 @@ def _all_or_none(table: Table, routed: st.Flags) -> list[str]:
 def _degenerate(table: Table) -> list[str]:
     said = []
     for which, alike in (
-        ("right", [name for name, right in table.edge_correct.items() if right.all()]),
-        ("wrong", [name for name, right in table.edge_correct.items() if not right.any()]),
+        ("correct", [name for name, correct in table.edge_correct.items() if correct.all()]),
+        ("wrong", [name for name, correct in table.edge_correct.items() if not correct.any()]),
     ):
         if alike:
             said.append(
-                f"Every edge answer by {', '.join(alike)} is {which} (n = {len(table)}): an AUROC compares right answers with wrong ones, so it "
+                f"Every edge answer by {', '.join(alike)} is {which} (n = {len(table)}): an AUROC compares correct answers with wrong ones, so it "
                 "is not defined there."
             )
     single = [name for name in table.domains if len(table.of(name)) == 1]
     if len(table) == 1:
-        said.append("There is one question: no interval is given, since one question says nothing of the spread.")
+        said.append("There is one question only, so no interval can be given.")
     elif single:
         said.append(
-            f"Of {', '.join(single)} there is one question only: no interval is given for such a domain, nor for means over domains that hold one."
+            f"There is one question only of {', '.join(single)}: no interval is given for such a domain, nor for means over domains that include one."
         )
     return said
 

@@ -14,6 +14,7 @@ from app.core.verdict import EdgeReply, Signal
 from app.data.dataset import Item
 from app.data.records import Record
 from app.evaluation.risk import share_interval
+from app.evaluation.statistics import as_list
 
 
 def checked_ids(items: Iterable[Item], count: int, seed: int) -> frozenset[str]:
@@ -45,10 +46,11 @@ def reversed_fields(reply: EdgeReply, letters: str) -> dict[str, Any]:
 
     Returns:
         Letters of the original order, so that equal letters mean the same option: `reversed_answer` as decoding would answer,
-        `reversed_expected_answer` by the marginal.
+        `reversed_expected_answer` by the marginal, None where the verdict has no distribution over letters.
     """
     answers = {"reversed_answer": Signal.VERBALIZED, "reversed_expected_answer": Signal.EXPECTED}
-    return {key: letters[-1 - letters.index(reply.verdict.answer(signal))] for key, signal in answers.items()}
+    found = {key: letters[-1 - letters.index(reply.verdict.answer(signal))] for key, signal in answers.items()}
+    return found if reply.verdict.answer_probabilities is not None else {**found, "reversed_expected_answer": None}
 
 
 def flip_rates(records: Sequence[Record]) -> dict[str, Any] | None:
@@ -67,8 +69,7 @@ def flip_rates(records: Sequence[Record]) -> dict[str, Any] | None:
     }
     rates = {}
     for signal, flips in changed.items():
-        exact = share_interval(flips, len(both))
-        rates[signal.value] = {"flips": flips, "rate": flips / len(both), "rate_ci": None if exact is None else list(exact)}
+        rates[signal.value] = {"flips": flips, "rate": flips / len(both), "rate_ci": as_list(share_interval(flips, len(both)))}
     return {"n": len(both), **rates}
 
 

@@ -1,7 +1,7 @@
 """The report's pictures, PNG and SVG. Needs matplotlib (`pip install foggate[eval]`); nothing else of the report does.
 
-Colours are those of Okabe and Ito, which colour-blind readers can tell apart; lines differ in style as well. Every picture says
-which edge, which cloud, which data and how many questions it shows.
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart; lines differ in style as well. Every picture names
+the edge, the cloud, the data and the number of questions.
 """
 
 import textwrap
@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from app.core.verdict import BUCKET_LABELS
 from app.evaluation import statistics as st
 from app.evaluation.canvas import Report, drawing, new_figure, paths, save, title
+from app.evaluation.cells import spelt
 from app.evaluation.table import SIGNALS, Table
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _MOST_DOMAINS = 24
 
 
 def draw_all(table: Table, report: Report, out: Path) -> list[Path]:
-    """Draw every picture that there are numbers for into a folder.
+    """Draw the pictures into a folder; those that need cloud answers only where there are some.
 
     Args:
         table: every question with an edge answer.
@@ -74,24 +75,26 @@ def _routing(both: Table, report: Report) -> Figure:
     figure, (ax,) = new_figure(8, 5.8)
     banded = False
     for name in SIGNALS:
-        right = both.edge_correct[name]
-        curve = st.routing_curve(both.signal[name], right, both.cloud_correct)
+        correct = both.edge_correct[name]
+        curve = st.routing_curve(both.signal[name], correct, both.cloud_correct)
         if len(both) > 1:
             drawn = st.bootstrap_routing(
-                both.signal[name], right, both.cloud_correct, _RATES, resamples=_BAND_RESAMPLES, seed=report["seed"]
+                both.signal[name], correct, both.cloud_correct, _RATES, resamples=_BAND_RESAMPLES, seed=report["seed"]
             )
             low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
             ax.fill_between(100 * _RATES, 100 * low, 100 * high, color=_COLOURS[name], alpha=0.10, linewidth=0)
             banded |= bool((high - low).any())
-        ax.plot(100 * _RATES, [100 * st.accuracy_at(curve, rate) for rate in _RATES], _STYLES[name], color=_COLOURS[name], label=name)
-    right = both.edge_correct[report["signal"]]
-    oracle = st.oracle_curve(right, both.cloud_correct)
+        ax.plot(
+            100 * _RATES, [100 * st.accuracy_at(curve, rate) for rate in _RATES], _STYLES[name], color=_COLOURS[name], label=spelt(name)
+        )
+    correct = both.edge_correct[report["signal"]]
+    oracle = st.oracle_curve(correct, both.cloud_correct)
     ax.plot(100 * _RATES, [100 * st.accuracy_at(oracle, rate) for rate in _RATES], color=_DARK, linewidth=1, label="oracle")
-    ax.plot([0, 100], [100 * right.mean(), 100 * both.cloud_correct.mean()], "-.", color=_GREY, label="random")
+    ax.plot([0, 100], [100 * correct.mean(), 100 * both.cloud_correct.mean()], "-.", color=_GREY, label="random")
     point = report["micro_mean"]
-    at = "thresholds of each domain" if report.get("thresholds") else f"tau = {report['tau']:.4g}"
+    at = "system, thresholds of each domain" if report.get("thresholds") else f"system, tau = {report['tau']:.4g}"
     ax.plot(100 * point["cloud_rate"], 100 * point["system"], "o", color=_DARK, markersize=8, label=at, clip_on=False, zorder=5)
-    ax.set(xlabel="questions sent to the cloud, least confident first (%)", ylabel="right answers (%)", xlim=(0, 100))
+    ax.set(xlabel="questions sent to the cloud, least confident first (%)", ylabel="accuracy (%)", xlim=(0, 100))
     low, high = ax.get_ylim()
     # Never beyond what a share can be, nor so near that the same accuracy everywhere looks like a finding.
     ax.set_ylim((-2, 102) if high - low < _NEAREST else (max(low, -2), min(high, 102)))
@@ -103,23 +106,28 @@ def _routing(both: Table, report: Report) -> Figure:
 def _reliability(table: Table, report: Report) -> Figure:
     figure, axes = new_figure(12, 4.8, columns=len(SIGNALS))
     for ax, name in zip(axes, SIGNALS, strict=True):
-        signal, right = table.signal[name], table.edge_correct[name]
+        signal, correct = table.signal[name], table.edge_correct[name]
         ax.plot([0, 1], [0, 1], "-.", color=_GREY)
-        # Buckets are points of their own; a continuous signal is cut into ten.
+        # Each bucket is one point; a continuous signal is split into ten bins.
         place = signal if len(np.unique(signal)) <= 5 else np.minimum((signal * 10).astype(int), 9)  # noqa: PLR2004
         for value in np.unique(place):
             rows = place == value
-            count, accuracy = int(rows.sum()), float(right[rows].mean())
+            count, accuracy = int(rows.sum()), float(correct[rows].mean())
             x, top = float(signal[rows].mean()), accuracy
             if count > 1:
                 low, top = _wilson(accuracy, count)
                 ax.plot([x, x], [low, top], color=_COLOURS[name], linewidth=1.5)
             ax.plot(x, accuracy, "o", color=_COLOURS[name], markersize=6)
             ax.annotate(str(count), (x, top), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8, color=_DARK)
-        ax.set(xlim=(-0.04, 1.04), ylim=(-0.02, 1.12), yticks=np.arange(6) / 5, xlabel=f"{name.replace('_', ' ')} confidence")
-        ax.set_title(f"ECE {st.ece_fixed(signal, right):.3f}", fontsize=10)
-    axes[0].set_ylabel("edge answers that are right (share)")
-    title(figure, "Reliability: number of questions and 95 % Wilson interval at each point; the diagonal is perfect", report, len(table))
+        ax.set(xlim=(-0.04, 1.04), ylim=(-0.02, 1.12), yticks=np.arange(6) / 5, xlabel=f"{spelt(name)} confidence")
+        ax.set_title(f"ECE {st.ece_fixed(signal, correct):.3f}", fontsize=10)
+    axes[0].set_ylabel("accuracy of the edge answers")
+    title(
+        figure,
+        "Reliability: number of questions and 95 % Wilson interval at each point; the diagonal is perfect calibration",
+        report,
+        len(table),
+    )
     return figure
 
 
@@ -130,16 +138,16 @@ def _risk_coverage(table: Table, report: Report) -> Figure:
     marker = "o" if len(table) == 1 else ""
     for name in SIGNALS:
         risk = st.risk_coverage(table.signal[name], table.edge_correct[name])
-        label = f"{name} (AURC {risk.mean():.3f})"
+        label = f"{spelt(name)} (AURC {risk.mean():.3f})"
         ax.plot(coverage, 100 * risk, _STYLES[name], marker=marker, color=_COLOURS[name], label=label, clip_on=len(table) > 1)
-    ax.set(xlabel="questions the edge answers, most confident first (%)", ylabel="wrong among them (%)", xlim=(0, 100), ylim=(-2, 102))
-    title(figure, "Risk and coverage of the edge by itself", report, len(table))
+    ax.set(xlabel="questions the edge answers, most confident first (%)", ylabel="error rate among them (%)", xlim=(0, 100), ylim=(-2, 102))
+    title(figure, "Error rate against coverage, edge alone", report, len(table))
     figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     return figure
 
 
 def _shown(report: Report) -> tuple[list[str], str]:
-    """The domains that a picture has room for, the largest ones in the order of the report, and what to say of the others."""
+    """The domains that a picture has room for, the largest ones in the order of the report, and a phrase about the others."""
     sizes = {name: row["n"] for name, row in report["edge"]["domains"].items()}
     largest = set(sorted(sizes, key=lambda name: -sizes[name])[:_MOST_DOMAINS])
     said = f"; the {_MOST_DOMAINS} largest of {len(sizes)} domains" if len(sizes) > _MOST_DOMAINS else ""
@@ -181,16 +189,21 @@ def _domains(report: Report) -> Figure:
     ]
     names = [name.replace("$", r"\$") for name in names]
     ax.set_xticks(np.arange(len(rows)), names, fontsize=9)
-    ax.set(ylabel="right answers (%)", ylim=(0, 104), yticks=range(0, 101, 20))
+    ax.set(ylabel="accuracy (%)", ylim=(0, 104), yticks=range(0, 101, 20))
     ax.grid(visible=False, axis="x")
     how = "; whiskers: 95 % " + ("bootstrap" if cloud else "exact") if whiskers else ""
-    title(figure, (f"By domain, at {_tau(report)}" if cloud else "The edge by itself, by domain") + some + how, report, report["n"])
+    title(
+        figure,
+        (f"Accuracy by domain, at {_tau(report)}" if cloud else "Accuracy of the edge alone, by domain") + some + how,
+        report,
+        report["n"],
+    )
     figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=len(bars))
     return figure
 
 
 def _buckets(report: Report) -> Figure:
-    """Which confidences are said, domain by domain: a collapsed vocabulary is one colour."""
+    """How often each confidence is verbalized, by domain: if the model always says the same one, there is one colour."""
     shown, some = _shown(report)
     rows = {
         **{name: report["domains"][name]["buckets"] for name in shown if name in report["domains"]},
@@ -212,8 +225,10 @@ def _buckets(report: Report) -> Figure:
     ax.invert_yaxis()
     ax.set(xlabel="questions (%)", xlim=(0, 100))
     ax.grid(visible=False)
-    title(figure, "Which confidence the edge says" + some, report, report["n_edge"])
-    figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=len(BUCKET_LABELS))
+    title(figure, "How often the edge verbalizes each confidence" + some, report, report["n_edge"])
+    figure.legend(
+        *ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=len(BUCKET_LABELS), title="verbalized confidence"
+    )
     return figure
 
 

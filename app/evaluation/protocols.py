@@ -1,4 +1,4 @@
-"""The one-pass verdict beside free generation, the reference protocol, on the questions that were asked both ways."""
+"""The one-pass verdict beside free generation (FogGen's published protocol), on the questions that were asked both ways."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def protocols(table: Table, tau: float, *, resamples: int, seed: int) -> dict[st
     read = [(record["confidence"], record["edge_answer"]) for record in part.records]
     on_format = np.array([bool(record["generated_on_format"]) for record in part.records])
     agree = np.array([one == other for one, other in zip(said, read, strict=True)])
-    right = np.array([letter == record["gold"] for (_, letter), record in zip(said, part.records, strict=True)])
+    correct = np.array([letter == record["gold"] for (_, letter), record in zip(said, part.records, strict=True)])
     # What cannot be parsed has no confidence: it goes to the cloud.
     routed = np.array([letter is None or confidence < tau for confidence, letter in said])
 
@@ -35,5 +35,5 @@ def protocols(table: Table, tau: float, *, resamples: int, seed: int) -> dict[st
         "parsed": float(np.mean([letter is not None for _, letter in said])),
         "agree_on_format": float(agree[on_format].mean()) if on_format.any() else None,
         "one_pass": {**row(part.edge_correct[verbalized], part.signal[verbalized] < tau), "chance": chance(part)},
-        "generate": row(right, routed),
+        "generate": row(correct, routed),
     }

@@ -1,4 +1,4 @@
-"""Published numbers of FogGen, another project's models on other questions: shown beside a report only where they are asked for."""
+"""Published numbers of FogGen (docs/glossary.md): another project's models on other questions. Shown in a report only with `--reference`."""
 
 # Gemma-3-1B, R14, tau = 0.5, as published (percent): cloud only, edge only, random, system, cloud rate. No intervals are published.
 PUBLISHED_GEMMA = {

@@ -1,4 +1,4 @@
-"""Whether to route on a signal, in plain words: from the lift over random, its interval, and how many questions there are."""
+"""The recommendation: whether to route on a signal, from the lift over random, its interval, and the number of questions."""
 
 import math
 from collections.abc import Sequence
@@ -7,23 +7,23 @@ from app.evaluation.cells import questions
 
 # Two-sided 95 % and a power of 80 %, as quantiles of the normal distribution.
 _Z_LEVEL, _Z_POWER = 1.959964, 0.841621
-# A lift of less than two points is not worth the trouble of routing: what is looked for is at least this.
+# The smallest lift that makes routing worthwhile, two points: fewer questions than it takes to see this one are too few.
 _SMALLEST_LIFT = 0.02
-# The largest spread that a question's part in the lift is likely to have, for when it cannot be measured.
+# The largest likely spread of one question's part in the lift, used where it cannot be measured.
 _LARGEST_SPREAD = 0.5
 # Percentile bootstrap intervals of fewer rows are too narrow (Hesterberg 2015, What Teachers Should Know About the Bootstrap).
 _FEWEST = 30
 
-WITHOUT_CLOUD = "The records hold no cloud answers, so nothing can be said about what routing buys."
+WITHOUT_CLOUD = "The records hold no cloud answers, so the gain from routing is unknown."
 
 
 def recommend(*, n: int, cloud_rate: float, lift: float, lift_ci: Sequence[float] | None) -> str:
-    """One or two sentences: route on this signal or do not, and where n is too small to say, how many questions would do.
+    """One or two sentences: route on this signal or do not; where n is too small to say, how many questions are needed.
 
     Args:
-        n: questions behind the lift.
+        n: number of questions behind the lift.
         cloud_rate: share of them that is routed.
-        lift: accuracy of the system less that of random routing at the same cloud rate, a fraction.
+        lift: accuracy of the system minus that of random routing at the same cloud rate, a fraction.
         lift_ci: its 95 % interval; None where there is none.
     """
     if cloud_rate <= 0:

@@ -100,7 +100,7 @@ def build_report(
     if calibration is not None:
         report["calibration"] = about(calibration)
         said += note(calibration, table.domains, [data_fingerprint(table), data_fingerprint(base)], policy.domains)
-    return report | {"verdict": _verdict(report) if len(both) else WITHOUT_CLOUD, "notes": said}
+    return report | {"recommendation": _recommendation(report) if len(both) else WITHOUT_CLOUD, "notes": said}
 
 
 class _Draw:
@@ -145,11 +145,11 @@ class _Draw:
         }
 
 
-def _verdict(report: Mapping[str, Any]) -> str:
-    """On the macro mean; on all questions together where that has no interval, since a domain has one question only."""
+def _recommendation(report: Mapping[str, Any]) -> str:
+    """On the macro mean; where that has no interval because a domain has one question only, on all questions together."""
     mean, micro = report["mean"], report["micro_mean"]
     row = mean if mean["lift_ci"] or not micro["lift_ci"] else micro
-    # Every domain may be routed wholly, one to the edge and another to the cloud: that is not nothing and not everything.
+    # The cloud rate of all questions: one domain may be routed as a whole and another not at all, and the system still routes.
     return recommend(n=row["n"], cloud_rate=micro["cloud_rate"], lift=row["lift"], lift_ci=row["lift_ci"])
 
 
@@ -159,7 +159,7 @@ def taus_of(table: Table, policy: Policy) -> st.Floats:
 
 
 def outcomes(table: Table, *, tau: float, signal: Signal, thresholds: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
-    """One line a question: what was right, what was routed, and the signal. Comparisons of two reports are paired by it.
+    """One line a question: what was correct, what was routed, and the signal. Comparisons of two reports are paired by it.
 
     `cloud_correct` is None where the cloud has not answered.
     """

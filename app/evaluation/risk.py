@@ -1,7 +1,7 @@
-"""A cut with a promise: the error among the kept edge answers stays below a bound with probability 1 - delta.
+"""A threshold with a promise: the error among the kept edge answers stays below a bound with probability 1 - delta.
 
 Learn Then Test (Angelopoulos, Bates, Candès, Jordan and Lei 2021) with exact binomial p-values and split fixed-sequence
-testing: one part of the data proposes cuts and the order of testing, another part, which the order cannot know, tests
+testing: one part of the data proposes thresholds and the order of testing, another part, which the order cannot know, tests
 them one after the other at level delta until the first that fails. The last one that passed is taken, and the error
 probability of the whole sequence is at most delta, for any sample size.
 """
@@ -19,12 +19,12 @@ _COVERAGES = np.arange(1, 21) / 20
 
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """A cut that passed, or the best that can be said where none did.
+    """A threshold that passed, or the best that can be said where none did.
 
     Attributes:
-        tau: the lowest cut in the sequence that passed; None where the first one failed already.
-        bound: upper confidence bound, at level delta, of the error at the last cut that passed (or at the first).
-        kept: answers of the testing part that this cut keeps.
+        tau: the lowest threshold in the sequence that passed; None where the first one failed already.
+        bound: upper confidence bound, at level delta, of the error at the last threshold that passed (or at the first).
+        kept: answers of the testing part that this threshold keeps.
     """
 
     tau: float | None
@@ -68,7 +68,7 @@ def share_interval(k: int, n: int, level: float = 0.05) -> tuple[float, float] |
 
 
 def answers_needed(max_error: float, delta: float) -> int | None:
-    """How many kept answers, all of them right, can promise an error of at most `max_error` at level delta; None if no number can.
+    """How many kept answers, all of them correct, can promise an error of at most `max_error` at level delta; None if no number can.
 
     Exact binomial bound at no error: (1 - max_error)^n <= delta, so n = log(delta) / log(1 - max_error) (Clopper and Pearson 1934).
     """
@@ -99,7 +99,7 @@ def proposing_part(n: int, seed: int) -> st.Flags:
 def certify(
     signal: st.Floats, wrong: st.Flags, *, max_error: float, delta: float, seed: int = 0, proposing: st.Flags | None = None
 ) -> Certified:
-    """The lowest cut whose kept answers are wrong with probability at most `max_error`, at confidence 1 - delta.
+    """The lowest threshold whose kept answers are wrong with probability at most `max_error`, at confidence 1 - delta.
 
     Args:
         signal: `[n]`, exchangeable with what will be served.
@@ -111,17 +111,17 @@ def certify(
             rows, a temperature for example, which must not have seen the testing ones); `seed` is not looked at then.
     """
     proposes = proposing_part(len(signal), seed) if proposing is None else proposing
-    cuts = _cuts(signal[proposes])
+    thresholds = _candidates(signal[proposes])
 
     def evidence(rows: st.Flags, tau: float) -> tuple[int, int]:
         kept = rows & (signal >= tau)
         return int(wrong[kept].sum()), int(kept.sum())
 
-    promise = [binomial_cdf(*evidence(proposes, tau), max_error) for tau in cuts]
-    first = int(np.argmin(promise)) if len(cuts) else 0
+    promise = [binomial_cdf(*evidence(proposes, tau), max_error) for tau in thresholds]
+    first = int(np.argmin(promise)) if len(thresholds) else 0
     passed = None
     errors, count = 0, 0
-    for tau in cuts[first:]:
+    for tau in thresholds[first:]:
         now = evidence(~proposes, tau)
         ok = binomial_cdf(*now, max_error) <= delta
         if ok or passed is None:
@@ -132,8 +132,8 @@ def certify(
     return Certified(passed, upper_bound(errors, count, delta), count)
 
 
-def _cuts(signal: st.Floats) -> st.Floats:
-    """Candidate cuts, highest first."""
+def _candidates(signal: st.Floats) -> st.Floats:
+    """Candidate thresholds, highest first."""
     distinct = np.unique(signal)
     if len(distinct) <= len(_COVERAGES):
         return distinct[::-1]

@@ -3,17 +3,27 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.evaluation.cells import NONE, interval, number, percent, plain, questions, share, signed, table
+from app.evaluation.cells import NONE, interval, number, percent, plain, questions, share, signed, spelt, table
 from app.evaluation.published import PUBLISHED_GEMMA, PUBLISHED_QWEN
 
 _COLUMNS = ("cloud_only", "edge_only", "random", "system", "cloud_rate")
-_ROUTING_HEAD = ("n", "cloud only", "edge only", "random", "system", "cloud routed", "lift over random", "gap recovered", "chance")
-# Coverages in percent at which the risk is written down; the picture has them all.
+_ROUTING_HEAD = (
+    "n",
+    "cloud only (%)",
+    "edge only (%)",
+    "random (%)",
+    "system (%)",
+    "cloud routed (%)",
+    "lift over random (points)",
+    "gap recovered (%)",
+    "chance (%)",
+)
+# Coverages in percent at which the error rate is written down; the picture shows all.
 _COVERAGES = (10, 25, 50, 75, 90, 100)
 
 
 def edge_alone(report: Mapping[str, Any]) -> list[str]:
-    """What the edge does by itself, on every question with an edge answer."""
+    """The edge alone, on every question with an edge answer."""
     rows = [*report["edge"]["domains"].items(), ("all questions", {"tau": None, **report["edge"]["all"]})]
     single = not report.get("thresholds")
     cells = [
@@ -28,26 +38,26 @@ def edge_alone(report: Mapping[str, Any]) -> list[str]:
         ]
         for name, row in rows
     ]
-    head = ("domain", "n", *(() if single else ("tau",)), "edge right", "chance", "kept at tau", "wrong among kept")
+    head = ("domain", "n", *(() if single else ("tau",)), "edge accuracy (%)", "chance (%)", "kept at tau (%)", "error among kept (%)")
     return [table(head, cells)]
 
 
 def routing(report: Mapping[str, Any]) -> list[str]:
-    """What routing buys, on the questions with both answers."""
+    """Edge and cloud together, on the questions with both answers."""
     rows = [(name, row) for name, row in report["domains"].items() if "system" in row]
     means = [("mean (macro)", report["mean"]), ("mean (micro)", report["micro_mean"])]
     return [table(("domain", *_ROUTING_HEAD), [_row(name, row) for name, row in [*rows, *means]])]
 
 
 def signals(report: Mapping[str, Any]) -> list[str]:
-    """How good each signal is."""
+    """Quality of each signal."""
     cloud = bool(report["n_cloud"])
     keys = ["ece_fixed", "ece_adaptive", "brier", "aurc", *(("apgr", "apgr_oracle") if cloud else ())]
     of = f" (n = {report['n_cloud']})" if report["n_cloud"] < report["n_edge"] else ""
     head = ["ECE (10 bins)", "ECE (equal mass)", "Brier", "AURC", *((f"APGR{of}", f"APGR of the oracle{of}") if cloud else ())]
     cells = [
         [
-            name,
+            spelt(name),
             str(row["n"]),
             percent(row["edge_accuracy"]),
             number(row["mean"]),
@@ -56,25 +66,26 @@ def signals(report: Mapping[str, Any]) -> list[str]:
         ]
         for name, row in report["signals"].items()
     ]
-    return [table(("signal", "n", "edge right", "mean", "AUROC", *head), cells)]
+    return [table(("signal", "n", "edge accuracy (%)", "mean", "AUROC", *head), cells)]
 
 
 def risks(report: Mapping[str, Any]) -> list[str]:
     """The risk–coverage curve of each signal at a few coverages."""
-    cells = [[name, *(percent(row["risk_coverage"][at - 1]) for at in _COVERAGES)] for name, row in report["signals"].items()]
-    about = f"Wrong among the most confident edge answers, if so many of {questions(report['n_edge'])} are kept (percent):"
+    cells = [[spelt(name), *(percent(row["risk_coverage"][at - 1]) for at in _COVERAGES)] for name, row in report["signals"].items()]
+    about = f"Error rate among the most confident edge answers (%), by the share of {questions(report['n_edge'])} that is kept:"
     return [about, table(("signal", *(f"{at} %" for at in _COVERAGES)), cells)]
 
 
 def buckets_and_options(report: Mapping[str, Any]) -> list[str]:
-    """Accuracy by the confidence that is said, and by the number of options."""
+    """Accuracy by verbalized confidence, and by the number of options."""
     return [
+        "Edge accuracy by verbalized confidence, and by the number of offered options:",
         table(
-            ("confidence said", "n", "edge right"),
+            ("verbalized confidence", "n", "edge accuracy (%)"),
             [[label, str(row["n"]), percent(row["edge_accuracy"])] for label, row in report["buckets"].items()],
         ),
         table(
-            ("options offered", "n", "chance", "edge right"),
+            ("options", "n", "chance (%)", "edge accuracy (%)"),
             [
                 [count, str(row["n"]), percent(row["chance"]), percent(row["edge_accuracy"])]
                 for count, row in report["option_counts"].items()
@@ -88,18 +99,18 @@ def protocols(found: Mapping[str, Any] | None) -> list[str]:
     if found is None:
         return []
     agree = found["agree_on_format"]
-    said = "" if agree is None else f"; on those the one pass names the same confidence and letter on {percent(agree)} %"
+    same = "" if agree is None else f"; on {percent(agree)} % of these the one pass gives the same confidence and letter"
     about = (
-        f"n = {found['n']}. Free greedy generation (64 tokens) begins with exactly the two lines on {percent(found['on_format'])} %"
-        f"{said}. Searching its text finds a confidence and an offered letter on {percent(found['parsed'])} %; the rest has no answer of "
-        "its own and goes to the cloud."
+        f"n = {found['n']}. Free greedy generation (64 tokens) begins with exactly the two lines on {percent(found['on_format'])} % of the "
+        f"questions{same}. Searching its text finds a confidence and an offered letter on {percent(found['parsed'])} %; the other questions "
+        "have no edge answer and go to the cloud."
     )
     sides = (("one pass", found["one_pass"]), ("generate", found["generate"]))
     if "system" in found["one_pass"]:
         shown = table(("protocol", *_ROUTING_HEAD), [_row(name, row) for name, row in sides])
     else:
         shown = table(
-            ("protocol", "n", "edge only", "below tau"),
+            ("protocol", "n", "edge only (%)", "below tau (%)"),
             [[name, str(row["n"]), percent(row["edge_only"]), percent(row["cloud_rate"])] for name, row in sides],
         )
     return ["## One pass against free generation", about, shown]
@@ -113,12 +124,12 @@ def order_check(checked: Mapping[str, Any] | None) -> list[str]:
         [name, str(checked["n"]), str(checked[name]["flips"]), percent(checked[name]["rate"]), interval(checked[name]["rate_ci"])]
         for name in ("verbalized", "expected")
     ]
-    about = "Questions that were asked again with their options reversed, and how many of them got another option for an answer (percent, exact 95 % interval)."
-    return ["## Order of the options", about, table(("answer", "n", "changed", "order-flip rate", "interval"), rows)]
+    about = "These questions were asked a second time with their options in reverse order. The order-flip rate is the share of them whose chosen option changed (exact 95 % interval)."
+    return ["## Order of the options", about, table(("answer", "n", "changed", "order-flip rate (%)", "interval"), rows)]
 
 
 def costs(report: Mapping[str, Any]) -> list[str]:
-    """What a thousand questions cost, and how long one takes."""
+    """Cost of a thousand questions, and latency of one."""
     found = report["costs"]
     sides = [side for side in ("edge_only", "cloud_only", "system") if side in found["latency_ms"]]
     rows = [["cost of 1,000 questions", *(plain(found["per_thousand"][side], 4) for side in sides)]]
@@ -135,13 +146,13 @@ def costs(report: Mapping[str, Any]) -> list[str]:
     return ["## Cost and latency", about, table(("", *(side.replace("_", " ") for side in sides)), rows)]
 
 
-def reference() -> list[str]:
-    """The published numbers of another project."""
+def published() -> list[str]:
+    """FogGen's published numbers."""
     return [
-        "## The reference, for comparison",
-        "Published table of FogGen's Gemma-3-1B, R14, at tau = 0.5 on its own 16,200 test questions; another model and other questions than these.",
+        "## FogGen's published numbers, for comparison",
+        "FogGen's Gemma-3-1B, R14, at tau = 0.5 on its own 16,200 test questions (percent). The model and the questions are not those of this report.",
         table(
-            ("domain", "cloud only", "edge only", "random", "system", "cloud routed", "lift"),
+            ("domain", "cloud only", "edge only", "random", "system", "cloud routed", "lift (points)"),
             [[name, *(f"{value:.1f}" for value in row), f"{row[3] - row[2]:+.1f}"] for name, row in PUBLISHED_GEMMA.items()],
         ),
         PUBLISHED_QWEN,

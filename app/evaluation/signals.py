@@ -1,4 +1,4 @@
-"""How good each signal is: does it order right answers above wrong ones, does it mean what it says, and what does routing by it buy?"""
+"""How good each signal is: does it order correct answers above wrong ones, is it calibrated, and what is gained by routing on it?"""
 
 from typing import Any
 
@@ -15,20 +15,19 @@ RATES = np.arange(101) / 100
 def signal_quality(table: Table, name: str, *, resamples: int, seed: int) -> dict[str, Any]:
     """The numbers of one signal. Those of routing (`apgr`, `apgr_oracle`, `routing_curve`) only where every row has a cloud answer.
 
-    `auroc` is None where all answers are right or all are wrong: there is nothing to tell apart.
+    `auroc` is None where all answers are correct or all are wrong.
     """
-    signal, right = table.signal[name], table.edge_correct[name]
-    risk = st.risk_coverage(signal, right)
-    drawn = st.bootstrap_auroc(signal, right, resamples=resamples, seed=seed)
-    auroc_ci = st.auroc_interval(right, drawn)
+    signal, correct = table.signal[name], table.edge_correct[name]
+    risk = st.risk_coverage(signal, correct)
+    drawn = st.bootstrap_auroc(signal, correct, resamples=resamples, seed=seed)
     return {
         "n": len(table),
-        "edge_accuracy": float(right.mean()),
-        "auroc": st.auroc(signal, right),
-        "auroc_ci": None if auroc_ci is None else list(auroc_ci),
-        "ece_fixed": st.ece_fixed(signal, right),
-        "ece_adaptive": st.ece_adaptive(signal, right),
-        "brier": st.brier(signal, right),
+        "edge_accuracy": float(correct.mean()),
+        "auroc": st.auroc(signal, correct),
+        "auroc_ci": st.as_list(st.auroc_interval(correct, drawn)),
+        "ece_fixed": st.ece_fixed(signal, correct),
+        "ece_adaptive": st.ece_adaptive(signal, correct),
+        "brier": st.brier(signal, correct),
         "aurc": float(risk.mean()),
         "mean": float(signal.mean()),
         "risk_coverage": [round(float(risk[most_confident(rate, len(risk)) - 1]), 6) for rate in RATES[1:]],
@@ -36,12 +35,12 @@ def signal_quality(table: Table, name: str, *, resamples: int, seed: int) -> dic
 
 
 def routing_quality(table: Table, name: str) -> dict[str, Any]:
-    """What routing by one signal buys at every cloud rate; every row has a cloud answer."""
-    signal, right = table.signal[name], table.edge_correct[name]
-    curve = st.routing_curve(signal, right, table.cloud_correct)
+    """Accuracy of routing on one signal at every cloud rate; every row has a cloud answer."""
+    signal, correct = table.signal[name], table.edge_correct[name]
+    curve = st.routing_curve(signal, correct, table.cloud_correct)
     return {
         "apgr": st.apgr(curve),
-        "apgr_oracle": st.apgr(st.oracle_curve(right, table.cloud_correct)),
+        "apgr_oracle": st.apgr(st.oracle_curve(correct, table.cloud_correct)),
         "routing_curve": [round(st.accuracy_at(curve, rate), 6) for rate in RATES],
     }
 
@@ -52,20 +51,20 @@ def most_confident(coverage: float, n: int) -> int:
 
 
 def buckets(table: Table) -> dict[str, dict[str, Any]]:
-    """How often each confidence is said, and how often its answer is right; None where it never is."""
-    said, right = table.signal[Signal.VERBALIZED.value], table.edge_correct[Signal.VERBALIZED.value]
+    """How often each verbalized confidence occurs, and the accuracy of its answers; None where it does not occur."""
+    said, correct = table.signal[Signal.VERBALIZED.value], table.edge_correct[Signal.VERBALIZED.value]
     return {
-        label: {"n": int((said == value).sum()), "edge_accuracy": float(right[said == value].mean()) if (said == value).any() else None}
+        label: {"n": int((said == value).sum()), "edge_accuracy": float(correct[said == value].mean()) if (said == value).any() else None}
         for label, value in zip(BUCKET_LABELS, BUCKETS, strict=True)
     }
 
 
 def option_counts(table: Table, signal: str) -> dict[str, Any]:
-    """By how many options were offered: chance, and how often the edge is right."""
+    """By the number of offered options: the accuracy of chance and that of the edge."""
     found = {}
     for count in np.unique(table.options):
-        right = table.edge_correct[signal][table.options == count]
-        found[str(int(count))] = {"n": len(right), "chance": float(1 / count), "edge_accuracy": float(right.mean())}
+        correct = table.edge_correct[signal][table.options == count]
+        found[str(int(count))] = {"n": len(correct), "chance": float(1 / count), "edge_accuracy": float(correct.mean())}
     return found
 
 
@@ -75,8 +74,8 @@ def expected_against_verbalized(table: Table, taus: st.Floats, *, resamples: int
     Args:
         table: every row has a cloud answer.
         taus: `[n]`, the threshold of each question.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        resamples: number of bootstrap resamples.
+        seed: seed of the bootstrap.
     """
     verbalized, expected = Signal.VERBALIZED.value, Signal.EXPECTED.value
     routed = table.signal[verbalized] < taus
@@ -93,7 +92,7 @@ def expected_against_verbalized(table: Table, taus: st.Floats, *, resamples: int
     return {
         "cloud_rate": rate,
         "difference": point,
-        "difference_ci": None if found is None else list(found),
+        "difference_ci": st.as_list(found),
         "sentence": _compared(rate, point, found, len(table)),
     }
 
@@ -101,12 +100,12 @@ def expected_against_verbalized(table: Table, taus: st.Floats, *, resamples: int
 def _compared(rate: float, point: float, found: tuple[float, float] | None, n: int) -> str:
     if rate in {0.0, 1.0}:
         what = "nothing" if rate == 0 else "everything"
-        return f"At tau the verbalized confidence sends {what} to the cloud (n = {n}): there is no routing to compare with that by the expected one."
+        return f"At tau the verbalized confidence sends {what} to the cloud (n = {n}): so there is no routing to compare with routing on the expected confidence."
     at = f"At a cloud rate of {100 * rate:.1f} % (n = {n})"
     if found is None:
         return (
-            f"{at} routing by the expected confidence and by the verbalized one differ by {100 * point:+.1f} points; these questions "
-            "give no interval for it."
+            f"{at} routing by the expected confidence and by the verbalized one differ by {100 * point:+.1f} points; no "
+            "interval can be computed from these questions."
         )
     low, high = found
     said = "beats" if low > 0 else "is worse than" if high < 0 else "cannot be told from"

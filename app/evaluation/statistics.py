@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-# Resamples that differ by less differ by rounding only.
+# A smaller difference between resamples is rounding only.
 _SAME = 1e-12
 
 
@@ -21,40 +21,40 @@ def random_baseline(cloud_rate: float, cloud: float, edge: float) -> float:
     return cloud_rate * cloud + (1 - cloud_rate) * edge
 
 
-def auroc(signal: Floats, right: Flags) -> float | None:
-    """Probability that a right answer has the higher signal than a wrong one, ties counted half; None if all are alike."""
-    positives, negatives = int(right.sum()), int((~right).sum())
+def auroc(signal: Floats, correct: Flags) -> float | None:
+    """Probability that a correct answer has the higher signal than a wrong one, ties counted half; None where all answers are correct or all are wrong."""
+    positives, negatives = int(correct.sum()), int((~correct).sum())
     if positives == 0 or negatives == 0:
         return None
-    rank_sum = _average_ranks(signal)[right].sum()
+    rank_sum = _average_ranks(signal)[correct].sum()
     return float((rank_sum - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def ece_fixed(confidence: Floats, right: Flags, bins: int = 10) -> float:
+def ece_fixed(confidence: Floats, correct: Flags, bins: int = 10) -> float:
     """Mean distance between confidence and accuracy over equal-width bins of [0, 1], weighted by their share."""
-    return _ece(confidence, right, np.minimum((confidence * bins).astype(int), bins - 1))
+    return _ece(confidence, correct, np.minimum((confidence * bins).astype(int), bins - 1))
 
 
-def ece_adaptive(confidence: Floats, right: Flags, bins: int = 10) -> float:
+def ece_adaptive(confidence: Floats, correct: Flags, bins: int = 10) -> float:
     """The same over bins of equal mass; equal confidences share a bin."""
     # The bin of a value is that of its average rank: ties cannot be torn apart. Ranks are n at most, so no bin is beyond the last.
-    return _ece(confidence, right, ((_average_ranks(confidence) - 0.5) * bins / len(confidence)).astype(int))
+    return _ece(confidence, correct, ((_average_ranks(confidence) - 0.5) * bins / len(confidence)).astype(int))
 
 
-def brier(confidence: Floats, right: Flags) -> float:
-    """Mean squared distance between confidence and being right."""
-    return float(np.mean((confidence - right) ** 2))
+def brier(confidence: Floats, correct: Flags) -> float:
+    """Mean squared distance between confidence and correctness (1 or 0)."""
+    return float(np.mean((confidence - correct) ** 2))
 
 
-def risk_coverage(signal: Floats, right: Flags) -> Floats:
+def risk_coverage(signal: Floats, correct: Flags) -> Floats:
     """Error rate among the k most confident answers, k = 1 … n; within ties the expected value over their orders."""
     order = np.argsort(-signal, kind="stable")
-    return 1 - np.cumsum(_tie_averaged(signal[order], right[order].astype(float))) / np.arange(1, len(signal) + 1)
+    return 1 - np.cumsum(_tie_averaged(signal[order], correct[order].astype(float))) / np.arange(1, len(signal) + 1)
 
 
-def aurc(signal: Floats, right: Flags) -> float:
+def aurc(signal: Floats, correct: Flags) -> float:
     """Mean of the risk–coverage curve."""
-    return float(np.mean(risk_coverage(signal, right)))
+    return float(np.mean(risk_coverage(signal, correct)))
 
 
 def routing_curve(signal: Floats, edge_correct: Flags, cloud_correct: Flags) -> Floats:
@@ -66,12 +66,12 @@ def routing_curve(signal: Floats, edge_correct: Flags, cloud_correct: Flags) -> 
 
 
 def accuracy_at(curve: Floats, cloud_rate: float) -> float:
-    """A routing curve's accuracy at any cloud rate, linear between its points (a coin decides the last question)."""
+    """A routing curve's accuracy at any cloud rate, linear between its points."""
     return float(np.interp(cloud_rate * (len(curve) - 1), np.arange(len(curve)), curve))
 
 
 def oracle_curve(edge_correct: Flags, cloud_correct: Flags) -> Floats:
-    """The best that any router could do: first what only the cloud knows, last what only the edge knows."""
+    """The best that any router could do: first the questions that only the cloud answers correctly, last those that only the edge does."""
     return routing_curve(-(cloud_correct.astype(float) - edge_correct), edge_correct, cloud_correct)
 
 
@@ -112,14 +112,14 @@ def bootstrap_means(columns: Floats, *, resamples: int = 2000, seed: int = 0) ->
     return np.concatenate([part @ columns / len(columns) for part in counts])
 
 
-def bootstrap_auroc(signal: Floats, right: Flags, *, resamples: int = 2000, seed: int = 0) -> Floats:
+def bootstrap_auroc(signal: Floats, correct: Flags, *, resamples: int = 2000, seed: int = 0) -> Floats:
     """AUROC of each resample, `[resamples]`; 0.5 where a resample holds one kind only."""
     order, starts = _groups(signal)
     values = []
     for counts in bootstrap_counts(len(signal), resamples=resamples, seed=seed):
         ordered = counts[:, order]
         all_of = np.add.reduceat(ordered, starts, axis=1)
-        positive = np.add.reduceat(ordered * right[order], starts, axis=1)
+        positive = np.add.reduceat(ordered * correct[order], starts, axis=1)
         negative = all_of - positive
         below = np.cumsum(negative, axis=1) - negative
         pairs = positive.sum(axis=1) * negative.sum(axis=1)
@@ -134,12 +134,12 @@ def bootstrap_routing(
     """Accuracy of each resample's routing curve at cloud rates, `[resamples, k]`.
 
     Args:
-        signal: least confident first to the cloud; ties averaged over their orders, so the curve is straight within them.
-        edge_correct: whether the edge is right.
-        cloud_correct: whether the cloud is right.
+        signal: `[n]`; the least confident question goes to the cloud first; ties averaged over their orders, so the curve is straight within them.
+        edge_correct: `[n]`, whether the edge answer is correct.
+        cloud_correct: `[n]`, whether the cloud answer is correct.
         rates: `[k]`, the same for all resamples, or `[resamples, k]`.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        resamples: number of bootstrap resamples.
+        seed: seed of the bootstrap.
     """
     n = len(signal)
     rates = np.broadcast_to(rates, (resamples, rates.shape[-1]))
@@ -160,7 +160,7 @@ def bootstrap_routing(
 
 
 def interval(values: Floats) -> tuple[float, float] | None:
-    """The 95 % percentile interval of a bootstrap; None where all resamples agree, since they then know nothing of the spread.
+    """The 95 % percentile interval of a bootstrap; None where all resamples agree, since they then do not show the spread.
 
     This is so for one row, and for rows that are all alike (every answer correct, everything routed).
     """
@@ -170,12 +170,17 @@ def interval(values: Floats) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def auroc_interval(right: Flags, drawn: Floats) -> tuple[float, float] | None:
+def as_list(found: tuple[float, float] | None) -> list[float] | None:
+    """An interval as JSON has it."""
+    return None if found is None else list(found)
+
+
+def auroc_interval(correct: Flags, drawn: Floats) -> tuple[float, float] | None:
     """The 95 % percentile interval of an AUROC, from what `bootstrap_auroc` drew.
 
-    None with fewer than two right or two wrong answers: one of a kind says nothing of the spread of that kind.
+    None with fewer than two correct or two wrong answers: a single one does not show how such answers spread.
     """
-    return interval(drawn) if min(int(right.sum()), int((~right).sum())) > 1 else None
+    return interval(drawn) if min(int(correct.sum()), int((~correct).sum())) > 1 else None
 
 
 def _groups(signal: Floats) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
@@ -198,7 +203,7 @@ def _tie_averaged(sorted_signal: Floats, values: Floats) -> Floats:
     return np.asarray((np.bincount(inverse, weights=values) / counts)[inverse], dtype=np.float64)
 
 
-def _ece(confidence: Floats, right: Flags, bin_of: NDArray[np.int_]) -> float:
+def _ece(confidence: Floats, correct: Flags, bin_of: NDArray[np.int_]) -> float:
     count = np.bincount(bin_of)
-    distance = np.abs(np.bincount(bin_of, weights=confidence) - np.bincount(bin_of, weights=right.astype(float)))
+    distance = np.abs(np.bincount(bin_of, weights=confidence) - np.bincount(bin_of, weights=correct.astype(float)))
     return float(distance.sum() / count.sum())

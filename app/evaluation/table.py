@@ -27,8 +27,8 @@ class Table:
         options: how many options were offered.
         signal: by name, the number that could be compared with tau.
         edge_correct: by signal name; the verbalized signal answers as decoding would, the others with the marginal's argmax.
-        cloud: 1 where the cloud is right, 0 where it is wrong (an unparsable reply is), NaN where it was not asked or failed.
-        records: the records themselves, for what only few look at.
+        cloud: 1 where the cloud is correct, 0 where it is wrong (an unparsable reply is), NaN where it was not asked or failed.
+        records: the records themselves, for rarely used keys.
     """
 
     domain: NDArray[np.str_]
@@ -43,7 +43,7 @@ class Table:
 
     @property
     def cloud_correct(self) -> st.Flags:
-        """Whether the cloud is right, `[n]`. Raises ValueError where it is not known for every row: what is not known is not wrong."""
+        """Whether the cloud is correct, `[n]`. Raises ValueError where a row has no cloud answer: an unknown answer is not a wrong one."""
         if not self.cloud_known.all():
             raise ValueError("some rows have no cloud answer")
         return np.asarray(self.cloud == 1, dtype=np.bool_)
@@ -109,8 +109,8 @@ def to_table(records: Sequence[Record], *, temperature: float = 1.0, cloud_neede
         raise ConfigError(f"no record of the domain '{min(empty)}' has both an edge and a cloud answer; collect again or leave it out")
     gold = [record["gold"] for record in whole]
     answers = [record["answer_probabilities"] for record in whole]
-    marginal_right = np.array([max(said, key=said.__getitem__) == right for said, right in zip(answers, gold, strict=True)])
-    greedy_right = np.array([record["edge_answer"] == right for record, right in zip(whole, gold, strict=True)])
+    marginal_correct = np.array([max(said, key=said.__getitem__) == letter for said, letter in zip(answers, gold, strict=True)])
+    greedy_correct = np.array([record["edge_answer"] == letter for record, letter in zip(whole, gold, strict=True)])
     return Table(
         domain=np.array([record["domain"] for record in whole]),
         options=np.array([len(said) for said in answers], dtype=np.float64),
@@ -119,9 +119,9 @@ def to_table(records: Sequence[Record], *, temperature: float = 1.0, cloud_neede
             Signal.EXPECTED.value: np.array([expected_at(record, temperature) for record in whole], dtype=np.float64),
             LARGEST_OPTION: np.array([max(said.values()) for said in answers], dtype=np.float64),
         },
-        edge_correct={Signal.VERBALIZED.value: greedy_right, Signal.EXPECTED.value: marginal_right, LARGEST_OPTION: marginal_right},
+        edge_correct={Signal.VERBALIZED.value: greedy_correct, Signal.EXPECTED.value: marginal_correct, LARGEST_OPTION: marginal_correct},
         cloud=np.array(
-            [float(record["cloud_answer"] == right) if has_cloud(record) else np.nan for record, right in zip(whole, gold, strict=True)]
+            [float(record["cloud_answer"] == letter) if has_cloud(record) else np.nan for record, letter in zip(whole, gold, strict=True)]
         ),
         records=np.array(whole, dtype=object),
     )

@@ -13,11 +13,11 @@ _TEMPERATURES = (0.05, 20.0)
 
 def fit_temperature(table: Table) -> float:
     """The temperature with the least log loss of the expected confidence, by golden-section search over its logarithm."""
-    right = table.edge_correct[Signal.EXPECTED.value]
+    correct = table.edge_correct[Signal.EXPECTED.value]
 
     def loss(log_temperature: float) -> float:
         signal = np.array([expected_at(record, math.exp(log_temperature)) for record in table.records])
-        return log_loss(signal, right)
+        return log_loss(signal, correct)
 
     low, high = map(math.log, _TEMPERATURES)
     ratio = (math.sqrt(5) - 1) / 2
@@ -37,11 +37,11 @@ def fit_temperature(table: Table) -> float:
 
 def calibration_errors(table: Table) -> dict[str, float]:
     """Log loss, Brier score and ECE (10 bins) of the expected confidence."""
-    signal, right = table.signal[Signal.EXPECTED.value], table.edge_correct[Signal.EXPECTED.value]
-    return {"log_loss": log_loss(signal, right), "brier": st.brier(signal, right), "ece": st.ece_fixed(signal, right)}
+    signal, correct = table.signal[Signal.EXPECTED.value], table.edge_correct[Signal.EXPECTED.value]
+    return {"log_loss": log_loss(signal, correct), "brier": st.brier(signal, correct), "ece": st.ece_fixed(signal, correct)}
 
 
-def log_loss(signal: st.Floats, right: st.Flags) -> float:
+def log_loss(signal: st.Floats, correct: st.Flags) -> float:
     """Mean negative logarithm of the probability that was given to what happened, in nats; probabilities within 1e-6 of 0 and 1."""
     clipped = np.clip(signal, 1e-6, 1 - 1e-6)
-    return float(-np.mean(np.where(right, np.log(clipped), np.log1p(-clipped))))
+    return float(-np.mean(np.where(correct, np.log(clipped), np.log1p(-clipped))))

@@ -72,7 +72,8 @@ class Gateway:
         caller.paid -= 1
         try:
             self._check(ask, caller)
-            outcome = await cascade.answer(replace(ask, allowance=caller.allowance))
+            ask = replace(ask, allowance=caller.allowance)
+            outcome = await cascade.answer(ask)
         except (Overloaded, Draining):
             caller.paid += 1
             if not ask.yields:

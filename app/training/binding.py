@@ -11,7 +11,7 @@ from app.evaluation.table import to_table
 from app.training.binding_questions import binding_items
 from app.training.chain import BINDING, Chain, Clock
 from app.training.config import BindingConfig
-from app.training.label import Labelled
+from app.training.label_file import Labelled
 from app.training.measure import dev_metrics, dev_records, identity_of
 from app.training.sft import fine_tune
 from app.training.state import BindingEntry, HeldOut

@@ -36,10 +36,10 @@ class Chain:
     """A run under way.
 
     Attributes:
-        config: what to train on what.
+        config: settings of the chain.
         out: folder of the run.
-        pools: which row is used where.
-        state: what `chain.json` holds.
+        pools: the rows and what each is used for.
+        state: the content of `chain.json`.
         checkpoint: the weights after the last round that counts.
         cache_dir: folder of the converted builtin model.
         teacher: the large model that labels; None where the labels are gold answers.
@@ -182,7 +182,7 @@ def open_chain(
     """Begin a run, or go on with one. A run of an earlier version is brought to this version.
 
     Args:
-        config: what to train on what.
+        config: settings of the chain.
         out: folder of the run.
         resume: whether to go on with the run that is there.
         cache_dir: folder of the converted builtin model.

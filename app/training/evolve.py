@@ -13,7 +13,8 @@ from app.core.verdict import BUCKET_LABELS
 from app.data.dataset import Item
 from app.training.binding import learn_binding
 from app.training.chain import BASE, Chain, Clock
-from app.training.label import Labelled, label_rows, read_labels, to_labelled
+from app.training.label import label_rows
+from app.training.label_file import Labelled, read_labels, to_labelled
 from app.training.measure import dev_metrics
 from app.training.promotion import compared_with, decide_round
 from app.training.rows import balanced

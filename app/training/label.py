@@ -4,24 +4,20 @@ FogGen samples eight generations at T = 0.7. The one-pass verdict holds the dist
 forward pass replaces them (docs/decisions/0005-labels-without-sampling.md).
 """
 
-import json
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Protocol
-
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from typing import Any, Protocol
 
 from app.core.errors import ConfigError, InvalidQuestion
 from app.core.prompt import PROMPT_VERSION
 from app.core.question import LETTERS, Question
-from app.core.verdict import BUCKET_LABELS, BUCKETS, Verdict
+from app.core.verdict import BUCKET_LABELS, BUCKETS, JointVerdict
 from app.data.dataset import Item
-from app.data.files import read_text
 from app.data.records import open_for_append
 from app.edge.rendering import Prompt
+from app.training.label_file import LabelRow, partial_of, partial_rows, read_labels
 from app.training.origin import claim, digest
 
 _QUARTERS = 4
@@ -35,45 +31,7 @@ class LabelEngine(Protocol):
 
     def prepare(self, question: Question) -> Prompt: ...
 
-    def verdicts(self, prompts: Sequence[Prompt], *, temperature: float) -> list[Verdict]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """A question with what the model is to learn: the confidence bucket (index into `BUCKETS`) and the letter."""
-
-    item: Item
-    letter: str
-    bucket: int
-
-
-class LabelRow(BaseModel):
-    """One line of `labels.jsonl`.
-
-    Attributes:
-        id: id of the question.
-        label: letter of the correct answer.
-        label_source: who named that letter: `gold` or `teacher`.
-        p_correct: probability that one draw at the temperature is correct; called `p_right` in files of the first version.
-        k: number of correct draws; None with the method `exact`.
-        n: number of draws.
-        bucket: confidence target.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    id: str
-    label: str
-    label_source: str
-    p_correct: Annotated[float, Field(validation_alias=AliasChoices("p_correct", "p_right"))]
-    k: int | None
-    n: int
-    bucket: str
-
-    @property
-    def line(self) -> str:
-        """The line with its end."""
-        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False) + "\n"
+    def verdicts(self, prompts: Sequence[Prompt], *, temperature: float) -> list[JointVerdict]: ...
 
 
 def bucket_of(k: int, n: int, table: Sequence[float] | None = None) -> int:
@@ -81,7 +39,7 @@ def bucket_of(k: int, n: int, table: Sequence[float] | None = None) -> int:
     return k * _QUARTERS // n if table is None else BUCKETS.index(table[k])
 
 
-def p_correct(verdict: Verdict, letter: str) -> float:
+def p_correct(verdict: JointVerdict, letter: str) -> float:
     """P(letter): the sum over buckets of P(bucket)·P(letter | bucket), at the temperature that the verdict was read with."""
     return math.fsum(row[LETTERS.index(letter)] for row in verdict.joint)
 
@@ -157,7 +115,7 @@ def label_rows(
     claim(out, made_with, what="labels", partial=scratch)
     if out.exists():
         return read_labels(out)
-    rows = _partial_rows(scratch)
+    rows = partial_rows(scratch)
     with open_for_append(scratch) as file:
         for batch in _batches(prepared, batch_size):
             ids = [item.id for item, _ in batch]
@@ -208,44 +166,6 @@ def parameters_of(
         # The method `exact` draws nothing.
         "seed": seed if method == "sample" else None,
     }
-
-
-def partial_of(out: Path) -> Path:
-    """The file in which labels stand until they are whole."""
-    return out.with_name(out.name + ".partial")
-
-
-def read_labels(path: Path) -> list[LabelRow]:
-    """The rows of a whole label file.
-
-    Raises:
-        ConfigError: the file cannot be read, or a line is not a label.
-    """
-    try:
-        return [_parsed(line) for line in read_text(path).split("\n") if line.strip()]
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "line"
-        raise ConfigError(f"the labels {path} cannot be read ({where}: {first['msg']})") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"the labels {path} cannot be read ({error})") from None
-
-
-def to_labelled(items: Sequence[Item], rows: Sequence[LabelRow]) -> list[Labelled]:
-    """Join label rows with their questions, in the order of the rows."""
-    by_id = {item.id: item for item in items}
-    return [Labelled(by_id[row.id], row.label, BUCKET_LABELS.index(row.bucket)) for row in rows]
-
-
-def _parsed(line: str) -> LabelRow:
-    return LabelRow.model_validate(json.loads(line))
-
-
-def _partial_rows(path: Path) -> dict[str, LabelRow]:
-    if not path.exists():
-        return {}
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-    return {row.id: row for row in map(_parsed, lines)}
 
 
 def _prepared(engine: LabelEngine, items: Sequence[Item]) -> list[tuple[Item, Prompt]]:

@@ -28,7 +28,7 @@ class _Part(BaseModel):
 
 
 class RoutingMetrics(_Part):
-    """What routing at tau on the verbalized confidence does.
+    """The effect of routing at tau on the verbalized confidence.
 
     Attributes:
         n: number of dev rows.
@@ -52,7 +52,7 @@ class RoutingMetrics(_Part):
 
 
 class DomainMetrics(RoutingMetrics):
-    """The same on one domain, with its verbalized confidences and the quality of both signals."""
+    """The effect of routing on one domain, with its verbalized confidences and the quality of both signals."""
 
     buckets: dict[str, int]
     auroc_verbalized: float | None
@@ -80,7 +80,7 @@ class SignalsMetrics(_Part):
 
 
 class Metrics(_Part):
-    """Everything that `metrics.json` holds.
+    """The content of `metrics.json`.
 
     Attributes:
         checkpoint: fingerprint of the weights that were measured; None in files of the first version.

@@ -46,7 +46,7 @@ def check(out: Path, parameters: Parameters, *, what: str, partial: Path | None 
 
     Args:
         out: the file.
-        parameters: as for `claim`.
+        parameters: everything that the rows depend on, as for `claim`.
         what: what the file holds, as for `claim`.
         partial: file of unfinished rows, as for `claim`.
         hint: end of a refusal, as for `claim`.

@@ -13,7 +13,7 @@ from app.core.question import LETTERS
 from app.edge.rendering import Renderer
 from app.edge.trie import ROOT
 from app.training.fixed_order import keeps_order
-from app.training.label import Labelled
+from app.training.label_file import Labelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class TrainingRows:
         return shuffled(row, f"{self._seed}|{row.item.id}|{self._copy[index]}", epoch)
 
     def example(self, index: int, epoch: int) -> Example:
-        """The same as tokens."""
+        """A row of an epoch as tokens."""
         return to_example(self._renderer, self.row(index, epoch), learn_confidence=self._learn_confidence)
 
     def prefix(self, epochs: int) -> tuple[int, ...]:

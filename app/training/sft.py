@@ -26,7 +26,7 @@ from app.training import config as settings
 from app.training.batches import Collator, RowDataset, completion_loss
 from app.training.chain import Chain
 from app.training.checkpoint import sign
-from app.training.label import Labelled
+from app.training.label_file import Labelled
 from app.training.rows import TrainingRows
 from app.training.trainer import OneDevice, PrefixTrainer, refuse_launchers
 
@@ -34,7 +34,7 @@ ADAPTER, SUMMARY_FILE = "adapter", "train.json"
 
 
 class TrainingSummary(BaseModel):
-    """What `train.json` holds.
+    """The content of `train.json`.
 
     Attributes:
         steps: optimiser steps.

@@ -1,24 +1,21 @@
-"""The state of a run as `chain.json` holds it: its models, the reading of earlier versions, and what must be the same to go on.
+"""The state of a run as `chain.json` holds it: its models, reading and writing, and what must be the same for a run to go on.
 
 This module knows the file's form and nothing of weights or rows; `chain.py` decides when the file is written.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.core.errors import ConfigError
 from app.data.files import read_text, write_json
-from app.training.config import EvolveConfig, GateConfig
+from app.training.config import EvolveConfig
 from app.training.origin import differences
+from app.training.upgrade import VERSION, upgraded
 
 STATE_FILE = "chain.json"
-# 1: options were not shuffled, the gate compared means, the dtype and dev records were not kept.
-# 2: symbol binding was called a warm-up, in the file and in the name of its folder.
-VERSION: Literal[3] = 3
 _BEGUN_WITH = ("config", "base_fingerprint", "data_fingerprint", "prompt_version", "dtype")
 
 
@@ -127,10 +124,10 @@ class RoundEntry(_Part):
 
 
 class ChainState(_Part):
-    """Everything that `chain.json` holds.
+    """The content of `chain.json`.
 
     Attributes:
-        config: what the run is trained on; with the defaults of its beginning.
+        config: settings of the chain, with the defaults of the version that began it.
         base_fingerprint: fingerprint of the base model's weights.
         data_fingerprint: fingerprint of which row is used where.
         prompt_version: version of the prompt that is trained.
@@ -138,7 +135,7 @@ class ChainState(_Part):
         dev_rows: number of dev rows, over all domains.
         left_out: rows of the training files that are not used, by reason.
         sources: where the trained rows come from.
-        binding: what symbol binding did; None where the config has none, or before it is finished.
+        binding: what symbol binding did; None where the config does not ask for it, or before it is finished.
         rounds: the finished rounds in order, R0 first.
     """
 
@@ -194,7 +191,7 @@ def read_state(out: Path) -> ChainState | None:
     if version > VERSION:
         raise ConfigError(f"{path} was written by a later version of foggate; use that version, or choose another --out")
     try:
-        current = _upgraded(content, version)
+        current = upgraded(content, version)
         state = ChainState.model_validate(current)
     except ValidationError as error:
         first = error.errors()[0]
@@ -212,8 +209,8 @@ def check_same_run(out: Path, known: ChainState, ours: ChainState, *, trains: bo
 
     Args:
         out: folder of the run.
-        known: what its `chain.json` holds.
-        ours: what would be written there now.
+        known: content of its `chain.json`.
+        ours: content that would be written there now.
         trains: whether rounds are to be added; if not, the gate and the dtype may be others.
 
     Raises:
@@ -237,31 +234,3 @@ def _damaged(path: Path, why: str) -> str:
         f"{path} cannot be used: {why}. Restore the file from a copy, use the version of foggate that wrote it, "
         "or begin a new run in another folder"
     )
-
-
-def _upgraded(content: Mapping[str, Any], version: int) -> dict[str, Any]:
-    """The content of an earlier version in the form of this one: what the file does not say was the only way to do it then."""
-    state = dict(content)
-    if version == 1:
-        state = _from_version_1(state)
-    return _from_version_2(state) if version < VERSION else state
-
-
-def _from_version_1(state: Mapping[str, Any]) -> dict[str, Any]:
-    config = dict(state["config"])
-    config["sft"] = {**config["sft"], "shuffle_options": False}
-    if config.get("warmup"):
-        config["warmup"] = {**config["warmup"], "sft": {**config["warmup"]["sft"], "shuffle_options": False}}
-    config["gate"] = {**GateConfig().model_dump(mode="json"), **config["gate"]}
-    return {**state, "config": config, "dtype": None}
-
-
-def _from_version_2(state: Mapping[str, Any]) -> dict[str, Any]:
-    config = {("binding" if key == "warmup" else key): value for key, value in state["config"].items()}
-    # The first runs of version 2 could not be told these.
-    config["data"] = {"map": {}, "skip_bad": False, **config["data"]}
-    renewed = {("binding" if key == "warmup" else key): value for key, value in state.items()}
-    if entry := renewed.get("binding"):
-        held_out = {key.replace("right_", "correct_"): value for key, value in entry["held_out"].items()}
-        renewed["binding"] = {**entry, "held_out": held_out}
-    return {**renewed, "version": VERSION, "config": config}

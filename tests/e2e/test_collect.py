@@ -80,7 +80,13 @@ async def test_from_questions_to_a_calibrated_gateway(tmp_path, start):
     done = await run("eval", "compare", *both, "--json")
     pair = json.loads(done.stdout)["reports"][1]["against_first"]
     assert (pair["n"], pair["edge"], pair["edge_ci"]) == (14, 0, None)
-    done = await run("calibrate", "--records", str(records), "--target-cloud-rate", "0.5", "--temperature", "--out", str(out))
+    few = await run("calibrate", "--records", str(records), "--target-cloud-rate", "0.5", "--out", str(out))
+    assert (few.returncode, out.exists()) == (2, False)
+    assert "14 questions with an edge answer are too few to choose a threshold" in few.stderr
+    # The model takes long, so the same answers stand for more questions.
+    rows = [json.loads(line) for line in records.read_text().splitlines()]
+    many = write(tmp_path / "many.jsonl", [row | {"id": f"{row['id']}-{copy}"} for row in rows for copy in range(3)])
+    done = await run("calibrate", "--records", str(many), "--target-cloud-rate", "0.5", "--temperature", "--out", str(out))
     assert done.returncode == 0, done.stderr
     assert "Temperature" in done.stdout
 

@@ -47,7 +47,9 @@ def opened_to_judge(path, out, **gate):
 @pytest.mark.parametrize("kind", ["qwen3", "gemma3"])
 def test_two_rounds_leave_everything_that_is_promised(tmp_path, kind):
     out = tmp_path / "run"
-    chain = opened(chain_config(tmp_path / "in", kind=kind, **OPEN), out)
+    # A calibration takes 40 dev rows.
+    data = {"train": {domain: [f"{domain}.jsonl"] for domain in DOMAINS}, "test": ["test.jsonl"], "dev_rows": 20}
+    chain = opened(chain_config(tmp_path / "in", kind=kind, rows=45, data=data, **OPEN), out)
     run_rounds(chain)
     trained_to = chain.checkpoint.fingerprint
     said = write_results(chain)

@@ -1,10 +1,10 @@
-"""The recipe works: a tiny model ends up sure of what it learned and unsure of what nobody can know. `make mechanism` is its big brother."""
+"""The recipe works: a tiny model ends up sure of what it learned and unsure of what cannot be known. `make mechanism` is its big brother."""
 
 import pytest
 
 from tests.support.graded import graded, learnable_base, prove
 
-KINDS = ("named", "keyword", "lot")
+KINDS = ("named", "keyword", "random")
 
 
 # Minutes of training: under coverage, beside other tests, more than the 300 s that any other test gets.
@@ -22,7 +22,7 @@ def test_a_tiny_model_learns_what_it_knows(tmp_path):
     last = proofs[-1]
     assert last.failures() == [], last
     assert last.accuracy["named"] > 0.9
-    assert last.accuracy["lot"] < 0.45
+    assert last.accuracy["random"] < 0.45
     # It was not so from the start.
     assert proofs[0].failures()
 
@@ -33,5 +33,5 @@ def test_the_questions_are_disjoint_and_what_they_say_they_are():
     for item in train:
         kind, letter = item.id.split("-")[0], item.gold
         assert (f"the answer is {letter}" in item.question.question) == (kind == "named")
-    counts = {letter: sum(item.gold == letter for item in train if item.id.startswith("lot")) for letter in "ABCD"}
+    counts = {letter: sum(item.gold == letter for item in train if item.id.startswith("random")) for letter in "ABCD"}
     assert min(counts.values()) > 15

@@ -1,6 +1,6 @@
-"""Does a longer warm-up teach a small model to bind an option's content to its letter? `python -m tests.mechanism.binding --rows 1200`.
+"""Do more generated questions teach a small model to bind an option's content to its letter? `python -m tests.mechanism.binding --rows 1200`.
 
-Generated questions whose right option repeats a word of the question, all with the same confidence, before any round of the
+Generated questions whose correct option repeats a word of the question, all with the same confidence, before any round of the
 recipe. Prints the accuracy on held-out questions before and after.
 """
 
@@ -12,16 +12,16 @@ from pathlib import Path
 from app.edge.builtin import default_cache_dir
 from app.training.checkpoint import load_base, sign
 from app.training.config import LoraConfig, SftConfig
-from app.training.label import Labelled
+from app.training.label_file import Labelled
 from app.training.rows import TrainingRows
 from app.training.sft import train
 from tests.support.graded import graded, measure
 
-BUCKET = 2  # 0.5: what is said of the confidence does not matter here
+BUCKET = 2  # 0.5: the confidence does not matter here
 
 
 def accuracy(checkpoint, items):
-    """Share of right answers by the marginal."""
+    """Share of correct answers by the marginal."""
     engine = checkpoint.engine(max_prompt_tokens=512)
     return measure(engine, items, ("bind",)).accuracy["bind"]
 
@@ -34,7 +34,7 @@ def main():
     given = parser.parse_args()
     base = load_base("builtin-base", cache_dir=default_cache_dir(), family="auto", device="cpu")
     rows, held_out = graded(given.rows, 11, ("bind",)), graded(160, 12, ("bind",))
-    print(f"before: {accuracy(base, held_out):.3f} right of 160", flush=True)
+    print(f"before: {accuracy(base, held_out):.3f} correct of 160", flush=True)
     renderer = base.engine(max_prompt_tokens=512).renderer
     sft = SftConfig(learning_rate=given.learning_rate, epochs=given.epochs, batch_size=8, micro_batch_size=8)
     with tempfile.TemporaryDirectory() as name:
@@ -55,7 +55,7 @@ def main():
     print(
         "loss by tenths:", " ".join(f"{sum(done.loss[at : at + tenth]) / tenth:.3f}" for at in range(0, len(done.loss) - tenth + 1, tenth))
     )
-    print(f"after {done.steps} steps: {accuracy(base, held_out):.3f} right of 160")
+    print(f"after {done.steps} steps: {accuracy(base, held_out):.3f} correct of 160")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.graded import prove
 
-KINDS = ("named", "keyword", "pair", "lot")
+KINDS = ("named", "keyword", "pair", "random")
 ROWS = int(os.environ.get("MECHANISM_ROWS", "160"))
 
 

@@ -3,10 +3,10 @@
 - named: the letter stands in the question;
 - keyword: one word of the question decides the letter;
 - pair: two words together decide it, neither does alone;
-- bind: the option that repeats a word of the question is right, so its content must be bound to its letter;
-- lot: the letter is drawn, nobody can know.
+- bind: the option that repeats a word of the question is correct, so its content must be bound to its letter;
+- random: the letter is drawn at random and cannot be known.
 
-A model that learns all but the last should end up sure of them and unsure of the last, although nobody told it which is which.
+A model that learns all but the last should end up sure of them and unsure of the last, although it is never told which is which.
 """
 
 import json
@@ -53,14 +53,14 @@ def _question(kind, serial, draw):
         "keyword": f"we see a {list(KEYWORDS)[index]}",
         "pair": f"a {FIRST[index // 2]} flag points {SECOND[index % 2]}",
         "bind": f"look for the {options[index]}",
-        "lot": "nothing is known",
+        "random": "nothing is known",
     }[kind]
     return Item(Question(f"In this {draw.choice(NOUNS)} {serial} {seen}.", tuple(options), "graded", f"{kind}-{serial}"), letter)
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What held-out rows say of a chain's last checkpoint; `share` is of the oracle's lift over random at a cloud rate of 40 %."""
+    """What held-out rows show about a chain's last checkpoint; `share` is its share of the oracle's lift over random at a cloud rate of 40 %."""
 
     accuracy: dict
     confidence: dict
@@ -72,7 +72,7 @@ class Proof:
         """The targets that are missed."""
         # Kinds whose accuracies are much the same may come in either order.
         order = [
-            f"{one} ({self.accuracy[one]:.2f} right, {self.confidence[one]:.2f} sure) against {other} ({self.accuracy[other]:.2f}, {self.confidence[other]:.2f})"
+            f"{one} ({self.accuracy[one]:.2f} correct, {self.confidence[one]:.2f} sure) against {other} ({self.accuracy[other]:.2f}, {self.confidence[other]:.2f})"
             for one in self.accuracy
             for other in self.accuracy
             if self.accuracy[one] > self.accuracy[other] + 0.15 and self.confidence[one] <= self.confidence[other]
@@ -101,7 +101,7 @@ def prove(base, folder: Path, *, kinds, rows, test_rows, progress=lambda *_: Non
         "replay_rows": 0,
         "data": {"train": {"graded": ["train.jsonl"]}, "test": ["test.jsonl"], "dev_rows": 40},
         **config,
-        # What is asked here is a letter: under another one the same words would be the wrong answer.
+        # These questions ask for a letter: under another one the same words would be the wrong answer.
         "sft": {"shuffle_options": False, **config.get("sft", {})},
         "labels": {"source": "gold", **config.get("labels", {})},
     }
@@ -124,17 +124,17 @@ def measure(engine, items, kinds):
     for record in records:
         record["domain"] = record["id"].split("-")[0]
     table = to_table(records)
-    signal, right = table.signal[Signal.EXPECTED.value], table.edge_correct[Signal.EXPECTED.value]
-    by_lot = st.random_baseline(CLOUD_RATE, 1.0, float(right.mean()))
-    routed = st.accuracy_at(st.routing_curve(signal, right, table.cloud_correct), CLOUD_RATE)
-    best = st.accuracy_at(st.oracle_curve(right, table.cloud_correct), CLOUD_RATE)
+    signal, correct = table.signal[Signal.EXPECTED.value], table.edge_correct[Signal.EXPECTED.value]
+    at_random = st.random_baseline(CLOUD_RATE, 1.0, float(correct.mean()))
+    routed = st.accuracy_at(st.routing_curve(signal, correct, table.cloud_correct), CLOUD_RATE)
+    best = st.accuracy_at(st.oracle_curve(correct, table.cloud_correct), CLOUD_RATE)
     parts = {kind: table.of(kind) for kind in kinds}
     return Proof(
         accuracy={kind: float(part.edge_correct[Signal.EXPECTED.value].mean()) for kind, part in parts.items()},
         confidence={kind: float(part.signal[Signal.EXPECTED.value].mean()) for kind, part in parts.items()},
-        auroc=st.auroc(signal, right) or 0.5,
-        ece=st.ece_fixed(signal, right),
-        share=(routed - by_lot) / (best - by_lot) if best > by_lot else 0.0,
+        auroc=st.auroc(signal, correct) or 0.5,
+        ece=st.ece_fixed(signal, correct),
+        share=(routed - at_random) / (best - at_random) if best > at_random else 0.0,
     )
 
 

@@ -143,6 +143,12 @@ REPLIES = {
     "angles": "<" * 1_000_000,
     "brackets with nothing in them": "[" * 1_000_000,
     "angles and brackets": "<[" * 500_000,
+    "the question's words": "the q is " * 160,
+    "equations": "1=" * 700 + "1",
+    "called correct": "x, only B is correct. " * 700,
+    "options called correct": "so option 1 is the right answer, " * 480,
+    "which is": "q, which is option B, " * 700,
+    "false statements": "Statement B is false. " * 700,
 }
 
 

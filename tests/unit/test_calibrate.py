@@ -1,6 +1,5 @@
 """Choosing tau: the target is reached where it can be, refused where it cannot, and checked on questions that had no say."""
 
-import math
 from collections import Counter
 from datetime import date
 
@@ -56,7 +55,7 @@ def test_a_target_accuracy_takes_the_lowest_cloud_rate_that_reaches_it():
     assert low.achieved.cloud_rate < high.achieved.cloud_rate
     assert low.achieved.accuracy == pytest.approx(0.55, abs=0.04)
     assert high.achieved.accuracy_ci[0] < 0.7 < high.achieved.accuracy_ci[1]
-    assert "beats" in high.verdict
+    assert "beats" in high.recommendation
     with pytest.raises(
         ConfigError, match=r"an accuracy of 0.95 cannot be reached for all domains together: the best is 0\.\d+, at a cloud"
     ):
@@ -93,7 +92,7 @@ def test_small_domains_are_pooled_and_that_is_said():
 def test_a_signal_that_knows_nothing_is_not_to_be_routed_on():
     found = fitted(simulated(600, 0, knows=False), "cloud_rate", 0.4).calibration
     assert found.achieved.lift_ci[0] < 0 < found.achieved.lift_ci[1]
-    assert "do not route on this signal here" in found.verdict
+    assert "do not route on this signal here" in found.recommendation
 
 
 PATHS = (((0, 0), (1, 0)), ((0, 0), (1, 1)), ((0, 0), (1, 2)), ((0, 0), (1, 3)), ((0, 1),))
@@ -198,7 +197,25 @@ def test_the_halves_are_split_by_the_seed():
     assert sorted(taus.values()) == [1, 2]
 
 
-def test_one_record_is_too_few():
-    with pytest.raises(ConfigError, match="one record cannot be split"):
-        fitted(simulated(1, 0, domains=("law",)), "cloud_rate", 0.3)
-    assert math.isfinite(fitted(simulated(2, 0), "cloud_rate", 1.0).calibration.tau)
+@pytest.mark.parametrize(("kind", "value", "answers"), [("cloud_rate", 0.5, "an edge answer"), ("accuracy", 0.1, "both answers")])
+def test_a_threshold_is_not_chosen_on_a_handful_of_questions(kind, value, answers):
+    for n, says in ((1, f"1 question with {answers} is too few"), (2, "2 questions"), (39, f"39 questions with {answers} are too few")):
+        with pytest.raises(ConfigError, match=f"^{says}.* 20 are needed to choose it and 20 others to check it, 40 in all; collect more$"):
+            fitted(simulated(n, 0), kind, value)
+    found = fitted(simulated(40, 0), kind, value).calibration
+    assert (found.n_fit, found.n_test) == (20, 20)
+    # Records without the answers that a target needs do not count.
+    lacking = {"cloud_answer": None} if kind == "accuracy" else {"edge_answer": None}
+    with pytest.raises(ConfigError, match=f"39 questions with {answers}"):
+        fitted([*simulated(39, 0), record("x", "law", 0.5, "A", "A") | lacking], kind, value)
+
+
+def test_a_domain_has_no_threshold_of_its_own_that_is_chosen_on_a_handful_of_questions():
+    rows = simulated(200, 0)
+    for min_domain in (1, 19):
+        with pytest.raises(ConfigError, match=rf"--min-domain {min_domain} is too small: .* 20 questions at least"):
+            fitted(rows, "cloud_rate", 0.3, per_domain=True, min_domain=min_domain)
+        # Without thresholds per domain nobody looks at it, and the promise of an edge error is tested exactly for any number.
+        assert fitted(rows, "cloud_rate", 0.3, min_domain=min_domain).calibration.domains == {}
+        assert fitted(rows, "edge_error", 0.9, delta=0.3, per_domain=True, min_domain=min_domain).calibration.domains
+    assert fitted(rows, "cloud_rate", 0.3, per_domain=True, min_domain=20).calibration.domains.keys() == {"law", "math"}

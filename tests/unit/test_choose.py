@@ -6,7 +6,7 @@ import pytest
 from app.core.errors import ConfigError
 from app.core.verdict import BUCKETS, Signal
 from app.data.calibration import Target
-from app.evaluation.choose import Choice, Chooser, candidate_cuts, listed
+from app.evaluation.choose import Choice, Chooser, candidate_thresholds, listed
 from app.evaluation.judge import Judge
 from app.evaluation.risk import clopper_pearson
 from app.evaluation.table import to_table
@@ -93,8 +93,8 @@ def test_what_is_missed_is_refused_where_it_must_be_reached():
 
 
 def test_candidates_and_lists():
-    assert candidate_cuts(np.array([0.5, 0.1, 0.5]), Signal.EXPECTED) == pytest.approx([0.0, 0.3, 1.0])
-    assert list(candidate_cuts(np.array([0.5]), Signal.VERBALIZED)) == list(BUCKETS)
+    assert candidate_thresholds(np.array([0.5, 0.1, 0.5]), Signal.EXPECTED) == pytest.approx([0.0, 0.3, 1.0])
+    assert list(candidate_thresholds(np.array([0.5]), Signal.VERBALIZED)) == list(BUCKETS)
     assert listed(np.arange(12) / 100) == "0.000, 0.010, 0.020, 0.030, 0.040, 0.050, 0.060, 0.070, 0.080, 0.090, 0.100, 0.110"
     assert listed(np.arange(13) / 100) == "0.000 … 0.120 in 13 steps"
     assert listed(np.array([0.5, 0.5])) == "0.500"

@@ -97,3 +97,12 @@ def test_what_is_no_report_is_said(tmp_path):
     (tmp_path / "a" / OUTCOMES).write_text("{}\n")
     with pytest.raises(ConfigError, match=r"outcomes\.jsonl is damaged"):
         compare([good, good])
+
+
+def test_outcomes_of_an_earlier_version_are_refused_with_what_to_do(tmp_path):
+    good = written(tmp_path / "a", simulated(20, 0))
+    old = written(tmp_path / "b", simulated(20, 0))
+    path = old.with_name(OUTCOMES)
+    path.write_text(path.read_text().replace("edge_correct", "edge_right").replace("cloud_correct", "cloud_right"))
+    with pytest.raises(ConfigError, match=r"outcomes\.jsonl was written by an earlier version .*edge_right.*; make the report again"):
+        compare([good, old])

@@ -17,7 +17,7 @@ from app.data.files import decode
 from app.data.records import load_records, read_records
 from app.demo.bank import Bank, load_rows
 from app.training.config import load_config
-from app.training.label import LabelRow, read_labels
+from app.training.label_file import LabelRow, read_labels
 from app.training.pools import make_pools
 from tests.support.chains import chain_config, questions, write
 from tests.support.records import simulated

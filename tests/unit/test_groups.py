@@ -89,7 +89,7 @@ def test_pooled_domains_for_which_nothing_can_be_promised_are_routed_and_so_is_a
     assert calibration.achieved_shared.held == "not enough data"
     assert any(
         note.startswith("an edge error of 0.2 cannot be promised for the pooled domains art, bio together (n = 50) at delta = 0.05: ")
-        and note.endswith("; every question of theirs goes to the cloud (tau = 1.01)")
+        and note.endswith("; all of their questions go to the cloud (tau = 1.01)")
         for note in found.notes
     )
     assert calibration.scope == (
@@ -127,6 +127,26 @@ def test_pooled_domains_that_miss_a_target_get_the_nearest_threshold_and_that_is
     assert shared.startswith(says.rsplit(" the best is 0.500", 1)[0])
     assert shared.endswith(f"; they get the nearest threshold, {found.calibration.tau:.4g}")
     assert "Nothing is promised for the pooled domains art" in found.calibration.scope
+
+
+@pytest.mark.parametrize(("n", "own"), [(20, True), (19, False), (1, False)])
+def test_pooled_domains_with_a_handful_of_questions_get_the_threshold_of_all_domains_together(n, own):
+    """Art's confidences are far below law's, so that a threshold of its own would be too."""
+    size = 100
+    rows = [None] * (2 * size)
+    for half in halves(len(rows)):
+        for at, place in enumerate(half.tolist()):
+            is_art = at < n
+            expected = 0.01 + at / 1000 if is_art else 0.5 + at / 1000
+            rows[place] = record(place, "art" if is_art else "law", 0.5, "A", "A", expected=expected)
+    found = fitted(rows, "cloud_rate", 0.5, min_domain=80)
+    assert (found.calibration.pooled, found.calibration.n_shared) == (["art"], n)
+    assert (found.calibration.tau < 0.1) is own
+    note = f"the fit half holds {n} question{'' if n == 1 else 's'} of the pooled domains art together, and 20 are needed"
+    said = [line for line in found.notes if line.startswith("the fit half holds")]
+    together = fitted(rows, "cloud_rate", 0.5, per_domain=False).calibration.tau
+    assert said == ([] if own else [f"{note}; they get the threshold of all domains together, {together:.4g}"])
+    assert ("Nothing is promised for the pooled domains art" in found.calibration.scope) is not own
 
 
 def test_a_domain_that_only_the_test_half_holds_is_pooled_and_has_no_say():

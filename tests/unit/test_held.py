@@ -48,14 +48,14 @@ def test_where_nothing_is_kept_nothing_is_said_of_the_edge_error():
     assert Target(kind="edge_error", value=0.2).outcome(cloud_rate_ci=(1, 1), accuracy_ci=(0, 1), edge_error_ci=None) == "not enough data"
 
 
-def test_three_questions_that_all_come_out_right_show_nothing():
+def test_twenty_questions_that_are_all_answered_correctly_do_not_show_an_accuracy_of_90_percent():
     """A bootstrap of them would say [1, 1]."""
-    rows = flat({"law": 3}, {"law": 10**9})
+    rows = flat({"law": 20}, {"law": 10**9})
     rows = [row | {"edge_answer": "A", "answer_probabilities": {"A": 0.7, "B": 0.3}} for row in rows]
     achieved = fitted(rows, "accuracy", 0.9, per_domain=False).calibration.achieved
     assert (achieved.accuracy, achieved.held) == (1.0, "not enough data")
-    # One-sided 97.5 %: 0.025^(1/3).
-    assert achieved.accuracy_ci == (pytest.approx(0.025 ** (1 / 3)), 1.0)
+    # One-sided 97.5 %: 0.025^(1/20).
+    assert achieved.accuracy_ci == (pytest.approx(0.025 ** (1 / 20)), 1.0)
 
 
 def old_file(path, **changes):
@@ -83,6 +83,26 @@ def test_a_file_of_version_1_is_read_and_its_held_is_said_anew(tmp_path):
         content = old_file(tmp_path / "c.json", achieved=changed, domains={"law": cut, "art": {"tau": 0.4, "n": 1, "achieved": None}})
         found = read_calibration(content)
         assert (found.achieved.held, found.domains["law"].achieved.held, found.domains["art"].achieved) == (said, said, None)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_that_calls_its_recommendation_a_verdict_is_read(tmp_path, version):
+    if version == 1:
+        path = old_file(tmp_path / "c.json")
+    else:
+        path = tmp_path / "c.json"
+        write_calibration(path, read_calibration(SHIPPED_CALIBRATION))
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps({("verdict" if key == "recommendation" else key): value for key, value in content.items()}))
+    assert "verdict" in json.loads(path.read_text())
+    found = read_calibration(path)
+    assert found == read_calibration(SHIPPED_CALIBRATION)
+    assert found.recommendation.startswith("The interval of the lift over random includes zero")
+    write_calibration(path, found)
+    assert "verdict" not in json.loads(path.read_text())
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"verdict": "route"}))
+    with pytest.raises(ConfigError, match="is not a calibration: verdict: Extra inputs are not permitted"):
+        read_calibration(path)
 
 
 def test_an_old_file_of_one_threshold_per_domain_says_that_its_shared_threshold_promises_nothing(tmp_path):

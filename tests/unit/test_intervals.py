@@ -61,12 +61,12 @@ def test_one_question_a_domain_has_an_interval_of_all_only():
     assert all(ci is None for row in report["domains"].values() for key, ci in row.items() if key.endswith("_ci"))
     assert (report["mean"]["system_ci"], report["mean"]["lift_ci"]) == (None, None)
     assert report["micro_mean"]["system_ci"] is not None
-    assert any("there is one question only: no interval is given" in note for note in report["notes"])
+    assert any("There is one question only of" in note for note in report["notes"])
     # One large domain beside a single question does not make the mean's spread known.
     mixed = report_of([*simulated(100, 0, domains=("law",)), {**rows[0], "id": "x"}])
     assert (mixed["mean"]["lift_ci"], mixed["domains"]["law"]["lift_ci"] is None) == (None, False)
     # What is recommended rests on the questions together then.
-    assert "(n = 101)" in mixed["verdict"]
+    assert "(n = 101)" in mixed["recommendation"]
 
 
 def test_questions_that_are_all_alike_have_no_bootstrap_interval():

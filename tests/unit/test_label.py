@@ -12,7 +12,8 @@ from app.core.verdict import BUCKETS
 from app.data.dataset import Item
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
-from app.training.label import bucket_of, count_correct, label_rows, p_correct, parameters_of, partial_of, to_labelled
+from app.training.label import bucket_of, count_correct, label_rows, p_correct, parameters_of
+from app.training.label_file import partial_of, to_labelled
 from app.training.origin import check
 from tests.support.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
 

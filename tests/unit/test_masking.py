@@ -76,7 +76,7 @@ def test_what_has_the_shape_of_a_secret_is_masked_in_a_text(text):
         "HF_HUB_OFFLINE is set; weights 0123456789ab0123456789ab01234567",
         "the calibration /srv/models/Run_2026/calibration.json cannot be read",
         "cannot listen on 127.0.0.1:8080 (Address already in use)",
-        "make some (foggate keys create) and set security.keys, or say --insecure",
+        "create keys (foggate keys create) and set security.keys, or allow it with --insecure",
         "see http://127.0.0.1:8080/docs, or (https://example.org/x).",
     ],
 )

@@ -126,5 +126,11 @@ def test_blocks_become_steps_with_what_they_show():
     assert steps(text) == [Step(""".venv/bin/python -c 'print('"'"'D'"'"')\n'""", "D\n", "text")]
 
 
+def test_every_module_that_architecture_names_is_there():
+    named = re.findall(r"`((?:\w+/)+\w+\.py)`", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / "app" / name).exists() and not (ROOT / name).exists()] == []
+
+
 def test_readme_is_short():
     assert len(README.splitlines()) <= 150

@@ -60,7 +60,7 @@ def test_that_many_questions_are_enough_in_four_of_five_samples():
 def test_a_report_says_where_tau_separates_nothing(tau, says):
     rows = [{**row, "confidence": min(row["confidence"], 0.75)} for row in simulated(80, 0)]
     report = build_report(rows, tau=tau, signal=Signal.VERBALIZED, resamples=20)
-    assert report["verdict"].startswith(says)
+    assert report["recommendation"].startswith(says)
     assert report["mean"]["lift_ci"] is None
     assert "there is no routing to compare" in report["expected_vs_verbalized"]["sentence"]
 
@@ -71,4 +71,4 @@ def test_domains_that_are_routed_wholly_are_named():
     report = build_report(rows, tau=0.5, signal=Signal.VERBALIZED, resamples=20)
     assert "Everything of law is routed." in report["notes"]
     assert "Nothing of math is routed." in report["notes"]
-    assert "too small to say" in report["verdict"]
+    assert "too small to say" in report["recommendation"]

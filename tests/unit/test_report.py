@@ -77,7 +77,7 @@ def test_the_table_by_hand():
     assert math.isclose(micro["system"], 3 / 6)
     assert math.isclose(micro["random"], random_baseline(0.5, 4 / 6, 3 / 6))
     assert report["n"] == 6
-    assert "do not route" in report["verdict"]
+    assert "do not route" in report["recommendation"]
 
 
 def test_each_signal_is_judged_with_its_own_answer():
@@ -147,7 +147,7 @@ def test_the_two_protocols_side_by_side():
     assert (protocols["generate"]["cloud_rate"], protocols["generate"]["edge_only"]) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
     assert protocols["generate"]["system"] == 1
     text = render(build_report(rows, tau=0.5, signal=Signal.VERBALIZED))
-    assert "on those the one pass names the same confidence and letter on 50.0 %" in text
+    assert "on 50.0 % of these the one pass gives the same confidence and letter" in text
     assert build_report(rows[3:], tau=0.5, signal=Signal.VERBALIZED)["protocols"] is None
 
 
@@ -179,7 +179,7 @@ def simulated(n, informative, seed):
 def test_a_signal_that_knows_is_told_from_one_that_does_not():
     good = build_report(simulated(400, True, 0), tau=0.5, signal=Signal.VERBALIZED)
     assert good["mean"]["lift_ci"][0] > 0.1
-    assert "beats" in good["verdict"]
+    assert "beats" in good["recommendation"]
     assert good["signals"]["verbalized"]["auroc"] > 0.99
     blind = [build_report(simulated(400, False, seed), tau=0.5, signal=Signal.VERBALIZED, resamples=500) for seed in range(40)]
     covered = sum(row["mean"]["lift_ci"][0] <= 0 <= row["mean"]["lift_ci"][1] for row in blind)
@@ -191,7 +191,7 @@ def test_expected_against_verbalized_at_the_same_cloud_rate():
     """The same signal twice is no difference; a perfect expected signal under a blind verbalized one is one."""
     same = build_report(simulated(300, True, 1), tau=0.5, signal=Signal.VERBALIZED, resamples=300)["expected_vs_verbalized"]
     assert (same["difference"], same["difference_ci"]) == (pytest.approx(0, abs=0.02), None)
-    assert "these questions give no interval" in same["sentence"]
+    assert "no interval can be computed from these questions" in same["sentence"]
     draw = np.random.default_rng(4)
     noisy = [{**row, "expected_confidence": (row["expected_confidence"] + 0.3 * draw.random()) / 1.3} for row in records.simulated(300, 1)]
     close = build_report(noisy, tau=0.5, signal=Signal.VERBALIZED, resamples=300)["expected_vs_verbalized"]
@@ -255,7 +255,7 @@ def test_the_pictures_are_drawn_the_same_each_time_and_say_what_they_show(tmp_pa
     for svg in svgs.values():
         assert all(text in svg for text in ("edge small", "cloud big", report["data_fingerprint"], "n = 60"))
     for name, texts in {
-        "routing": ("verbalized", "expected", "largest_option", "oracle", "random", "tau = 0.5"),
+        "routing": ("verbalized", "expected", "largest option", "oracle", "random", "system, tau = 0.5"),
         "reliability": ("ECE", "verbalized"),
         "risk_coverage": ("AURC",),
         "buckets": ("0.25", "all"),

@@ -11,7 +11,7 @@ from app.cli.eval_report import run_report
 from app.config.settings import Settings
 from app.core.errors import ConfigError
 from app.core.outcome import Route
-from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, Signal, Verdict
+from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, JointVerdict, Signal
 from app.data.calibration import ROUTES_ALL, Target, write_calibration
 from app.data.records import load_records
 from app.evaluation.calibrate import calibrate
@@ -48,7 +48,7 @@ def rows_of(n=240, seed=0, **more):
 def verdict_of(shares, letter):
     """The verdict that such buckets come from."""
     row = [0.7 if name == letter else 0.1 for name in "ABCD"]
-    return Verdict.from_weights([[share * p for p in row] for share in shares], int(np.argmax(shares)))
+    return JointVerdict.from_weights([[share * p for p in row] for share in shares], int(np.argmax(shares)))
 
 
 def fitted(rows, path, kind="cloud_rate", value=0.4, *, per_domain=False, signal=Signal.EXPECTED, **kwargs):
@@ -100,7 +100,7 @@ def test_every_question_is_routed_as_the_gateway_routes_it(tmp_path, capsys):
         kept += decision.route is Route.EDGE
     assert report["edge"]["all"]["kept"] == kept
     assert report["edge"]["domains"]["bio"]["tau"] == content["tau"]
-    assert "As served with the calibration of 2026-01-02 (target: cloud rate 0.4)" in text
+    assert "As a gateway serves with the calibration of 2026-01-02 (target: cloud rate 0.4)" in text
     assert "| domain | n | tau |" in text
     assert "chosen on half of these very questions" in text
     assert report["calibration"]["created"] == "2026-01-02"
@@ -126,7 +126,7 @@ def test_everything_is_routed_by_a_threshold_above_every_signal(tmp_path):
     write_calibration(tmp_path / "c.json", found.model_copy(update={"tau": ROUTES_ALL}))
     report, lines, _ = reported(tmp_path, rows, calibration=tmp_path / "c.json")
     assert all(line["routed"] for line in lines.values())
-    assert report["verdict"].startswith("Everything is routed: of 60 questions")
+    assert report["recommendation"].startswith("Everything is routed: of 60 questions")
 
 
 @pytest.mark.parametrize(

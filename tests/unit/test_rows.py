@@ -10,7 +10,7 @@ from app.edge.loader import load_model
 from app.edge.rendering import Renderer
 from app.training.checkpoint import load_base, sign
 from app.training.config import LoraConfig, SftConfig
-from app.training.label import Labelled
+from app.training.label_file import Labelled
 from app.training.rows import TrainingRows, to_example
 from app.training.sft import train
 from tests.support.chains import base_folder

@@ -17,7 +17,7 @@ from app.edge.rendering import Renderer
 from app.training.batches import Collator, RowDataset, completion_loss
 from app.training.checkpoint import load_base, sign
 from app.training.config import LoraConfig, SftConfig
-from app.training.label import Labelled
+from app.training.label_file import Labelled
 from app.training.rows import TrainingRows, balanced, common_prefix, to_example
 from app.training.sft import train
 from tests.support.chains import base_folder

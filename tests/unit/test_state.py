@@ -1,10 +1,11 @@
-"""`chain.json` and `metrics.json`: read strictly, those of earlier versions too, or refused with a sentence that says what to do."""
+"""`chain.json` and `labels.jsonl`: read strictly, those of earlier versions too, or refused with a sentence that says what to do."""
 
 import json
 
 import pytest
 
 from app.core.errors import ConfigError
+from app.training.label_file import read_labels
 from app.training.state import ChainState, check_same_run, read_state, write_state
 
 # Written by the last code of version 2: symbol binding, R0 and R1 of a tiny chain.
@@ -153,3 +154,14 @@ def test_only_a_run_that_trains_must_have_the_same_gate(tmp_path):
     check_same_run(tmp_path, known, ours, trains=False)
     with pytest.raises(ConfigError, match=r"was begun with another config \(gate\.level 0\.05, not 0\.1\)"):
         check_same_run(tmp_path, known, ours, trains=True)
+
+
+def test_labels_of_the_first_version_are_read(tmp_path):
+    """They called the probability of a correct draw `p_right`."""
+    old_row = {"id": "1", "label": "A", "label_source": "gold", "p_right": 0.5, "k": None, "n": 8, "bucket": "0.5"}
+    (tmp_path / "labels.jsonl").write_text(json.dumps(old_row) + "\n")
+    (row,) = read_labels(tmp_path / "labels.jsonl")
+    assert (row.p_correct, '"p_correct": 0.5' in row.line) == (0.5, True)
+    (tmp_path / "labels.jsonl").write_text(json.dumps({**old_row, "n": "8"}) + "\n")
+    with pytest.raises(ConfigError, match=r"labels\.jsonl cannot be read \(n: Input should be a valid integer\)"):
+        read_labels(tmp_path / "labels.jsonl")

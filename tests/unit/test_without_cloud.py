@@ -71,11 +71,11 @@ def test_what_needs_no_cloud_is_the_same_without_one():
         assert all(full["domains"][name][key] == value for key, value in row.items() if not key.endswith("_ci"))
     assert (bare["n_cloud"], bare["left_out"], bare["cloud_model"]) == (0, 0, [])
     assert bare["mean"]["edge_only"] == full["mean"]["edge_only"]
-    assert "nothing can be said about what routing buys" in bare["verdict"]
+    assert "the gain from routing is unknown" in bare["recommendation"]
     text = render(bare)
     assert text.count(NONE_OF_IT) == 1
-    assert "without a cloud" in text
-    assert "lift over random |" not in text
+    assert "# Edge small, no cloud" in text
+    assert "lift over random (points) |" not in text
     assert "APGR" not in text
 
 
@@ -139,7 +139,7 @@ def test_few_and_one_sided_records_make_a_report(rows, tau, tmp_path):
     if tau == 0:
         assert "Nothing is routed" in said
     if len(rows) == 1:
-        assert "There is one question: no interval is given" in said
+        assert "There is one question only, so no interval can be given" in said
         assert not [key for key in keys(report) if key.endswith("_ci") and value_of(report, key)]
 
 
@@ -156,7 +156,7 @@ def test_only_some_questions_have_a_cloud_answer():
     some = [row if at % 2 and row["domain"] != "math" else bare for at, (row, bare) in enumerate(zip(rows, without(rows), strict=True))]
     report, complete = report_of(some), report_of([row for row in some if row["cloud_answer"]])
     assert (report["n"], report["n_edge"], report["n_cloud"], report["left_out"]) == (100, 300, 100, 200)
-    # What routing buys is that of the questions with both answers, and what the edge does that of all.
+    # The numbers of routing are those of the questions with both answers, and what the edge does that of all.
     for name in ("law", "finance"):
         for key in ("n", "cloud_only", "edge_only", "system", "lift", "cloud_rate"):
             assert report["domains"][name][key] == complete["domains"][name][key], (name, key)
@@ -179,14 +179,14 @@ def test_a_cloud_that_answered_one_question_only():
     report = report_of(rows)
     assert (report["n"], report["n_cloud"], report["n_edge"]) == (1, 1, 20)
     assert report["micro_mean"]["lift_ci"] is None
-    assert "is routed" in report["verdict"]
+    assert "is routed" in report["recommendation"]
 
 
 def test_questions_without_an_edge_answer_are_named():
     rows = [*without(simulated(10, 0)), record(77, "art", None, None, None), record(78, "law", None, None, "A")]
     report = report_of(rows)
     assert (report["n"], report["left_out"]) == (10, 2)
-    assert "2 of 12 questions have no edge answer and are left out. Nothing is left of the domain art." in report["notes"]
+    assert "2 of 12 questions have no edge answer and are left out. No question is left of the domain art." in report["notes"]
     with pytest.raises(ConfigError, match="every question failed at the edge"):
         report_of(rows[10:])
 
@@ -213,7 +213,7 @@ def test_a_threshold_is_chosen_without_a_cloud_as_with_one(kind, value, delta, t
         assert getattr(found.achieved, key) == getattr(full.achieved, key), key
     assert (found.achieved.accuracy, found.achieved.lift, found.achieved.lift_ci, found.achieved.n_cloud) == (None, None, None, 0)
     assert found.cloud_model == []
-    assert "nothing can be said about what routing buys" in found.verdict
+    assert "the gain from routing is unknown" in found.recommendation
     text = render_calibration(bare)
     assert "no question has a cloud answer" in text
     assert "nan" not in text.lower().replace("finance", "")

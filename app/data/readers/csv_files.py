@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV files: the right rows, or one sentence with file and line."""
+"""Rows of CSV and TSV files: the rows as they are meant, or one sentence with file and line."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Rows of JSON and JSON Lines files: the right rows, or one sentence with file and line."""
+"""Rows of JSON and JSON Lines files: the rows as they are meant, or one sentence with file and line."""
 
 import json
 from collections import Counter

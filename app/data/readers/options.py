@@ -108,10 +108,10 @@ def scored(value: Any) -> Options:
         texts, marks = [text for text, _ in pairs], [mark for _, mark in pairs]
     else:
         raise NoQuestion("the targets must be choices with labels")
-    right = [index for index, mark in enumerate(marks) if mark == 1]
-    if len(texts) != len(marks) or len(right) != 1 or any(mark not in {0, 1} for mark in marks):
-        raise NoQuestion(f"{len(right)} of the options are marked as correct, not one")
-    return shuffled(texts[right[0]], [text for index, text in enumerate(texts) if index != right[0]])
+    correct = [index for index, mark in enumerate(marks) if mark == 1]
+    if len(texts) != len(marks) or len(correct) != 1 or any(mark not in {0, 1} for mark in marks):
+        raise NoQuestion(f"{len(correct)} of the options are marked as correct, not one")
+    return shuffled(texts[correct[0]], [text for index, text in enumerate(texts) if index != correct[0]])
 
 
 def shuffled(correct: Any, others: Sequence[Any]) -> Options:

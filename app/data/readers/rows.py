@@ -65,6 +65,6 @@ def listed(names: Iterable[object], most: int = 12) -> str:
 
 
 def shown(value: Any, most: int = 60) -> str:
-    """A value in a message, cut to a bearable length."""
+    """A value in a message, shortened to a readable length."""
     text = repr(value)
     return text if len(text) <= most else text[:most] + "…"

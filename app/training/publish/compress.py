@@ -32,7 +32,7 @@ _MB = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Compressed:
-    """What was written.
+    """What compressing found.
 
     Attributes:
         rank: rank of every layer's update.
@@ -136,7 +136,7 @@ def smallest(holds: Callable[[int], bool], most: int) -> int:
 
 
 def updates_of(adapters: Sequence[Path]) -> dict[str, Update]:
-    """What adapters change together when all are merged, by the name of the linear layer.
+    """The sum of what adapters change when all are merged, by the name of the linear layer.
 
     The sum of products B·A is one product of B side by side and A one upon the other, so no full matrix is ever made:
     with QR decompositions of both, what is decomposed is as small as their ranks together.

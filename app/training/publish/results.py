@@ -90,4 +90,4 @@ def fit_tau(chain: Chain, records: Sequence[Record], path: Path) -> str:
         path.unlink(missing_ok=True)
         return f"no calibration: {error.message}"
     write_calibration(path, fit)
-    return f"{path} sets tau = {fit.tau:.4g} for a cloud rate of {100 * rate:.0f} % (n = {fit.n_fit} + {fit.n_test}). {fit.verdict}"
+    return f"{path} sets tau = {fit.tau:.4g} for a cloud rate of {100 * rate:.0f} % (n = {fit.n_fit} + {fit.n_test}). {fit.recommendation}"
