@@ -8,14 +8,8 @@ import pytest
 
 from app.access.keys import KeyRing, read_keys
 from app.core.errors import ConfigError
+from tests.support.fakes import FakeClock
 from tests.support.processes import foggate
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 def run(*args):
@@ -35,7 +29,7 @@ def test_the_life_of_a_key(tmp_path):
     secret = made["key"].split("_", 2)[2]
     assert secret not in text
     assert hashlib.sha256(secret.encode()).hexdigest() in text
-    clock = Clock()
+    clock = FakeClock()
     ring = KeyRing(path, clock)
     assert ring.find(made["key"]).name == "Ада"
     assert ring.find(other["key"]).questions_per_minute == 5
