@@ -39,14 +39,13 @@ GROUPS = {
     "core": Group(
         ("core/question", "core/verdict", "core/outcome", "core/errors", "core/prompt", "core/policy", "core/cascade", "core/deadline"),
         (
-            "unit/test_domain",
             "unit/test_prompt",
             "unit/test_question",
             "unit/test_verdict",
             "unit/test_policy",
             "unit/test_cascade",
             "unit/test_outcome",
-            "unit/test_contracts",
+            "unit/test_completeness",
         ),
     ),
     "edge": Group(
