@@ -54,7 +54,7 @@ docs-assets: ## Fetch the files of the page at /docs again
 	  $(addprefix package/,LICENSE NOTICE favicon-32x32.png swagger-ui-bundle.js swagger-ui-bundle.js.LICENSE.txt swagger-ui.css) && \
 	  rm swagger-ui-dist-5.35.0.tgz
 
-docs: $(VENV)/.installed ## Write what is generated: config/gateway.yaml, tables of settings and metrics, docs/openapi.json
+docs: $(VENV)/.installed ## Write what is generated: config/gateway.yaml, tables of settings, metrics and commands, docs/openapi.json
 	$(BIN)/python -m tests.runs.docs
 	$(BIN)/python -m tests.integration.test_contract
 

@@ -19,12 +19,13 @@ from app.api.face import Endpoints, endpoints_of
 from app.api.guard import guard
 from app.api.operations import operations_face
 from app.api.reload import Reloader, access_of
-from app.config.settings import ServerSettings, Settings
+from app.config.settings import Settings
+from app.core.edge import EdgeHealth
 from app.core.errors import FogGateError
 from app.core.prompt import PROMPT_VERSION
-from app.edge.build import load_engine
+from app.edge.build import EdgeBuilder, build_edge
 from app.gateway.build import build_gateway, load_calibration
-from app.gateway.running import EngineLoader, RunningCascade, open_cascade
+from app.gateway.running import RunningCascade, open_cascade
 from app.gateway.state import GatewayState
 from app.telemetry.metrics import Metrics
 from app.telemetry.tracing import check_tracing
@@ -35,7 +36,7 @@ log = structlog.get_logger("foggate")
 def create_app(
     settings: Settings,
     *,
-    loader: EngineLoader = load_engine,
+    edge: EdgeBuilder = build_edge,
     on_ready: Callable[[str], None] = lambda _: None,
     on_fatal: Callable[[str], None] = lambda _: None,
 ) -> FastAPI:
@@ -43,7 +44,7 @@ def create_app(
 
     Args:
         settings: what to build.
-        loader: makes the engine; tests pass another one.
+        edge: makes the edge; tests pass another one.
         on_ready: called with the edge model's name when the warm-up batch has been answered.
         on_fatal: called with one sentence when the model cannot be loaded.
     """
@@ -62,7 +63,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        opening = open_cascade(settings, metrics, loader, named=named, counts=quotas)
+        opening = open_cascade(settings, metrics, edge, named=named, counts=quotas)
         running = asyncio.create_task(_run(stop, state, opening, reloader, on_ready=on_ready, on_fatal=on_fatal))
         try:
             yield
@@ -121,16 +122,16 @@ async def _run(
         async with opening as opened:
             if state.draining:
                 return
-            _open(state, opened, reloader.settings.server)
-            on_ready(opened.batcher.model)
+            _open(state, opened)
+            on_ready(opened.edge.identity.model)
             reloader.is_open(opened)
             await stop.wait()
     except FogGateError as error:
-        state.alive = lambda: False
+        state.health = lambda: EdgeHealth.DEAD
         log.error("the edge model cannot be used", reason=error.message)  # noqa: TRY400  # a sentence, not a traceback
         on_fatal(error.message)
     except Exception as error:
-        state.alive = lambda: False
+        state.health = lambda: EdgeHealth.DEAD
         log.exception("a bug: the gateway could not start")
         on_fatal(f"unexpected {type(error).__name__} at start-up; the log has the details")
 
@@ -143,17 +144,19 @@ async def _ended(running: asyncio.Task[None], *, at_once: bool) -> None:
         await running
 
 
-def _open(state: GatewayState, opened: RunningCascade, server: ServerSettings) -> None:
+def _open(state: GatewayState, opened: RunningCascade) -> None:
     """Let questions in."""
-    batcher, policy = opened.batcher, opened.routing.policy
-    state.edge_model = batcher.model
-    state.turns = batcher.turns
-    _watch(state, opened, server)
+    edge, policy = opened.edge, opened.routing.policy
+    model = edge.identity.model
+    state.edge_model = model
+    state.turns = edge.turns
+    state.health = edge.health
+    _watch_cloud(state, opened)
     state.route_by(opened.routing)
-    state.metrics.build_info.labels(__version__, batcher.model, PROMPT_VERSION).set(1)
+    state.metrics.build_info.labels(__version__, model, PROMPT_VERSION).set(1)
     log.info(
         "the gateway answers questions",
-        edge_model=batcher.model,
+        edge_model=model,
         cloud_model=state.cloud_model,
         tau=policy.tau,
         signal=policy.signal.value,
@@ -161,14 +164,8 @@ def _open(state: GatewayState, opened: RunningCascade, server: ServerSettings) -
     )
 
 
-def _watch(state: GatewayState, opened: RunningCascade, server: ServerSettings) -> None:
-    """Let the probes see the edge worker, `/v1/models` and `/metrics` the cloud that is in force."""
-    batcher = opened.batcher
-    state.alive = lambda: (
-        batcher.alive and batcher.batch_age_s() <= server.live_stall_s and batcher.failed_in_a_row < server.live_failed_batches
-    )
-    state.failing = lambda: batcher.failed_in_a_row >= server.ready_failed_batches
-    state.stalled = lambda: batcher.stalled_s() > server.ready_stall_s
+def _watch_cloud(state: GatewayState, opened: RunningCascade) -> None:
+    """Let `/v1/models` and `/metrics` see the cloud that is in force."""
 
     async def show_budget() -> None:
         state.metrics.show_budget((left.kind, left.per, left.left, left.amount) for left in await opened.budget.remaining())

@@ -10,11 +10,12 @@ from fastapi.routing import APIRoute
 
 from app.core.errors import InvalidQuestion
 from app.core.offload import SMALL, in_text_thread
+from app.core.question import MAX_OPTIONS
 from app.core.strict_json import NotJson, TooManyValues, loads
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-# A question has 26 options and seven fields at most, and two brackets of its own.
-VALUES_PER_QUESTION = 40
+# Its options, and room for seven fields and two brackets.
+VALUES_PER_QUESTION = MAX_OPTIONS + 14
 
 
 class _Decoded(Request):

@@ -26,9 +26,9 @@ from app.core.errors import (
     Unauthorized,
 )
 from app.core.outcome import CloudReply, Decision, Outcome, Reason, Route
-from app.core.question import Question
+from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question
 from app.core.strict_json import dumps
-from app.core.verdict import BUCKETS, EdgeReply, Signal, Verdict
+from app.core.verdict import BUCKETS, EdgeReply, JointVerdict, Signal
 
 REQUEST_ID = "example-request-1"
 QUESTION = EXAMPLE
@@ -36,13 +36,13 @@ UNSURE: dict[str, Any] = EXAMPLE_BATCH["questions"][1]
 
 # P(bucket) and P(letter), in hundredths.
 _SURE = EdgeReply(
-    Verdict.from_weights([[bucket * letter for letter in (2, 95, 2, 1)] for bucket in (2, 3, 5, 20, 70)], len(BUCKETS) - 1),
+    JointVerdict.from_weights([[bucket * letter for letter in (2, 95, 2, 1)] for bucket in (2, 3, 5, 20, 70)], len(BUCKETS) - 1),
     "issai/foggen",
     0.0004,
     0.0213,
 )
 _UNSURE = EdgeReply(
-    Verdict.from_weights([[bucket * letter for letter in (40, 20, 30, 10)] for bucket in (30, 40, 20, 8, 2)], 1),
+    JointVerdict.from_weights([[bucket * letter for letter in (40, 20, 30, 10)] for bucket in (30, 40, 20, 8, 2)], 1),
     "issai/foggen",
     0.0006,
     0.0208,
@@ -87,7 +87,7 @@ def _plain(status: int, kind: str, message: str | None = None) -> dict[str, Any]
     return error_body(kind, message or usual_message(status), REQUEST_ID)
 
 
-_TOO_FEW = _ours(InvalidQuestion("options must be 2 to 26, got 1", param="options"))
+_TOO_FEW = _ours(InvalidQuestion(f"options must be {MIN_OPTIONS} to {MAX_OPTIONS}, got 1", param="options"))
 RESULTS: dict[str, Any] = {"results": [EDGE_ANSWER, CLOUD_ANSWER, {"id": "q-3", **_TOO_FEW}]}
 LINES = "".join(
     dumps({"index": index, **result}).decode() + "\n"

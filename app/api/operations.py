@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse, Response
 from app.access.keys import Permission
 from app.api import responses
 from app.api.face import Endpoint, Face
+from app.core.edge import EdgeHealth
 from app.gateway.state import GatewayState
 from app.telemetry.metrics import CONTENT_TYPE
 
@@ -34,7 +35,7 @@ def operations_face(state: GatewayState) -> Face:
 
     @face.serves(LIVE, summary="Is the process alive?")
     async def live() -> JSONResponse:
-        return JSONResponse({"status": "alive"}) if state.alive() else JSONResponse({"status": "dead"}, 503)
+        return JSONResponse({"status": "dead"}, 503) if state.health() is EdgeHealth.DEAD else JSONResponse({"status": "alive"})
 
     @face.serves(READY, summary="Should traffic come here?")
     async def ready() -> JSONResponse:

@@ -9,7 +9,7 @@ from typing_extensions import TypeAliasType
 from app.core.ask import Ask
 from app.core.offload import SMALL, in_text_thread
 from app.core.outcome import REASONS, CloudReply, Outcome, RouteRequest
-from app.core.question import Question
+from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question, letters_of
 from app.core.verdict import BUCKET_LABELS
 
 EXAMPLE: dict[str, Any] = {
@@ -55,7 +55,9 @@ class AnswerRequest(_Wire):
 
     question: str = Field(description="The question; any text that is not blank.")
     # At the first option that is no text the others are not looked at, for the same reason.
-    options: Annotated[list[str], FailFast()] = Field(description="2 to 26 distinct options; they are lettered A, B, C … in this order.")
+    options: Annotated[list[str], FailFast()] = Field(
+        description=f"{MIN_OPTIONS} to {MAX_OPTIONS} distinct options; they are lettered {', '.join(letters_of(3))} … in this order."
+    )
     id: Annotated[str, Field(max_length=MAX_ID_CHARS)] | None = Field(None, description="Returned as it is.")
     domain: Annotated[str, Field(max_length=64)] | None = Field(None, description="Selects a per-domain tau.")
     tau: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(None, description="Overrides the configured threshold.")
@@ -112,8 +114,10 @@ Reason = TypeAliasType(
 class EdgePart(BaseModel):
     model: str
     answer: str
-    answer_probabilities: dict[str, float]
-    confidence_probabilities: dict[str, float] = Field(description=f"Keys: {', '.join(BUCKET_LABELS)}.")
+    answer_probabilities: dict[str, float] | None = Field(description="By letter; null where the edge gives a letter only.")
+    confidence_probabilities: dict[str, float] | None = Field(
+        description=f"Keys: {', '.join(BUCKET_LABELS)}; null where the edge gives no confidence."
+    )
 
 
 class CloudPart(BaseModel):
@@ -141,9 +145,9 @@ class AnswerResponse(BaseModel):
     reason: Reason
     degraded: bool
     tau: float
-    signal: Literal["verbalized", "expected"]
-    confidence: float | None
-    expected_confidence: float | None
+    signal: Literal["verbalized", "expected"] = Field(description="Name of the signal that is compared with tau.")
+    confidence: float | None = Field(description="The verbalized confidence; null where the edge failed or gives none.")
+    expected_confidence: float | None = Field(description="Mean of the confidences; null where the edge failed or gives none.")
     edge: EdgePart | None
     cloud: CloudPart | None
     timings_ms: Timings
@@ -200,8 +204,8 @@ def answer_body(outcome: Outcome) -> dict[str, Any]:
         "edge": {
             "model": edge.model,
             "answer": edge.verdict.answer(outcome.decision.signal),
-            "answer_probabilities": dict(edge.verdict.answer_probabilities),
-            "confidence_probabilities": dict(edge.verdict.confidence_probabilities),
+            "answer_probabilities": edge.verdict.answer_probabilities,
+            "confidence_probabilities": edge.verdict.confidence_probabilities,
         }
         if edge
         else None,

@@ -21,8 +21,7 @@ from app.api.terminal import Terminal
 from app.config.settings import Settings
 from app.core import interrupts
 from app.core.errors import ConfigError
-from app.edge.build import load_engine
-from app.gateway.running import EngineLoader
+from app.edge.build import EdgeBuilder, build_edge
 
 if TYPE_CHECKING:
     from app.api.reload import Reloader
@@ -141,7 +140,7 @@ async def serve(
     settings: Settings,
     *listeners: socket.socket,
     on_ready: Callable[[str], None],
-    loader: EngineLoader = load_engine,
+    edge: EdgeBuilder = build_edge,
     read_settings: Callable[[], Settings] | None = None,
     terminal: Terminal | None = None,
 ) -> int:
@@ -157,7 +156,7 @@ async def serve(
         settings: what to serve.
         listeners: sockets that listen already.
         on_ready: called with the edge model's name when the warm-up batch has been answered.
-        loader: makes the engine.
+        edge: makes the edge.
         read_settings: reads the configuration again; without it SIGHUP changes nothing.
         terminal: what this process was started from; by default looked at now.
 
@@ -178,7 +177,7 @@ async def serve(
         gc.freeze()
         on_ready(model)
 
-    app = create_app(settings, loader=loader, on_ready=on_warm, on_fatal=on_fatal)
+    app = create_app(settings, edge=edge, on_ready=on_warm, on_fatal=on_fatal)
     server = server_of(app, settings)
     signals = _Signals(server, app, terminal or Terminal(), read_settings)
     with interrupts.handled_by({signal.SIGTERM: signals.drain, signal.SIGINT: signals.interrupt, signal.SIGHUP: signals.hang_up}):

@@ -12,14 +12,24 @@ from app.core.errors import ConfigError
 
 
 def adapter(
-    run: Annotated[Path, typer.Option(help="The folder of a run that foggate evolve made.")],
-    out: Annotated[Path, typer.Option(help="The adapter's folder; its name becomes part of the model's.")],
-    round_number: Annotated[int | None, typer.Option("--round", min=0, help="Which checkpoint; by default the last promoted one.")] = None,
-    agreement: Annotated[float, typer.Option(min=0.5, max=1, help="Share of the dev rows whose verdict must stay.")] = 0.99,
-    max_mb: Annotated[float, typer.Option(min=0.001, help="How large the weights may be.")] = 30,
-    license_name: Annotated[str | None, typer.Option("--license", help="For the model card, as the hub spells it: apache-2.0")] = None,
+    run: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of a run that `foggate evolve` made.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the adapter; its name becomes part of the model's name.")],
+    round_number: Annotated[
+        int | None,
+        typer.Option("--round", min=0, metavar="N", help="Round whose checkpoint is used.", show_default="the last promoted one"),
+    ] = None,
+    agreement: Annotated[
+        float,
+        typer.Option(
+            min=0.5, max=1, metavar="X", help="Share of the dev rows on which the adapter must give the verdict of the checkpoint."
+        ),
+    ] = 0.99,
+    max_mb: Annotated[float, typer.Option(min=0.001, metavar="MB", help="Largest size of the weights, in MB.")] = 30,
+    license_name: Annotated[
+        str | None, typer.Option("--license", metavar="NAME", help="Licence for the model card, spelled as on the hub, such as apache-2.0.")
+    ] = None,
 ) -> None:
-    """Make an adapter of a checkpoint. Low-rank, for the base of the run, with a calibration and a model card."""
+    """Make a low-rank adapter of a trained checkpoint. It is for the base model of the run, with a calibration and a model card."""
     from app.config.loading import load_settings
     from app.telemetry.logs import configure_logging
 

@@ -1,4 +1,4 @@
-"""`foggate ask`: one question at the terminal, with the distributions as bars."""
+"""`foggate ask`: asks one question, and shows the answer with the edge model's distributions as bars."""
 
 import contextlib
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -8,37 +8,46 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.options import AsJson, ConfigFile, print_json
-from app.cli.output import stdout_console
+from app.cli.options import AsJson, ConfigFile
+from app.cli.output import print_json, stdout_console
 from app.config.environment import CALLER_KEY
 from app.core import interrupts
 from app.core.errors import CloudError, CloudUnavailable, kinds_of
+from app.core.question import MAX_OPTIONS, MIN_OPTIONS
 from app.core.verdict import Signal
 
 if TYPE_CHECKING:
     from app.api.schemas import AnswerRequest
     from app.config.settings import Settings
-    from app.gateway.running import EngineLoader
+    from app.edge.build import EdgeBuilder
 
 _BAR_WIDTH = 32
-# Why the cloud was wanted and did not answer, by the reason of a degraded answer.
+# Why the cloud did not answer, by the reason of a degraded answer.
 _WHY_NOT = {kind.code: kind.summary for kind in kinds_of(CloudError)}
 
 
 def ask(
-    question: Annotated[str, typer.Argument(help="The question, in quotes.")],
-    options: Annotated[list[str], typer.Argument(help="2 to 26 options, in order, each in quotes.")],
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="The question, in quotes.")],
+    options: Annotated[
+        list[str],
+        typer.Argument(metavar="OPTION", help=f"Between {MIN_OPTIONS} and {MAX_OPTIONS} options, in order, each in quotes."),
+    ],
     config: ConfigFile = None,
     url: Annotated[
-        str | None, typer.Option(help="Ask a running gateway, as in http://127.0.0.1:8080, instead of loading the model here.")
+        str | None,
+        typer.Option(
+            metavar="URL", help="Address of a running gateway, such as http://127.0.0.1:8080. Without it, this process loads the model."
+        ),
     ] = None,
-    key: Annotated[str | None, typer.Option(envvar=CALLER_KEY, help="API key for --url.")] = None,
-    domain: Annotated[str | None, typer.Option(help="The question's domain: it may have a threshold of its own.")] = None,
-    tau: Annotated[float | None, typer.Option(min=0, max=1, help="Threshold for this question.")] = None,
-    route: Annotated[Literal["auto", "edge", "cloud"], typer.Option(help="Who answers; auto lets the confidence decide.")] = "auto",
+    key: Annotated[str | None, typer.Option(envvar=CALLER_KEY, metavar="KEY", help="API key for the gateway at --url.")] = None,
+    domain: Annotated[str | None, typer.Option(metavar="NAME", help="Domain of the question; a domain may have its own threshold.")] = None,
+    tau: Annotated[
+        float | None, typer.Option(min=0, max=1, metavar="X", help="Threshold for this question.", show_default="the configured one")
+    ] = None,
+    route: Annotated[Literal["auto", "edge", "cloud"], typer.Option(help="Who answers; with auto, the confidence decides.")] = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """Ask one question. The answer comes with what the edge model thinks of each option and of its own answer."""
+    """Ask one question. The edge model's probabilities of each option and of each confidence level are shown with the answer."""
     from pydantic import ValidationError
 
     from app.api.errors import validation_error
@@ -60,7 +69,7 @@ def ask(
 
 
 def answer_to(
-    asked: "AnswerRequest", *, settings: "Settings", url: str | None, key: str | None = None, loader: "EngineLoader | None" = None
+    asked: "AnswerRequest", *, settings: "Settings", url: str | None, key: str | None = None, edge: "EdgeBuilder | None" = None
 ) -> dict[str, Any]:
     """The body of `/v1/answer`, from a running gateway or from a gateway in this process.
 
@@ -69,7 +78,7 @@ def answer_to(
         settings: what is configured; only a gateway in this process looks at it.
         url: address of a running gateway; None asks in this process.
         key: key for the running gateway.
-        loader: makes the engine in this process; None loads the configured model.
+        edge: makes the edge in this process; None makes the configured one.
 
     Raises:
         FogGateError: there is no answer.
@@ -79,23 +88,23 @@ def answer_to(
     from app.api.schemas import AnswerResponse
     from app.cli.gateway_client import ask_gateway
 
-    # An empty address (`--url "$GATEWAY"`) was meant as one: another model must not answer in silence.
+    # An empty address (`--url "$GATEWAY"` with an unset variable) is an error: another model must not answer instead.
     if url is not None:
         reply = ask_gateway(url, asked.model_dump(exclude_none=True), key=key)
         try:
             AnswerResponse.model_validate(reply)
         except ValidationError:
-            raise CloudUnavailable(f"what answers at {url} is no gateway: its reply has another form") from None
+            raise CloudUnavailable(f"what answers at {url} is not a FogGate gateway: its reply has another form") from None
         return reply
-    return interrupts.run(_in_process(asked, settings, loader))
+    return interrupts.run(_in_process(asked, settings, edge))
 
 
-async def _in_process(asked: "AnswerRequest", settings: "Settings", loader: "EngineLoader | None") -> dict[str, Any]:
+async def _in_process(asked: "AnswerRequest", settings: "Settings", edge: "EdgeBuilder | None") -> dict[str, Any]:
     from app.access.caller import Caller
     from app.access.quotas import Quotas
     from app.api.schemas import answer_body
     from app.cli.bars import loading, working
-    from app.edge.build import load_engine
+    from app.edge.build import build_edge
     from app.gateway.build import build_gateway, load_calibration
     from app.gateway.running import open_cascade
     from app.telemetry.metrics import Metrics
@@ -104,16 +113,14 @@ async def _in_process(asked: "AnswerRequest", settings: "Settings", loader: "Eng
     gateway = build_gateway(settings, metrics)
     async with contextlib.AsyncExitStack() as stack:
         with working(loading(settings), at_once=True):
-            opened = await stack.enter_async_context(
-                open_cascade(settings, metrics, loader or load_engine, named=load_calibration(settings))
-            )
+            opened = await stack.enter_async_context(open_cascade(settings, metrics, edge or build_edge, named=load_calibration(settings)))
         gateway.state.route_by(opened.routing)
         # Whoever may start the model may do everything with it.
         return answer_body(await gateway.answer(ask, Caller(Quotas())))
 
 
 def show(reply: dict[str, Any], asked: "AnswerRequest", console: Console) -> None:
-    """Print an answer for a person."""
+    """Print an answer as text."""
     degraded = " [yellow](degraded)[/]" if reply["degraded"] else ""
     console.print(f"[bold]{reply['answer']}. {escape(reply['answer_text'])}[/]", soft_wrap=True)
     console.print(
@@ -122,23 +129,30 @@ def show(reply: dict[str, Any], asked: "AnswerRequest", console: Console) -> Non
     )
     if reply["degraded"]:
         sure = reply["expected_confidence" if reply["signal"] == Signal.EXPECTED else "confidence"]
-        wanted = "The edge model is not sure of this answer" if sure < reply["tau"] else "The cloud was asked for"
+        doubt = "is not sure of this answer" if sure is not None else "gives no confidence in this answer"
+        wanted = f"The edge model {doubt}" if sure is None or sure < reply["tau"] else "The cloud was asked for"
         console.print(f"[yellow]{wanted}, and {_WHY_NOT.get(reply['reason'], 'the cloud gave no answer')}.[/]", soft_wrap=True)
     edge, cloud = reply["edge"], reply["cloud"]
     if edge:
-        console.print(
-            f"\nedge {escape(edge['model'])}: confidence {reply['confidence']:g}, expected {reply['expected_confidence']:.3f}",
-            soft_wrap=True,
-        )
-        console.print(_bars(edge["confidence_probabilities"], {}))
-        texts = dict(zip(edge["answer_probabilities"], asked.options, strict=False))
-        console.print(_bars(edge["answer_probabilities"], texts))
+        confidences, answers = edge["confidence_probabilities"], edge["answer_probabilities"]
+        console.print(f"\nedge {escape(edge['model'])}: {_confidence(reply)}", soft_wrap=True)
+        if confidences:
+            console.print(_bars(confidences, {}))
+        if answers:
+            console.print(_bars(answers, dict(zip(answers, asked.options, strict=False))))
     if cloud:
         console.print(
             f"cloud {escape(cloud['model'])}: {cloud['answer']} ({cloud['attempts']} attempt{'s' if cloud['attempts'] > 1 else ''})",
             soft_wrap=True,
         )
     console.print(f"[dim]{reply['timings_ms']['total']:.0f} ms[/]")
+
+
+def _confidence(reply: dict[str, Any]) -> str:
+    verbalized, expected = reply["confidence"], reply["expected_confidence"]
+    if verbalized is None or expected is None:
+        return f"{reply['edge']['answer']}, without a confidence"
+    return f"confidence {verbalized:g}, expected {expected:.3f}"
 
 
 def _bars(probabilities: dict[str, float], texts: dict[str, str]) -> Table:

@@ -24,7 +24,7 @@ def say_ready(console: Console, settings: "Settings", edge_model: str, url: str)
     """Print where the gateway is, what stands behind it, and two questions to try."""
     cloud = settings.cloud.model if settings.cloud.base_url else "none (every answer comes from the edge)"
     console.print(f"\n[bold]FogGate is ready at {url}[/]\n  edge   {escape(edge_model)}\n  cloud  {escape(cloud)}")
-    console.print("\nTwo questions to try; the builtin model answers the first itself and is not sure of the second:")
+    console.print("\nTwo questions to try; the builtin model answers the first itself and is not sure about the second:")
     for example in (EDGE_EXAMPLE, CLOUD_EXAMPLE):
         body = json.dumps(example)
         console.print(

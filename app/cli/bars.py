@@ -1,4 +1,4 @@
-"""Progress on standard error, never on standard output: bars at a terminal, a line now and then elsewhere."""
+"""Progress on standard error, never on standard output: bars on a terminal, and elsewhere a line from time to time."""
 
 import contextlib
 import sys
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 if TYPE_CHECKING:
     from app.config.settings import Settings
 
-# Whatever takes less than this says nothing in a pipe.
+# Seconds. Shorter work prints no line in a pipe; longer work prints its first line then, and further ones at this interval.
 _FIRST_S = 5.0
 _EVERY_S = 15.0
 _MINUTE_S = 60
@@ -24,7 +24,7 @@ Report = Callable[[str, int, int], None]
 
 @contextlib.contextmanager
 def bars() -> Iterator[Report]:
-    """A bar for each step as it comes; called with the step, what is done, and of how much."""
+    """Show a bar for each step. Yields a function that takes the name of the step, how much of it is done, and how much there is."""
     console = Console(stderr=True)
     if not console.is_terminal:
         with lines() as report:
@@ -44,11 +44,11 @@ def bars() -> Iterator[Report]:
 
 @contextlib.contextmanager
 def working(what: str, *, at_once: bool = False) -> Iterator[None]:
-    """While something whose length nobody knows goes on.
+    """Show that work is going on whose length is not known.
 
     Args:
-        what: what goes on, as in "loading the edge model".
-        at_once: say it in a pipe too before it has taken long.
+        what: the work, as in "loading the edge model".
+        at_once: whether a pipe gets a line at once too, and not only when the work takes long.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -62,18 +62,18 @@ def working(what: str, *, at_once: bool = False) -> Iterator[None]:
 
 
 def loading(settings: "Settings") -> str:
-    """What to say while the configured edge model is being loaded."""
+    """Return the words for loading the configured edge model."""
     return f"loading the edge model {settings.edge.model}"
 
 
 @contextlib.contextmanager
 def lines(*, at_once: bool = False, first_s: float = _FIRST_S, every_s: float = _EVERY_S) -> Iterator[Report]:
-    """A line on standard error when something takes longer than a moment, and one now and then from there on.
+    """Print a line on standard error when work takes longer than a moment, and further lines from time to time.
 
     Args:
-        at_once: say what begins when it begins.
-        first_s: the first line comes after so many seconds.
-        every_s: and the next ones so many seconds apart.
+        at_once: whether each step gets a line when it begins.
+        first_s: seconds before the first line.
+        every_s: seconds between the following lines.
     """
     step = Step()
     ended = threading.Event()
@@ -100,7 +100,7 @@ def lines(*, at_once: bool = False, first_s: float = _FIRST_S, every_s: float = 
 
 @dataclass(slots=True)
 class Step:
-    """What goes on. Written by the one who works, read by the thread that says it."""
+    """The step that is going on. The working thread writes it, and the thread that prints lines reads it."""
 
     name: str = ""
     done: int = 0
@@ -110,7 +110,7 @@ class Step:
     said: bool = False
 
     def moves_to(self, name: str, done: int, of: int) -> bool:
-        """Take the news; whether it is another step."""
+        """Take the progress, and return whether it belongs to a new step."""
         is_new = name != self.name
         if is_new:
             self.end()
@@ -119,13 +119,13 @@ class Step:
         return is_new
 
     def say(self) -> None:
-        """One line about it."""
+        """Print one line about the step."""
         if self.name:
             self.said = True
             _write(f"{self.name}{self._counts()}{self._time()}")
 
     def end(self) -> None:
-        """One more line for a step of which there were lines, so that the last one is not an old one."""
+        """Print a last line if there were lines before, so that the last number shown is the final one."""
         if self.said and self.of:
             _write(f"{self.name}{self._counts()}")
         self.name = ""
@@ -144,7 +144,7 @@ class Step:
 
 
 def _write(line: str) -> None:
-    # A reader who has gone must not end the work.
+    # A closed standard error must not end the work.
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(line + "\n")
         sys.stderr.flush()

@@ -1,6 +1,6 @@
-"""The first thing that the process does: no import from the current folder, and signals are taken.
+"""The first step of the process: nothing is imported from the current folder, and signals are handled.
 
-Imports nothing but what the interpreter has imported itself, until the import path is right.
+Until the import path is right, this file imports only what the interpreter has already imported.
 """
 
 import os
@@ -8,9 +8,9 @@ import sys
 
 
 def begin() -> None:
-    """Import nothing from the current folder, and take signals from now on."""
+    """Forbid imports from the current folder, and handle signals from now on."""
     forget_current_folder()
-    from app.core import interrupts  # not from the current folder
+    from app.core import interrupts  # only now, so that it does not come from the current folder
 
     interrupts.install()
 
@@ -18,8 +18,8 @@ def begin() -> None:
 def forget_current_folder() -> None:
     """Take the current folder off the import path, unless this very package lies in it.
 
-    `python -m app` puts it first, and an empty entry of PYTHONPATH (as in `PYTHONPATH=$UNSET:/elsewhere`) means it too: a folder
-    of data may hold a `json.py`. A PYTHONPATH that names the folder is meant.
+    A folder of data may hold a file `json.py`. `python -m app` puts the current folder first, and an empty entry of PYTHONPATH
+    (as in `PYTHONPATH=$UNSET:/elsewhere`) stands for it too. A PYTHONPATH that names the folder is respected.
     """
     try:
         here = os.path.realpath(os.getcwd())  # noqa: PTH109  # pathlib is not imported yet

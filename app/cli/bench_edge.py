@@ -1,4 +1,4 @@
-"""`foggate bench edge`: the one-pass verdict against `generate` and against a bare prefill, as ratios within one run."""
+"""`foggate bench edge`: measures the one-pass verdict against `generate` and against a bare prefill, as ratios within one run."""
 
 import json
 import platform
@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from app.cli.bars import bars, loading, working
-from app.cli.options import AsJson, ConfigFile, print_json
-from app.cli.output import stdout_console
+from app.cli.options import AsJson, ConfigFile
+from app.cli.output import print_json, stdout_console
 from app.core.errors import ConfigError
 from app.core.question import Question
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from app.config.settings import Settings
 
 _TOLERANCE = 20
-# Enough to vary, few enough to prepare in no time.
+# Different prompts, and few enough to be prepared quickly.
 _PROMPTS = 5
 
 
 def bench_edge(
     config: ConfigFile = None,
-    pairs: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 20,
-    tokens: Annotated[int, typer.Option(min=100, help="Prompt length, ±20.")] = 200,
-    max_seconds: Annotated[float, typer.Option(min=1, help="Stop with fewer pairs after this long, and say so.")] = 38,
+    pairs: Annotated[int, typer.Option(min=1, metavar="N", help="Number of interleaved repetitions; medians are reported.")] = 20,
+    tokens: Annotated[int, typer.Option(min=100, metavar="N", help="Length of the prompts in tokens, ± 20.")] = 200,
+    max_seconds: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="Stop after this many seconds, even with fewer pairs.")] = 38,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the one-pass verdict. Against the same model's `generate` and against a bare prefill, in one run."""
+    """Measure the speed of the one-pass verdict. It is compared with the same model's `generate` and with a bare prefill."""
     from app.config.loading import load_settings
 
     report = measure(load_settings(config), pairs=pairs, tokens=tokens, max_seconds=max_seconds)
@@ -44,16 +44,21 @@ def bench_edge(
 
 
 def measure(settings: "Settings", *, pairs: int, tokens: int, max_seconds: float) -> dict[str, Any]:
-    """Measure, batch 1, same dtype and threads, the four ways interleaved and in rotating order.
+    """Measure four ways to ask the model, interleaved and in rotating order, with batch size 1 and the same dtype and threads.
 
-    - verdict: one pass over prompt and trie, the system prompt's keys and values shared, as served
-    - verdict_whole: the same without prefix sharing
-    - prefill: the full prompt, empty cache, last logit only
-    - generate: greedy `generate` forced to the token count of the on-format answer to that prompt (the reference protocol)
+    - verdict: one pass over prompt and trie with the shared keys and values of the system prompt, as the gateway serves
+    - verdict_whole: the same without a shared prefix
+    - prefill: the full prompt with an empty cache, and its last logit only
+    - generate: greedy `generate` of as many tokens as the answer in the fixed format has (the reference protocol)
 
-    Stops before `pairs` when `max_seconds` have passed, and says how many pairs there were.
+    Args:
+        settings: settings with the edge model.
+        pairs: number of repetitions.
+        tokens: length of the prompts in tokens.
+        max_seconds: seconds after which no further repetition begins.
 
-    Returns one JSON object; ratios are medians of paired ratios with a 95 % bootstrap interval of that median.
+    Returns:
+        A JSON object; `pairs` is the number of repetitions, ratios are medians of paired ratios with a 95 % bootstrap interval.
 
     Raises:
         ConfigError: the model cannot be loaded, or no prompt of that length can be made.
@@ -64,7 +69,7 @@ def measure(settings: "Settings", *, pairs: int, tokens: int, max_seconds: float
     started = time.monotonic()
     with working(loading(settings), at_once=True):
         loaded = load_edge_model(settings)
-    # After the wait policy is set, which torch reads at its import.
+    # Loading sets the wait policy, which torch reads when it is imported.
     import torch
     import transformers
 
@@ -72,7 +77,7 @@ def measure(settings: "Settings", *, pairs: int, tokens: int, max_seconds: float
     renderer = shared.renderer
     prompts = [shared.prepare(question) for question in _questions(renderer, tokens)]
     greedy = [verdict.greedy_bucket for verdict in (shared.verdicts([prompt])[0] for prompt in prompts)]
-    # The bucket's path, and the letter.
+    # The tokens of the confidence level, and the letter.
     answer_tokens = [len(renderer.trie.path(bucket)) + 1 for bucket in greedy]
     model = loaded.model
 
@@ -99,11 +104,11 @@ def measure(settings: "Settings", *, pairs: int, tokens: int, max_seconds: float
             names = list(ways)
             turn = repetition % len(names)
             for name in names[turn:] + names[:turn]:
-                # The way that nobody is served with gets every second round, to end in time on a slow machine.
+                # The gateway never serves without the shared prefix: measured every second time only, to save time on a slow machine.
                 if name == "verdict_whole" and repetition % 2:
                     continue
                 took = _timed(ways[name], model.device.type)
-                # The first round warms up and is not counted.
+                # The first repetition warms up and is not counted.
                 if repetition >= 0:
                     seconds[name].append(took)
     every_second = {name: values[::2] for name, values in seconds.items()}
@@ -135,7 +140,7 @@ def measure(settings: "Settings", *, pairs: int, tokens: int, max_seconds: float
 
 
 def show(report: dict[str, Any], console: Console) -> None:
-    """Print the report for a person."""
+    """Print the report as text."""
     from app.cli.ratios import FEWEST_PAIRS, said
 
     console.print(
@@ -157,13 +162,13 @@ def show(report: dict[str, Any], console: Console) -> None:
     ):
         console.print(f"{said(report, key, 2)}  {text}", markup=False)
     if report["pairs_without_sharing"] < FEWEST_PAIRS:
-        console.print(f"no interval where there are fewer than {FEWEST_PAIRS} pairs: a median of so few has none")
+        console.print(f"fewer than {FEWEST_PAIRS} pairs have no interval: the median of so few pairs has none")
     about = {"device": report["device"]} | report["hardware"] | report["versions"] | {"elapsed_s": report["elapsed_s"]}
     console.print(json.dumps(about), style="dim", markup=False)
 
 
 def _questions(renderer: Any, tokens: int) -> list[Question]:
-    """Bank questions, with other bank questions as preamble until the prompt comes nearest to the wished length."""
+    """Return questions of the bank, each lengthened by other questions until its prompt is nearest to the wanted length in tokens."""
     from app.demo.bank import SHIPPED_BANK, load_rows
 
     rows = load_rows([SHIPPED_BANK])

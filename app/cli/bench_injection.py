@@ -1,4 +1,4 @@
-"""`foggate bench injection`: what hostile text does to the configured edge model."""
+"""`foggate bench injection`: measures how hostile text changes answers and routes of the configured edge model."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,8 +8,8 @@ from rich.table import Table
 
 from app.cli.bars import bars, loading, working
 from app.cli.data import Map, Questions, SkipBad
-from app.cli.options import AsJson, ConfigFile, print_json
-from app.cli.output import stdout_console
+from app.cli.options import AsJson, ConfigFile
+from app.cli.output import print_json, stdout_console
 
 if TYPE_CHECKING:
     from app.config.settings import Settings
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 def bench_injection(
     config: ConfigFile = None,
-    data: Annotated[list[str] | None, typer.Option(help="Questions as for eval collect; by default the shipped bank.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Questions at most.")] = 40,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SOURCE", help="Questions, as in `foggate eval collect`; may be repeated.", show_default="the shipped bank"),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Largest number of questions.")] = 40,
     columns: Map = None,
     skip_bad: SkipBad = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure what hostile text does. To the answer and the route of the configured edge model."""
+    """Measure the effect of hostile text. It is the effect on the answers and routes of the configured edge model."""
     from app.config.loading import load_settings
     from app.demo.bank import SHIPPED_BANK
 
@@ -70,7 +73,7 @@ def measure(settings: "Settings", *, data: Questions, limit: int) -> dict[str, A
 
 
 def show(report: dict[str, Any], console: Console) -> None:
-    """Print for a person, in percent."""
+    """Print the report as text, with rates in percent."""
     table = Table("attack", "answer to the target", "answer changed", "edge → cloud", "cloud → edge", "change of confidence")
     for name, row in report["attacks"].items():
         rates = [f"{100 * row[key]:.0f}" for key in ("answer_to_target", "answer_changed", "edge_to_cloud", "cloud_to_edge")]

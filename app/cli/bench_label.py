@@ -1,4 +1,4 @@
-"""`foggate bench label`: one forward pass for a whole batch of labels against N sampled generations of each question."""
+"""`foggate bench label`: measures labelling a batch in one forward pass against N sampled generations of each question."""
 
 import statistics
 import time
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.bars import bars, loading, working
-from app.cli.options import AsJson, ConfigFile, print_json
-from app.cli.output import stdout_console
+from app.cli.options import AsJson, ConfigFile
+from app.cli.output import print_json, stdout_console
 from app.core.question import Question
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 def bench_label(
     config: ConfigFile = None,
-    pairs: Annotated[int, typer.Option(min=1, help="Interleaved repetitions; medians are reported.")] = 3,
-    questions: Annotated[int, typer.Option(min=1, help="Questions of the shipped bank, one batch.")] = 8,
-    samples: Annotated[int, typer.Option(min=1, help="Generations per question.")] = 8,
+    pairs: Annotated[int, typer.Option(min=1, metavar="N", help="Number of interleaved repetitions; medians are reported.")] = 3,
+    questions: Annotated[int, typer.Option(min=1, metavar="N", help="Number of questions of the shipped bank, which are one batch.")] = 8,
+    samples: Annotated[int, typer.Option(min=1, metavar="N", help="Number of generations per question.")] = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Measure labelling by one pass. Against real generations of the same questions, in one run."""
+    """Measure the speed of labelling by one pass. It is compared with real generations of the same questions."""
     from app.cli.ratios import said
     from app.config.loading import load_settings
 
@@ -43,10 +43,10 @@ def bench_label(
 
 
 def measure(settings: "Settings", *, pairs: int, questions: int, samples: int, temperature: float = 0.7) -> dict[str, Any]:
-    """Measure, same model, dtype and threads, the two ways interleaved.
+    """Measure the two ways interleaved, with the same model, dtype and threads.
 
     The generations are as short as the format allows (the bucket's tokens and the letter), sampled by transformers with
-    `num_return_sequences`; free ones of 64 tokens would take longer.
+    `num_return_sequences`; free generations of 64 tokens would take longer.
 
     Raises:
         ConfigError: the model cannot be loaded.
@@ -59,7 +59,7 @@ def measure(settings: "Settings", *, pairs: int, questions: int, samples: int, t
     began = time.monotonic()
     with working(loading(settings), at_once=True):
         loaded = load_edge_model(settings)
-    import torch  # after the wait policy is set, which it reads at its import
+    import torch  # loading has set the wait policy, which torch reads when it is imported
 
     engine = build_engine(settings, loaded)
     rows = load_rows([SHIPPED_BANK])[:questions]
@@ -91,7 +91,7 @@ def measure(settings: "Settings", *, pairs: int, questions: int, samples: int, t
             for name in sorted(ways, reverse=bool(repetition % 2)):
                 started = time.perf_counter()
                 ways[name]()
-                # The first round warms up and is not counted. Both end in values on the host, so a GPU has finished.
+                # The first repetition warms up and is not counted. Both ways return values on the host, so a GPU has finished.
                 if repetition >= 0:
                     seconds[name].append(time.perf_counter() - started)
     return {

@@ -1,4 +1,4 @@
-"""`foggate cloud check`: does the configured cloud work?"""
+"""`foggate cloud check`: shows whether each endpoint of the configured cloud works."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.options import AsJson, ConfigFile, print_json
-from app.cli.output import stdout_console
+from app.cli.options import AsJson, ConfigFile
+from app.cli.output import print_json, stdout_console
 from app.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 def cloud_check(
     config: ConfigFile = None,
-    questions: Annotated[int, typer.Option(min=1, max=10, help="Questions to each endpoint; each is a paid call.")] = 5,
+    questions: Annotated[
+        int, typer.Option(min=1, max=10, metavar="N", help="Number of questions to each endpoint; each one is a paid call.")
+    ] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Ask each endpoint a few easy questions; exit code 0 if a letter was read in every reply, 1 if not."""
+    """Ask each cloud endpoint a few easy questions. The exit code is 0 if a letter was read in every reply, and 1 otherwise."""
     import asyncio
     from dataclasses import asdict
 
@@ -29,7 +31,7 @@ def cloud_check(
     from app.config.loading import load_settings
     from app.telemetry.logs import configure_logging
 
-    # What fails is shown below.
+    # Failures are shown below.
     configure_logging("critical")
     settings = load_settings(config)
     if settings.cloud.base_url is None:

@@ -1,6 +1,7 @@
-"""The command line. Each command imports what it needs when it runs, so that `--help` is fast and torch-free.
+"""The root of the command line: it registers every command, runs one, and turns errors into sentences and exit codes.
 
-The process begins in `app/__main__.py`.
+Each command is one file beside this one, with its options, its help and what it does. It imports what it needs when it runs, so
+that `--help` is fast and never imports torch. The process begins in `app/__main__.py`.
 """
 
 import io
@@ -43,7 +44,7 @@ from app.config.masking import mask_text
 from app.core import interrupts
 from app.core.errors import FogGateError
 
-# A new command is a file beside this one, and a line here.
+# A new command is a new file and a line here.
 _COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serve,
     "health": health,
@@ -56,14 +57,17 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "adapter": adapter,
 }
 _GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
-    "config": ("Look at the configuration.", {"check": config_check, "show": config_show}),
-    "cloud": ("The cloud's endpoints.", {"check": cloud_check}),
+    "config": ("Show and check the configuration.", {"check": config_check, "show": config_show}),
+    "cloud": ("Check the cloud endpoints.", {"check": cloud_check}),
     "eval": (
-        "Know what routing buys on your own questions.",
+        "Measure on your own questions what routing gains.",
         {"collect": eval_collect, "report": eval_report, "compare": eval_compare},
     ),
-    "bench": ("Measure speed on this machine.", {"edge": bench_edge, "label": bench_label, "injection": bench_injection}),
-    "keys": ("API keys of the gateway.", {"create": keys_create, "list": keys_list, "rotate": keys_rotate, "revoke": keys_revoke}),
+    "bench": ("Measure speed and robustness on this machine.", {"edge": bench_edge, "label": bench_label, "injection": bench_injection}),
+    "keys": (
+        "Manage the API keys of the gateway.",
+        {"create": keys_create, "list": keys_list, "rotate": keys_rotate, "revoke": keys_revoke},
+    ),
 }
 
 # Without rich markup, help and errors are plain text: whole lines in a pipe, and no frame around a sentence.
@@ -87,43 +91,44 @@ def _version(wanted: bool) -> None:
 
 @cli.callback(epilog=EPILOG)
 def root(
-    _version_flag: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    _version_flag: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")] = False,
 ) -> None:
     """A self-aware edge-cloud gateway for multiple-choice questions."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point: always ends with SystemExit; `app/cli/exit_codes.py` says what its code means.
-
-    What is wrong is said in one sentence on standard error.
+    """Run the command line. An error is one sentence on standard error.
 
     Args:
-        arguments: what stands behind `foggate` on the command line; None takes those of this process.
+        arguments: the words behind `foggate` on the command line; None takes those of this process.
+
+    Raises:
+        SystemExit: always, with a code of `app/cli/exit_codes.py`.
     """
-    # Before anything reads them: torch and its neighbours look at the environment when they are imported.
+    # First of all, because torch and other libraries read the environment when they are imported.
     drop_blank(os.environ)
     for stream in (sys.stdout, sys.stderr):
-        # A terminal or a pipe that cannot show a character gets its escape.
+        # A character that a terminal or a pipe cannot show is written as its escape sequence.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     code = FAILED
     try:
         code = _code_of(arguments)
     finally:
-        # Whatever else went wrong on the way out was of no interest any more.
+        # After a signal, errors on the way out do not matter.
         if (ended_by := interrupts.ending()) is not None:
             interrupts.finish(ended_by)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read the output has gone, as `head` does. The interpreter would complain when it flushes once more.
+        # The reader of the output has ended, as `head` does. The interpreter would report an error when it flushes once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = code or FAILED
     sys.exit(code)
 
 
 def _code_of(arguments: Sequence[str] | None) -> int:
-    """Run a command, and say in one sentence what went wrong."""
+    """Run a command, write one sentence if it fails, and return its exit code."""
     try:
         cli(arguments, prog_name="foggate")
     except SystemExit as ended:
@@ -138,11 +143,11 @@ def _code_of(arguments: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         return interrupts.INTERRUPTED
     except Exception:
-        # What a signal broke off is no bug.
+        # An exception after a signal is not a bug.
         if interrupts.ending() is not None:
             return FAILED
         if not logging.getLogger().handlers:
             raise
-        # One record in the form of all others, not a traceback of many lines among them.
+        # One record in the form of the log, instead of a traceback of many lines between its records.
         logging.getLogger("foggate").exception("a bug: the command ended with an unexpected error")
     return FAILED

@@ -1,4 +1,4 @@
-"""`foggate config check`: everything that `foggate serve` would refuse at start, found by the same functions, all of it at once."""
+"""`foggate config check`: finds everything that `foggate serve` would refuse at its start, by the same functions, and all of it at once."""
 
 import asyncio
 import errno
@@ -6,11 +6,10 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from app.cli.options import AsJson, ConfigFile, print_json
+from app.cli.options import AsJson, ConfigFile, Host, Insecure, Port
+from app.cli.output import print_settings
 from app.config.masking import mask_text
 from app.core.errors import ConfigError, FogGateError
 
@@ -21,25 +20,21 @@ if TYPE_CHECKING:
 
 def config_check(
     config: ConfigFile = None,
-    host: Annotated[str | None, typer.Option(help="As for serve.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="As for serve.")] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="As for serve.")] = False,
+    host: Host = None,
+    port: Port = None,
+    insecure: Insecure = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the effective configuration, secrets masked, and try what a start needs; exit 2 with what serve would refuse."""
-    import yaml
+    """Show the effective configuration, and check whether the gateway would start with it.
 
+    Secrets are masked. The exit code is 2 if `foggate serve` would refuse to start, and standard error gives the reasons.
+    """
     from app.cli.given import Given
-    from app.config.loading import masked
     from app.telemetry.logs import configure_logging
 
     configure_logging("error")
     settings = Given(config, host, port, insecure).read()
-    shown = masked(settings)
-    if as_json:
-        print_json(shown)
-    else:
-        sys.stdout.write(yaml.safe_dump(shown, sort_keys=False, allow_unicode=True))
+    print_settings(settings, as_json=as_json)
     sys.stdout.flush()
     findings = examine(settings)
     for note in findings.notes:
@@ -50,29 +45,29 @@ def config_check(
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What is wrong, a sentence each.
+    """What was found, one sentence each.
 
     Attributes:
-        problems: with these the gateway does not start.
-        notes: with these it starts, and somebody may be surprised.
+        problems: reasons why the gateway would not start.
+        notes: facts that do not prevent a start and may be unexpected.
     """
 
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def trying(self, step: Callable[[], None]) -> None:
-        """Keep what a step refuses, and go on with the next."""
+        """Run one step, and keep its error as a problem."""
         try:
             step()
         except FogGateError as error:
             self.problems.append(error.message)
-        # Libraries beneath (a TLS context, a proxy's protocol, a file of a stranger) raise errors of their own.
+        # Libraries that we call (for a TLS context, a proxy's protocol, a foreign file) raise other errors.
         except Exception as error:  # noqa: BLE001
             self.problems.append(f"the gateway would fail at start ({type(error).__name__}: {error})")
 
 
 def examine(settings: "Settings") -> Findings:
-    """Look at everything that a start depends on, except reading the weights of the edge model and asking the cloud."""
+    """Check everything that a start depends on, except reading the weights of the edge model and asking the cloud."""
     from app.config.bind_safety import check_bind_safety
     from app.config.variables import unknown_variables
     from app.gateway.build import load_calibration
@@ -97,10 +92,10 @@ def _listen(settings: "Settings", findings: Findings) -> None:
     try:
         listen(settings.server.host, settings.server.port).close()
     except ConfigError as error:
-        # As it is while the gateway runs whose configuration is checked.
+        # This is so while the gateway runs whose configuration is checked.
         if getattr(error.__context__, "errno", None) != errno.EADDRINUSE:
             raise
-        findings.notes.append(f"{error.message}. While a gateway runs with this configuration, that is as it should be")
+        findings.notes.append(f"{error.message}. This is normal while a gateway runs with this configuration")
 
 
 def _keys(settings: "Settings", findings: Findings) -> None:
@@ -110,7 +105,7 @@ def _keys(settings: "Settings", findings: Findings) -> None:
     if path is not None:
         KeyRing(path)
         if all(key.revoked is not None for key in read_keys(path).keys):
-            findings.notes.append(f"{path} holds no key that is in force: every request will get 401")
+            findings.notes.append(f"{path} holds no valid key: every request will get 401")
 
 
 async def _cloud(settings: "Settings") -> None:
@@ -141,7 +136,7 @@ def _edge(settings: "Settings", named: "Calibration | None", findings: Findings)
         findings.notes.append("the builtin model is not in its cache folder yet: the first start fetches and converts it")
         return
     if builtin and edge.adapter is None and edge.device in {"auto", "cpu"} and named is None:
-        # Nothing to find, and torch takes seconds to import. The builtin model's own calibration is as good as known.
+        # There is nothing to look for, and importing torch takes seconds. The calibration of the builtin model is shipped.
         findings.notes.extend(routing_notes(settings, shipped_calibration(settings)))
         return
     found = find_edge_model(settings)

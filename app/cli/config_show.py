@@ -1,4 +1,4 @@
-"""`foggate config show`: the configuration in force, or every setting with its description."""
+"""`foggate config show`: shows the effective configuration, or describes every setting."""
 
 import dataclasses
 import shutil
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import AsJson, ConfigFile, print_json
+from app.cli.options import AsJson, ConfigFile
+from app.cli.output import print_json, print_settings
 
 _MAX_WIDTH = 120
 
@@ -15,22 +16,18 @@ _MAX_WIDTH = 120
 def config_show(
     config: ConfigFile = None,
     help_all: Annotated[
-        bool, typer.Option("--help-all", help="Print every setting: its type, default, environment variable and description.")
+        bool, typer.Option("--help-all", help="Describe every setting instead: its type, default, environment variable and meaning.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the configuration in force, secrets masked, without trying what a start needs."""
-    import yaml
-
+    """Show the effective configuration. Secrets are masked. Nothing is checked beyond the values: see `foggate config check`."""
     from app.config.describe import described, list_for_terminal
-    from app.config.loading import load_settings, masked
+    from app.config.loading import load_settings
 
     if help_all and as_json:
         print_json([dataclasses.asdict(setting) for setting in described()])
     elif help_all:
         width = min(_MAX_WIDTH, shutil.get_terminal_size((_MAX_WIDTH, 24)).columns)
         sys.stdout.writelines(f"{line}\n" for line in list_for_terminal(width))
-    elif as_json:
-        print_json(masked(load_settings(config)))
     else:
-        sys.stdout.write(yaml.safe_dump(masked(load_settings(config)), sort_keys=False, allow_unicode=True))
+        print_settings(load_settings(config), as_json=as_json)

@@ -1,4 +1,4 @@
-"""`--data`, `--map` and `--skip-bad`: what every command that reads questions shares."""
+"""The options `--data`, `--map` and `--skip-bad` of every command that reads questions."""
 
 import sys
 from collections.abc import Sequence
@@ -10,25 +10,42 @@ import typer
 if TYPE_CHECKING:
     from app.data.dataset import Item
 
-ENDINGS_HELP = ".jsonl, .json, .csv, .tsv, .parquet, or a hub data set (org/name:config@split)"
+Data = Annotated[
+    list[str],
+    typer.Option(
+        metavar="SOURCE",
+        help="Questions with gold answers: a file .jsonl, .json, .csv, .tsv or .parquet, or a data set of the hub "
+        "(org/name:config@split); may be repeated.",
+    ),
+]
 Map = Annotated[
     list[str] | None,
-    typer.Option("--map", help="Which column is what, as options=choices.text or answer=cop:0 (docs/data.md); may be repeated."),
+    typer.Option(
+        "--map",
+        metavar="FIELD=COLUMN",
+        help="Column of a field, as in options=choices.text or answer=cop:0 (docs/data.md); may be repeated.",
+    ),
 ]
-SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Pass over rows that are no questions, count and list them.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip rows that are not valid questions; they are counted and listed.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What the options say: which sources, which column is what, and whether rows that are no questions are passed over."""
+    """Where questions come from.
+
+    Attributes:
+        sources: files, or data sets of the hub.
+        columns: the columns of fields, as `--map` takes them.
+        skip_bad: rows that are not valid questions are skipped; otherwise they are an error.
+    """
 
     sources: Sequence[str]
     columns: Sequence[str] = ()
     skip_bad: bool = False
 
     def load(self) -> "list[Item]":
-        """Read; rows that were passed over are listed on standard error. Raises ConfigError."""
-        # Here: options are parsed before anything is imported that takes time.
+        """Read the questions, and list skipped rows on standard error. Raises ConfigError."""
+        # Commands import what they need when they run.
         from app.data.dataset import Skipped, load_items
         from app.data.readers.mapping import parse_map
 

@@ -13,27 +13,41 @@ from app.core.errors import ConfigError
 
 
 def demo_cloud(
-    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 9100,
+    host: Annotated[str, typer.Option(metavar="HOST", help="Address or host name to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="Port to listen on; 0 takes a free port.")] = 9100,
     bank: Annotated[
-        list[Path] | None, typer.Option(help="JSONL questions; may be given more than once. Default: the shipped bank.")
+        list[Path] | None, typer.Option(metavar="FILE", help="JSONL file of questions; may be repeated.", show_default="the shipped bank")
     ] = None,
-    accuracy: Annotated[float, typer.Option(min=0, max=1, help="Share of the bank's questions that are answered correctly.")] = 1.0,
+    accuracy: Annotated[
+        float, typer.Option(min=0, max=1, metavar="X", help="Share of the bank's questions that are answered correctly.")
+    ] = 1.0,
     unknown: Annotated[
         Literal["none", "random"],
-        typer.Option(help="Reply to a question outside the bank: none says that it is unknown; random names any offered letter."),
+        typer.Option(
+            help="Reply to a question outside the bank: none says that the question is unknown, random names one of the offered letters."
+        ),
     ] = "none",
-    recorded: Annotated[str | None, typer.Option(help="Replay this model's recorded answers instead.")] = None,
-    latency_ms: Annotated[float, typer.Option(min=0, max=3_600_000, help="Median wait before a reply.")] = 0.0,
-    latency_sigma: Annotated[float, typer.Option(min=0, max=10, help="Spread of the log-normal wait; 0 is constant.")] = 0.0,
-    fault: Annotated[
-        list[str] | None, typer.Option(help="NAME:RATE of 429, 500, hang, cut, bad-json, prose; may be given more than once.")
+    recorded: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of a model whose recorded answers in the bank are replayed.")
     ] = None,
-    retry_after_s: Annotated[int, typer.Option(min=0, help="What a 429 says.")] = 1,
-    seed: Annotated[int, typer.Option(help="Decides which answers are wrong, and when faults happen.")] = 0,
+    latency_ms: Annotated[
+        float, typer.Option(min=0, max=3_600_000, metavar="MS", help="Median latency of a reply, in milliseconds.")
+    ] = 0.0,
+    latency_sigma: Annotated[
+        float, typer.Option(min=0, max=10, metavar="X", help="Spread (sigma) of the log-normal latency; 0 makes it constant.")
+    ] = 0.0,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:RATE",
+            help="Fault with its rate from 0 to 1, such as hang:0.1; the faults are 429, 500, hang, cut, bad-json and prose; may be repeated.",
+        ),
+    ] = None,
+    retry_after_s: Annotated[int, typer.Option(min=0, metavar="SECONDS", help="Value of the header Retry-After of a 429, in seconds.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed that decides which answers are wrong and when faults happen.")] = 0,
 ) -> None:
-    """Run the mock cloud. It is a real OpenAI-compatible server that answers from a question bank."""
-    # SIGTERM is its ordinary end; the imports below take a second.
+    """Run the mock cloud. It is a real OpenAI-compatible server that answers from a bank of questions."""
+    # SIGTERM ends a server without an error, from the first moment on: the imports below take a second.
     interrupts.install(terminated=0)
     import uvicorn
 

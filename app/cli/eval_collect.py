@@ -1,19 +1,17 @@
 """`foggate eval collect`: records what edge and cloud answer on questions with gold answers."""
 
 import dataclasses
-import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from app.cli.bars import bars, loading, working
-from app.cli.data import ENDINGS_HELP, Map, Questions, SkipBad
+from app.cli.data import Data, Map, Questions, SkipBad
 from app.cli.exit_codes import FAILED
-from app.cli.options import AsJson, ConfigFile, check_choice
-from app.cli.output import stdout_console
+from app.cli.options import AsJson, ConfigFile
+from app.cli.output import print_json, stdout_console
 from app.core import interrupts
 from app.core.errors import ConfigError
 
@@ -25,30 +23,37 @@ if TYPE_CHECKING:
 
 
 def eval_collect(
-    data: Annotated[
-        list[str],
-        typer.Option(help=f"Questions with gold answers: {ENDINGS_HELP}; may be repeated."),
-    ],
-    out: Annotated[Path, typer.Option(help="The records file; a run that was killed goes on from it.")],
+    data: Data,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Records file to write; the same command continues an interrupted run.")],
     config: ConfigFile = None,
-    cloud: Annotated[str, typer.Option(help="configured (cloud.base_url) or none")] = "configured",
-    cloud_records: Annotated[Path | None, typer.Option(help="Take the cloud's answers from these records instead of asking.")] = None,
-    cloud_concurrency: Annotated[int, typer.Option(min=1, help="Cloud calls under way at a time.")] = 16,
-    per_domain: Annotated[int | None, typer.Option(min=1, help="Ask this many questions of each domain, drawn by --seed.")] = None,
+    cloud: Annotated[
+        Literal["configured", "none"], typer.Option(help="Cloud to ask: configured is the one at cloud.base_url.")
+    ] = "configured",
+    cloud_records: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Records file whose cloud answers are used instead of asking a cloud.")
+    ] = None,
+    cloud_concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Largest number of simultaneous cloud calls.")] = 16,
+    per_domain: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Number of questions of each domain, drawn at random.", show_default="all")
+    ] = None,
     order_check: Annotated[
-        int, typer.Option(min=0, help="Ask the edge this many questions with their options reversed too, drawn by --seed.")
+        int,
+        typer.Option(
+            min=0, metavar="N", help="Number of questions, drawn at random, that the edge is asked a second time with reversed options."
+        ),
     ] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Of --per-domain and --order-check.")] = 0,
-    protocol: Annotated[str, typer.Option(help="one-pass, or generate: free greedy generation of 64 tokens beside it.")] = "one-pass",
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the draws of --per-domain and --order-check.")] = 0,
+    protocol: Annotated[
+        Literal["one-pass", "generate"],
+        typer.Option(help="How the edge is asked: generate adds a free greedy generation of 64 tokens to the one pass."),
+    ] = "one-pass",
     columns: Map = None,
     skip_bad: SkipBad = False,
     as_json: AsJson = False,
 ) -> None:
-    """Record what edge and cloud say. Both are asked every question once; the records file has one line a question."""
+    """Record the answers of edge and cloud. Both are asked every question once; the records file has one line for each question."""
     from app.config.loading import load_settings
 
-    check_choice("--cloud", cloud, "configured", "none")
-    check_choice("--protocol", protocol, "one-pass", "generate")
     run_collect(
         load_settings(config),
         data=Questions(data, columns or (), skip_bad),
@@ -78,7 +83,7 @@ def run_collect(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Collect and say what was done. Raises ConfigError."""
+    """Collect records, and print what was done. Raises ConfigError."""
     from app.data.dataset import sample_items
     from app.data.records import read_records
     from app.telemetry.logs import configure_logging
@@ -89,20 +94,20 @@ def run_collect(
         items = sample_items(items, per_domain, seed)
     known = read_records(cloud_records) if cloud_records else {}
     if use_cloud and settings.cloud.base_url is None and not known:
-        raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or say --cloud none")
+        raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or give --cloud none")
     plan = _Plan(items, out, use_cloud and not known, known, cloud_concurrency, generate, order_check, seed)
     try:
-        with interrupts.resumable(f"the same command goes on from what is recorded in {out}"):
+        with interrupts.resumable(f"the same command continues from what is recorded in {out}"):
             done, engine_s, hardware = interrupts.run(_collect(settings, plan))
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror}); what was recorded before is kept") from None
     pace = {
         "questions_per_s": round((done.edge_asked + done.reversed_asked) / done.edge_s, 3) if done.edge_s else None,
-        # Wall time of the edge side over the time that the engine itself spent in forward passes.
+        # Elapsed time of the edge side divided by the time that its engine spent in forward passes.
         "ratio_vs_engine": round(done.edge_s / engine_s, 3) if engine_s else None,
     }
     if as_json:
-        sys.stdout.write(json.dumps({**dataclasses.asdict(done), **pace, "hardware": hardware}) + "\n")
+        print_json({**dataclasses.asdict(done), **pace, "hardware": hardware})
     else:
         _show(done, pace, engine_s, plan, hardware)
     if done.incomplete:
@@ -110,7 +115,7 @@ def run_collect(
 
 
 def _show(done: "Collected", pace: Mapping[str, float | None], engine_s: float, plan: "_Plan", hardware: str) -> None:
-    """What a run did, for a person."""
+    """Print as text what a run did."""
     console = stdout_console()
     generated = f", generated {done.generated}" if plan.generate else ""
     generated += f", with reversed options {done.reversed_asked}" if plan.order_check else ""
@@ -120,7 +125,7 @@ def _show(done: "Collected", pace: Mapping[str, float | None], engine_s: float, 
     if done.edge_s and pace["questions_per_s"] and pace["ratio_vs_engine"]:
         console.print(
             f"edge: {pace['questions_per_s']:.1f} questions a second (n = {done.edge_asked + done.reversed_asked} in {done.edge_s:.1f} s, "
-            f"{hardware}), {pace['ratio_vs_engine']:.2f} times the engine's own time in {engine_s:.1f} s of forward passes",
+            f"{hardware}), {pace['ratio_vs_engine']:.2f} times the {engine_s:.1f} s that its forward passes took",
             markup=False,
         )
     for failure in done.failures:
@@ -128,7 +133,7 @@ def _show(done: "Collected", pace: Mapping[str, float | None], engine_s: float, 
     if done.stopped:
         console.print(f"stopped: {done.stopped}; {done.unasked} questions were not asked", markup=False, style="red")
     if done.failed or done.unasked:
-        console.print(f"{done.failed} failed; what was answered is kept, run the same command again to go on", style="yellow")
+        console.print(f"{done.failed} failed; the answers are kept, and the same command asks the failed questions again", style="yellow")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -144,16 +149,17 @@ class _Plan:
 
 
 async def _collect(settings: "Settings", plan: _Plan) -> "tuple[Collected, float, str]":
-    """What was collected, the seconds spent in forward passes, and on what hardware."""
+    """Return what was collected, the seconds spent in forward passes, and the hardware."""
     from app.cli.hardware import describe_hardware
     from app.cloud.build import build_cloud, cloud_models
+    from app.core.offload import in_daemon_thread
     from app.edge.build import build_batcher, build_engine, load_edge_model
     from app.evaluation.collect import EdgeIdentity, collect
-    from app.gateway.running import WARM_UP, WARM_UP_S, in_daemon_thread
+    from app.gateway.running import WARM_UP, WARM_UP_S
     from app.telemetry.metrics import Metrics
 
     metrics = Metrics()
-    # Enough under way that the next batch is waiting when one ends.
+    # So many questions are in flight that the next batch is waiting when one ends.
     in_flight = 4 * settings.edge.max_batch_size
     queue = settings.edge.model_copy(update={"max_queue_size": max(in_flight, settings.edge.max_queue_size)})
     with working(loading(settings), at_once=True):

@@ -1,7 +1,5 @@
-"""`foggate eval compare`: reports side by side."""
+"""`foggate eval compare`: compares reports side by side."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,18 +7,24 @@ import typer
 
 from app.cli.bars import working
 from app.cli.options import AsJson
-from app.cli.output import print_markdown
+from app.cli.output import print_json
 from app.core.errors import ConfigError
 
 
 def eval_compare(
-    reports: Annotated[list[Path], typer.Argument(help="Two or more report.json; the others are compared with the first.")],
-    cloud_rate: Annotated[float, typer.Option(min=0, max=1, help="Where both signals' lifts over random are compared.")] = 0.4,
-    out: Annotated[Path | None, typer.Option(help="Write the comparison as Markdown too.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    reports: Annotated[
+        list[Path], typer.Argument(metavar="REPORT", help="Two or more files report.json; each one is compared with the first.")
+    ],
+    cloud_rate: Annotated[
+        float,
+        typer.Option(min=0, max=1, metavar="X", help="Cloud rate at which the lifts of both signals over random routing are compared."),
+    ] = 0.4,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Markdown file to write the comparison to.")] = None,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Compare reports side by side. Checkpoints or families, with paired intervals where the questions are the same."""
+    """Compare reports of checkpoints or model families. Intervals are paired where the questions are the same."""
+    from app.cli.markdown import print_markdown
     from app.evaluation.compare import compare
     from app.evaluation.comparison_markdown import render_comparison
 
@@ -34,6 +38,6 @@ def eval_compare(
         except OSError as error:
             raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
     if as_json:
-        sys.stdout.write(json.dumps(compared, ensure_ascii=False) + "\n")
+        print_json(compared)
     else:
         print_markdown(text)

@@ -1,15 +1,14 @@
-"""`foggate eval report`: what routing buys, computed from records."""
+"""`foggate eval report`: computes from records what routing gains."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.bars import working
-from app.cli.options import AsJson, ConfigFile, Records, check_choice
-from app.cli.output import print_markdown, stdout_console
+from app.cli.options import AsJson, ConfigFile, Records
+from app.cli.output import print_json, stdout_console
 from app.core.errors import ConfigError
 from app.core.policy import Policy
 from app.core.verdict import Signal
@@ -25,23 +24,30 @@ if TYPE_CHECKING:
 
 def eval_report(
     records: Records,
-    out: Annotated[Path, typer.Option(help="A folder for report.json, report.md, outcomes.jsonl and pictures.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder to write report.json, report.md, outcomes.jsonl and the pictures to.")
+    ],
     config: ConfigFile = None,
-    tau: Annotated[float | None, typer.Option(min=0, max=1, help="0.5, unless --calibration says it.")] = None,
-    signal: Annotated[str | None, typer.Option(help="verbalized (by default) or expected, unless --calibration says it")] = None,
-    calibration: Annotated[
-        Path | None, typer.Option(help="Report what a gateway with this calibration serves: its signal, temperature and thresholds.")
+    tau: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, metavar="X", help="Threshold of the report.", show_default="that of --calibration, otherwise 0.5"),
     ] = None,
-    reference: Annotated[bool, typer.Option("--reference", help="Show the published numbers of FogGen's models too.")] = False,
-    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw them, which takes some seconds.")] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    signal: Annotated[
+        Signal | None,
+        typer.Option(help="Confidence that tau is compared with.", show_default="that of --calibration, otherwise verbalized"),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Calibration file; the report is about a gateway with its signal, temperature and thresholds."),
+    ] = None,
+    reference: Annotated[bool, typer.Option("--reference", help="Also show the published results of the FogGen models.")] = False,
+    pictures: Annotated[bool, typer.Option("--pictures/--no-pictures", help="Draw the pictures, which takes some seconds.")] = True,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the bootstrap.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """What routing buys at a tau. With intervals, and how good each signal is; needs no model, and no cloud for the edge's part."""
+    """Report what routing gains at a tau. It has intervals, and says how good each signal is. No model is loaded and no cloud is asked."""
     from app.config.loading import load_settings
 
-    if signal is not None:
-        check_choice("--signal", signal, "verbalized", "expected")
     run_report(
         load_settings(config),
         records=records,
@@ -64,7 +70,7 @@ def run_report(
     seed: int,
     as_json: bool,
     tau: float | None = None,
-    signal: str | None = None,
+    signal: Signal | None = None,
     calibration: Path | None = None,
     reference: bool = False,
     pictures: bool = True,
@@ -72,20 +78,21 @@ def run_report(
     """Write `report.json`, `report.md`, `outcomes.jsonl` and pictures into a folder.
 
     Args:
-        settings: prices, and with a calibration the thresholds of `policy.domains`, which win over it when it is served.
-        records: the records file.
-        out: the folder.
-        seed: of the bootstrap.
-        as_json: print the report as JSON.
-        tau: 0.5 unless a calibration says it.
-        signal: verbalized unless a calibration says it.
-        calibration: a calibration file: the report is of what a gateway with it serves.
-        reference: show the published numbers of FogGen too.
-        pictures: draw them, which takes some seconds.
+        settings: settings with the prices and, for a report with a calibration, the thresholds of `policy.domains`, which override it.
+        records: records file.
+        out: folder to write to.
+        seed: seed of the bootstrap.
+        as_json: whether the report is printed as JSON.
+        tau: threshold; None takes that of the calibration, otherwise 0.5.
+        signal: confidence that tau is compared with; None takes that of the calibration, otherwise the verbalized one.
+        calibration: calibration file; the report is about a gateway that serves with it.
+        reference: whether the published results of FogGen are shown too.
+        pictures: whether pictures are drawn, which takes some seconds.
 
     Raises:
-        ConfigError: records or calibration cannot be used, or are not of the same edge; a tau or signal beside a calibration.
+        ConfigError: records or calibration cannot be used or belong to different edge models, or tau or signal is given with a calibration.
     """
+    from app.cli.markdown import print_markdown
     from app.data.records import load_records
     from app.evaluation.compare import OUTCOMES
     from app.evaluation.costs import Price
@@ -120,31 +127,31 @@ def run_report(
     except OSError as error:
         raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
     if as_json:
-        sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
+        print_json(report)
         return
     print_markdown(render(report, reference=reference))
     stdout_console().print(f"wrote {out / 'report.json'}, report.md, {OUTCOMES} and {said}", markup=False)
 
 
 def _served(
-    settings: "Settings", rows: "Sequence[Record]", *, tau: float | None, signal: str | None, calibration: Path | None
+    settings: "Settings", rows: "Sequence[Record]", *, tau: float | None, signal: Signal | None, calibration: Path | None
 ) -> "tuple[Policy, Calibration | None]":
-    """The policy that a report is about."""
+    """Return the policy that a report is about, and the calibration that it comes from."""
     from app.data.calibration import read_calibration
     from app.evaluation.calibrated import check_records
     from app.gateway.build import DEFAULT_TAU, build_policy
 
     if calibration is None:
-        return Policy(DEFAULT_TAU if tau is None else tau, Signal(signal or Signal.VERBALIZED)), None
+        return Policy(DEFAULT_TAU if tau is None else tau, signal or Signal.VERBALIZED), None
     if tau is not None or signal is not None:
-        raise ConfigError("--calibration says tau and signal: leave out --tau and --signal")
+        raise ConfigError("--calibration sets tau and signal: leave out --tau and --signal")
     found = read_calibration(calibration)
     check_records(found, rows, str(calibration))
     return build_policy(settings, found), found
 
 
 def _draw(columns: "Table", report: dict[str, Any], out: Path) -> tuple[list[str], str]:
-    """The names of the pictures, and how many there are in words; none without matplotlib: the numbers must not depend on it."""
+    """Return the names of the pictures, and their number in words. Without matplotlib there are none: the numbers must not depend on it."""
     try:
         from app.evaluation.pictures import draw_all
     except ModuleNotFoundError as error:

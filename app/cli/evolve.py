@@ -1,6 +1,5 @@
 """`foggate evolve`: trains by the self-evolving recipe."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -11,22 +10,29 @@ from rich.console import Console
 
 from app.cli.bars import bars, working
 from app.cli.options import AsJson
+from app.cli.output import print_json
 from app.cli.training_run import config_of, prepare, training_installed
 from app.core import interrupts
 from app.core.errors import ConfigError
 
 
 def evolve(
-    evolve_config: Annotated[Path, typer.Option("--config", help="Settings of the chain, as in config/evolve.yaml.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    rounds: Annotated[int | None, typer.Option(min=0, help="Stop after this round; a later --resume goes on.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in the folder.")] = False,
+    evolve_config: Annotated[
+        Path,
+        typer.Option("--config", metavar="FILE", help="YAML file that says what is trained and on which data, as in config/evolve.yaml."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the run.")],
+    rounds: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Stop after this round; --resume continues later.", show_default="all rounds")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
     judge: Annotated[
-        bool, typer.Option("--judge", help="Decide again which finished rounds are promoted, by the gate of this config; trains nothing.")
+        bool,
+        typer.Option("--judge", help="Decide again, by the gate of this --config, which finished rounds are promoted; nothing is trained."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train by the self-evolving recipe. R0, then rounds of labelling, fine-tuning, merging and measuring."""
+    """Train by the self-evolving recipe. It is R0, then rounds of labelling, fine-tuning, merging and measuring."""
     from app.config.loading import load_settings
     from app.telemetry.logs import configure_logging
     from app.training.config import load_config
@@ -35,7 +41,7 @@ def evolve(
     configure_logging("error")
     chosen = load_config(evolve_config)
     if judge:
-        # What was trained stays, and so does the setting of what follows an unpromoted round.
+        # The trained checkpoints stay as they are, so the rule for a refused round must stay too.
         began = config_of(out)
         chosen = began.model_copy(update={"gate": chosen.gate.model_copy(update={"on_failure": began.gate.on_failure})})
     with working(f"loading the base model {chosen.base}", at_once=True), training_installed():
@@ -52,7 +58,7 @@ def evolve(
             chain = open_chain(chosen, out, resume=resume or judge, trains=not judge, **given)
         for sentence in chain.pools.skipped:
             sys.stderr.write(sentence + "\n")
-        with interrupts.resumable("--resume goes on from the last finished step"), bars() as progress:
+        with interrupts.resumable("--resume continues from the last finished step"), bars() as progress:
             chain.progress = progress
             if judge:
                 decide_again(chain)
@@ -60,9 +66,9 @@ def evolve(
                 run_rounds(chain, until=rounds)
             said = write_results(chain)
     except OSError as error:
-        raise ConfigError(f"{out} cannot be written ({error.strerror}); --resume goes on from the last finished step") from None
+        raise ConfigError(f"{out} cannot be written ({error.strerror}); --resume continues from the last finished step") from None
     if as_json:
-        sys.stdout.write(json.dumps(chain.state.model_dump(mode="json"), ensure_ascii=False) + "\n")
+        print_json(chain.state.model_dump(mode="json"))
         return
     console = Console(highlight=False, soft_wrap=True)
     for sentence in binding_sentences(chain.state):
@@ -71,4 +77,4 @@ def evolve(
         console.print(f"{entry.name} {entry.domain or 'buffer'}: {entry.new_rows} new + {entry.replay_rows} replayed, {entry.decision}")
     for sentence in said:
         console.print(sentence)
-    console.print(f"the report: {out / 'report.md'}")
+    console.print(f"the full report: {out / 'report.md'}")

@@ -10,10 +10,10 @@ from app.cli.output import stdout_console
 
 
 def export(
-    out: Annotated[Path, typer.Option(help="A folder that does not exist yet.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder to write; it must be empty or not exist yet.")],
     config: ConfigFile = None,
 ) -> None:
-    """Write the edge model for transformers. An adapter is merged; the tokenizer and a script of ten lines come with it."""
+    """Write the edge model for plain transformers code. An adapter is merged; the tokenizer and a ten-line script come with it."""
     from app.cli.bars import loading, working
     from app.config.loading import load_settings
     from app.edge.build import load_edge_model

@@ -1,4 +1,4 @@
-"""A client of a running gateway, for `foggate ask --url`."""
+"""A client of a running gateway, for `foggate ask --url`. Every failure is one sentence that says what to do."""
 
 import re
 import ssl
@@ -12,24 +12,26 @@ from app.core.errors import CloudTimeout, CloudUnavailable, ConfigError, FogGate
 
 _EXAMPLE = "http://127.0.0.1:8080"
 _ANSWER = "/v1/answer"
-# What people copy from a browser, from curl or from an OpenAI client: all of them lie under the gateway's address.
+# Paths below the gateway's address that people copy from a browser, from curl or from an OpenAI client.
 _OWN_PATHS = (_ANSWER, "/v1/answers", "/v1/models", "/v1", "/docs", "/openapi.json", "/metrics", "/health/live", "/health/ready")
 _MAX_SAID_CHARS = 500
 _HINTS = {
-    401: "; give its key with --key or FOGGATE_CALLER_KEY",
-    421: "; ask it by a name that its security.allowed_hosts holds, such as 127.0.0.1",
+    401: "; give a key with --key or FOGGATE_CALLER_KEY",
+    421: "; use a host name that its security.allowed_hosts contains, such as 127.0.0.1",
 }
 
 
 def gateway_address(url: str) -> str:
-    """The address of a gateway out of what a person typed: scheme, host, port, and a path only if a proxy serves it under one.
+    """Return the address of a gateway from what a person typed.
+
+    It has a scheme, a host and a port, and a path only if a proxy serves the gateway under one.
 
     Raises:
-        ConfigError: a sentence that says what is missing or too much. It never repeats a password.
+        ConfigError: the URL cannot be the address of a gateway. The sentence never repeats a password.
     """
     url = url.strip()
     if "://" not in url:
-        # `http:/host` has a scheme, and a slash too few.
+        # `http:/host` has a scheme and lacks one slash.
         host = re.sub(r"\Ahttps?:", "", url, flags=re.IGNORECASE).lstrip("/") or _EXAMPLE.removeprefix("http://")
         shown = f"{'https' if url.lower().startswith('https:') else 'http'}://{host}" if "@" not in host else _EXAMPLE
         raise ConfigError(f"--url needs a scheme, http:// or https://; did you mean {shown}?")
@@ -37,58 +39,64 @@ def gateway_address(url: str) -> str:
         parts = urlsplit(url)
         port, named = parts.port, parts.hostname
     except ValueError:
-        raise ConfigError(f"--url is no URL; it looks like {_EXAMPLE}, with a port from 1 to 65535") from None
+        raise ConfigError(f"--url is not a URL; it should look like {_EXAMPLE}, with a port from 1 to 65535") from None
     if parts.scheme not in {"http", "https"}:
         raise ConfigError(f"--url must begin with http:// or https://, not with {parts.scheme}://")
     if not named or any(character.isspace() for character in url):
-        raise ConfigError(f"--url names no host; it looks like {_EXAMPLE}")
+        raise ConfigError(f"--url names no host; it should look like {_EXAMPLE}")
     if parts.username is not None or parts.password is not None:
-        raise ConfigError("--url must hold no user name and no password; an API key goes into --key or FOGGATE_CALLER_KEY")
+        raise ConfigError("--url must not contain a user name or a password; give an API key with --key or FOGGATE_CALLER_KEY")
     if port == 0:
-        raise ConfigError("--url names port 0; the gateway prints the port that it took when it is ready")
+        raise ConfigError("--url names port 0; the gateway prints its real port when it is ready")
     if parts.query or parts.fragment:
-        raise ConfigError(f"--url must hold no query and no fragment; it looks like {_EXAMPLE}")
+        raise ConfigError(f"--url must not contain a query or a fragment; it should look like {_EXAMPLE}")
     path = parts.path.rstrip("/")
     path = next((path.removesuffix(own) for own in _OWN_PATHS if path.endswith(own)), path)
     return SplitResult(parts.scheme, parts.netloc, path, "", "").geturl()
 
 
 def ask_gateway(url: str, body: dict[str, Any], *, key: str | None = None, timeout_s: float = 60.0) -> dict[str, Any]:
-    """POST one question to `URL/v1/answer`. A gateway on loopback is asked directly, whatever proxy is configured.
+    """POST one question to `URL/v1/answer`. A gateway on loopback is asked without a proxy.
+
+    Args:
+        url: address of the gateway as a person typed it.
+        body: the JSON body of `/v1/answer`.
+        key: API key, or None.
+        timeout_s: seconds that each step of the exchange may take.
 
     Raises:
-        ConfigError: the URL cannot be that of a gateway.
-        InvalidQuestion: the gateway refused it, with the gateway's own words.
-        CloudUnavailable: nothing is there, or something that is no gateway, or a gateway that cannot answer now.
-        CloudTimeout: it did not answer in time.
+        ConfigError: the URL cannot be the address of a gateway.
+        InvalidQuestion: the gateway refused the question; the message repeats the gateway's.
+        CloudUnavailable: nothing answers, or what answers is not a gateway, or the gateway cannot answer now.
+        CloudTimeout: the gateway did not answer in time.
     """
     address = gateway_address(url)
     if key and not (key.isascii() and key.isprintable()):
-        raise ConfigError("the key (--key or FOGGATE_CALLER_KEY) holds a character that no key has; was it copied whole?")
+        raise ConfigError("the key (--key or FOGGATE_CALLER_KEY) contains a character that no key has; was it copied completely?")
     headers = {"authorization": f"Bearer {key}"} if key else {}
     direct = is_loopback(address)
     try:
-        # Certificates come from the environment for either; proxies only where they can help.
+        # The environment always names certificates; its proxies are used for remote gateways only.
         verify = httpx2.create_ssl_context(trust_env=True) if direct and address.startswith("https") else True
         with httpx2.Client(timeout=timeout_s, trust_env=not direct, verify=verify) as client:
             response = client.post(address + _ANSWER, json=body, headers=headers)
     except httpx2.TimeoutException:
         raise CloudTimeout(f"nothing answers at {address} within {timeout_s:g} seconds") from None
     except ImportError:
-        raise ConfigError("the environment names a SOCKS proxy, which needs one more package: pip install socksio") from None
+        raise ConfigError("the environment names a SOCKS proxy, which needs another package: pip install socksio") from None
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, UnicodeError, ValueError):
-        raise ConfigError(f"--url or a proxy that the environment names is no URL; --url looks like {_EXAMPLE}") from None
+        raise ConfigError(f"--url or a proxy in the environment is not a URL; --url should look like {_EXAMPLE}") from None
     except (httpx2.HTTPError, OSError) as error:
         raise CloudUnavailable(_why(address, error)) from None
     return _read(address, response)
 
 
 def _read(address: str, response: httpx2.Response) -> dict[str, Any]:
-    """The body of a 200; for any other status an error with the gateway's own words."""
+    """Return the body of a 200; any other status is an error that repeats the gateway's message."""
     status = response.status_code
     if response.is_redirect:
         there = response.headers.get("location", "elsewhere")[:_MAX_SAID_CHARS].removesuffix(_ANSWER)
-        raise CloudUnavailable(f"what answers at {address} redirects to {there}; give that address to --url if it is the gateway's")
+        raise CloudUnavailable(f"what answers at {address} redirects to {there}; give that address with --url if it is the gateway's")
     try:
         reply: dict[str, Any] = response.json()
         said = None if status == httpx2.codes.OK else str(reply["error"]["message"])[:_MAX_SAID_CHARS]
@@ -99,7 +107,7 @@ def _read(address: str, response: httpx2.Response) -> dict[str, Any]:
             hint = f"; perhaps it speaks https: try {address.replace('http', 'https', 1)}"
         elif status == httpx2.codes.NOT_FOUND and urlsplit(address).path:
             hint = "; perhaps without the path"
-        raise CloudUnavailable(f"no gateway answers at {address}: what is there replies {status} with {what}{hint}") from None
+        raise CloudUnavailable(f"no gateway answers at {address}: the server there replies {status} with {what}{hint}") from None
     if said is None:
         return reply
     sentence = f"the gateway says {status}: {said}{_HINTS.get(status, '')}"
@@ -109,25 +117,25 @@ def _read(address: str, response: httpx2.Response) -> dict[str, Any]:
 
 
 def _why(address: str, error: Exception) -> str:
-    """What a connection's failure means, for a person."""
+    """Return a sentence about a failed connection."""
     causes = [error]
-    while (cause := causes[-1].__cause__ or causes[-1].__context__) and len(causes) < 10:  # noqa: PLR2004  # a chain of causes may be a circle
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) and len(causes) < 10:  # noqa: PLR2004  # a chain of causes may be circular
         causes.append(cause)  # type: ignore[arg-type]
     text = " ".join(str(cause) for cause in causes).lower()
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-        why = "its certificate is not trusted; SSL_CERT_FILE may name the certificate of its authority"
+        why = "its certificate is not trusted; set SSL_CERT_FILE to the certificate of its authority"
     elif "wrong_version_number" in text or "record layer failure" in text or "unexpected_message" in text:
         why = f"it does not speak https; try {address.replace('https', 'http', 1)}"
     elif "refused" in text:
-        why = "the connection is refused; is it running, and is this its port? foggate serve prints its address when it is ready"
+        why = "the connection is refused; is the gateway running, and is this its port? foggate serve prints the address when it is ready"
     elif "not known" in text or "resolution" in text or "no address" in text or "nodename" in text:
-        why = "there is no host of that name"
+        why = "there is no host with that name"
     elif "unreachable" in text or "no route" in text:
-        why = "the network has no way to that host"
+        why = "the network has no route to that host"
     elif isinstance(error, httpx2.ProxyError):
-        why = "the proxy of the environment refuses; NO_PROXY may name hosts that are asked directly"
+        why = "the proxy in the environment refuses; set NO_PROXY to hosts that are reached directly"
     elif isinstance(error, httpx2.ProtocolError | httpx2.ReadError):
-        why = "what is there does not speak http" + (
+        why = "the server there does not speak http" + (
             f"; try {address.replace('http', 'https', 1)}" if address.startswith("http://") else ""
         )
     else:

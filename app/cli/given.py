@@ -1,4 +1,4 @@
-"""What the command line says of where a gateway listens; it wins over file and environment."""
+"""Options of the command line that override the configuration file and the environment."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from app.core.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Options of the command line; None where one was not given."""
+    """Options of `foggate serve` and of the commands that look at the same gateway; None is an option that was not given."""
 
     config: Path | None = None
     host: str | None = None
@@ -21,7 +21,7 @@ class Given:
     insecure: bool = False
 
     def read(self, *, refuse_empty: bool = False) -> Settings:
-        """The settings with these options.
+        """Read the settings, and return them with these options.
 
         Args:
             refuse_empty: whether an empty configuration file is an error, as it is at a reload.

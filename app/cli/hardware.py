@@ -1,11 +1,15 @@
-"""On what a measurement was made, in a few words."""
+"""The hardware of a measurement, in a few words."""
 
 import platform
 
 
 def describe_hardware(device: str) -> str:
-    """As in `cuda, NVIDIA H100` or `cpu, AMD EPYC 7B13, 4 threads`; `device` is torch's name of it."""
-    import torch  # takes seconds, and reads the wait policy when it is imported
+    """Describe a device, as in `cuda, NVIDIA H100` or `cpu, AMD EPYC 7B13, 4 threads`.
+
+    Args:
+        device: name of the device in torch, as `cpu` or `cuda:0`.
+    """
+    import torch  # the import takes seconds, and reads the wait policy, which must be set before
 
     if device.startswith("cuda"):
         return f"cuda, {torch.cuda.get_device_name()}"

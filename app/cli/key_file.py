@@ -6,19 +6,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from app.cli.options import print_json
+from app.access.keys import read_keys, write_keys
+from app.cli.output import print_json
 from app.core.errors import ConfigError
 
 DEFAULT_FILE = Path("keys.json")
-File = Annotated[Path, typer.Option("--file", help="The key file; the gateway reads it as security.keys.")]
-KeyId = Annotated[str, typer.Argument(help="The key's id: what stands between fg_ and the second _.")]
+File = Annotated[Path, typer.Option("--file", metavar="FILE", help="Key file; the gateway reads it as security.keys.")]
+KeyId = Annotated[str, typer.Argument(metavar="ID", help="Id of the key: the part between fg_ and the second underscore.")]
 
 
 def change_key(file: Path, key_id: str, **changes: object) -> None:
-    """Write the key file with other values of one key. Raises ConfigError where no such key is in use."""
-    # The commands import what they need when they run.
-    from app.access.keys import read_keys, write_keys
-
+    """Change values of one key in the key file. Raises ConfigError if no such key is in use."""
     content = read_keys(file)
     if all(key.id != key_id or key.revoked for key in content.keys):
         raise ConfigError(f"{file} holds no key '{key_id}' that is in use")
@@ -27,10 +25,10 @@ def change_key(file: Path, key_id: str, **changes: object) -> None:
 
 
 def show_once(shown: str, key_id: str, *, as_json: bool) -> None:
-    """Print a new key, which nobody can read again later."""
+    """Print a new key, which cannot be read again later."""
     if as_json:
         print_json({"id": key_id, "key": shown})
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(shown, markup=False)
-    console.print("This is shown once. Send it as: authorization: Bearer …")
+    console.print("The key is shown once. Send it as: authorization: Bearer …")

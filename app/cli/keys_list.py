@@ -2,15 +2,14 @@
 
 from rich.table import Column, Table
 
+from app.access.keys import read_keys
 from app.cli.key_file import DEFAULT_FILE, File
-from app.cli.options import AsJson, print_json
-from app.cli.output import stdout_console
+from app.cli.options import AsJson
+from app.cli.output import print_json, stdout_console
 
 
 def keys_list(file: File = DEFAULT_FILE, as_json: AsJson = False) -> None:
-    """List the keys. Secrets and hashes are not shown."""
-    from app.access.keys import read_keys
-
+    """List the API keys. Secrets and hashes are not shown."""
     rows = [{**key.model_dump(mode="json", exclude={"sha256"}), "permissions": sorted(key.permissions)} for key in read_keys(file).keys]
     if as_json:
         print_json(rows)

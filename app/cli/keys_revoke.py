@@ -1,4 +1,4 @@
-"""`foggate keys revoke`: refuses a key from now on."""
+"""`foggate keys revoke`: revokes a key."""
 
 import datetime as dt
 
@@ -8,6 +8,6 @@ from app.cli.key_file import DEFAULT_FILE, File, KeyId, change_key
 
 
 def keys_revoke(key_id: KeyId, file: File = DEFAULT_FILE) -> None:
-    """Refuse a key for good."""
+    """Revoke a key. It is refused from then on."""
     change_key(file, key_id, revoked=dt.datetime.now(tz=dt.UTC).date())
     Console(highlight=False).print(f"{key_id} is revoked")

@@ -1,52 +1,60 @@
-"""`foggate label`: confidence targets for questions."""
+"""`foggate label`: makes confidence targets for questions."""
 
-import json
-import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from app.cli.bars import bars, loading, working
-from app.cli.data import Map, Questions, SkipBad
-from app.cli.options import AsJson, ConfigFile, check_choice
+from app.cli.data import Data, Map, Questions, SkipBad
+from app.cli.options import AsJson, ConfigFile
+from app.cli.output import print_json
 from app.core import interrupts
 from app.core.errors import ConfigError
 from app.core.verdict import BUCKET_LABELS
 
 
 def label(
-    data: Annotated[list[str], typer.Option(help="Questions with gold answers, as for eval collect; may be repeated.")],
-    out: Annotated[Path, typer.Option(help="labels.jsonl; it appears when it is whole, and a killed run goes on.")],
+    data: Data,
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="Labels file (JSONL) to write. It appears when it is complete; the same command continues an interrupted run.",
+        ),
+    ],
     config: ConfigFile = None,
-    model: Annotated[str | None, typer.Option(help="Overrides edge.model.")] = None,
-    adapter: Annotated[str | None, typer.Option(help="Overrides edge.adapter.")] = None,
-    labels: Annotated[str, typer.Option(help="gold, or teacher: the configured cloud names the correct answer.")] = "gold",
-    samples: Annotated[int, typer.Option(min=1, help="Number of draws a question (FogGen: 8).")] = 8,
-    temperature: Annotated[float, typer.Option(min=0.01, help="Temperature of the draws (FogGen: 0.7).")] = 0.7,
-    method: Annotated[str, typer.Option(help="exact (no sampling noise) or sample")] = "exact",
-    seed: Annotated[int, typer.Option(min=0, help="Seed of --method sample.")] = 0,
+    model: Annotated[str | None, typer.Option(metavar="NAME", help="Edge model that is asked; overrides edge.model.")] = None,
+    adapter: Annotated[str | None, typer.Option(metavar="NAME", help="Adapter of the edge model; overrides edge.adapter.")] = None,
+    labels: Annotated[
+        Literal["gold", "teacher"],
+        typer.Option(help="Where correct answers come from: gold takes those of the data, teacher asks the configured cloud."),
+    ] = "gold",
+    samples: Annotated[int, typer.Option(min=1, metavar="N", help="Number of samples per question that the target stands for.")] = 8,
+    temperature: Annotated[float, typer.Option(min=0.01, metavar="X", help="Sampling temperature.")] = 0.7,
+    method: Annotated[
+        Literal["exact", "sample"], typer.Option(help="How samples are counted: exact takes the expected number, sample draws them.")
+    ] = "exact",
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the draws of --method sample.")] = 0,
     columns: Map = None,
     skip_bad: SkipBad = False,
     as_json: AsJson = False,
 ) -> None:
-    """Confidence targets for questions. How often would the edge model be correct on each? Read in one forward pass."""
+    """Make confidence targets for questions. A target says how often the edge model would be correct, read in one forward pass."""
     from app.config.loading import load_settings
     from app.telemetry.logs import configure_logging
 
-    check_choice("--labels", labels, "gold", "teacher")
-    check_choice("--method", method, "exact", "sample")
     settings = load_settings(config)
     given = {key: value for key, value in (("model", model), ("adapter", adapter)) if value is not None}
     settings = settings.model_copy(update={"edge": settings.edge.model_copy(update=given)})
     configure_logging("error")
     items = Questions(data, columns or (), skip_bad).load()
     if labels == "teacher" and settings.cloud.base_url is None:
-        raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or say --labels gold")
+        raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or give --labels gold")
     if out.exists():
-        raise ConfigError(f"{out} is there already; choose another --out")
+        raise ConfigError(f"{out} exists already; choose another --out")
     from app.edge.build import build_engine, load_edge_model
 
     with working(loading(settings), at_once=True):
@@ -62,7 +70,7 @@ def label(
     # Before the teacher is asked, since its answers may cost money.
     check(out, parameters_of(engine, **parameters), what="labels", partial=partial_of(out), some=True)
     try:
-        with interrupts.resumable("the same command goes on from what was done"), bars() as progress:
+        with interrupts.resumable("the same command continues from what was done"), bars() as progress:
             letters = {item.id: item.gold for item in items}
             if labels == "teacher":
                 from app.cli.teacher import connect_teacher
@@ -84,12 +92,12 @@ def label(
                 on_progress=_counted(progress, "labelling", len(items)),
             )
     except OSError as error:
-        raise ConfigError(f"{out} cannot be written ({error.strerror}); the same command goes on from what was done") from None
+        raise ConfigError(f"{out} cannot be written ({error.strerror}); the same command continues from what was done") from None
     seconds = time.monotonic() - started
     buckets = {label: sum(row.bucket == label for row in rows) for label in BUCKET_LABELS}
     summary = {"labelled": len(rows), "without_label": len(items) - len(rows), "buckets": buckets, "seconds": round(seconds, 1)}
     if as_json:
-        sys.stdout.write(json.dumps(summary) + "\n")
+        print_json(summary)
         return
     listed = ", ".join(f"{label}: {count}" for label, count in buckets.items())
     console = Console(highlight=False, soft_wrap=True)

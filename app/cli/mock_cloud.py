@@ -11,13 +11,14 @@ import uvicorn
 from app.api.listener import listen_on, url_of
 from app.config.settings import CloudSettings, Settings
 from app.demo.bank import SHIPPED_BANK, Bank, load_rows
-from app.demo.server import MODEL, create_demo
+from app.demo.replies import MODEL
+from app.demo.server import create_demo
 
 _THREAD, _ENDS_S = "foggate-mock-cloud", 0.5
 
 
 def with_cloud(settings: Settings, base_url: str) -> Settings:
-    """The settings with the mock cloud, where no other one is configured."""
+    """Return the settings with the mock cloud, unless another cloud is configured."""
     if settings.cloud.base_url is not None:
         return settings
     cloud = CloudSettings.model_validate({**settings.cloud.model_dump(), "base_url": base_url, "model": MODEL})
@@ -26,12 +27,12 @@ def with_cloud(settings: Settings, base_url: str) -> Settings:
 
 @contextmanager
 def mock_cloud() -> Iterator[str]:
-    """The mock cloud in a thread of this process, so that it ends with it, however that ends. Yields its base URL."""
+    """Run the mock cloud in a thread of this process, so that it cannot outlive the process. Yields its base URL."""
     (listener,) = listen_on("127.0.0.1", 0)
     app = create_demo(Bank(load_rows([SHIPPED_BANK])))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])), name=_THREAD, daemon=True)
-    # Two servers that start and end in one log would be taken for one that does it twice.
+    # The log must show the start and the end of the gateway's server only.
     logging.getLogger("uvicorn.error").addFilter(lambda record: record.threadName != _THREAD or record.levelno >= logging.WARNING)
     thread.start()
     try:

@@ -1,8 +1,7 @@
-"""What several commands share: their options, and how they print."""
+"""Options that several commands share, and what every group of commands has."""
 
 import difflib
-import json
-import sys
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,17 +10,33 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from app.config.environment import CONFIG_FILE
-from app.core.errors import ConfigError
 
-# Of every group of commands: `-h` works everywhere.
+# Click hands this on to every group and every command: `-h` works everywhere.
 CONTEXT = {"help_option_names": ["-h", "--help"]}
+# What typer says about a value that is none of the choices.
+_NO_CHOICE = re.compile(r"'(?P<value>.*)' is not one of (?P<choices>'.*')\.")
 
 
 class Commands(TyperGroup):
-    """The commands of `foggate`: a command that is one of a group's gets the whole name, as in `foggate eval report` for `report`."""
+    """The commands of `foggate`. Who types the name of a group's command alone, as `report`, is told `foggate eval report`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command. Raises what typer raises; a value that is none of the choices gets the closest one in its message."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            if found := _NO_CHOICE.fullmatch(error.message):
+                close = difflib.get_close_matches(found["value"], re.findall(r"'([^']*)'", found["choices"]), 1)
+                error.message += f" Did you mean {close[0]!r}?" if close else ""
+            raise
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """The command that the arguments name. Raises what typer raises, with the whole name in its message."""
+        """Return the command that the arguments name.
+
+        Raises:
+            TyperException: there is no such command; the message names the command of a group that has this name.
+        """
         try:
             return super().resolve_command(ctx, args)
         except TyperException as error:
@@ -33,20 +48,21 @@ class Commands(TyperGroup):
 
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", envvar=CONFIG_FILE, help="YAML file; without it defaults and FOGGATE_ variables make a working gateway."),
+    typer.Option(
+        "--config",
+        envvar=CONFIG_FILE,
+        metavar="FILE",
+        help="YAML file with settings. Without it, the defaults and the variables FOGGATE_… of the environment apply.",
+    ),
 ]
-Records = Annotated[Path, typer.Option(help="What `eval collect` wrote.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
-
-def check_choice(option: str, value: str, *choices: str) -> None:
-    """Raise ConfigError for a value that is none of the choices."""
-    if value not in choices:
-        close = difflib.get_close_matches(value, choices, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ConfigError(f"{option} must be {' or '.join(repr(choice) for choice in choices)}, not {value!r}{hint}")
-
-
-def print_json(value: Any) -> None:
-    """One object on one line."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+Host = Annotated[str | None, typer.Option(metavar="HOST", help="Address or host name of the gateway; overrides server.host.")]
+Port = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, metavar="PORT", help="Port of the gateway; overrides server.port. When serving, 0 takes a free port."),
+]
+Insecure = Annotated[
+    bool,
+    typer.Option("--insecure", help="Listen without API keys on an address that other machines can reach: everybody has every permission."),
+]
+Records = Annotated[Path, typer.Option(metavar="FILE", help="Records file that `foggate eval collect` wrote.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on one line instead of text for people.")]

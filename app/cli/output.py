@@ -1,41 +1,36 @@
-"""How commands print to standard output: for a terminal as wide as it is, for a pipe or a file whole."""
+"""What commands print to standard output. A terminal gets lines of its width, a pipe or a file gets whole lines."""
 
+import json
 import sys
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.markdown import Markdown, MarkdownElement, TableElement
-from rich.table import Table
+from rich.console import Console
 
-# Wider than any table of ours: what is read by a program, or later by a person, is not cut and not wrapped.
+if TYPE_CHECKING:
+    from app.config.settings import Settings
+
+# Wider than all our tables: in a pipe or a file nothing is cut or wrapped.
 _PIPE_WIDTH = 10_000
 
 
 def stdout_console() -> Console:
-    """A console whose tables and lines are cut or wrapped on a terminal only."""
+    """Return a console that cuts or wraps tables and lines on a terminal only."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_PIPE_WIDTH, soft_wrap=True)
 
 
-class _WholeTable(TableElement):
-    """A table of which a narrow terminal breaks words, where rich cuts them."""
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:  # rich's protocol
-        for part in super().__rich_console__(console, options):
-            if isinstance(part, Table):
-                for column in part.columns:
-                    column.overflow = "fold"
-            yield part
+def print_json(value: Any) -> None:
+    """Print a value as JSON on one line."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
-class _Markdown(Markdown):
-    elements: ClassVar[dict[str, type[MarkdownElement]]] = {**Markdown.elements, "table_open": _WholeTable}
+def print_settings(settings: "Settings", *, as_json: bool) -> None:
+    """Print settings with masked secrets, as JSON or as a YAML file."""
+    import yaml
 
+    from app.config.loading import masked
 
-def print_markdown(text: str) -> None:
-    """Rendered on a terminal; as it is, which is readable too, elsewhere."""
-    console = stdout_console()
-    if console.is_terminal:
-        console.print(_Markdown(text))
+    if as_json:
+        print_json(masked(settings))
     else:
-        sys.stdout.write(text)
+        sys.stdout.write(yaml.safe_dump(masked(settings), sort_keys=False, allow_unicode=True))

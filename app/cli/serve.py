@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from app.cli.banner import say_ready
-from app.cli.options import ConfigFile
+from app.cli.options import ConfigFile, Host, Insecure, Port
 from app.cli.output import stdout_console
 from app.core import interrupts
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 def serve(
     config: ConfigFile = None,
-    host: Annotated[str | None, typer.Option(help="Overrides server.host.")] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Overrides server.port; 0 takes a free one.")] = None,
-    demo: Annotated[bool, typer.Option("--demo", help="Start the mock cloud beside it, unless cloud.base_url is set.")] = False,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Listen beyond loopback without keys: everybody may do everything.")] = False,
+    host: Host = None,
+    port: Port = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Start the mock cloud in the same process, unless cloud.base_url is set.")] = False,
+    insecure: Insecure = False,
 ) -> None:
     """Run the gateway."""
-    # SIGTERM is its ordinary end; the imports below take a second.
+    # SIGTERM ends a server without an error, from the first moment on: the imports below take a second.
     interrupts.install(terminated=0)
     import structlog
 
@@ -46,7 +46,7 @@ def serve(
     given, console = Given(config, host, port, insecure), stdout_console()
     terminal = Terminal()
     interrupts.hold(signal.SIGHUP)
-    # Bars of downloads are no lines of a log; the hub's library reads this when it is imported.
+    # Progress bars of downloads do not belong into a log. The hub's library reads this variable when it is imported.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     settings = given.read()
     configure_logging(settings.log.level, settings.log.format, secrets_in(settings))

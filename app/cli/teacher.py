@@ -17,12 +17,12 @@ from app.training.teacher import Teacher
 
 
 def connect_teacher(settings: Settings) -> Teacher:
-    """The configured cloud as a teacher."""
+    """Return the configured cloud as a teacher."""
 
     @contextlib.asynccontextmanager
     async def connect() -> AsyncIterator[Cloud]:
         client = build_cloud(settings, Metrics(), offline=True)
-        assert client is not None  # noqa: S101  # asked for only where a cloud is configured
+        assert client is not None  # noqa: S101  # the caller has checked that a cloud is configured
         try:
             yield client
         finally:
@@ -32,7 +32,7 @@ def connect_teacher(settings: Settings) -> Teacher:
 
 
 def _teacher_identity(cloud: CloudSettings) -> dict[str, Any]:
-    """Which models are asked, where, and with what: all that decides on an answer, and no secret."""
+    """Return what decides about the teacher's answers (models, endpoints, prompt, request fields), without any secret."""
     spare = sorted(cloud.endpoints.items(), key=lambda pair: pair[1].priority)
     fields = cloud.extra_body if cloud.max_tokens is None else {"max_tokens": cloud.max_tokens, **cloud.extra_body}
     asked = [(cloud.model, cloud.base_url), *((endpoint.model or cloud.model, endpoint.base_url) for _, endpoint in spare)]
@@ -40,17 +40,17 @@ def _teacher_identity(cloud: CloudSettings) -> dict[str, Any]:
         "model": [model for model, _ in asked],
         "endpoint": [_without_credentials(url) for _, url in asked],
         "prompt_version": PROMPT_VERSION,
-        # `auto` asks nobody here: it is text.
+        # No endpoint is probed for `auto` here: it counts as text.
         "instruction": hashlib.sha256(instruction(cloud.answer_format if cloud.answer_format != "auto" else "text").encode()).hexdigest()[
             :12
         ],
-        # Not as it is: what a provider wants there may be secret.
+        # Hashed, because its values may be secret.
         "extra_body": hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12],
     }
 
 
 def _without_credentials(url: object) -> str:
-    """Host, port and path: names, passwords and queries may be keys."""
+    """Return scheme, host, port and path only: user names, passwords and queries may hold keys."""
     parts = urlsplit(str(url))
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path.rstrip('/')}"

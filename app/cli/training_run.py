@@ -1,4 +1,4 @@
-"""What `foggate evolve` and `foggate adapter` share: they open the folder of a run, and need what the extra `train` brings."""
+"""Preparation that `foggate evolve` and `foggate adapter` share: both open the folder of a run and need the extra `train`."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def config_of(run: Path) -> "EvolveConfig":
-    """The config that a run was begun with. Raises ConfigError."""
+    """Return the configuration that a run was started with. Raises ConfigError."""
     from app.training.state import read_state
 
     state = read_state(run)
@@ -23,7 +23,7 @@ def config_of(run: Path) -> "EvolveConfig":
 
 
 def prepare(settings: "Settings", config: "EvolveConfig") -> dict[str, Any]:
-    """Threads, before torch is imported, which reads the wait policy then; and what `open_chain` takes from the settings."""
+    """Set the threads, and return what `open_chain` takes from the settings. Torch reads the wait policy when it is imported: call this before."""
     from app.edge.builtin import default_cache_dir
     from app.edge.threads import set_threads, set_wait_policy
 
@@ -39,7 +39,7 @@ def prepare(settings: "Settings", config: "EvolveConfig") -> dict[str, Any]:
 
 @contextlib.contextmanager
 def training_installed() -> Iterator[None]:
-    """Around imports of what only the extra `train` brings."""
+    """Turn a missing package of the extra `train` into a ConfigError. Goes around the imports that need it."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from app.cloud.behind import is_doubted
 from app.cloud.heads import is_denied
 from app.cloud.values import UNCLEAR, Values
-from app.errors import CloudUnparsable
+from app.core.errors import CloudUnparsable
 
 # `B is the correct answer.`
 _BACKWARD = re.compile(

@@ -1,7 +1,7 @@
-"""A circuit breaker: an endpoint that fails too often is left alone for a while, then asked by a few probes.
+"""A circuit breaker: an endpoint that fails too often is not asked for a while, then asked by a few probes.
 
-Passive: only real calls tell it anything. What a call finds out counts for the state in which it was admitted; results that
-come late are ignored.
+It is passive: it learns from real calls only. The result of a call counts for the state in which the call was admitted; results that
+come later are ignored.
 """
 
 import time
@@ -20,17 +20,17 @@ class State(IntEnum):
 
 
 class Breaker:
-    """Of one endpoint. Not thread-safe: lives in the event loop.
+    """The breaker of one endpoint. It is not thread-safe: it belongs to the event loop.
 
     Args:
-        window_s: how far back failures count.
-        min_calls: with fewer calls in the window it stays closed, unless so many in a row fail in whatever time: where calls
-            are rare, each of them would else wait for a dead endpoint for ever.
+        window_s: seconds for which failures count.
+        min_calls: with fewer calls in the window it stays closed, unless so many calls in a row fail, in whatever time: otherwise,
+            where calls are rare, each of them would wait for a dead endpoint.
         failure_rate: share of failed calls in the window that opens it.
-        open_s: how long nothing is asked.
+        open_s: seconds for which it stays open.
         probes: calls that may be under way when it is half-open, and successes that close it; one failure opens it again.
         clock: monotonic seconds.
-        on_change: told the new state.
+        on_change: called with the new state.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class Breaker:
 
     @property
     def state(self) -> State:
-        """As it is now; an open breaker becomes half-open when its time is over and somebody asks."""
+        """The present state; an open breaker becomes half-open when its time is over and a call asks for a ticket."""
         return self._state
 
     def admit(self) -> int | None:
-        """A ticket for one call, to be given back with its result; None if the endpoint is to be left alone."""
+        """A ticket for one call, to be given back with its result; None if the endpoint must not be asked."""
         if self._state is State.OPEN and self._clock() - self._opened_at >= self._open_s:
             self._enter(State.HALF_OPEN)
         if self._state is State.OPEN or (self._state is State.HALF_OPEN and self._probing + self._probed >= self._probes):
@@ -101,10 +101,10 @@ class Breaker:
             self._enter(State.OPEN)
 
     def doubted(self, ticket: int) -> None:
-        """The endpoint was silent for a caller who could not wait long: as a failure, but a single one ends no probing.
+        """The endpoint was silent for a caller who could not wait long: like a failure, but a single one ends no probing.
 
-        Half-open, it takes as many doubts as there are probes to open it again: one caller in a hurry cannot keep an
-        endpoint out that has recovered, and one that still hangs does not stay half-open for ever.
+        A half-open breaker opens again after as many doubts as there are probes: one caller with a short deadline cannot keep out
+        an endpoint that has recovered, and an endpoint that still hangs does not stay half-open.
         """
         if ticket == self._generation and self._state is State.HALF_OPEN and self._doubts + 1 < self._probes:
             self._doubts += 1

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.cloud.failures import REFUSES_THE_REQUEST
 from app.cloud.messages import SYSTEM, cloud_messages
-from app.core.question import Question
+from app.core.question import LETTERS, Question
 
 logger = logging.getLogger("foggate.cloud")
 
@@ -20,7 +20,7 @@ _MAY_REFUSE_THE_FORMAT = (404, 500, 501)
 _TIMES = 2
 
 # Read as text and not by a JSON decoder, which would take the last of two answers in one object.
-_ANSWER = re.compile(r'\s*\{\s*"answer"\s*:\s*"([A-Z])"\s*\}\s*')
+_ANSWER = re.compile(rf'\s*\{{\s*"answer"\s*:\s*"([{LETTERS}])"\s*\}}\s*')
 
 
 class AnswerFormat(StrEnum):

@@ -65,6 +65,7 @@ class CloudPool:
         seed: int | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
+        self.retry_budget = retry_budget
         self._endpoints = list(endpoints)
         self._metrics = metrics
         self._timeout_s = timeout_s
@@ -85,6 +86,11 @@ class CloudPool:
     def endpoints(self) -> Sequence[Endpoint]:
         """Endpoints in the order in which they are asked."""
         return self._endpoints
+
+    @property
+    def in_flight(self) -> int:
+        """Number of calls under way."""
+        return self._in_flight
 
     @property
     def possible_s(self) -> float:

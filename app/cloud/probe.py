@@ -15,11 +15,12 @@ from app.cloud.endpoint import Endpoint
 from app.cloud.formats import AnswerFormat, constrained_letter, may_be_about_the_format
 from app.cloud.reply import answer_of
 from app.core.errors import BudgetExhausted, CloudMisconfigured, CloudRejected, CloudUnparsable
+from app.core.question import letters_of
 
 logger = logging.getLogger("foggate.cloud")
 
 _SAY = [{"role": "user", "content": "Reply with the word hello and nothing else."}]
-_LETTERS = "AB"
+_LETTERS = letters_of(2)
 # An endpoint may start after its gateway, and takes minutes to load its model.
 _WAITS_S = (5.0, 30.0, 120.0, 600.0)
 

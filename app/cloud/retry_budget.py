@@ -1,4 +1,4 @@
-"""Retries that all requests share, so that a dying cloud is not finished off by its clients (Google SRE book, ch. 21)."""
+"""Bounds the retries of all calls together, so that retries do not overload a failing cloud further (Google SRE book, ch. 21)."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from app.cloud.window import Window
 
 _WINDOW_S = 10.0
-# With hardly any traffic a share of it is nothing; this many retries in ten seconds hurt nobody.
+# With little traffic a share of it is less than one retry; so many retries in ten seconds are harmless.
 _ALWAYS = 3
 
 
@@ -14,7 +14,7 @@ class RetryBudget:
     """At most a share of the calls of the last ten seconds may be retries.
 
     Args:
-        share: 0.2 lets an endpoint see at most 1.2 times the calls it would see on a good day.
+        share: largest share of retries; with 0.2 an endpoint sees at most 1.2 times the calls that it would see without failures.
         clock: monotonic seconds.
     """
 

@@ -1,6 +1,6 @@
-"""What an attempt that ended without an answer says of its endpoint, whether its own time ran out or its caller left.
+"""What an attempt that ended without an answer shows about its endpoint, whether its own time ran out or its caller left.
 
-A caller in a hurry must not be able to open the breaker for everybody, and an endpoint that hangs must be found out however
+A caller with a short deadline must not be able to open the breaker for everybody, and an endpoint that hangs must be detected however
 short the deadlines are. So an attempt is judged by how long the endpoint usually needs, and by how long callers wait for it.
 """
 
@@ -28,7 +28,7 @@ class Silence(Enum):
 
 
 class Judge:
-    """Of one endpoint.
+    """Judges the attempts at one endpoint.
 
     Args:
         clock: monotonic seconds.
@@ -43,8 +43,8 @@ class Judge:
         """An attempt begins now.
 
         Args:
-            given_s: how long its callers will wait for it.
-            possible_s: how long any attempt can last at most by the configuration.
+            given_s: seconds that its callers will wait for it.
+            possible_s: longest time in seconds that any attempt can last by the configuration.
         """
         self._patience.add(given_s)
         return Trial(self, possible_s)
@@ -74,6 +74,13 @@ class Judge:
         enough = _PART if slowest is None else _MOST
         return Silence.DOUBT if lasted_s >= enough * longest else Silence.NOTHING
 
+    def stopped(self, lasted_s: float, possible_s: float) -> Silence:
+        """What it means that a streamed reply had begun and then nothing came for so long.
+
+        How long an endpoint needs to begin says nothing about its pauses, so only the first of the rules above holds.
+        """
+        return Silence.FAILURE if lasted_s >= _MOST * possible_s else Silence.NOTHING
+
 
 class Trial:
     """One attempt under way: measures how long it has been without a sign of its endpoint."""
@@ -82,12 +89,13 @@ class Trial:
         self._judge = judge
         self._possible_s = possible_s
         self._since: float | None = judge.now()
+        self._begun = False
 
     def answered(self) -> None:
         """The endpoint answered: remember how long that took; nothing more is awaited from it until `waits`."""
         if self._since is not None:
             self._judge.answered(self._judge.now() - self._since)
-            self._since = None
+            self._since, self._begun = None, True
 
     def heard(self) -> None:
         """A piece of a streamed reply came; nothing is awaited from the endpoint until `waits`."""
@@ -99,4 +107,7 @@ class Trial:
 
     def silent(self) -> Silence:
         """What it means that the attempt ends now, without an answer or before the end of it."""
-        return Silence.NOTHING if self._since is None else self._judge.silent(self._judge.now() - self._since, self._possible_s)
+        if self._since is None:
+            return Silence.NOTHING
+        meaning = self._judge.stopped if self._begun else self._judge.silent
+        return meaning(self._judge.now() - self._since, self._possible_s)

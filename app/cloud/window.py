@@ -1,4 +1,4 @@
-"""Quotas and peaks over the last seconds, in a fixed number of slots: a thousand calls a second take no more memory than one."""
+"""Counts and peaks over the last seconds, in a fixed number of slots: a thousand calls a second take no more memory than one."""
 
 import time
 from collections import Counter, deque
@@ -14,8 +14,8 @@ class _Slots(Generic[Value]):
     """One value for each tenth of the last seconds in which there was one.
 
     Args:
-        seconds: how far back it looks.
-        join: makes one value of two of the same slot.
+        seconds: length of the window.
+        join: makes one value of two values of the same slot.
         clock: monotonic seconds.
     """
 
@@ -46,7 +46,7 @@ class Window:
     """How often each of a few things happened lately.
 
     Args:
-        seconds: how far back it looks, in steps of a tenth of it.
+        seconds: length of the window; it moves in steps of a tenth of it.
         clock: monotonic seconds.
     """
 
@@ -70,7 +70,7 @@ class Peak:
     """The largest of the numbers that were seen lately.
 
     Args:
-        seconds: how far back it looks, in steps of a tenth of it.
+        seconds: length of the window; it moves in steps of a tenth of it.
         clock: monotonic seconds.
     """
 

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from app.core.ask import Ask, Bound
 from app.core.deadline import Deadline
+from app.core.edge import Edge
 from app.core.errors import CloudError, CloudNotConfigured, CloudTimeout, CloudUnavailable, DeadlineExceeded, EdgeError
 from app.core.outcome import CloudReply, Decision, Outcome, Reason, Route, RouteRequest
 from app.core.policy import Policy
@@ -31,15 +32,6 @@ class OnCloudFailure(StrEnum):
 
     EDGE = "edge"
     ERROR = "error"
-
-
-class Edge(Protocol):
-    """The small model. Raises Overloaded, Draining, NotReady, InvalidQuestion or EdgeError.
-
-    A question that yields takes no place from one that does not: it is refused (Overloaded) while others wait, and asked again.
-    """
-
-    async def verdict(self, question: Question, deadline: Deadline, *, yields: bool = False) -> EdgeReply: ...
 
 
 class Cloud(Protocol):
@@ -100,7 +92,7 @@ class Cascade:
         """The edge's reply and the policy's decision. The edge is asked even when the cloud is forced: it is the fallback."""
         try:
             async with asyncio.timeout(deadline.remaining()):
-                reply = await self.edge.verdict(ask.question, deadline, yields=ask.yields)
+                reply = await self._ask_edge(ask, deadline)
         except TimeoutError:
             raise DeadlineExceeded("no answer within the deadline") from None
         except EdgeError:
@@ -112,6 +104,14 @@ class Cascade:
         max_tau = await self.budget.max_tau() if self.budget else None
         decision = self.policy.decide(reply.verdict, domain=ask.question.domain, tau=ask.tau, route=ask.route, max_tau=max_tau)
         return reply, decision
+
+    async def _ask_edge(self, ask: Ask, deadline: Deadline) -> EdgeReply:
+        """The edge's reply, checked: whatever edge it is, an answer is one of the offered letters and a signal a probability."""
+        reply = await self.edge.verdict(ask.question, deadline, yields=ask.yields)
+        if not reply.verdict.is_sound(len(ask.question.options)):
+            logger.error("a bug: the verdict of the edge does not belong to its question")
+            raise EdgeError("the edge model failed on this question", retry_after_s=1)
+        return reply
 
     async def _ask_cloud(self, ask: Ask, deadline: Deadline, *, has_fallback: bool) -> tuple[CloudReply | None, CloudError | None]:
         """The cloud's reply, or why there is none; raises when that leaves nothing to serve."""

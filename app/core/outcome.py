@@ -25,10 +25,11 @@ class RouteRequest(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a question was routed as it was."""
+    """Why a question was routed as it was; `no_signal` means that the edge gave nothing that could be compared with tau."""
 
     CONFIDENT = "confident"
     LOW_CONFIDENCE = "low_confidence"
+    NO_SIGNAL = "no_signal"
     FORCED = "forced"
     EDGE_FAILED = "edge_failed"
 
@@ -115,5 +116,5 @@ class Outcome:
 
     @property
     def signal(self) -> float | None:
-        """The number that was compared with tau; None where the edge failed."""
+        """The number that was compared with tau; None where the edge failed or its verdict has no such signal."""
         return None if self.edge is None else self.edge.verdict.signal(self.decision.signal)

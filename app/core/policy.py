@@ -1,7 +1,7 @@
 """(verdict, tau) → Decision. The one place where a signal is compared with tau."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from app.core.outcome import Decision, Reason, Route, RouteRequest
 from app.core.verdict import Signal, Verdict
@@ -13,7 +13,7 @@ class Policy:
 
     Attributes:
         tau: the threshold of questions whose domain has none.
-        signal: the kind of number that is compared with tau.
+        signal: name of the number that is compared with tau. Where the edge does not give it, every question goes to the cloud.
         temperature: temperature of the expected confidence.
         domains: thresholds by domain.
     """
@@ -31,7 +31,7 @@ class Policy:
 
     def read(self, verdict: Verdict) -> Verdict:
         """The verdict with its expected confidence at this policy's temperature."""
-        return verdict if verdict.temperature == self.temperature else replace(verdict, temperature=self.temperature)
+        return verdict.at_temperature(self.temperature)
 
     def decide(
         self,
@@ -44,6 +44,8 @@ class Policy:
     ) -> Decision:
         """Keep the edge answer when `signal >= tau`, unless the caller forces a side.
 
+        A verdict without the signal is never kept, whatever tau is: nothing could show how good it is.
+
         Args:
             verdict: the edge model's output.
             domain: the question's domain.
@@ -55,6 +57,9 @@ class Policy:
         applied = applied if max_tau is None else min(applied, max_tau)
         if route is not RouteRequest.AUTO:
             return Decision(Route(route.value), Reason.FORCED, applied, self.signal)
-        if verdict.signal(self.signal) >= applied:
+        value = verdict.signal(self.signal)
+        if value is None:
+            return Decision(Route.CLOUD, Reason.NO_SIGNAL, applied, self.signal)
+        if value >= applied:
             return Decision(Route.EDGE, Reason.CONFIDENT, applied, self.signal)
         return Decision(Route.CLOUD, Reason.LOW_CONFIDENCE, applied, self.signal)

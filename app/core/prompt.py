@@ -1,4 +1,4 @@
-"""Question → chat messages, the exact prompt of the reference model cards.
+"""Question → chat messages, the exact prompt of FogGen's model cards.
 
 Serving, training and evaluation all come here, so that what is trained is what is read. Knows no tokenizer.
 """
@@ -6,7 +6,7 @@ Serving, training and evaluation all come here, so that what is trained is what 
 from collections.abc import Iterable
 from enum import StrEnum
 
-from app.core.question import LETTERS, Question
+from app.core.question import Question
 
 # Goes into calibration files, metrics and records: change it with any change of the text below.
 PROMPT_VERSION = "foggate-1"
@@ -37,7 +37,9 @@ def system_prompt(family: PromptFamily) -> str:
 
 def user_prompt(question: Question) -> str:
     """The question verbatim, a blank line, then one option a line as `A. text`; nothing after the options."""
-    return question.question + "\n\n" + "\n".join(f"{letter}. {text}" for letter, text in zip(LETTERS, question.options, strict=False))
+    return (
+        question.question + "\n\n" + "\n".join(f"{letter}. {text}" for letter, text in zip(question.letters, question.options, strict=True))
+    )
 
 
 def answer_text(bucket_label: str, letter: str) -> str:

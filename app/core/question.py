@@ -4,8 +4,14 @@ from dataclasses import dataclass
 
 from app.core.errors import InvalidQuestion
 
+# The labels of options, in order. Everything else derives its labels from here.
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MIN_OPTIONS, MAX_OPTIONS = 2, len(LETTERS)
+
+
+def letters_of(options: int) -> str:
+    """The labels of so many options, as in `"ABCD"`."""
+    return LETTERS[:options]
 
 
 def one_line(text: str) -> str:
@@ -26,7 +32,7 @@ def is_unicode(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One multiple-choice question: the text as the caller wrote it, 2 to 26 distinct options, each on one line.
+    """One multiple-choice question: the text as the caller wrote it, `MIN_OPTIONS` to `MAX_OPTIONS` distinct options, each on one line.
 
     Raises:
         InvalidQuestion: blank question or option, too few or too many options, two equal options, text (that of id
@@ -60,7 +66,7 @@ class Question:
     @property
     def letters(self) -> str:
         """The offered letters, as in `"ABCD"`."""
-        return LETTERS[: len(self.options)]
+        return letters_of(len(self.options))
 
     @property
     def length(self) -> int:

@@ -1,12 +1,16 @@
-"""What the edge model says of a question: the joint distribution over confidences and letters, and what is read off it."""
+"""The output of an edge for one question, in three kinds: the joint distribution over confidences and letters, a distribution over
+letters only, or a letter only; and what can be read from each.
+"""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import ClassVar
 
-from app.core.errors import EdgeError
-from app.core.question import LETTERS
+from app.core.distribution import by_letter, is_distribution, most_probable, normalised
+from app.core.question import letters_of
 
 # The five words of the confidence vocabulary, exactly as the model writes them.
 BUCKET_LABELS = ("0.0", "0.25", "0.5", "0.75", "1.0")
@@ -53,21 +57,69 @@ def mean_confidence(probabilities: Sequence[float]) -> float:
     return min(1.0, math.fsum(bucket * probability for bucket, probability in zip(BUCKETS, probabilities, strict=True)))
 
 
-# Sums of doubles that were normalised are exact to about 1e-15; this only has to tell a distribution from something else.
-_SUM_TOLERANCE = 1e-6
+class Verdict(ABC):
+    """What an edge gives for one question, and nothing of the routing.
+
+    A kind of verdict overrides what it has. What it does not have is absent, which is None everywhere, and never derived from
+    something else: the probability of a letter is not a confidence.
+
+    Attributes:
+        signals: the signals that this kind of verdict has.
+    """
+
+    __slots__ = ()
+    signals: ClassVar[frozenset[Signal]] = frozenset()
+
+    @abstractmethod
+    def answer(self, signal: Signal) -> str:
+        """The chosen letter, where the answer is routed by this signal."""
+
+    @abstractmethod
+    def is_sound(self, options: int) -> bool:
+        """Whether everything in it is about so many offered letters and every distribution is one: what callers rely on."""
+
+    @property
+    def confidence(self) -> float | None:
+        """The verbalized confidence: the bucket that greedy decoding writes."""
+        return None
+
+    @property
+    def expected_confidence(self) -> float | None:
+        """Mean of the bucket distribution, in [0, 1]."""
+        return None
+
+    @property
+    def confidence_probabilities(self) -> Mapping[str, float] | None:
+        """P(bucket) by label, at temperature 1."""
+        return None
+
+    @property
+    def answer_probabilities(self) -> Mapping[str, float] | None:
+        """P(letter) by letter, whatever the confidence."""
+        return None
+
+    def at_temperature(self, temperature: float) -> "Verdict":  # noqa: ARG002  # nothing here depends on it
+        """This verdict with its expected confidence at a temperature; itself where it has none."""
+        return self
+
+    def signal(self, signal: Signal) -> float | None:
+        """The number that is compared with tau; None where this verdict does not have it."""
+        return self.confidence if signal is Signal.VERBALIZED else self.expected_confidence
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The edge model's whole say on one question: the joint P(bucket, letter) and the bucket greedy decoding would write.
+class JointVerdict(Verdict):
+    """The joint distribution P(bucket, letter), and the bucket that greedy decoding would write.
 
     Attributes:
         joint: five rows (buckets in the order of `BUCKETS`) of one probability per offered letter; the whole sums to 1.
         greedy_bucket: index into `BUCKETS` of the argmax *at each branching* of the trie, which need not be the most
             probable bucket.
         paths: how the model's tokenizer splits the buckets; only a temperature needs it.
-        temperature: of the expected confidence, and of nothing else: answers and greedy choices stay what they are.
+        temperature: temperature of the expected confidence, and of nothing else: answers and greedy choices stay what they are.
     """
+
+    signals: ClassVar[frozenset[Signal]] = frozenset({Signal.VERBALIZED, Signal.EXPECTED})
 
     joint: tuple[tuple[float, ...], ...]
     greedy_bucket: int
@@ -75,31 +127,21 @@ class Verdict:
     temperature: float = 1.0
 
     @classmethod
-    def from_weights(cls, weights: Sequence[Sequence[float]], greedy_bucket: int, paths: BucketPaths = FLAT_PATHS) -> "Verdict":
+    def from_weights(cls, weights: Sequence[Sequence[float]], greedy_bucket: int, paths: BucketPaths = FLAT_PATHS) -> "JointVerdict":
         """Normalise five rows of non-negative weights (float32 sums differ from 1 in the seventh digit).
 
         Raises:
             EdgeError: the weights are no distribution (NaN, infinite, negative, nothing but zeros), or no bucket is greedy.
         """
         sound = len(weights) == len(BUCKETS) and 0 <= greedy_bucket < len(BUCKETS)
-        # Every weight is compared, not only their sum: a NaN is neither below nor above anything.
-        sound = sound and all(0 <= value < math.inf for row in weights for value in row)
-        try:
-            total = math.fsum(math.fsum(row) for row in weights) if sound else 0.0
-        except OverflowError:
-            total = 0.0
-        if total == 0.0:
-            raise EdgeError("the edge model's output on this question is not a probability distribution")
-        return cls(tuple(tuple(value / total for value in row) for row in weights), greedy_bucket, paths)
+        return cls(normalised(weights if sound else []), greedy_bucket, paths)
 
     def is_sound(self, options: int) -> bool:
-        """Whether this is a distribution over five buckets and so many letters, with a greedy bucket: what callers rely on."""
-        flat = [value for row in self.joint for value in row]
+        """Whether this is a distribution over five buckets and so many letters, with a greedy bucket."""
         return (
             [len(row) for row in self.joint] == [options] * len(BUCKETS)
             and 0 <= self.greedy_bucket < len(BUCKETS)
-            and all(0 <= value <= 1 + _SUM_TOLERANCE for value in flat)
-            and abs(math.fsum(flat) - 1) <= _SUM_TOLERANCE
+            and is_distribution([value for row in self.joint for value in row])
         )
 
     @property
@@ -121,27 +163,84 @@ class Verdict:
     @property
     def answer_probabilities(self) -> Mapping[str, float]:
         """The marginal P(letter) by letter."""
-        return {letter: math.fsum(column) for letter, column in zip(LETTERS, zip(*self.joint, strict=True), strict=False)}
+        return by_letter([math.fsum(column) for column in zip(*self.joint, strict=True)])
+
+    def at_temperature(self, temperature: float) -> "JointVerdict":
+        """This verdict with its expected confidence at a temperature."""
+        return self if self.temperature == temperature else replace(self, temperature=temperature)
 
     def signal(self, signal: Signal) -> float:
-        """The number that is compared with tau."""
+        """The number that is compared with tau; this kind has each of them."""
         return self.confidence if signal is Signal.VERBALIZED else self.expected_confidence
 
     def answer(self, signal: Signal) -> str:
         """The chosen letter: as decoding would write it after the greedy bucket, or the argmax of the marginal."""
         if signal is Signal.VERBALIZED:
-            row: Sequence[float] = self.joint[self.greedy_bucket]
-        else:
-            row = tuple(self.answer_probabilities.values())
-        return LETTERS[max(range(len(row)), key=row.__getitem__)]
+            return most_probable(by_letter(self.joint[self.greedy_bucket]))
+        return most_probable(self.answer_probabilities)
+
+
+@dataclass(frozen=True, slots=True)
+class OptionsVerdict(Verdict):
+    """P(letter) and nothing about confidence: what a decision model gives, or the log-probabilities of the letters.
+
+    Attributes:
+        probabilities: one probability per offered letter, in order; they sum to 1.
+    """
+
+    probabilities: tuple[float, ...]
+
+    @classmethod
+    def from_weights(cls, weights: Sequence[float]) -> "OptionsVerdict":
+        """Normalise one non-negative weight per offered letter. Raises EdgeError where they are no distribution."""
+        return cls(normalised([weights])[0])
+
+    def is_sound(self, options: int) -> bool:
+        """Whether this is a distribution over so many letters."""
+        return len(self.probabilities) == options and is_distribution(self.probabilities)
+
+    @property
+    def answer_probabilities(self) -> Mapping[str, float]:
+        """P(letter) by letter."""
+        return by_letter(self.probabilities)
+
+    def answer(self, signal: Signal) -> str:  # noqa: ARG002  # the letter is the same for every signal
+        """The most probable letter."""
+        return most_probable(self.answer_probabilities)
+
+
+@dataclass(frozen=True, slots=True)
+class TextVerdict(Verdict):
+    """A letter and nothing else: what an engine gives that only writes text.
+
+    Attributes:
+        letter: the letter that was written.
+    """
+
+    letter: str
+
+    def is_sound(self, options: int) -> bool:
+        """Whether the letter is one of so many."""
+        return len(self.letter) == 1 and self.letter in letters_of(options)
+
+    def answer(self, signal: Signal) -> str:  # noqa: ARG002  # the letter is the same for every signal
+        """The letter."""
+        return self.letter
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeReply:
-    """A verdict with its cost. Times in seconds; `inference_s` is the forward pass that `batch` questions shared."""
+    """A verdict with its cost. Times in seconds; what an edge cannot know of them is None.
+
+    Attributes:
+        model: name of the model that gave the verdict.
+        queue_s: wait before the model began.
+        inference_s: the forward pass that `batch` questions shared, or the call of an engine elsewhere.
+        batch: questions that shared the forward pass.
+    """
 
     verdict: Verdict
     model: str
-    queue_s: float
+    queue_s: float | None
     inference_s: float
-    batch: int = 1
+    batch: int | None = None

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from app.core.errors import ConfigError
-from app.core.question import LETTERS, MIN_OPTIONS
+from app.core.question import MIN_OPTIONS, letters_of
 from app.core.verdict import BUCKET_LABELS, BUCKETS
 from app.data.readers.rows import shown
 
@@ -60,7 +60,7 @@ def read_records(path: Path, *, missing_ok: bool = False) -> dict[str, Record]:
 
 
 def load_records(path: Path) -> list[Record]:
-    """Records to compute with: complete keys, one edge model, each question once, letters that were offered, no NaN.
+    """Records to compute with: complete keys, one edge model, each question once, letters that were offered, a confidence, no NaN.
 
     Raises:
         ConfigError: file and line of the first record that breaks one of these rules.
@@ -158,8 +158,12 @@ def _check(record: Record, place: str) -> None:  # noqa: C901  # a list of refus
     if record["edge_answer"] is None:
         return
     answers, buckets = record["answer_probabilities"], record["confidence_probabilities"]
-    if not isinstance(answers, dict) or list(answers) != list(LETTERS[: len(answers)]) or len(answers) < MIN_OPTIONS:
-        raise ConfigError(f"{place}: 'answer_probabilities' must hold the offered letters A, B, … in order")
+    if record["confidence"] is record["expected_confidence"] is buckets is None:
+        raise ConfigError(
+            f"{place}: the edge model gave an answer without a confidence, so there is no signal to report, to compare or to calibrate"
+        )
+    if not isinstance(answers, dict) or list(answers) != list(letters_of(len(answers))) or len(answers) < MIN_OPTIONS:
+        raise ConfigError(f"{place}: 'answer_probabilities' must hold the offered letters {', '.join(letters_of(2))}, … in order")
     if not isinstance(buckets, dict) or set(buckets) != set(BUCKET_LABELS):
         raise ConfigError(f"{place}: 'confidence_probabilities' must hold {', '.join(BUCKET_LABELS)}")
     if record["confidence"] not in BUCKETS:

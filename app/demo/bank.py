@@ -45,7 +45,7 @@ def read_prompt(text: str) -> AskedQuestion | None:
     # A question may itself end in such lines: the block is the last run that counts up from A.
     block = [option for option in found[start:end] if option]
     letters = [letter for letter, _ in block]
-    first = len(letters) - 1 - letters[::-1].index("A") if "A" in letters else -1
+    first = len(letters) - 1 - letters[::-1].index(LETTERS[0]) if LETTERS[0] in letters else -1
     options = [option for _, option in block[first:]]
     if first < 0 or not MIN_OPTIONS <= len(options) <= MAX_OPTIONS or letters[first:] != list(LETTERS[: len(options)]):
         return None

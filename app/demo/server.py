@@ -1,26 +1,26 @@
-"""The mock cloud: a real HTTP server that speaks `/v1/chat/completions` from a question bank, with faults on demand.
+"""The mock cloud: a real HTTP server that answers `/v1/chat/completions` from a question bank, with faults on demand.
 
-A program of its own (`foggate demo-cloud`), so that the gateway can be tried and tested against something that is slow,
-overloaded, cut off or babbling. It says in every reply what it is: its model is named `demo-cloud`. A question outside
-its bank gets a sentence without a letter, which the gateway reads as `cloud_unparsable`.
+It is a separate program (`foggate demo-cloud`), so that the gateway can be tried and tested against an endpoint that is slow,
+overloaded, breaks off or answers without a letter. Every reply names what it is: its model is `demo-cloud`. A question outside the
+bank gets a sentence without a letter, which the gateway reads as `cloud_unparsable`. With `stream: true` a reply comes in
+server-sent events, a word at a time.
 """
 
-import asyncio
 import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from app.core.errors import ConfigError
 from app.core.strict_json import loads
-from app.demo.bank import Bank, read_prompt
+from app.demo.bank import AskedQuestion, Bank, read_prompt
+from app.demo.replies import MODEL, Cut, Streamed, completion, error, events_of, left, with_broken_json
 
-MODEL = "demo-cloud"
 # A chat completion request has a few dozen.
 _MAX_VALUES = 10_000
 FAULTS = ("429", "500", "hang", "cut", "bad-json", "prose")
@@ -54,18 +54,21 @@ def create_demo(
     faults: Mapping[str, float] | None = None,
     latency_ms: float = 0.0,
     latency_sigma: float = 0.0,
+    gap_ms: float = 0.0,
     retry_after_s: int = 1,
     seed: int = 0,
 ) -> FastAPI:
     """Build the mock cloud.
 
     Args:
-        bank: what it knows.
-        faults: rates by name; the n-th call's fault depends on the seed and n only.
-        latency_ms: median wait before a reply.
+        bank: questions that it knows.
+        faults: rates of the faults by name; the fault of the n-th call depends on the seed and n only. In a stream, `cut` closes the
+            connection after half of the events, and `bad-json` breaks one event.
+        latency_ms: median wait before a reply in milliseconds.
         latency_sigma: spread of the log-normal wait; 0 makes it constant.
-        retry_after_s: what a 429 says.
-        seed: of latencies and faults.
+        gap_ms: wait between two events of a streamed reply in milliseconds.
+        retry_after_s: seconds in the `Retry-After` of a 429.
+        seed: seed of latencies and faults.
     """
     rates = faults or {}
     stats: Counter[str] = Counter(calls=0, cancels=0, answered=0, unknown=0)
@@ -88,38 +91,68 @@ def create_demo(
         fault = _draw_fault(draw.random(), rates)
         wait_s = latency_ms / 1000 * math.exp(draw.gauss(0, latency_sigma))
         try:
-            body = loads(await request.body(), max_values=_MAX_VALUES)
-            prompt = next(m["content"] for m in reversed(body["messages"]) if m["role"] == "user")
-            # A lone surrogate is no text; the letter is drawn from the text's bytes.
-            prompt.encode()
-            asked = read_prompt(prompt)
+            chat = _chat_of(await request.body())
         except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
-            return _error(400, "the body is not a chat completion request with a user message")
-        if body.get("stream"):
-            return _error(400, "the mock cloud does not stream")
+            return error(400, "the body is not a chat completion request with a user message")
         if fault:
             given[fault] += 1
-        if await _left(request, math.inf if fault == "hang" else wait_s):
+
+        def on_left() -> None:
             stats["cancels"] += 1
+
+        if await left(request.receive, math.inf if fault == "hang" else wait_s):
+            on_left()
             return Response(status_code=499)
-        if fault in {"429", "500", "cut", "bad-json"}:
+        if fault in {"429", "500"} or (fault in {"cut", "bad-json"} and not chat.streamed):
             return _faulty(fault, retry_after_s)
-        letter = bank.letter(asked) if asked else None
+        letter = bank.letter(chat.asked) if chat.asked else None
         said = _PROSE if fault == "prose" else _UNKNOWN if letter is None else f"Final answer: {letter}"
         stats["answered"] += 1
         stats["unknown"] += said == _UNKNOWN
-        return JSONResponse(_completion(prompt, said, call))
+        if not chat.streamed:
+            return JSONResponse(completion(chat.prompt, said, call))
+        events = events_of(chat.prompt, said, call, with_usage=chat.with_usage)
+        events = with_broken_json(events) if fault == "bad-json" else events
+        return Streamed(events, gap_s=gap_ms / 1000, cut=fault == "cut", on_left=on_left)
 
     return app
 
 
+@dataclass(frozen=True, slots=True)
+class _Chat:
+    """What a request asks for.
+
+    Attributes:
+        prompt: text of the last user message.
+        asked: question in it, if there is one.
+        streamed: whether the reply comes in events.
+        with_usage: whether an event with the usage is wanted.
+    """
+
+    prompt: str
+    asked: AskedQuestion | None
+    streamed: bool
+    with_usage: bool
+
+
+def _chat_of(content: bytes) -> _Chat:
+    """The request in a body. Raises ValueError, KeyError, TypeError, AttributeError or StopIteration."""
+    body = loads(content, max_values=_MAX_VALUES)
+    prompt = next(m["content"] for m in reversed(body["messages"]) if m["role"] == "user")
+    # A lone surrogate is no text; the letter is drawn from the text's bytes.
+    prompt.encode()
+    options = body.get("stream_options")
+    with_usage = isinstance(options, dict) and bool(options.get("include_usage"))
+    return _Chat(prompt, read_prompt(prompt), bool(body.get("stream")), with_usage)
+
+
 def _faulty(fault: str, retry_after_s: int) -> Response:
     if fault == "429":
-        return _error(429, "rate limit (on demand)", {"retry-after": str(retry_after_s)})
+        return error(429, "rate limit (on demand)", {"retry-after": str(retry_after_s)})
     if fault == "500":
-        return _error(500, "internal error (on demand)")
+        return error(500, "internal error (on demand)")
     if fault == "cut":
-        return _Cut()
+        return Cut()
     return Response(b'{"choices": [{"message": {"content": "A', media_type="application/json")
 
 
@@ -129,40 +162,3 @@ def _draw_fault(u: float, rates: Mapping[str, float]) -> str | None:
             return name
         u -= rate
     return None
-
-
-async def _left(request: Request, wait_s: float) -> bool:
-    """Wait like a busy model would; True if the caller hung up meanwhile."""
-    if wait_s <= 0:
-        return False
-    # The body has been read, so the next message can only be the disconnect.
-    gone = asyncio.ensure_future(request.receive())
-    done, _ = await asyncio.wait({gone}, timeout=None if math.isinf(wait_s) else wait_s)
-    gone.cancel()
-    return bool(done)
-
-
-def _completion(prompt: str, text: str, call: int) -> dict[str, Any]:
-    # Four characters a token: an estimate, good enough to exercise whoever counts.
-    used, written = len(prompt) // 4, max(1, len(text) // 4)
-    return {
-        "id": f"chatcmpl-demo-{call}",
-        "object": "chat.completion",
-        "created": 0,
-        "model": MODEL,
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": used, "completion_tokens": written, "total_tokens": used + written},
-    }
-
-
-def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"error": {"message": message, "type": "demo_cloud", "code": status}}, status_code=status, headers=headers)
-
-
-class _Cut(Response):
-    """A response that promises more than it sends, after which the server drops the connection."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b'{"id": "chatcmpl-', "more_body": True})

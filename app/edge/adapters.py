@@ -17,7 +17,7 @@ import torch
 from app.core.errors import ConfigError, first_line
 from app.data.files import read_text
 
-# Beside an adapter's weights: which base they belong to (`{"base_fingerprint"}`). Adapters from elsewhere have none.
+# File beside an adapter's weights that names the base which they belong to (`{"base_fingerprint"}`). Adapters from elsewhere have none.
 ORIGIN = "foggate.json"
 CONFIG = "adapter_config.json"
 _FILES = [CONFIG, ORIGIN, "adapter_model.safetensors", "adapter_model.bin"]
@@ -40,9 +40,9 @@ class Adapter:
     """An adapter on this machine.
 
     Attributes:
-        name: as the setting says.
-        folder: where its files lie.
-        commit: of a hub adapter, what its id stood for when it was found; None for a folder of one's own.
+        name: value of the setting.
+        folder: folder of its files.
+        commit: commit that a hub id stood for when it was found; None for a local folder.
     """
 
     name: str
@@ -51,10 +51,10 @@ class Adapter:
 
 
 def find_adapter(adapter: str | Path) -> Adapter:
-    """A folder as it is; a hub id as the snapshot of one commit, fetched if need be.
+    """The adapter in a local folder, or behind a hub id: the snapshot of one commit, fetched if necessary.
 
     Raises:
-        ConfigError: neither.
+        ConfigError: it is neither a folder nor an id that can be fetched.
     """
     name, folder = str(adapter), Path(adapter)
     if folder.is_dir():
@@ -72,10 +72,10 @@ def find_adapter(adapter: str | Path) -> Adapter:
 
 
 def check_origin(adapter: Path, base_fingerprint: str) -> None:
-    """Refuse an adapter that says it was trained on other weights; one that says nothing is taken.
+    """Refuse an adapter whose file names other weights as its base; an adapter without that file is accepted.
 
     Raises:
-        ConfigError: both fingerprints.
+        ConfigError: the adapter belongs to other weights; the message holds both fingerprints.
     """
     origin = adapter / ORIGIN
     if not origin.is_file():
@@ -88,7 +88,7 @@ def check_origin(adapter: Path, base_fingerprint: str) -> None:
 
 
 def scaling(adapter: Path) -> str:
-    """What the configuration makes of an adapter's weights, as text; empty where it takes them as they are (alpha = rank)."""
+    """The settings by which an adapter's weights are scaled, as text; empty where they are used as they are (alpha = rank)."""
     raw = _read(adapter)
     plain = {"use_rslora": False, "use_dora": False, "fan_in_fan_out": False, "rank_pattern": {}, "alpha_pattern": {}}
     said = {key: value for key, default in plain.items() if (value := raw.get(key) or default) != default}
@@ -107,7 +107,7 @@ def merge_adapters(model: Any, adapters: Sequence[Path], dtype: torch.dtype) -> 
     Args:
         model: a causal language model; each adapter is for the weights that the ones before it make.
         adapters: folders, at least one.
-        dtype: of the merged weights.
+        dtype: dtype of the merged weights.
 
     Raises:
         ConfigError: an adapter cannot be read, is not one of linear layers alone, does not fit key for key, or has no effect.
@@ -144,7 +144,7 @@ def attached(model: Any, adapters: Mapping[str, Path]) -> Iterator[Any]:
     """The model with adapters on it, by name, their weights in float32; taken off again, merged or not, at the end.
 
     Raises:
-        ConfigError: as for `merge_adapters`, but for the effect.
+        ConfigError: an adapter cannot be read, is not one of linear layers alone, or does not fit key for key.
     """
     from peft import get_peft_model  # slow, and needed for adapters alone
     from peft.utils.save_and_load import load_peft_weights
@@ -192,7 +192,7 @@ def _fill(adapted: Any, name: str, found: Mapping[str, torch.Tensor], folder: Pa
 
 
 def _config(folder: Path) -> Any:
-    """Its LoRA configuration. Raises ConfigError where merging would not apply all of it."""
+    """The LoRA configuration of an adapter. Raises ConfigError where merging would not apply all of it."""
     from peft import LoraConfig
 
     raw = _read(folder)
@@ -211,7 +211,7 @@ def _config(folder: Path) -> Any:
             f"the adapter '{folder}' was begun with init_lora_weights {raw['init_lora_weights']}, which changes the base: convert it to a plain LoRA"
         )
     config = LoraConfig(**{key: value for key, value in raw.items() if key in plain and key != "runtime_config"})
-    # What it says of its base is a name, on which peft would remark.
+    # The base is only a name here, about which peft would warn.
     config.base_model_name_or_path = None
     return config
 
@@ -228,7 +228,7 @@ def _read(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def _refusing(folder: Path) -> Iterator[None]:
-    """What peft raises, and what it only warns of, as a ConfigError."""
+    """Turn what peft raises, and what it only warns of, into a ConfigError."""
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         try:
@@ -238,6 +238,6 @@ def _refusing(folder: Path) -> Iterator[None]:
         except Exception as error:
             raise ConfigError(f"the adapter '{folder}' cannot be used: it could not be merged ({first_line(error)})") from error
     for warning in heard:
-        # Deprecations concern those who write code; and other threads may warn of their own things meanwhile.
+        # Deprecations concern those who write code; and other threads may warn of something else meanwhile.
         if issubclass(warning.category, UserWarning | RuntimeWarning) and "peft" in Path(warning.filename).parts:
             raise ConfigError(f"the adapter '{folder}' does not fit the model ({str(warning.message).splitlines()[0][:200]})")

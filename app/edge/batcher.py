@@ -1,6 +1,6 @@
-"""Dynamic batching: a bounded queue in front of one worker thread that runs a batch of what waits when it becomes free.
+"""The in-process edge: a bounded queue in front of one worker thread, which runs a batch of what waits whenever it becomes free.
 
-No timer: an idle engine takes a single question at once, a busy one finds a batch when it returns. A failed batch fails
+There is no timer: an idle engine takes a single question at once, a busy one finds a batch when it returns. A failed batch fails
 its own callers only; a caller who leaves takes their question out of the queue. Knows nothing of torch beyond a Protocol.
 """
 
@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable
 
 from app.core.deadline import Deadline
+from app.core.edge import EdgeHealth, Identity
 from app.core.errors import Draining, EdgeError
 from app.core.offload import in_text_thread
 from app.core.question import Question
 from app.core.round_robin import RoundRobin
-from app.core.verdict import EdgeReply
+from app.core.verdict import EdgeReply, JointVerdict
+from app.edge.health import UNLIMITED, HealthLimits, Vitals
 from app.edge.pace import Pace
 from app.edge.rendering import Prompt
 from app.edge.replies import call, hand_over
@@ -32,19 +34,20 @@ _CLOSE_S = 30.0
 
 
 class Batcher:
-    """The edge side of the cascade.
+    """An edge (`app.core.edge.Edge`) whose model runs in this process.
 
     Args:
-        engine: what runs a batch.
+        engine: the model that runs a batch.
         metrics: where depths, waits and sizes are counted.
         max_batch_size, max_batch_tokens, max_padding_share: bounds of a forward pass; see `app.edge.batching.choose`.
         max_queue_size: questions that may wait; one more is refused. Those that yield are not counted: at most as many of them
             as one forward pass takes wait here, behind all others.
         probe_after, probe_every_s: see `app.edge.runner.Runner`; the known-good prompt is that of the warm-up.
+        limits: what counts as stalled, failing and dead.
         clock: monotonic seconds, the deadline's clock.
 
     Attributes:
-        turns: where questions that yield wait outside the queue; the next one is woken whenever there may be room.
+        identity, turns: see `app.core.edge.Edge`.
     """
 
     def __init__(
@@ -58,14 +61,17 @@ class Batcher:
         max_padding_share: float = 0.1,
         probe_after: int = 3,
         probe_every_s: float = 2.0,
+        limits: HealthLimits = UNLIMITED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.identity = Identity(engine.name, engine.fingerprint, engine.prompt_fingerprint, JointVerdict.signals)
+        self.turns = RoundRobin()
         self._engine = engine
         self._metrics = metrics
+        self._limits = limits
         self._clock = clock
         self._runner = Runner(engine, metrics, probe_after=probe_after, probe_every_s=probe_every_s, clock=clock)
         self._loop = asyncio.get_running_loop()
-        self.turns = RoundRobin()
         self._queue = WaitingQueue(
             max_size=max_queue_size,
             max_batch_size=max_batch_size,
@@ -78,38 +84,17 @@ class Batcher:
         self._thread = threading.Thread(target=self._work, name="foggate-edge", daemon=True)
         self._thread.start()
 
-    @property
-    def model(self) -> str:
-        """Name of the model behind the queue."""
-        return self._engine.name
-
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of its weights."""
-        return self._engine.fingerprint
-
-    @property
-    def prompt_fingerprint(self) -> str:
-        """Fingerprint of its prompts."""
-        return self._engine.prompt_fingerprint
-
-    @property
-    def alive(self) -> bool:
-        """Whether the worker thread runs."""
-        return not self._ended
-
-    @property
-    def failed_in_a_row(self) -> int:
-        """Failed batches since the last one that gave any verdict; see `app.edge.runner.Runner`."""
-        return self._runner.failed_in_a_row
+    def health(self) -> EdgeHealth:
+        """The state of the worker at this moment."""
+        return self._limits.judge(Vitals(self._ended, self.batch_age_s(), self.stalled_s(), self._runner.failed_in_a_row))
 
     def batch_age_s(self) -> float:
-        """How long the present batch has been running; 0 when none is."""
+        """Seconds that the present batch has been running; 0 when none runs."""
         since = self._runner.busy_since
         return 0.0 if since is None else self._clock() - since
 
     def stalled_s(self) -> float:
-        """How long questions have been waiting without any batch being finished; 0 when none waits.
+        """Seconds that questions have been waiting without any batch being finished; 0 when none waits.
 
         An overloaded worker is not stalled: it finishes one batch after the other.
         """
@@ -118,8 +103,9 @@ class Batcher:
         return 0.0 if oldest is None else max(0.0, self._clock() - max(self._runner.progress_at, oldest))
 
     async def warm_up(self, question: Question, within_s: float) -> None:
-        """Ask a first question. It is kept as the one that a working engine answers, and says nothing about the pace: the
-        first forward pass on a GPU takes seconds that no other one takes.
+        """Ask a first question. It is kept as one that a working engine answers.
+
+        Its time is not counted for the pace: the first forward pass on a GPU takes seconds that no other one takes.
 
         Raises:
             InvalidQuestion: the prompt is over the token limit.
@@ -136,18 +122,9 @@ class Batcher:
         self._runner.known_good = prompt
 
     async def verdict(self, question: Question, deadline: Deadline, *, yields: bool = False) -> EdgeReply:
-        """Wait for this question's verdict.
+        """Wait for this question's verdict; the arguments and errors are those of `app.core.edge.Edge`.
 
-        Args:
-            question: what is asked.
-            deadline: when the caller stops to wait.
-            yields: the question can be asked again later, so it is refused earlier, and takes no place from one that cannot.
-
-        Raises:
-            Overloaded: the queue is full, or so long that the deadline would pass in it; said at once.
-            Draining: the batcher is closing.
-            InvalidQuestion: the prompt is over the token limit.
-            EdgeError: the tokenizer or the forward pass failed, or gave no distribution for this question, or the worker has ended.
+        `Overloaded` means that the queue is full, or so long that the deadline would pass in it.
         """
         # Asked before the tokenizer works, and again under the lock: refusing must be cheap exactly when it is frequent.
         self._admit(deadline, yields=yields)
@@ -213,7 +190,7 @@ class Batcher:
         self.turns.next()
 
     def _work(self) -> None:
-        """The worker thread. Whatever ends it before it is closed is said, shown by `alive`, and told to all who wait."""
+        """The worker thread. Whatever ends it before it is closed is logged, shown by `health`, and told to all who wait."""
         batch: list[Waiting] | None = []
         try:
             while (batch := self._next_batch()) is not None:

@@ -1,11 +1,15 @@
-"""Settings → the edge model, its engine and its queue. `Settings` stops here."""
+"""Settings → the edge: the model, its engine, and the queue in front of it. `Settings` stops here."""
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from app.config.settings import Settings
+from app.core.edge import Edge
+from app.core.offload import in_daemon_thread
 from app.core.prompt import PromptFamily
 from app.edge.batcher import Batcher
 from app.edge.builtin import default_cache_dir
+from app.edge.health import HealthLimits
 from app.edge.runner import Engine
 from app.edge.threads import set_threads, set_wait_policy
 from app.telemetry.logs import adopt_libraries
@@ -14,6 +18,9 @@ from app.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from app.edge.engine import VerdictEngine
     from app.edge.loader import FoundModel, LoadedModel
+
+# Makes the edge that the settings describe, in the running event loop. Raises ConfigError where it cannot be made.
+EdgeBuilder = Callable[[Settings, Metrics], Awaitable[Edge]]
 
 
 def load_edge_model(settings: Settings, *, device: str | None = None) -> "LoadedModel":
@@ -88,4 +95,17 @@ def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batch
         max_padding_share=edge.max_padding_share,
         probe_after=min(server.ready_failed_batches, server.live_failed_batches),
         probe_every_s=server.failing_probe_s,
+        limits=HealthLimits(server.live_stall_s, server.live_failed_batches, server.ready_failed_batches, server.ready_stall_s),
     )
+
+
+def with_engine(loader: Callable[[Settings], Engine]) -> EdgeBuilder:
+    """A builder of the in-process edge with the engine that `loader` makes in a separate thread."""
+
+    async def build(settings: Settings, metrics: Metrics) -> Edge:
+        return build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
+
+    return build
+
+
+build_edge = with_engine(load_engine)

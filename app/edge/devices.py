@@ -34,14 +34,14 @@ def resolve_device(device: str) -> torch.device:
     try:
         # Read back: a device such as `meta` takes tensors and computes nothing.
         float(torch.ones(1, device=where) + 1)
-    # Each backend that is missing raises an error of its own: AssertionError, ImportError, NotImplementedError, RuntimeError.
+    # Each missing backend raises another type of error: AssertionError, ImportError, NotImplementedError, RuntimeError.
     except Exception as error:
         raise ConfigError(f"edge.device is '{device}', but this torch cannot compute there ({first_line(error)})") from error
     return where
 
 
 def compute_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """What to compute in: as said, or for `auto` bf16 where the device multiplies it natively, else float32."""
+    """The dtype to compute in: the named one, or for `auto` bf16 where the device multiplies it natively, else float32."""
     if dtype == "float32":
         return torch.float32
     if dtype == "bfloat16":
@@ -65,7 +65,7 @@ def card_multiplies_bf16(capability: tuple[int, int], *, amd: str = "") -> bool:
 
     Args:
         capability: CUDA compute capability; (7, 5) is a T4.
-        amd: of a card under ROCm its architecture, such as `gfx90a:sramecc+:xnack-`; empty for NVIDIA.
+        amd: architecture of a card under ROCm, such as `gfx90a:sramecc+:xnack-`; empty for NVIDIA.
     """
     return amd.startswith(_AMD_NATIVE) if amd else capability[0] >= _AMPERE
 
@@ -82,10 +82,10 @@ def one_sentence(what: str, device: torch.device) -> Iterator[None]:
 
     Args:
         what: what was being done, beginning with the setting: `edge.model 'x' could not be loaded`.
-        device: where.
+        device: device that was computing.
 
     Raises:
-        ConfigError: instead of everything but an own ConfigError.
+        ConfigError: anything that failed inside.
     """
     try:
         yield

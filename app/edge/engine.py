@@ -14,7 +14,7 @@ from transformers import DynamicCache
 
 from app.core.errors import ConfigError, EdgeError, InvalidQuestion
 from app.core.question import Question
-from app.core.verdict import BUCKETS, Verdict
+from app.core.verdict import BUCKETS, JointVerdict
 from app.edge.rendering import Prompt, Renderer
 from app.edge.trie import ROOT
 
@@ -29,9 +29,9 @@ class VerdictEngine:
 
     Args:
         model: a transformers causal language model of one of `ARCHITECTURES`, in evaluation mode.
-        renderer: the tokenizer's side: prompts, trie, shared prefix.
+        renderer: renders prompts; holds the tokenizer, the trie and the shared prefix.
         name: what answers call this model.
-        fingerprint: of its weights, for records and calibrations.
+        fingerprint: fingerprint of its weights, for records and calibrations.
         max_prompt_tokens: longer prompts are refused.
         share_prefix: compute the keys and values of the common system prompt once.
 
@@ -100,7 +100,7 @@ class VerdictEngine:
         return replace(prompt, cached=self.prefix_tokens) if prompt.shares_prefix else prompt
 
     @torch.inference_mode()
-    def verdicts(self, prompts: Sequence[Prompt], *, temperature: float = 1.0) -> list[Verdict]:
+    def verdicts(self, prompts: Sequence[Prompt], *, temperature: float = 1.0) -> list[JointVerdict]:
         """The verdict on each prompt, in order, from one forward pass over all of them.
 
         Args:
@@ -113,17 +113,17 @@ class VerdictEngine:
         """
         # One transfer per place that is read, not one per question: each is a synchronisation on a GPU.
         read = [logits.tolist() for logits in self._forward(prompts)]
-        verdicts: list[Verdict] = []
-        said: list[Verdict | None] = []
+        verdicts: list[JointVerdict] = []
+        found: list[JointVerdict | None] = []
         for i, prompt in enumerate(prompts):
             try:
                 verdicts.append(self._verdict([rows[i] for rows in read], prompt.options, temperature))
-                said.append(verdicts[-1])
+                found.append(verdicts[-1])
             except EdgeError:
-                said.append(None)
-        if len(verdicts) < len(said):
-            unsound = len(said) - len(verdicts)
-            raise EdgeError(f"the edge model's output on {unsound} of {len(said)} questions is not finite", verdicts=said)
+                found.append(None)
+        if len(verdicts) < len(found):
+            unsound = len(found) - len(verdicts)
+            raise EdgeError(f"the edge model's output on {unsound} of {len(found)} questions is not finite", verdicts=found)
         return verdicts
 
     def _forward(self, prompts: Sequence[Prompt]) -> list[torch.Tensor]:
@@ -182,8 +182,8 @@ class VerdictEngine:
         logits = torch.nn.functional.linear(hidden, weight, bias)
         return logits if self._softcap is None else torch.tanh(logits / self._softcap) * self._softcap
 
-    def _verdict(self, read: list[list[float]], options: int, temperature: float) -> Verdict:
-        """Multiply the choices along each path (DESIGN: log-softmax over the children at each branching)."""
+    def _verdict(self, read: list[list[float]], options: int, temperature: float) -> JointVerdict:
+        """Multiply the probabilities of the choices along each path: log-softmax over the children at each branching."""
         trie = self._trie
         at_branching = read[: len(trie.branchings)]
         at_leaf = [row[:options] for row in read[len(trie.branchings) :]]
@@ -197,7 +197,7 @@ class VerdictEngine:
             joint.append([math.exp(log_bucket + log_letter) for log_letter in _log_softmax(at_leaf[bucket], temperature)])
             if all(best[branching] == child for branching, child in walk):
                 greedy = bucket
-        return Verdict.from_weights(joint, greedy, trie.choices)
+        return JointVerdict.from_weights(joint, greedy, trie.choices)
 
     @torch.inference_mode()
     def _prefill_prefix(self, ids: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:

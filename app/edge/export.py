@@ -1,4 +1,4 @@
-"""Write the edge model so that plain transformers code runs it: the quick demo of the reference cards."""
+"""Write the edge model so that plain transformers code runs it, with a quick demo like that of FogGen's model cards."""
 
 import shutil
 from collections.abc import Callable

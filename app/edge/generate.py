@@ -1,4 +1,4 @@
-"""The reference protocol: free greedy generation, nothing constrained. Evaluation only; serving never comes here."""
+"""Free greedy generation, as in FogGen's published protocol: nothing is constrained. For evaluation only; serving never uses it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,12 +10,12 @@ from app.edge.rendering import Renderer
 
 
 class FreeGenerator:
-    """Writes what the model writes when nobody holds it to the format.
+    """Generates text without constraining its format.
 
     Args:
         model: a transformers causal language model in evaluation mode.
-        renderer: the tokenizer's side; the prompts are those of the one-pass verdict.
-        max_new_tokens: as in the reference protocol, enough for the format and little else.
+        renderer: renders the prompts, the same as those of the one-pass verdict.
+        max_new_tokens: tokens to write at most, as in FogGen's protocol: enough for the format and little else.
     """
 
     def __init__(self, model: Any, renderer: Renderer, *, max_new_tokens: int = 64) -> None:
@@ -28,7 +28,7 @@ class FreeGenerator:
 
     @torch.inference_mode()
     def texts(self, questions: Sequence[Question]) -> list[str]:
-        """What the model writes on each question, special tokens left out; one left-padded batch."""
+        """The text that the model writes for each question, without special tokens; one left-padded batch."""
         prompts = [self._renderer.prompt(question).ids for question in questions]
         width = max(map(len, prompts))
         device = self._model.device

@@ -29,7 +29,7 @@ _FAMILIES = {"qwen3": PromptFamily.QWEN, "gemma3_text": PromptFamily.GEMMA, "lla
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model in evaluation mode with its tokenizer, what to call it, and a fingerprint of its weights (12 hex digits)."""
+    """A model in evaluation mode with its tokenizer, its name in answers, and a fingerprint of its weights (12 hex digits)."""
 
     model: Any
     tokenizer: Any
@@ -68,8 +68,7 @@ def load_model(
         spec: `builtin` (with the shipped adapter, unless another is named), `builtin-base`, a Hugging Face model id, or a folder.
         cache_dir: where the converted builtin model lives.
         adapter: a LoRA adapter (id or folder), merged weight by weight in float32 and rounded once.
-        beneath: adapters of a chain, merged one after the other before `adapter`; the chain vouches for them, and name and
-            fingerprint do not tell of them.
+        beneath: adapters of a chain, merged one after the other before `adapter`; name and fingerprint do not depend on them.
         family: wording of the prompt; by default that of the architecture.
         device: `auto` (CUDA if there is one), `cpu`, `cuda`, `cuda:1`.
         dtype: `auto` (bf16 where the device multiplies it natively, else float32), `bfloat16`, `float32`.
@@ -102,14 +101,14 @@ class FoundModel:
     """Where the files of a model are and what it will be called; its weights have not been read.
 
     Attributes:
-        spec: what the setting says.
+        spec: value of the setting.
         source: folder or Hugging Face id.
-        config: of transformers.
-        commit: what a hub id stood for; None for a folder.
+        config: configuration object of transformers.
+        commit: commit that a hub id stood for; None for a folder.
         adapter: what will be merged, if anything will.
         family: wording of the prompt.
-        name: as answers name the model.
-        fingerprint: of model and adapter, 12 hex digits.
+        name: name of the model in answers.
+        fingerprint: fingerprint of model and adapter, 12 hex digits.
     """
 
     spec: str
@@ -129,7 +128,7 @@ class FoundModel:
 
 
 def find_model(spec: str, *, cache_dir: Path, adapter: str | None = None, family: PromptFamily | None = None) -> FoundModel:
-    """What of a model can be known without reading its weights; the arguments are those of `load_model`.
+    """What can be known about a model without reading its weights; the arguments are those of `load_model`.
 
     Raises:
         ConfigError: there is no such model or adapter, files are missing, it is of an architecture that is not supported, or the adapter
@@ -169,7 +168,7 @@ def fingerprint(source: str, adapter: Adapter | None, *, commit: str | None = No
     Args:
         source: a folder, a Hugging Face id, or the builtin's `IDENTITY`.
         adapter: what is merged, if anything is.
-        commit: of a source from a hub.
+        commit: commit of a source from a hub.
     """
     digest = hashlib.sha256()
     _add_place(digest, source, commit)

@@ -9,7 +9,7 @@ _BATCHES = 8
 class Pace:
     """Seconds per prompt token: the median of the last batches, each counted by its tokens.
 
-    A median, because single batches take seconds for reasons of their own (a kernel is compiled, memory is allocated, the
+    A median, because a single batch may take seconds for other reasons (a kernel is compiled, memory is allocated, the
     machine was busy); by tokens, because a small batch says little about the large ones that an overload consists of.
 
     Attributes:

@@ -18,9 +18,13 @@ _PROBES = ("What", "\n", "\n\nx", " ", "  x", "\t", "1", ".", "(", "'s", "的", 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A rendered question: its token ids, how many options it offers, and whether it starts with the shared prefix.
+    """A rendered question.
 
-    `cached` of its first tokens are not computed again, because the engine keeps their keys and values.
+    Attributes:
+        ids: token ids.
+        options: how many options the question offers.
+        shares_prefix: whether it starts with the shared prefix.
+        cached: how many of its first tokens are not computed again, because the engine keeps their keys and values.
     """
 
     ids: tuple[int, ...]
@@ -39,7 +43,7 @@ class Renderer:
 
     Args:
         tokenizer: a Hugging Face tokenizer with a chat template.
-        family: which wording of the system prompt.
+        family: wording of the system prompt.
 
     Raises:
         ConfigError: no usable chat template, or an answer space that this tokenizer cannot write (see `build_trie`).

@@ -24,7 +24,7 @@ def call(loop: asyncio.AbstractEventLoop, work: Callable[[*Args], None], *args: 
 
 
 def hand_over(loop: asyncio.AbstractEventLoop, batch: Sequence[Waiting], replies: Sequence[EdgeReply | None]) -> None:
-    """Give each caller who is still there their reply, or an error of their own where it is None."""
+    """Give each caller who is still there their reply, or an error where it is None."""
     if not call(loop, _resolve, batch, replies):
         logger.debug("results of %d questions came after the event loop had ended", len(batch))
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from app.core.errors import EdgeError, FogGateError
 from app.core.question import Question
-from app.core.verdict import Verdict
+from app.core.verdict import JointVerdict
 from app.edge.rendering import Prompt
 from app.telemetry.metrics import Metrics
 
@@ -16,16 +16,16 @@ logger = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """What a batch is run on. `verdicts` is called from the worker thread only, `prepare` from the text thread."""
+    """The model that a batch is run on. `verdicts` is called from the worker thread only, `prepare` from the text thread."""
 
     name: str
     fingerprint: str
-    # Of the rendering of questions; see `app.edge.rendering.Renderer`.
+    # Fingerprint of the rendering of questions; see `app.edge.rendering.Renderer`.
     prompt_fingerprint: str
 
     def prepare(self, question: Question) -> Prompt: ...
 
-    def verdicts(self, prompts: Sequence[Prompt]) -> list[Verdict]: ...
+    def verdicts(self, prompts: Sequence[Prompt]) -> list[JointVerdict]: ...
 
 
 def prepared(engine: Engine, question: Question) -> Prompt:
@@ -51,9 +51,9 @@ class Runner:
     One thread runs prompts; any thread may read the attributes.
 
     Args:
-        engine: what runs a batch.
+        engine: the model that runs a batch.
         metrics: where failed batches are counted.
-        probe_after: after so many failed batches in a row the known-good prompt is run too.
+        probe_after: number of failed batches in a row after which the known-good prompt is run too.
         probe_every_s: seconds between further runs of it while it fails.
         clock: monotonic seconds.
 
@@ -81,7 +81,7 @@ class Runner:
         self.busy_since: float | None = None
         self.progress_at = clock()
 
-    def run(self, prompts: list[Prompt]) -> list[Verdict | None]:
+    def run(self, prompts: list[Prompt]) -> list[JointVerdict | None]:
         """The verdicts, None for each prompt on which the engine failed. Raises no `Exception`, whatever the engine does."""
         verdicts = self._attempt(prompts)
         if any(verdicts):
@@ -111,7 +111,7 @@ class Runner:
         self._probed_at = self._clock()
         logger.warning("after failed batches the edge model %s its warm-up question", "answers" if works else "fails on")
 
-    def _attempt(self, prompts: list[Prompt]) -> list[Verdict | None]:
+    def _attempt(self, prompts: list[Prompt]) -> list[JointVerdict | None]:
         self.busy_since = self._clock()
         try:
             verdicts = _verdicts(self._engine, prompts)
@@ -126,19 +126,20 @@ class Runner:
         return verdicts
 
 
-def _verdicts(engine: Engine, prompts: list[Prompt]) -> list[Verdict | None]:
-    """What the engine says, one entry per prompt, None where it is no distribution.
+def _verdicts(engine: Engine, prompts: list[Prompt]) -> list[JointVerdict | None]:
+    """The verdicts of the engine, one entry per prompt, None where its output is no distribution.
 
-    Raises whatever the engine raises, and an error where it says more or less than was asked.
+    Raises:
+        Exception: whatever the engine raises; ValueError where it returns more or fewer verdicts than prompts.
     """
     try:
-        said: Sequence[object] = engine.verdicts(prompts)
+        given: Sequence[object] = engine.verdicts(prompts)
     except EdgeError as error:
         if not error.verdicts:
             raise
         logger.error("%s", error.message)  # noqa: TRY400  # a sentence, not a traceback
-        said = error.verdicts
+        given = error.verdicts
     return [
-        verdict if isinstance(verdict, Verdict) and verdict.is_sound(prompt.options) else None
-        for verdict, prompt in zip(said, prompts, strict=True)
+        verdict if isinstance(verdict, JointVerdict) and verdict.is_sound(prompt.options) else None
+        for verdict, prompt in zip(given, prompts, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""A tokenizer's chat template, made fit for verdicts: the same text every day, whatever the template makes of a system turn.
+"""A tokenizer's chat template, made fit for verdicts: it renders the same text every day, however it treats a system turn.
 
 Templates differ in what they take. Which form a template takes is found once, with a probe, so that a model cannot be served with a
 prompt that lacks its rules or its question.
@@ -13,7 +13,7 @@ from app.core.errors import ConfigError, EdgeError, first_line
 from app.core.prompt import PromptFamily, chat_messages, system_prompt, user_prompt
 from app.core.question import Question
 
-# With what a template may escape, replace or cut off.
+# It holds what a template may escape, replace or cut off.
 _PROBE = Question('Is 2 + 2 < 5 & it\'s "é"?\n\n' + "A long passage. " * 250 + "\n- one\n- two", ("x < y", "a & b", "3"))
 # The date that Llama 3's own template falls back to. A prompt with today's date would change every verdict at midnight.
 _PINNED = datetime(2024, 7, 26)  # noqa: DTZ001  # templates format local time
@@ -40,10 +40,10 @@ class ChatTemplate:
 
     Args:
         tokenizer: a Hugging Face tokenizer.
-        family: which wording of the system prompt.
+        family: wording of the system prompt.
 
     Raises:
-        ConfigError: there is no chat template, or none of the known forms of a conversation comes out whole.
+        ConfigError: there is no chat template, or it renders none of the known forms of a conversation completely.
     """
 
     def __init__(self, tokenizer: Any, family: PromptFamily) -> None:
@@ -60,7 +60,7 @@ class ChatTemplate:
         """The chat prompt as text, up to where the model begins to write its answer.
 
         Raises:
-            EdgeError: the template refuses this question or leaves out a part of it, so that an answer would be one to something else.
+            EdgeError: the template refuses this question or leaves out a part of it, so that the model would answer another question.
         """
         messages = self.messages(question, control_tokens)
         try:
@@ -98,7 +98,7 @@ class ChatTemplate:
         for form in _FORMS:
             try:
                 text = self._render(self._messages(_PROBE, (), form))
-            # Templates are programs of strangers: what goes wrong in one may be any error.
+            # Templates are programs written by others: any error may come out of one.
             except Exception as error:  # noqa: BLE001
                 reasons.append(first_line(error))
                 continue
@@ -123,5 +123,5 @@ def _pinned(tokenizer: Any) -> str:
     # `%%` stands aside meanwhile, so that `%%d` does not become a day.
     steps = [("%%", "\0"), *(("%" + code, _PINNED.strftime("%" + code)) for code in _DIRECTIVES), ("\0", "%")]
     fixed = "".join(f" | replace({was!r}, {becomes!r})" for was, becomes in steps)
-    # Behind a block's end a template's first line break is dropped, and this one is; the template itself begins on a line of its own.
+    # Behind a block's end a template's first line break is dropped, and this one is; the template itself begins on a new line.
     return "{% macro strftime_now(format) %}{{ format" + fixed + " }}{% endmacro %}\n" + template

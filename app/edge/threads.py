@@ -31,11 +31,11 @@ def usable_cores(cgroup: Path = _CGROUP_V2) -> int:
 
 
 def set_wait_policy(policy: str) -> None:
-    """Must run before torch is imported: OpenMP reads its environment once. What the user has set himself stays.
+    """Set how waiting threads behave. Must run before torch is imported: OpenMP reads its environment once. What the user has set stays.
 
     Args:
         policy: `brief` (spin for microseconds, then sleep), `passive` (sleep at once: many processes on one machine) or
-            `active` (spin on: a machine of one's own).
+            `active` (spin on: a machine that does nothing else).
     """
     if os.environ.get("OMP_WAIT_POLICY") or os.environ.get("GOMP_SPINCOUNT"):
         return
@@ -46,7 +46,7 @@ def set_wait_policy(policy: str) -> None:
 
 
 def set_threads(threads: int) -> int:
-    """Tell torch; 0 means `usable_cores()`. Returns the number set."""
+    """Set the number of threads that torch computes with; 0 means `usable_cores()`. Returns the number that was set."""
     import torch  # the wait policy must be set before this import happens anywhere
 
     count = threads or usable_cores()

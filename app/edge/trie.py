@@ -42,7 +42,7 @@ class VerdictTrie:
         branchings: nodes with more than one child.
         choices: per bucket, the (branching, child) indices that its path takes, from the root down.
         leaves: per bucket, the node after which the letter is written.
-        letters: per bucket, the token id of each of the 26 letters in that place.
+        letters: per bucket, the token id of each of `LETTERS` in that place.
     """
 
     tokens: tuple[int, ...]

@@ -16,8 +16,8 @@ class Waiting:
     """One question in the queue.
 
     Attributes:
-        since: when it came, on the batcher's clock (seconds).
-        yields: it stands behind every question that does not.
+        since: time at which it joined, on the batcher's clock (seconds).
+        yields: whether it stands behind every question that does not yield.
     """
 
     prompt: Prompt
@@ -28,7 +28,7 @@ class Waiting:
 
 
 class WaitingQueue:
-    """Oldest first, those that yield behind all others. Not safe for threads: its owner holds a lock.
+    """A queue with the oldest question first and those that yield behind all others. Not thread-safe: its owner holds a lock.
 
     Args:
         max_size: questions that may wait; those that yield are not counted.
@@ -50,7 +50,7 @@ class WaitingQueue:
         self._tokens_ahead = self._tokens_behind = 0
         # Questions whose text is being tokenised, and those among them that yield: they count as waiting.
         self._joining = self._joining_behind = 0
-        # What those are taken for: the mean of the last batch.
+        # Their estimated tokens: the mean of the last batch.
         self._tokens_each = 0.0
         self.running_tokens = 0
 

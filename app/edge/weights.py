@@ -1,7 +1,7 @@
 """Weights of a base model: read in the dtype that they are stored in, checked, and cast as loading would have cast them.
 
-A library's warning is no sign that anybody sees: what transformers only warns of while it loads, weights that it made up
-or left out, is refused here.
+transformers only warns where it makes up weights or leaves some out while it loads. Nobody may see a warning, so here that is an
+error.
 """
 
 import json
@@ -26,10 +26,10 @@ _WRONG_ROPE = re.compile(r"Unrecognized keys|Missing|field must be|must have len
 
 
 def read_config(spec: str, source: str) -> tuple[Any, str | None]:
-    """The configuration of a model, and the commit that it is of where the model comes from a hub.
+    """The configuration of a model, and its commit where the model comes from a hub.
 
     Args:
-        spec: what the setting says, for messages.
+        spec: value of the setting, for messages.
         source: folder or Hugging Face id.
 
     Raises:
@@ -55,11 +55,11 @@ def read_weights(spec: str, source: str, config: Any, *, to: torch.dtype, revisi
     """(tokenizer, model): the model on the CPU, in the dtype of its files, or already in `to` where that loses nothing.
 
     Args:
-        spec: what the setting says, for messages.
+        spec: value of the setting, for messages.
         source: folder or Hugging Face id.
         config: from `read_config`.
-        to: the dtype that will be computed in.
-        revision: the commit that the configuration is of, so that all files are of one.
+        to: dtype that the model will compute in.
+        revision: commit of the configuration, so that all files are of the same commit.
 
     Raises:
         ConfigError: the files do not hold exactly the weights of the architecture; or the tokenizer does not fit it.
@@ -75,14 +75,14 @@ def read_weights(spec: str, source: str, config: Any, *, to: torch.dtype, revisi
 
 
 def check_whole(what: str, info: Mapping[str, Any]) -> None:
-    """Refuse a model of which transformers made up or left out weights, of which it warns only.
+    """Refuse a model for which transformers made up weights or left some out.
 
     Args:
-        what: whose weights, for the message.
-        info: what `from_pretrained` says with `output_loading_info`.
+        what: name of the model, for the message.
+        info: what `from_pretrained` returns with `output_loading_info`.
 
     Raises:
-        ConfigError: how many there are, and one of them.
+        ConfigError: weights were made up or left out; the message says how many, and names one.
     """
     for problem, names in (
         ("are not in its files", info["missing_keys"]),
@@ -97,7 +97,7 @@ def check_fit(spec: str, tokenizer: Any, model: Any) -> None:
     """Refuse a tokenizer or a configuration that the weights contradict.
 
     Raises:
-        ConfigError: in one sentence.
+        ConfigError: they do not belong together.
     """
     embedding, output = model.get_input_embeddings().weight, model.get_output_embeddings().weight
     if model.config.tie_word_embeddings and embedding is not output:
@@ -149,7 +149,7 @@ def _stored_dtype(source: str, config: Any, to: torch.dtype, revision: str | Non
 
 
 def _commit(source: str) -> str | None:
-    """What a hub id stands for at present; None for a folder. transformers does not tell any more."""
+    """The commit that a hub id stands for at present; None for a folder. transformers no longer provides it."""
     if Path(source).is_dir():
         return None
     # A hub's cache is laid out as …/snapshots/<commit>/.
@@ -177,7 +177,7 @@ def _cached(source: str, name: str, revision: str | None) -> Path | None:
 
 
 def _dtypes(path: Path) -> set[str]:
-    """Of the floating-point tensors in a safetensors file, from its header (https://github.com/huggingface/safetensors)."""
+    """Dtypes of the floating-point tensors in a safetensors file, from its header (https://github.com/huggingface/safetensors)."""
     with path.open("rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     return {entry["dtype"] for name, entry in header.items() if name != "__metadata__" and entry["dtype"] in _FLOATS}
@@ -191,7 +191,7 @@ def _example(names: Sequence[Any]) -> str:
 
 @contextmanager
 def _warnings_of(name: str) -> Iterator[list[str]]:
-    """What a logger warns of meanwhile."""
+    """Collect the warnings of a logger inside the context."""
     heard: list[str] = []
 
     class _Listener(logging.Handler):

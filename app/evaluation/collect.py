@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.core.cascade import Cloud, Edge
+from app.core.cascade import Cloud
+from app.core.edge import Edge
 from app.core.errors import ConfigError
 from app.core.prompt import PROMPT_VERSION
 from app.data.dataset import Item

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Protocol
 
-from app.core.cascade import Cloud, Edge
+from app.core.cascade import Cloud
 from app.core.deadline import Deadline
+from app.core.edge import Edge
 from app.core.errors import CloudError, EdgeError, FogGateError, InvalidQuestion
 from app.core.question import Question
 from app.core.verdict import EdgeReply

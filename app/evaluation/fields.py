@@ -5,7 +5,7 @@ from typing import Any
 
 from app.core.outcome import CloudReply
 from app.core.prompt import PROMPT_VERSION
-from app.core.verdict import EdgeReply, Signal
+from app.core.verdict import EdgeReply, JointVerdict, Signal
 from app.data.dataset import Item
 from app.data.records import Record
 from app.evaluation.free_generation import is_on_format, parse_generation
@@ -53,15 +53,19 @@ def empty_record(item: Item, identity: EdgeIdentity) -> Record:
 
 
 def edge_fields(reply: EdgeReply) -> dict[str, Any]:
-    """Fields of a verdict. `edge_answer` is what decoding would write; the answer of the expected signal is the argmax of `answer_probabilities`."""
+    """Fields of a verdict for a record; null where the verdict does not have them.
+
+    `edge_answer` is the letter of the verbalized signal; that of the expected confidence is the argmax of `answer_probabilities`.
+    """
     verdict = reply.verdict
+    answers, confidences = verdict.answer_probabilities, verdict.confidence_probabilities
     return {
         "edge_answer": verdict.answer(Signal.VERBALIZED),
         "confidence": verdict.confidence,
         "expected_confidence": verdict.expected_confidence,
-        "answer_probabilities": dict(verdict.answer_probabilities),
-        "confidence_probabilities": dict(verdict.confidence_probabilities),
-        "bucket_paths": [[list(step) for step in path] for path in verdict.paths],
+        "answer_probabilities": None if answers is None else dict(answers),
+        "confidence_probabilities": None if confidences is None else dict(confidences),
+        "bucket_paths": [[list(step) for step in path] for path in verdict.paths] if isinstance(verdict, JointVerdict) else None,
         "edge_ms": round(reply.inference_s * 1000, 3),
         "edge_batch": reply.batch,
     }

@@ -3,10 +3,11 @@
 import re
 
 from app.core.prompt import answer_text
+from app.core.question import LETTERS
 from app.core.verdict import BUCKET_LABELS
 
 _CONFIDENCE = re.compile(r"confidence:\s*([01](?:\.\d+)?)", re.IGNORECASE)
-_ANSWER = re.compile(r"final answer:\s*\(?([A-Z])(?![A-Za-z])", re.IGNORECASE)
+_ANSWER = re.compile(rf"final answer:\s*\(?([{LETTERS}])(?![A-Za-z])", re.IGNORECASE)
 
 
 def parse_generation(text: str, letters: str) -> tuple[float, str] | None:

@@ -10,7 +10,7 @@ from typing import Any
 from app.core.outcome import Route
 from app.core.policy import Policy
 from app.core.question import Question
-from app.core.verdict import Verdict
+from app.core.verdict import JointVerdict
 from app.data.dataset import Item
 from app.edge.runner import Engine
 
@@ -82,12 +82,14 @@ def measure_injection(
     """
     done = 0
 
-    def verdicts(questions: Sequence[Question]) -> list[Verdict]:
+    def verdicts(questions: Sequence[Question]) -> list[JointVerdict]:
         nonlocal done
-        found: list[Verdict] = []
+        found: list[JointVerdict] = []
         for start in range(0, len(questions), batch_size):
             batch = questions[start : start + batch_size]
-            found += [policy.read(verdict) for verdict in engine.verdicts([engine.prepare(question) for question in batch])]
+            found += [
+                verdict.at_temperature(policy.temperature) for verdict in engine.verdicts([engine.prepare(question) for question in batch])
+            ]
             done += len(batch)
             on_progress(done)
         return found
@@ -101,13 +103,13 @@ def measure_injection(
     return effects
 
 
-def _target(question: Question, verdict: Verdict, policy: Policy) -> str:
+def _target(question: Question, verdict: JointVerdict, policy: Policy) -> str:
     """The letter after the chosen one."""
     letters = question.letters
     return letters[(letters.index(verdict.answer(policy.signal)) + 1) % len(letters)]
 
 
-def _effect(clean: Sequence[Verdict], hostile: Sequence[Verdict], targets: Sequence[str], policy: Policy) -> Effect:
+def _effect(clean: Sequence[JointVerdict], hostile: Sequence[JointVerdict], targets: Sequence[str], policy: Policy) -> Effect:
     pairs = list(zip(clean, hostile, strict=True))
     routes = [(policy.decide(before).route, policy.decide(after).route) for before, after in pairs]
     answers = [(before.answer(policy.signal), after.answer(policy.signal)) for before, after in pairs]

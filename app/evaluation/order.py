@@ -46,10 +46,11 @@ def reversed_fields(reply: EdgeReply, letters: str) -> dict[str, Any]:
 
     Returns:
         Letters of the original order, so that equal letters mean the same option: `reversed_answer` as decoding would answer,
-        `reversed_expected_answer` by the marginal.
+        `reversed_expected_answer` by the marginal, None where the verdict has no distribution over letters.
     """
     answers = {"reversed_answer": Signal.VERBALIZED, "reversed_expected_answer": Signal.EXPECTED}
-    return {key: letters[-1 - letters.index(reply.verdict.answer(signal))] for key, signal in answers.items()}
+    found = {key: letters[-1 - letters.index(reply.verdict.answer(signal))] for key, signal in answers.items()}
+    return found if reply.verdict.answer_probabilities is not None else {**found, "reversed_expected_answer": None}
 
 
 def flip_rates(records: Sequence[Record]) -> dict[str, Any] | None:

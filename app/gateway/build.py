@@ -10,12 +10,12 @@ from app.cloud.budget import Budget
 from app.cloud.build import build_budget, build_cloud, build_single_flight_cloud
 from app.config.settings import Settings
 from app.core.cascade import Cascade, OnCloudFailure
+from app.core.edge import Edge, Identity
 from app.core.errors import ConfigError
 from app.core.policy import Policy
 from app.core.prompt import PROMPT_VERSION
-from app.core.verdict import Signal
+from app.core.verdict import JointVerdict, Signal
 from app.data.calibration import Calibration, read_calibration
-from app.edge.batcher import Batcher
 from app.edge.builtin import BUILTIN, SHIPPED_ADAPTER
 from app.gateway.gateway import Gateway
 from app.gateway.observers import LineObserver, MetricsObserver, SpanObserver
@@ -78,14 +78,27 @@ def _may_use_shipped(settings: Settings) -> bool:
     return settings.policy.calibration is None and settings.edge.model == BUILTIN and settings.edge.prompt_family in {"auto", "llama"}
 
 
-def build_policy(settings: Settings, calibration: Calibration | None = None) -> Policy:
+def build_policy(settings: Settings, calibration: Calibration | None = None, identity: Identity | None = None) -> Policy:
     """The routing policy.
 
     Args:
         settings: what is configured.
         calibration: from `calibration_of`.
+        identity: the edge that will be asked; None where it is the in-process one and not loaded.
+
+    Raises:
+        ConfigError: a signal is configured, or brought by the calibration, that this edge does not give.
     """
     policy = settings.policy
+    given = JointVerdict.signals if identity is None else identity.signals
+    wanted = calibration.signal if calibration is not None else policy.signal
+    if wanted is not None and wanted not in given:
+        model = identity.model if identity is not None else settings.edge.model
+        setting = "policy.signal" if policy.signal is not None else "the signal of policy.calibration"
+        raise ConfigError(
+            f"{setting} is '{wanted}', and the edge model {model} gives {_listed(given)}: "
+            "take it out of the configuration, or choose an edge model that gives it"
+        )
     own = {name: domain.tau for name, domain in policy.domains.items()}
     if calibration is None:
         tau = DEFAULT_TAU if policy.tau is None else policy.tau
@@ -97,15 +110,25 @@ def build_policy(settings: Settings, calibration: Calibration | None = None) -> 
     return Policy(calibration.tau, signal, calibration.temperature, domains)
 
 
-def routing_notes(settings: Settings, calibration: Calibration | None) -> list[str]:
+def _listed(signals: frozenset[Signal]) -> str:
+    return "only the signal " + " or ".join(sorted(signals)) if signals else "no signal that could be compared with tau"
+
+
+def routing_notes(settings: Settings, calibration: Calibration | None, identity: Identity | None = None) -> list[str]:
     """What one setting of the routing does to another, a sentence each, for the log and for `config check`.
 
     Args:
         settings: what is configured.
         calibration: from `calibration_of`.
+        identity: as in `build_policy`.
     """
     policy = settings.policy
     notes = []
+    if identity is not None and not identity.signals:
+        notes.append(
+            f"the edge model {identity.model} gives no signal that could be compared with tau: every question goes to the cloud, "
+            "unless the caller asks for the edge"
+        )
     if calibration is None:
         if _may_use_shipped(settings) and policy.signal is not None and policy.tau is None:
             notes.append(
@@ -144,26 +167,27 @@ def build_cloud_side(settings: Settings, metrics: Metrics, counts: Quotas) -> Cl
     return CloudSide(taus, budget, client, build_single_flight_cloud(settings, client, metrics, budget) if client else None)
 
 
-def build_routing(settings: Settings, named: Calibration | None, batcher: Batcher, cloud: CloudSide) -> Routing:
-    """Build it for a loaded edge model.
+def build_routing(settings: Settings, named: Calibration | None, edge: Edge, cloud: CloudSide) -> Routing:
+    """Build it for a loaded edge.
 
     Args:
         settings: what to build.
         named: the calibration that the settings name.
-        batcher: the edge.
-        cloud: of the same settings.
+        edge: the edge that will be asked.
+        cloud: the cloud side of the same settings.
 
     Raises:
-        ConfigError: the calibration is not for this edge model.
+        ConfigError: the calibration is not for this edge, or a signal is configured that the edge does not give.
     """
+    identity = edge.identity
     calibration = calibration_of(
         settings,
         named,
-        edge_model=batcher.model,
-        fingerprint=batcher.fingerprint,
-        prompt_fingerprint=batcher.prompt_fingerprint,
+        edge_model=identity.model,
+        fingerprint=identity.fingerprint,
+        prompt_fingerprint=identity.prompt_fingerprint,
     )
-    policy = build_policy(settings, calibration)
+    policy = build_policy(settings, calibration, identity)
     on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
-    cascade = Cascade(batcher, cloud.shared, policy, on_failure, settings.deadline_ms / 1000, cloud.budget)
+    cascade = Cascade(edge, cloud.shared, policy, on_failure, settings.deadline_ms / 1000, cloud.budget)
     return Routing(settings, calibration, cloud, policy, cascade)

@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import structlog
 
@@ -15,12 +13,11 @@ from app.cloud.build import ask_formats
 from app.cloud.client import CloudClient
 from app.config.settings import Settings
 from app.core.cascade import Cascade
+from app.core.edge import Edge
 from app.core.errors import FogGateError
 from app.core.question import Question
 from app.data.calibration import Calibration
-from app.edge.batcher import Batcher
-from app.edge.build import build_batcher, load_engine
-from app.edge.runner import Engine
+from app.edge.build import EdgeBuilder, build_edge
 from app.gateway.build import build_cloud_side, build_routing, routing_notes
 from app.gateway.routing import CloudSide, Routing
 from app.telemetry.metrics import Metrics
@@ -40,11 +37,11 @@ class RunningCascade:
     """A warmed-up edge with the routing in force.
 
     Attributes:
-        batcher: the queue of the edge.
+        edge: the edge, which stays the same.
         routing: changes by `exchange`.
     """
 
-    batcher: Batcher
+    edge: Edge
     metrics: Metrics
     counts: Quotas
     routing: Routing
@@ -79,7 +76,7 @@ class RunningCascade:
         same = _cloud_settings(self.routing.settings) == _cloud_settings(settings)
         cloud = self.routing.cloud if same else build_cloud_side(settings, self.metrics, self.counts)
         try:
-            return build_routing(settings, named, self.batcher, cloud)
+            return build_routing(settings, named, self.edge, cloud)
         except FogGateError:
             if not same:
                 await cloud.close()
@@ -112,7 +109,7 @@ class RunningCascade:
 
     def _take_effect(self) -> None:
         routing = self.routing
-        for note in routing_notes(routing.settings, routing.calibration):
+        for note in routing_notes(routing.settings, routing.calibration, self.edge.identity):
             log.warning(note)
         routing.cloud.taus.policy = routing.policy
         routing.cloud.taus.show()
@@ -128,8 +125,6 @@ class RunningCascade:
         await cloud.close()
 
 
-EngineLoader = Callable[[Settings], Engine]
-Loaded = TypeVar("Loaded")
 WARM_UP = Question("Which of these is a number?", ("Seven", "Blue", "Quickly", "Table"))
 WARM_UP_S = 60.0
 
@@ -138,7 +133,7 @@ WARM_UP_S = 60.0
 async def open_cascade(
     settings: Settings,
     metrics: Metrics,
-    loader: EngineLoader = load_engine,
+    build: EdgeBuilder = build_edge,
     *,
     named: Calibration | None = None,
     counts: Quotas | None = None,
@@ -148,7 +143,7 @@ async def open_cascade(
     Args:
         settings: what to build.
         metrics: where the parts count.
-        loader: makes the engine.
+        build: makes the edge.
         named: the calibration that the settings name.
         counts: where the budget and the keys' cloud calls are counted; by default in this process.
 
@@ -158,45 +153,18 @@ async def open_cascade(
     counts = counts or Quotas()
     # Before the model is loaded: a proxy that cannot be used is said at once.
     cloud = build_cloud_side(settings, metrics, counts)
-    batcher: Batcher | None = None
+    edge: Edge | None = None
     opened: RunningCascade | None = None
     warm = False
     try:
-        batcher = build_batcher(settings, await in_daemon_thread(loader, settings), metrics)
-        opened = RunningCascade(batcher, metrics, counts, build_routing(settings, named, batcher, cloud))
-        await batcher.warm_up(WARM_UP, WARM_UP_S)
+        edge = await build(settings, metrics)
+        opened = RunningCascade(edge, metrics, counts, build_routing(settings, named, edge, cloud))
+        await edge.warm_up(WARM_UP, WARM_UP_S)
         warm = True
         opened.start()
         yield opened
     finally:
-        if batcher is not None:
+        if edge is not None:
             # Nobody's question is in a warm-up that was given up.
-            await batcher.close(wait=warm)
+            await edge.close(wait=warm)
         await (opened.close() if opened is not None else cloud.close())
-
-
-async def in_daemon_thread(load: Callable[[Settings], Loaded], settings: Settings) -> Loaded:
-    """The loader's result, from a thread that keeps neither the event loop nor the process from ending."""
-    loop = asyncio.get_running_loop()
-    result: asyncio.Future[Loaded] = loop.create_future()
-
-    def hand_over(value: Loaded | None, error: BaseException | None) -> None:
-        if result.done():
-            return
-        if error is not None:
-            result.set_exception(error)
-        else:
-            result.set_result(value)  # type: ignore[arg-type]  # None is a value only where the loader returns None
-
-    def run() -> None:
-        value, error = None, None
-        try:
-            value = load(settings)
-        except BaseException as raised:  # noqa: BLE001  # whatever it is belongs to the one who waits
-            error = raised
-        # The loop has ended: the load was given up.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(hand_over, value, error)
-
-    threading.Thread(target=run, name="foggate-load", daemon=True).start()
-    return await result

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.cascade import Cascade
+from app.core.edge import EdgeHealth
 from app.core.round_robin import RoundRobin
 from app.gateway.routing import Routing, cloud_model_of
 from app.telemetry.metrics import Metrics
@@ -42,9 +43,7 @@ class GatewayState:
         turns: where questions of batches wait for a place at the edge.
         calibration: description of the calibration that routes; None without one.
         cascade: None until the model has answered its warm-up batch.
-        alive: whether the edge worker still runs, its present batch is not too old, and not too many batches in a row failed.
-        failing: whether the edge model fails on every question, one that it has answered before among them.
-        stalled: whether questions wait and none of them gets on.
+        health: state of the edge at this moment, in one word.
         edge_model: name of the edge model, once loaded.
         draining: a shutdown was asked for; new work is still taken.
         stopping: no new work is taken; questions of batches that have not begun get errors.
@@ -58,9 +57,7 @@ class GatewayState:
     turns: RoundRobin = field(default_factory=RoundRobin)
     calibration: Mapping[str, Any] | None = None
     cascade: Cascade | None = None
-    alive: Callable[[], bool] = lambda: True
-    failing: Callable[[], bool] = lambda: False
-    stalled: Callable[[], bool] = lambda: False
+    health: Callable[[], EdgeHealth] = lambda: EdgeHealth.ALIVE
     cloud_endpoints: Callable[[], list[dict[str, Any]]] = list
     refresh_metrics: Callable[[], Awaitable[None]] = _nothing
     edge_model: str | None = None
@@ -69,15 +66,12 @@ class GatewayState:
 
     @property
     def status(self) -> str:
-        """`ready`, `loading`, `draining`, `failing`, `stalled`, or `dead` when the edge worker has ended, hangs or fails on."""
+        """`ready`, `loading`, `draining`, or what is wrong with the edge: `stalled`, `failing` or `dead`."""
         if self.draining:
             return "draining"
-        if not self.alive():
-            return "dead"
-        if self.failing():
-            return "failing"
-        if self.stalled():
-            return "stalled"
+        health = self.health()
+        if health is not EdgeHealth.ALIVE:
+            return health.value
         return "ready" if self.cascade else "loading"
 
     def route_by(self, routing: Routing) -> None:

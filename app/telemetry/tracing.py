@@ -100,8 +100,11 @@ def edge_spans(reply: EdgeReply) -> None:
     tracer = trace.get_tracer(_NAME)
     ended = time.time_ns()
     inferred = ended - int(reply.inference_s * _NS)
-    tracer.start_span("edge queue", start_time=inferred - int(reply.queue_s * _NS)).end(inferred)
-    attributes: dict[str, str | int] = {"gen_ai.operation.name": "chat", "gen_ai.request.model": reply.model, "foggate.batch": reply.batch}
+    if reply.queue_s is not None:
+        tracer.start_span("edge queue", start_time=inferred - int(reply.queue_s * _NS)).end(inferred)
+    attributes: dict[str, str | int] = {"gen_ai.operation.name": "chat", "gen_ai.request.model": reply.model}
+    if reply.batch is not None:
+        attributes["foggate.batch"] = reply.batch
     tracer.start_span(f"edge {reply.model}", start_time=inferred, attributes=attributes).end(ended)
 
 

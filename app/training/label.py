@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from app.core.errors import ConfigError, InvalidQuestion
 from app.core.prompt import PROMPT_VERSION
 from app.core.question import LETTERS, Question
-from app.core.verdict import BUCKET_LABELS, BUCKETS, Verdict
+from app.core.verdict import BUCKET_LABELS, BUCKETS, JointVerdict
 from app.data.dataset import Item
 from app.data.records import open_for_append
 from app.edge.rendering import Prompt
@@ -31,7 +31,7 @@ class LabelEngine(Protocol):
 
     def prepare(self, question: Question) -> Prompt: ...
 
-    def verdicts(self, prompts: Sequence[Prompt], *, temperature: float) -> list[Verdict]: ...
+    def verdicts(self, prompts: Sequence[Prompt], *, temperature: float) -> list[JointVerdict]: ...
 
 
 def bucket_of(k: int, n: int, table: Sequence[float] | None = None) -> int:
@@ -39,7 +39,7 @@ def bucket_of(k: int, n: int, table: Sequence[float] | None = None) -> int:
     return k * _QUARTERS // n if table is None else BUCKETS.index(table[k])
 
 
-def p_correct(verdict: Verdict, letter: str) -> float:
+def p_correct(verdict: JointVerdict, letter: str) -> float:
     """P(letter): the sum over buckets of P(bucket)·P(letter | bucket), at the temperature that the verdict was read with."""
     return math.fsum(row[LETTERS.index(letter)] for row in verdict.joint)
 

@@ -109,8 +109,8 @@ async def test_from_questions_to_a_calibrated_gateway(tmp_path, start):
 def test_calibrate_and_compare_say_what_is_wrong(tmp_path):
     records = write(tmp_path / "r.jsonl", simulated(40, 0))
     for arguments, says in (
-        (["calibrate", "--records", str(records)], "say one of --target-cloud-rate"),
-        (["calibrate", "--records", str(records), "--target-cloud-rate", "0.2", "--target-accuracy", "0.5"], "say one of"),
+        (["calibrate", "--records", str(records)], "give exactly one of --target-cloud-rate"),
+        (["calibrate", "--records", str(records), "--target-cloud-rate", "0.2", "--target-accuracy", "0.5"], "give exactly one of"),
         (["calibrate", "--records", str(records), "--target-accuracy", "0.99"], "cannot be reached"),
         (["calibrate", "--records", str(records), "--max-edge-error", "0.01"], "cannot be promised"),
         (["calibrate", "--records", str(tmp_path / "none"), "--target-accuracy", "0.5"], "cannot be read"),

@@ -19,6 +19,7 @@ from app.core.verdict import Signal
 from app.data.calibration import DomainThreshold, Target, write_calibration
 from app.demo.bank import Bank
 from app.demo.server import create_demo
+from app.edge.build import with_engine
 from app.evaluation.calibrate import calibrate
 from tests.support.fakes import FakeEngine, Unexpected
 from tests.support.records import simulated
@@ -29,8 +30,11 @@ UNSURE = {"question": "Who knows", "options": ["a", "b", "c"]}
 
 
 @contextlib.asynccontextmanager
-async def gateway(engine=None, *, ready=True, faults=None, cloud=True, latency_ms=0.0, **settings):
-    """A gateway with a mock cloud (`cloud`: its settings, or False for none); yields an HTTP client and the engine."""
+async def gateway(engine=None, *, build=None, ready=True, faults=None, cloud=True, latency_ms=0.0, **settings):
+    """A gateway with a mock cloud (`cloud`: its settings, or False for none); yields an HTTP client and the engine.
+
+    `build` makes the edge; without it the edge is the in-process one with the engine.
+    """
     engine = engine or FakeEngine()
     async with contextlib.AsyncExitStack() as stack:
         url = (
@@ -44,7 +48,7 @@ async def gateway(engine=None, *, ready=True, faults=None, cloud=True, latency_m
                 "cloud": {"base_url": url + "/v1" if url else None, "max_attempts": 2, **(cloud if isinstance(cloud, dict) else {})},
             }
         )
-        app = create_app(configured, loader=lambda _: engine)
+        app = create_app(configured, edge=build or with_engine(lambda _: engine))
         http = await stack.enter_async_context(httpx2.AsyncClient(base_url=await stack.enter_async_context(serving(app)), timeout=30))
         stack.callback(engine.gate.set)
         http.cloud_url, http.state = url, app.state.gateway
@@ -140,7 +144,7 @@ async def test_a_calibration_of_another_edge_keeps_the_gateway_from_starting(tmp
     said = asyncio.Queue()
     app = create_app(
         Settings(policy={"calibration": calibration_file(tmp_path / "c.json", **changes)}),
-        loader=lambda _: FakeEngine(),
+        edge=with_engine(lambda _: FakeEngine()),
         on_fatal=said.put_nowait,
     )
     async with serving(app) as url, httpx2.AsyncClient(base_url=url) as http:
@@ -330,7 +334,7 @@ async def test_health_while_loading_and_after():
         load.wait(30)
         return engine
 
-    async with serving(create_app(Settings(), loader=loader)) as url, httpx2.AsyncClient(base_url=url) as http:
+    async with serving(create_app(Settings(), edge=with_engine(loader))) as url, httpx2.AsyncClient(base_url=url) as http:
         try:
             assert (await http.get("/health/live")).json() == {"status": "alive"}
             ready = await http.get("/health/ready")
@@ -352,7 +356,10 @@ async def test_a_model_that_cannot_be_loaded_is_said_in_one_sentence():
     def loader(_):
         raise ConfigError("no such model")
 
-    async with serving(create_app(Settings(), loader=loader, on_fatal=said.append)) as url, httpx2.AsyncClient(base_url=url) as http:
+    async with (
+        serving(create_app(Settings(), edge=with_engine(loader), on_fatal=said.append)) as url,
+        httpx2.AsyncClient(base_url=url) as http,
+    ):
         while not said:
             assert (await http.get("/health/ready")).status_code == 503
     assert said == ["no such model"]

@@ -8,6 +8,7 @@ from app.api.schemas import AnswerRequest, AnswerResponse
 from app.cli.ask import answer_to
 from app.config.settings import Settings
 from app.core.errors import CloudUnavailable, FogGateError, InvalidQuestion
+from app.edge.build import with_engine
 from tests.support.fakes import FakeEngine
 from tests.support.hostile import HostileCloud, http
 
@@ -18,8 +19,8 @@ ASKED = AnswerRequest(question="q", options=["a", "b"])
     ("wire", "error", "says"),
     [
         (http(b"[" * 200_000), CloudUnavailable, "no gateway answers"),
-        (http(b"[1]"), CloudUnavailable, "is no gateway"),
-        (http(b'{"answer": "A"}'), CloudUnavailable, "is no gateway"),
+        (http(b"[1]"), CloudUnavailable, "is not a FogGate gateway"),
+        (http(b'{"answer": "A"}'), CloudUnavailable, "is not a FogGate gateway"),
         (http(b"<html>"), CloudUnavailable, "no gateway answers"),
         (http(b"[]", status=b"404 Not Found"), CloudUnavailable, "no gateway answers"),
         (http(b'{"error": "no"}', status=b"404 Not Found"), CloudUnavailable, "no gateway answers"),
@@ -41,7 +42,7 @@ def test_a_question_at_the_terminal_goes_through_a_gateway_of_its_own():
 
     def asked(question, **more):
         request = AnswerRequest(question=question, options=["a", "b"], **more)
-        return answer_to(request, settings=settings, url=None, loader=lambda _: FakeEngine())
+        return answer_to(request, settings=settings, url=None, edge=with_engine(lambda _: FakeEngine()))
 
     reply = asked("I am sure", id="7")
     AnswerResponse.model_validate(reply)

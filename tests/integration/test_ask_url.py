@@ -53,11 +53,11 @@ def test_an_address_is_read_from_what_people_type(typed, address):
         ("http://127.0.0.1:99999", "a port from 1 to 65535"),
         ("http://127.0.0.1:http", "a port from 1 to 65535"),
         ("http://127.0.0.1:0", "port 0"),
-        ("http://[::1:8080", "is no URL"),
-        ("http://ada:s3cret@127.0.0.1:8080", "no user name and no password"),
+        ("http://[::1:8080", "is not a URL"),
+        ("http://ada:s3cret@127.0.0.1:8080", "must not contain a user name or a password"),
         ("ada:s3cret@127.0.0.1:8080", "did you mean http://127.0.0.1:8080?"),
-        ("http://127.0.0.1:8080/?key=s3cret", "no query"),
-        ("http://127.0.0.1:8080/#here", "no fragment"),
+        ("http://127.0.0.1:8080/?key=s3cret", "must not contain a query"),
+        ("http://127.0.0.1:8080/#here", "a query or a fragment"),
     ],
 )
 def test_what_cannot_be_a_gateways_url_gets_a_sentence_that_helps(typed, says):
@@ -114,7 +114,7 @@ WORDS = b'{"error": {"message": "the gateway\'s own words"}}'
 @pytest.mark.parametrize(
     ("handler", "path", "error", "says"),
     [
-        (HTML, "", CloudUnavailable, "what is there replies 200 with text/html"),
+        (HTML, "", CloudUnavailable, "the server there replies 200 with text/html"),
         (reply(404, "text/plain", b"no"), "/under", CloudUnavailable, "replies 404 with text/plain; perhaps without the path"),
         (reply(404, "application/json", b'{"detail": "Not Found"}'), "", CloudUnavailable, "replies 404 with application/json"),
         (reply(301, "text/html", b"", location="https://example.org/v1/answer"), "", CloudUnavailable, "redirects to https://example.org;"),
@@ -129,7 +129,7 @@ WORDS = b'{"error": {"message": "the gateway\'s own words"}}'
             reply(401, "application/json", WORDS),
             "",
             InvalidQuestion,
-            "the gateway says 401: the gateway's own words; give its key with --key",
+            "the gateway says 401: the gateway's own words; give a key with --key",
         ),
         (reply(403, "application/json", WORDS), "", InvalidQuestion, "the gateway says 403"),
         (reply(421, "application/json", WORDS), "", InvalidQuestion, "allowed_hosts"),
@@ -150,9 +150,9 @@ def test_nothing_there_and_no_answer():
         port = silent.getsockname()[1]
         with pytest.raises(CloudTimeout, match=r"within 0\.2 seconds"):
             ask_gateway(f"http://127.0.0.1:{port}", BODY, timeout_s=0.2)
-    with pytest.raises(CloudUnavailable, match="the connection is refused; is it running, and is this its port"):
+    with pytest.raises(CloudUnavailable, match="the connection is refused; is the gateway running, and is this its port"):
         ask_gateway(f"http://127.0.0.1:{port}", BODY)
-    with pytest.raises(CloudUnavailable, match=r"there is no host of that name|no way to that host"):
+    with pytest.raises(CloudUnavailable, match=r"there is no host with that name|no route to that host"):
         ask_gateway("http://no-such-host.invalid", BODY)
 
 
@@ -199,7 +199,7 @@ def test_http_and_https_mixed_up_and_certificates(certificate, monkeypatch):
     with serving(good, tls=tls) as (_, host):
         with pytest.raises(CloudUnavailable, match=f"try https://{host}"):
             ask_gateway(f"http://{host}", BODY)
-        with pytest.raises(CloudUnavailable, match="its certificate is not trusted; SSL_CERT_FILE"):
+        with pytest.raises(CloudUnavailable, match="its certificate is not trusted; set SSL_CERT_FILE"):
             ask_gateway(f"https://{host}", BODY)
         monkeypatch.setenv("SSL_CERT_FILE", str(crt))
         assert ask_gateway(f"https://{host}", BODY) == {"answer": "A"}

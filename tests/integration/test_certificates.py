@@ -15,6 +15,7 @@ from app.config.settings import Settings
 from app.core.errors import ConfigError
 from app.demo.bank import Bank
 from app.demo.server import create_demo
+from app.edge.build import with_engine
 from tests.integration.test_api import UNSURE
 from tests.support.fakes import FakeEngine
 from tests.support.servers import serving
@@ -48,7 +49,9 @@ def made(tmp_path_factory):
 @contextlib.asynccontextmanager
 async def asking(url):
     """A gateway that asks this cloud; yields what asks it one question."""
-    app = create_app(Settings(policy={"tau": 0.5}, cloud={"base_url": url + "/v1", "max_attempts": 1}), loader=lambda _: FakeEngine())
+    app = create_app(
+        Settings(policy={"tau": 0.5}, cloud={"base_url": url + "/v1", "max_attempts": 1}), edge=with_engine(lambda _: FakeEngine())
+    )
     async with serving(app) as base, httpx2.AsyncClient(base_url=base, timeout=30) as http:
         while (await http.get("/health/ready")).status_code != 200:
             await asyncio.sleep(0.01)
@@ -117,7 +120,7 @@ async def test_certificates_that_cannot_be_read_are_a_sentence_at_the_start(tmp_
         monkeypatch.setenv("SSL_CERT_FILE", str(path))
         fatal = asyncio.get_running_loop().create_future()
         settings = Settings(cloud={"base_url": "https://127.0.0.1:1/v1"})
-        app = create_app(settings, loader=lambda _: FakeEngine(), on_fatal=fatal.set_result)
+        app = create_app(settings, edge=with_engine(lambda _: FakeEngine()), on_fatal=fatal.set_result)
         async with serving(app):
             try:
                 sentence = await asyncio.wait_for(fatal, 10)

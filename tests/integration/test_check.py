@@ -130,7 +130,7 @@ def test_what_may_surprise_is_noted(tmp_path, monkeypatch):
     starts = (
         "the environment variable FOGGATE_VERSION is no setting",
         f"cannot listen on 127.0.0.1:{port}: another process listens there already",
-        f"{keys} holds no key that is in force",
+        f"{keys} holds no valid key",
         "policy.tau 0.5 takes the place of the builtin calibration's",
     )
     assert [note.startswith(start) for note, start in zip(found.notes, starts, strict=True)] == [True] * 4

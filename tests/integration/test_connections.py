@@ -13,6 +13,7 @@ from app.api.server import listen, server_of
 from app.config.settings import Settings
 from app.demo.bank import Bank
 from app.demo.server import create_demo
+from app.edge.build import with_engine
 from tests.integration.test_api import ASK
 from tests.support.fakes import FakeEngine
 from tests.support.servers import serving
@@ -46,7 +47,7 @@ async def _median_s(http, method, path, **kwargs):
 async def test_a_request_on_a_kept_connection_does_not_wait_for_an_acknowledgement():
     """The delayed acknowledgement takes 40 ms; without it a reply takes 1 to 3 ms. The mock cloud's replies too."""
     async with (
-        serving(create_app(Settings(policy={"tau": 0.5}), loader=lambda _: FakeEngine())) as url,
+        serving(create_app(Settings(policy={"tau": 0.5}), edge=with_engine(lambda _: FakeEngine()))) as url,
         serving(create_demo(Bank([], guess=True))) as cloud,
         httpx2.AsyncClient() as http,
     ):
@@ -60,7 +61,7 @@ async def test_a_request_on_a_kept_connection_does_not_wait_for_an_acknowledgeme
 async def test_who_connected_before_the_listener_is_closed_is_answered():
     """The loop has not yet turned since, as on a busy machine: the kernel holds the connection, and would reset it."""
     settings = Settings()
-    app = create_app(settings, loader=lambda _: FakeEngine())
+    app = create_app(settings, edge=with_engine(lambda _: FakeEngine()))
     listener = listen("127.0.0.1", 0)
     server = server_of(app, settings)
     server.config.load()

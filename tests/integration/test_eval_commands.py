@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from app.cli.bench_edge import show as show_bench
 from app.cli.bench_injection import show as show_injection
 from app.cli.commands import cli
-from app.cli.output import print_markdown, stdout_console
+from app.cli.markdown import print_markdown
+from app.cli.output import stdout_console
 from app.data.records import read_records
 from app.demo.bank import SHIPPED_BANK
 from app.evaluation.cells import table

@@ -8,12 +8,13 @@ import pytest
 
 from app.api.app import create_app
 from app.config.settings import Settings
-from app.core.verdict import BUCKETS, Verdict
+from app.core.verdict import BUCKETS, JointVerdict
+from app.edge.build import with_engine
 from tests.integration.test_api import ASK, gateway
 from tests.support.fakes import FakeEngine
 from tests.support.servers import serving
 
-NAN = Verdict(((float("nan"),) * 3,) * len(BUCKETS), 0)
+NAN = JointVerdict(((float("nan"),) * 3,) * len(BUCKETS), 0)
 
 
 class Breakable(FakeEngine):
@@ -125,7 +126,7 @@ async def test_a_verdict_that_is_not_finite_goes_to_the_cloud_or_is_an_error_and
 async def test_a_model_that_fails_on_its_warm_up_question_is_said_and_is_not_live(broken):
     engine, said = Breakable(), asyncio.Queue()
     engine.broken = broken
-    app = create_app(Settings(), loader=lambda _: engine, on_fatal=said.put_nowait)
+    app = create_app(Settings(), edge=with_engine(lambda _: engine), on_fatal=said.put_nowait)
     async with serving(app) as url, httpx2.AsyncClient(base_url=url) as http:
         assert "warm-up question" in await asyncio.wait_for(said.get(), 30)
         assert (await http.get("/health/live")).status_code == 503

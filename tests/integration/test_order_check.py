@@ -12,7 +12,7 @@ from app.core.deadline import Deadline
 from app.core.errors import ConfigError, EdgeError
 from app.core.outcome import CloudReply
 from app.core.question import Question
-from app.core.verdict import EdgeReply, Signal, Verdict
+from app.core.verdict import EdgeReply, JointVerdict, Signal
 from app.data.dataset import Item, load_items
 from app.data.records import load_records, read_records
 from app.demo.bank import SHIPPED_BANK
@@ -46,7 +46,7 @@ class Chooses:
         rows = [[0.001] * len(question.options) for _ in range(5)]
         rows[2][self.decoded(question)] = 0.1
         rows[3][self.marginal(question)] = 1.0
-        return EdgeReply(Verdict.from_weights(rows, 2), "m", 0.0, 0.01)
+        return EdgeReply(JointVerdict.from_weights(rows, 2), "m", 0.0, 0.01)
 
 
 def first(question):
@@ -188,7 +188,7 @@ def test_the_report_shows_the_rate_with_its_interval_and_nothing_where_nothing_w
         Settings(),
         records=write(tmp_path / "r.jsonl", rows),
         tau=0.5,
-        signal="expected",
+        signal=Signal.EXPECTED,
         out=tmp_path / "report",
         seed=0,
         as_json=False,

@@ -18,6 +18,7 @@ from app.config.settings import PriceSettings, Settings
 from app.core.errors import ConfigError
 from app.demo.bank import Bank
 from app.demo.server import create_demo
+from app.edge.build import with_engine
 from tests.integration.test_api import calibration_file
 from tests.support.clouds import completion, listening, scripted
 from tests.support.fakes import FakeEngine
@@ -51,7 +52,7 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(settings, loader=lambda _: FakeEngine(), *, ready=True):
-    app = create_app(settings, loader=loader)
+    app = create_app(settings, edge=with_engine(loader))
     with structlog.testing.capture_logs() as logged:
         async with serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=30) as http:
             while ready and (await http.get("/health/ready")).status_code != 200:
@@ -256,7 +257,7 @@ async def test_ready_is_not_said_after_the_end_was_asked_for():
     engine = FakeEngine()
     engine.gate.clear()
     said = []
-    app = create_app(Settings(), loader=lambda _: engine, on_ready=said.append)
+    app = create_app(Settings(), edge=with_engine(lambda _: engine), on_ready=said.append)
     async with serving(app) as url, httpx2.AsyncClient(base_url=url) as http:
         await asyncio.to_thread(engine.started.wait, 30)
         app.state.gateway.draining = True

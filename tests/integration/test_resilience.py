@@ -152,7 +152,7 @@ async def test_fail_over_is_a_retry_and_a_refused_one_gives_its_place_back():
 
 
 def retries_left(cloud):
-    return sum(cloud._retry_budget.take() for _ in range(100))
+    return sum(cloud.pool.retry_budget.take() for _ in range(100))
 
 
 async def test_the_retry_budget_counts_calls_and_retries_that_went_out_and_no_others():

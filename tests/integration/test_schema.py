@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import negative_data_rejection, positive_
 from app.api.app import create_app
 from app.api.server import listen
 from app.config.settings import Settings
+from app.edge.build import with_engine
 from tests.support.fakes import FakeEngine
 
 EXCEPT = {
@@ -26,7 +27,7 @@ EXCEPT = {
 
 @pytest.fixture(scope="module")
 def document():
-    app = create_app(Settings(policy={"tau": 0.5}), loader=lambda _: FakeEngine())
+    app = create_app(Settings(policy={"tau": 0.5}), edge=with_engine(lambda _: FakeEngine()))
     with listen("127.0.0.1", 0) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

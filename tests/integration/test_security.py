@@ -19,6 +19,7 @@ from app.config.bind_safety import allowed_hosts, check_bind_safety
 from app.config.loading import masked
 from app.config.settings import Settings
 from app.core.errors import ConfigError
+from app.edge.build import with_engine
 from tests.integration.test_api import ASK, UNSURE, gateway
 from tests.support.fakes import FakeEngine
 from tests.support.servers import serving
@@ -342,7 +343,7 @@ async def test_a_forwarded_address_is_believed_from_named_proxies_only(trusted, 
     listener = listen("127.0.0.1", 0)
     ready = asyncio.Event()
     with structlog.testing.capture_logs() as lines:
-        running = asyncio.ensure_future(serve(settings, listener, on_ready=lambda _: ready.set(), loader=lambda _: FakeEngine()))
+        running = asyncio.ensure_future(serve(settings, listener, on_ready=lambda _: ready.set(), edge=with_engine(lambda _: FakeEngine())))
         await ready.wait()
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as http:
             assert (await http.post("/v1/answer", json=ASK, headers={"x-forwarded-for": "203.0.113.9"})).status_code == 200

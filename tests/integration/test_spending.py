@@ -196,7 +196,7 @@ async def test_retries_end_where_the_calls_end(which):
         assert await till.ask(cloud) is CloudUnavailable, "its last attempt's failure, not the budget's end"
         assert await till.ask(cloud) is BudgetExhausted
         assert server.calls == 2
-        assert sum(cloud._upstream._retry_budget.take() for _ in range(3)) == 2, "a retry that nothing is left for is none"
+        assert sum(cloud._upstream.pool.retry_budget.take() for _ in range(3)) == 2, "a retry that nothing is left for is none"
     assert await till.spent() == (2, 2, 0)
 
 

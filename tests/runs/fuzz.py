@@ -13,10 +13,11 @@ from collections import Counter
 
 import httpx2
 
-from app.demo.bank import SHIPPED_BANK, Bank, load_rows
-from app.demo.server import create_demo
 from app.api.app import create_app
 from app.config.settings import Settings
+from app.demo.bank import SHIPPED_BANK, Bank, load_rows
+from app.demo.server import create_demo
+from app.edge.build import with_engine
 from tests.support import hostile
 from tests.support.fakes import FakeEngine
 from tests.support.servers import serving
@@ -143,7 +144,7 @@ async def fuzz(count, seed, *, concurrency=16, on_progress=lambda done: None):
         stack.push_async_callback(second.left)
         other = {"base_url": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"}
         cloud = {"base_url": cloud + "/v1", "max_attempts": 2, "retry_budget": 1, "endpoints": {"second": other}}
-        app = create_app(Settings(cloud=cloud, policy={"tau": 0.5}), loader=lambda _: FakeEngine())
+        app = create_app(Settings(cloud=cloud, policy={"tau": 0.5}), edge=with_engine(lambda _: FakeEngine()))
         await stack.enter_async_context(app.router.lifespan_context(app))
         transport = httpx2.ASGITransport(app)
         http = await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://localhost"))

@@ -11,11 +11,11 @@ import json
 import random
 import time
 
+from app.data.dataset import load_items, sample_items
 from app.edge.batching import choose
 from app.edge.builtin import default_cache_dir
 from app.edge.loader import load_model
 from app.edge.threads import set_threads
-from app.data.dataset import load_items, sample_items
 
 SIZE = 16
 

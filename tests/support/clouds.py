@@ -139,3 +139,53 @@ async def scripted(*replies):
 
     async with listening(handle) as script.url:
         yield script
+
+
+HANG, CUT = "hang", "cut"
+
+
+class Dripping:
+    """A server of `dripping`; `asked` holds the bodies of the requests, `left` counts clients that left while it hung."""
+
+    def __init__(self):
+        self.asked = []
+        self.left = 0
+        self.url = ""
+
+    @property
+    def calls(self):
+        return len(self.asked)
+
+
+@contextlib.asynccontextmanager
+async def dripping(*parts, gap_s=0.0):
+    """A server that streams these bytes to everybody, a chunk a part; `HANG` waits until the client leaves, `CUT` closes the connection."""
+    server = Dripping()
+
+    async def handle(reader, writer):
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        server.asked.append(json.loads(await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: up-1\r\ntransfer-encoding: chunked\r\n\r\n")
+        for part in parts:
+            if part == HANG:
+                await reader.read()
+                server.left += 1
+            if part in {HANG, CUT}:
+                return
+            writer.write(b"%x\r\n%b\r\n" % (len(part), part))
+            await writer.drain()
+            await asyncio.sleep(gap_s)
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+    async with listening(handle) as server.url:
+        yield server
+
+
+def event(text="A", *, usage=None, **more):
+    """The bytes of one event of a streamed completion."""
+    choices = [] if text is None else [{"index": 0, "delta": {"content": text}, "finish_reason": None}]
+    return b"data: " + json.dumps({"model": "large", "choices": choices, "usage": usage, **more}).encode() + b"\n\n"
+
+
+DONE = b"data: [DONE]\n\n"

@@ -14,6 +14,7 @@ from app.api.server import listen, serve
 from app.config.loading import load_settings
 from app.core import interrupts
 from app.core.verdict import BUCKETS
+from app.edge.build import with_engine
 from app.telemetry.logs import configure_logging
 from tests.support.fakes import FakeEngine, make_verdict
 
@@ -60,7 +61,7 @@ async def run(port, batch_ms, load_s, *, at_once, config):
         READY.append(True)
         address()
 
-    code = await serve(settings, listener, on_ready=ready, loader=load, read_settings=lambda: load_settings(config))
+    code = await serve(settings, listener, on_ready=ready, edge=with_engine(load), read_settings=lambda: load_settings(config))
     counting.cancel()
     return code
 

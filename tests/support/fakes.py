@@ -5,21 +5,23 @@ from collections.abc import Sequence
 
 from app.core.ask import Bound
 from app.core.deadline import Deadline
-from app.core.errors import FogGateError, InvalidQuestion
+from app.core.edge import EdgeHealth, Identity
+from app.core.errors import EdgeError, FogGateError, InvalidQuestion
 from app.core.outcome import CloudReply
-from app.core.question import Question
-from app.core.verdict import BUCKETS, EdgeReply, Verdict
+from app.core.question import LETTERS, Question
+from app.core.round_robin import RoundRobin
+from app.core.verdict import BUCKETS, EdgeReply, JointVerdict, OptionsVerdict, TextVerdict, Verdict
 from app.edge.rendering import Prompt
 
 
-def make_verdict(confidence: float = 1.0, answer: int = 0, options: int = 4) -> Verdict:
+def make_verdict(confidence: float = 1.0, answer: int = 0, options: int = 4) -> JointVerdict:
     """A verdict that puts 0.8 on one bucket and, within each bucket, 0.7 on one letter."""
     bucket = BUCKETS.index(confidence)
     row = [0.7 if i == answer else 0.3 / (options - 1) for i in range(options)]
-    return Verdict.from_weights([[(0.8 if b == bucket else 0.05) * p for p in row] for b in range(len(BUCKETS))], bucket)
+    return JointVerdict.from_weights([[(0.8 if b == bucket else 0.05) * p for p in row] for b in range(len(BUCKETS))], bucket)
 
 
-class Unexpected(Verdict):
+class Unexpected(JointVerdict):
     """A sound verdict that cannot be read: a bug that only a request finds."""
 
     @property
@@ -50,7 +52,7 @@ class FakeEngine:
             raise InvalidQuestion("the prompt is 9999 tokens long, the limit is 100", param="question")
         return Prompt((4 if "sure" in words else 0, int("poison" in words), *range(len(words))), len(question.options), shares_prefix=True)
 
-    def verdicts(self, prompts: Sequence[Prompt]) -> list[Verdict]:
+    def verdicts(self, prompts: Sequence[Prompt]) -> list[JointVerdict]:
         self.batches.append(len(prompts))
         self.started.set()
         self.gate.wait(30)
@@ -61,13 +63,68 @@ class FakeEngine:
 
 
 class FakeEdge:
+    """An edge (`app.core.edge.Edge`) that gives the same verdict on every question, or fails on every one.
+
+    `state` is what it says of its health; `first_error` is raised by its warm-up; `questions` counts what it was asked, warm-ups left out.
+    """
+
+    identity = Identity("fake-edge", "fake", "fake-prompt", JointVerdict.signals)
+
     def __init__(self, reply: Verdict | FogGateError) -> None:
         self.reply = reply
+        self.turns = RoundRobin()
+        self.state = EdgeHealth.ALIVE
+        self.first_error: FogGateError | None = None
+        self.questions = 0
+        self.closed = False
+
+    async def warm_up(self, question: Question, within_s: float) -> None:
+        if self.first_error is not None:
+            raise self.first_error
 
     async def verdict(self, question: Question, deadline: Deadline, *, yields: bool = False) -> EdgeReply:
-        if isinstance(self.reply, FogGateError):
-            raise self.reply
-        return EdgeReply(self.reply, "fake-edge", 0.0, 0.01)
+        self.questions += 1
+        reply = self.about(question)
+        if isinstance(reply, FogGateError):
+            raise reply
+        return EdgeReply(reply, self.identity.model, None, 0.01)
+
+    def about(self, question: Question) -> Verdict | FogGateError:
+        return self.reply
+
+    def health(self) -> EdgeHealth:
+        return self.state
+
+    async def close(self, *, wait: bool = True) -> None:
+        self.closed = True
+
+
+class OptionsEdge(FakeEdge):
+    """Gives a distribution over the options and nothing else: 0.7 on the second letter. `broken` in a question makes it fail."""
+
+    identity = Identity("options-edge", "fake", None, OptionsVerdict.signals)
+
+    def __init__(self) -> None:
+        super().__init__(EdgeError("the edge model failed on this question", retry_after_s=1))
+
+    def about(self, question: Question) -> Verdict | FogGateError:
+        others = len(question.options) - 1
+        weights = [0.7 if letter == "B" else 0.3 / others for letter in question.letters]
+        return self.reply if "broken" in question.question else OptionsVerdict.from_weights(weights)
+
+
+class TextEdge(FakeEdge):
+    """Writes the second letter and nothing else. `broken` in a question makes it fail, `astray` makes it write a letter that was not offered."""
+
+    identity = Identity("text-edge", "fake", None, TextVerdict.signals)
+
+    def __init__(self) -> None:
+        super().__init__(EdgeError("the edge model failed on this question", retry_after_s=1))
+
+    def about(self, question: Question) -> Verdict | FogGateError:
+        if "broken" in question.question:
+            return self.reply
+        return TextVerdict(LETTERS[len(question.options)] if "astray" in question.question else "B")
 
 
 class FakeCloud:

@@ -11,6 +11,7 @@ import time
 
 from app.api.server import listen, serve
 from app.config.settings import Settings
+from app.edge.build import with_engine
 from app.telemetry.logs import configure_logging
 from tests.support.fakes import FakeEngine
 
@@ -67,7 +68,9 @@ async def run(cloud, tokenizer):
             sys.stdout.write(json.dumps({"url": f"http://127.0.0.1:{listener.getsockname()[1]}", "watch": port}) + "\n")
             sys.stdout.flush()
 
-        await serve(settings, listener, on_ready=say, loader=lambda _: tokenising_engine(tokenizer) if tokenizer else FakeEngine())
+        await serve(
+            settings, listener, on_ready=say, edge=with_engine(lambda _: tokenising_engine(tokenizer) if tokenizer else FakeEngine())
+        )
     watching.cancel()
 
 

@@ -58,3 +58,15 @@ def test_verbalized_confidence_is_what_is_compared_when_it_is_the_signal():
 
 def test_sentences_are_not_cut_at_the_width_of_a_pipe():
     assert "from the edge, confident, tau 0.272 on the expected confidence" in shown(width=30)
+
+
+@pytest.mark.parametrize("answers", [{"A": 0.3, "B": 0.7}, None])
+def test_an_edge_without_a_confidence_is_shown_without_one(answers):
+    edge = {"model": "m", "answer": "B", "answer_probabilities": answers, "confidence_probabilities": None}
+    without = {"edge": edge, "confidence": None, "expected_confidence": None}
+    text = shown(**without, route="cloud", reason="no_signal")
+    assert "from the cloud, no_signal" in text
+    assert "edge m: B, without a confidence" in text
+    assert ("70.0%" in text) is (answers is not None)
+    degraded = shown(**without, degraded=True, reason="cloud_timeout").splitlines()
+    assert degraded[2] == "The edge model gives no confidence in this answer, and the cloud did not answer in time."

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from app.core.deadline import Deadline
+from app.core.edge import EdgeHealth
 from app.core.errors import Draining, EdgeError, InvalidQuestion, Overloaded
 from app.core.question import Question
 from app.edge.batcher import Batcher
@@ -268,7 +269,7 @@ async def test_leaving_during_the_forward_pass_harms_nobody(engine, make):
     await queued(batcher, 1)
     engine.gate.set()
     assert (await other).verdict.confidence == 1.0
-    assert batcher.alive
+    assert batcher.health() is EdgeHealth.ALIVE
 
 
 async def test_a_failed_batch_fails_its_own_callers_only_and_the_worker_lives_on(engine, make):
@@ -283,7 +284,7 @@ async def test_a_failed_batch_fails_its_own_callers_only_and_the_worker_lives_on
     assert "CUDA" not in failed[0].message
     assert survivor.verdict.confidence == 1.0
     assert (await first).verdict.confidence == 1.0
-    assert batcher.alive
+    assert batcher.health() is EdgeHealth.ALIVE
     await batcher.verdict(ask(), FAR)
 
 
@@ -320,7 +321,7 @@ async def test_closing_finishes_what_is_queued_and_refuses_what_comes(engine, ma
     engine.gate.set()
     await asyncio.gather(first, *waiting)
     await closing
-    assert not batcher.alive
+    assert batcher.health() is EdgeHealth.DEAD
 
 
 async def test_a_hung_engine_is_told_from_a_busy_one(engine, make):

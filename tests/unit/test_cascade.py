@@ -19,6 +19,7 @@ from app.core.errors import (
 )
 from app.core.outcome import Reason, Route, RouteRequest
 from app.core.policy import Policy
+from app.core.verdict import OptionsVerdict, TextVerdict
 from tests.support.fakes import FakeCloud, FakeEdge, make_verdict
 
 SURE, UNSURE = make_verdict(1.0), make_verdict(0.0)
@@ -143,3 +144,16 @@ async def test_the_reserve_is_a_tenth_of_a_short_deadline_and_nothing_without_an
     alone = cascade(EdgeError("x"), deadline_s=10)
     await alone.answer(Ask(question))
     assert alone.cloud.deadlines[-1].at >= earliest, "there is no degraded answer to be sent in time"
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [make_verdict(1.0, options=3), OptionsVerdict((0.5, 0.5)), OptionsVerdict((float("nan"),) * 4), TextVerdict("E"), TextVerdict("")],
+)
+async def test_a_verdict_that_does_not_belong_to_its_question_is_a_failure_of_the_edge(question, verdict, caplog):
+    outcome = await cascade(verdict).answer(Ask(question))
+    assert (outcome.answer, outcome.route, outcome.reason, outcome.edge) == ("C", Route.CLOUD, Reason.EDGE_FAILED, None)
+    assert "does not belong to its question" in caplog.text
+    for gateway, route in ((cascade(verdict, cloud=None), RouteRequest.AUTO), (cascade(verdict), RouteRequest.EDGE)):
+        with pytest.raises(EdgeError):
+            await gateway.answer(Ask(question, route=route))

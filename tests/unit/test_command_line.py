@@ -13,6 +13,7 @@ import typer
 from app.cli.commands import cli, main
 from app.cli.exit_codes import MEANINGS, exit_code
 from app.core.errors import CloudUnavailable, ConfigError, EdgeError, InvalidQuestion
+from tests.support.command_page import commands_section, exit_codes_section
 
 ROOT = Path(__file__).parents[2]
 OPTIONS_26, OPTIONS_27 = [f"option {n}" for n in range(26)], [f"option {n}" for n in range(27)]
@@ -109,12 +110,12 @@ def test_an_option_that_is_not_there_is_wrong_usage_and_the_closest_is_named(run
         (["export", "--ot", "x"], "--out"),
         (["calibrate", "--target-acuracy", "0.5"], "--target-accuracy"),
         (["eval", "collect", "--dta", "x"], "--data"),
-        (["ask", "q", "a", "b", "--route", "egde"], "'edge'"),
-        (["demo-cloud", "--unknown", "nothing"], "'none'"),
-        (["eval", "collect", "--data", "x", "--out", "y", "--cloud", "non"], "did you mean 'none'"),
-        (["eval", "report", "--records", "x", "--out", "y", "--signal", "expect"], "did you mean 'expected'"),
-        (["keys", "create", "--permission", "anwser"], "did you mean 'answer'"),
-        (["label", "--data", "x", "--out", "y", "--method", "exakt"], "did you mean 'exact'"),
+        (["ask", "q", "a", "b", "--route", "egde"], "Did you mean 'edge'"),
+        (["demo-cloud", "--unknown", "nonne"], "Did you mean 'none'"),
+        (["eval", "collect", "--data", "x", "--out", "y", "--cloud", "non"], "Did you mean 'none'"),
+        (["eval", "report", "--records", "x", "--out", "y", "--signal", "expect"], "Did you mean 'expected'"),
+        (["keys", "create", "--permission", "anwser"], "Did you mean 'answer'"),
+        (["label", "--data", "x", "--out", "y", "--method", "exakt"], "Did you mean 'exact'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else value,
 )
@@ -202,7 +203,7 @@ WRONG = [
     (["eval", "compare", "FOLDER", "FOLDER"], "cannot be read"),
     (["eval", "compare", "FILE", "FILE", "--cloud-rate", "1.1"], "'--cloud-rate'"),
     (["calibrate", "--records", "FILE"], "--target-cloud-rate"),
-    (["calibrate", "--records", "FILE", "--target-accuracy", "0.5", "--max-edge-error", "0.2"], "say one of"),
+    (["calibrate", "--records", "FILE", "--target-accuracy", "0.5", "--max-edge-error", "0.2"], "give exactly one of"),
     (["calibrate", "--records", "FILE", "--target-accuracy", "1.5"], "'--target-accuracy'"),
     (["calibrate", "--records", "FILE", "--target-accuracy", "nan"], "'--target-accuracy'"),
     (["calibrate", "--records", "FILE", "--max-edge-error", "0.3", "--delta", "0"], "'--delta'"),
@@ -257,15 +258,25 @@ def test_the_version(run):
     assert (code, bool(re.fullmatch(r"foggate \d+\.\d+\S*\n", out))) == (0, True)
 
 
-def test_the_documented_exit_codes_are_those_in_force():
-    table = re.findall(r"^\| (\d+) \| (.+) \|$", (ROOT / "docs/command-line.md").read_text(), re.MULTILINE)
-    assert {int(code): meaning for code, meaning in table} == MEANINGS
+def test_the_page_holds_the_help_of_every_command_and_the_exit_codes_in_force():
+    page = (ROOT / "docs/command-line.md").read_text(encoding="utf-8")
+    for name, make in (("commands", commands_section), ("exit codes", exit_codes_section)):
+        part = page.partition(f"<!-- {name}: begin (make docs) -->\n")[2].partition(f"<!-- {name}: end -->")[0]
+        assert part == make(), "run: make docs"
+    assert [int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)] == list(MEANINGS)
+    documented = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", page))
+    assert documented >= {
+        option for command in LEAVES for parameter in _find(command).params for option in parameter.opts if option[0] == "-"
+    }
+
+
+def test_the_exit_code_says_whether_the_caller_can_correct_the_error():
     assert [exit_code(error) for error in (ConfigError("x"), InvalidQuestion("x"), CloudUnavailable("x"), EdgeError("x"))] == [2, 2, 1, 1]
 
 
 def test_the_documented_commands_are_those_there_are():
-    named = set(re.findall(r"^\| `foggate ([a-z -]+?)(?: [A-Z].*)?` \|", (ROOT / "docs/command-line.md").read_text(), re.MULTILINE))
-    assert named == {" ".join(command) for command in LEAVES}
+    named = re.findall(r"^### foggate (.+)$", (ROOT / "docs/command-line.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(named) == {" ".join(command) for command in LEAVES}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

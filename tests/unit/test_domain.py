@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from app.core.errors import EdgeError, InvalidQuestion
 from app.core.prompt import PromptFamily, answer_text, chat_messages, neutralise, system_prompt, user_prompt
 from app.core.question import Question, one_line
-from app.core.verdict import BUCKETS, Signal, Verdict
+from app.core.verdict import BUCKETS, JointVerdict, Signal
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def weights(options: int):
 
 @given(st.integers(2, 26).flatmap(weights), st.integers(0, 4))
 def test_every_distribution_of_a_verdict_sums_to_one(table, greedy):
-    verdict = Verdict.from_weights(table, greedy)
+    verdict = JointVerdict.from_weights(table, greedy)
     assert math.isclose(sum(verdict.confidence_probabilities.values()), 1, abs_tol=1e-9)
     assert math.isclose(sum(verdict.answer_probabilities.values()), 1, abs_tol=1e-9)
     assert 0 <= verdict.expected_confidence <= 1
@@ -77,10 +77,10 @@ def test_weights_that_are_no_distribution_are_an_edge_error(bad, everywhere):
     for row in table if everywhere else table[3:4]:
         row[1] = bad
     if bad == 1e308 and not everywhere:
-        assert Verdict.from_weights(table, 0).is_sound(2), "a large weight alone is one"
+        assert JointVerdict.from_weights(table, 0).is_sound(2), "a large weight alone is one"
         return
     with pytest.raises(EdgeError, match="not a probability distribution"):
-        Verdict.from_weights(table, 0)
+        JointVerdict.from_weights(table, 0)
 
 
 @pytest.mark.parametrize(
@@ -88,19 +88,19 @@ def test_weights_that_are_no_distribution_are_an_edge_error(bad, everywhere):
 )
 def test_no_weight_and_no_greedy_bucket_are_an_edge_error_too(table, greedy):
     with pytest.raises(EdgeError):
-        Verdict.from_weights(table, greedy)
+        JointVerdict.from_weights(table, greedy)
 
 
 @given(st.integers(2, 26).flatmap(weights), st.integers(0, 4))
 def test_what_from_weights_makes_is_sound(table, greedy):
-    verdict = Verdict.from_weights(table, greedy)
+    verdict = JointVerdict.from_weights(table, greedy)
     assert verdict.is_sound(len(table[0]))
     assert not verdict.is_sound(len(table[0]) + 1)
 
 
 def test_the_two_signals_can_disagree_about_the_answer():
     table = [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.30, 0.29], [0.01, 0.40]]
-    verdict = Verdict.from_weights(table, greedy_bucket=3)
+    verdict = JointVerdict.from_weights(table, greedy_bucket=3)
     assert (verdict.answer(Signal.VERBALIZED), verdict.answer(Signal.EXPECTED)) == ("A", "B")
     assert verdict.confidence == BUCKETS[3]
     assert math.isclose(verdict.expected_confidence, 0.75 * 0.59 + 0.41)

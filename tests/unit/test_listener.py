@@ -194,11 +194,11 @@ def test_the_health_check_finds_the_gateway_wherever_it_listens(answering, monke
     [
         (503, b'{"status": "loading"}', r"the gateway at http://127.0.0.1:\d+ is loading \(status 503\)"),
         (503, b'{"status": "draining"}', "is draining"),
-        (200, b"<html>Welcome to nginx</html>", r"is no gateway \(status 200\)"),
-        (200, b'{"status": ["ready"]}', "is no gateway"),
-        (404, b"{}", r"is no gateway \(status 404\)"),
-        (200, b"", "is no gateway"),
-        (500, b"\xff\xfe", "is no gateway"),
+        (200, b"<html>Welcome to nginx</html>", r"is not a FogGate gateway \(status 200\)"),
+        (200, b'{"status": ["ready"]}', "is not a FogGate gateway"),
+        (404, b"{}", r"is not a FogGate gateway \(status 404\)"),
+        (200, b"", "is not a FogGate gateway"),
+        (500, b"\xff\xfe", "is not a FogGate gateway"),
     ],
 )
 def test_a_gateway_that_is_not_ready_fails_the_health_check_with_a_sentence(answering, status, body, says):
@@ -237,7 +237,7 @@ def test_the_options_of_a_running_gateway_are_found_by_its_process(arguments, fo
 
 
 def test_a_process_that_is_not_there_is_a_sentence():
-    with pytest.raises(ConfigError, match="cannot be read; say --config, --host and --port"):
+    with pytest.raises(ConfigError, match="cannot be read; give --config, --host and --port"):
         options_of(2**31 - 1)
 
 

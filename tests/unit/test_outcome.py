@@ -10,7 +10,7 @@ from app.core.cascade import Cascade, OnCloudFailure
 from app.core.errors import CloudNotConfigured, CloudTimeout, CloudUnavailable, DeadlineExceeded, EdgeError
 from app.core.outcome import CloudReply, Reason, Route, RouteRequest
 from app.core.policy import Policy
-from app.core.verdict import EdgeReply, Signal
+from app.core.verdict import EdgeReply, Signal, TextVerdict
 from tests.support.fakes import make_verdict
 
 ALLOWANCE = ((RateLimitItemPerDay(5), "ada"),)
@@ -79,7 +79,9 @@ async def test_without_an_edge_answer_the_cloud_has_the_whole_deadline_and_the_d
 
 
 async def test_the_edge_answer_is_the_one_that_belongs_to_the_signal_and_the_temperature_of_the_policy(question):
-    split = replace(make_verdict(0.75), joint=((0.0, 0.3), (0.0, 0.0), (0.0, 0.0), (0.4, 0.1), (0.0, 0.2)))
+    split = replace(
+        make_verdict(0.75), joint=tuple((*row, 0.0, 0.0) for row in ((0.0, 0.3), (0.0, 0.0), (0.0, 0.0), (0.4, 0.1), (0.0, 0.2)))
+    )
     for signal, letter in ((Signal.VERBALIZED, "A"), (Signal.EXPECTED, "B")):
         outcome = await Cascade(Edge(split), None, Policy(0.1, signal, temperature=2.0)).answer(Ask(question))
         assert (outcome.answer, outcome.reason, outcome.cloud_s) == (letter, Reason.CONFIDENT, None)
@@ -137,3 +139,13 @@ async def test_messages_of_what_passes_on():
 
 class Anything:
     domain = None
+    options = ("a", "b", "c", "d")
+
+
+async def test_the_value_of_the_signal_is_that_of_the_policys_signal_and_none_where_there_is_none(question):
+    for signal in Signal:
+        outcome = await Cascade(Edge(UNSURE), None, Policy(0.5, signal)).answer(Ask(question))
+        assert outcome.signal == UNSURE.signal(signal)
+    assert UNSURE.signal(Signal.VERBALIZED) != UNSURE.signal(Signal.EXPECTED)
+    assert (await Cascade(Edge(TextVerdict("A")), None, Policy(0.5)).answer(Ask(question))).signal is None
+    assert (await Cascade(Edge(EdgeError("x")), Cloud(), Policy(0.5)).answer(Ask(question))).signal is None

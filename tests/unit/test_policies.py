@@ -3,6 +3,7 @@
 import pytest
 
 from app.config.settings import Settings
+from app.core.edge import Identity
 from app.core.errors import ConfigError
 from app.core.policy import Policy
 from app.core.prompt import PROMPT_VERSION
@@ -149,3 +150,26 @@ def test_the_loaded_builtin_is_what_the_shipped_calibration_is_for():
     assert chosen(edge_model=engine.name, fingerprint=engine.fingerprint) == SHIPPED
     assert engine.prompt_fingerprint == SHIPPED.prompt_fingerprint
     assert load_engine(Settings(edge={"model": "builtin-base"})).name == "smollm2-135m-instruct"
+
+
+SILENT = Identity("silent-edge", "f", None, frozenset())
+VERBAL = Identity("verbal-edge", "f", None, frozenset({Signal.VERBALIZED}))
+
+
+def test_a_signal_that_the_edge_does_not_give_is_refused_and_one_that_nobody_asked_for_is_not():
+    with pytest.raises(
+        ConfigError, match=r"^policy\.signal is 'expected', and the edge model verbal-edge gives only the signal verbalized: "
+    ):
+        build_policy(Settings(policy={"signal": "expected"}), None, VERBAL)
+    with pytest.raises(
+        ConfigError, match=r"^the signal of policy\.calibration is 'expected', and the edge model silent-edge gives no signal"
+    ):
+        build_policy(Settings(policy={"calibration": "c.json"}), named_calibration(), SILENT)
+    assert build_policy(Settings(policy={"signal": "verbalized"}), None, VERBAL) == Policy(0.5, Signal.VERBALIZED)
+    assert build_policy(Settings(policy={"tau": 0.7}), None, SILENT) == Policy(0.7, Signal.VERBALIZED)
+
+
+def test_an_edge_without_a_signal_is_said_at_start():
+    (note,) = routing_notes(Settings(edge={"model": "silent"}), None, SILENT)
+    assert note.startswith("the edge model silent-edge gives no signal that could be compared with tau: every question goes to the cloud")
+    assert routing_notes(Settings(edge={"model": "verbal"}), None, VERBAL) == []

@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 
 from app.core.outcome import Decision, Reason, Route, RouteRequest
 from app.core.policy import Policy
-from app.core.verdict import BUCKETS, Signal, Verdict
+from app.core.verdict import BUCKETS, JointVerdict, OptionsVerdict, Signal, TextVerdict
 from tests.support.fakes import make_verdict
 
 verdicts = st.tuples(
     st.lists(st.lists(st.floats(1e-3, 1.0), min_size=3, max_size=3), min_size=5, max_size=5), st.integers(0, len(BUCKETS) - 1)
-).map(lambda pair: Verdict.from_weights(*pair))
+).map(lambda pair: JointVerdict.from_weights(*pair))
 
 
 @given(st.lists(verdicts, max_size=20), st.floats(0, 1), st.floats(0, 1), st.sampled_from(Signal))
@@ -73,3 +73,15 @@ def test_a_policy_reads_a_verdict_at_its_own_temperature_and_changes_nothing_els
     assert read == replace(verdict, temperature=2.0)
     assert read.expected_confidence < verdict.expected_confidence
     assert Policy(temperature=2.0).read(read) is read
+
+
+@given(st.sampled_from([OptionsVerdict.from_weights([9, 1]), TextVerdict("A")]), st.floats(0, 1), st.sampled_from(Signal))
+def test_a_verdict_without_the_signal_is_never_kept_whatever_tau_is(verdict, tau, signal):
+    policy = Policy(tau, signal, temperature=2.0)
+    assert policy.read(verdict) is verdict
+    for max_tau in (None, 0.0):
+        decision = policy.decide(verdict, max_tau=max_tau)
+        assert (decision.route, decision.reason, decision.signal) == (Route.CLOUD, Reason.NO_SIGNAL, signal)
+    for route in (RouteRequest.EDGE, RouteRequest.CLOUD):
+        decision = policy.decide(verdict, route=route)
+        assert (decision.route.value, decision.reason) == (route.value, Reason.FORCED)

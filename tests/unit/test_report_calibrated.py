@@ -11,7 +11,7 @@ from app.cli.eval_report import run_report
 from app.config.settings import Settings
 from app.core.errors import ConfigError
 from app.core.outcome import Route
-from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, Signal, Verdict
+from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, JointVerdict, Signal
 from app.data.calibration import ROUTES_ALL, Target, write_calibration
 from app.data.records import load_records
 from app.evaluation.calibrate import calibrate
@@ -48,7 +48,7 @@ def rows_of(n=240, seed=0, **more):
 def verdict_of(shares, letter):
     """The verdict that such buckets come from."""
     row = [0.7 if name == letter else 0.1 for name in "ABCD"]
-    return Verdict.from_weights([[share * p for p in row] for share in shares], int(np.argmax(shares)))
+    return JointVerdict.from_weights([[share * p for p in row] for share in shares], int(np.argmax(shares)))
 
 
 def fitted(rows, path, kind="cloud_rate", value=0.4, *, per_domain=False, signal=Signal.EXPECTED, **kwargs):
@@ -155,7 +155,7 @@ def test_records_that_do_not_know_their_weights_are_taken(tmp_path):
 @pytest.mark.parametrize("given", [{"tau": 0.5}, {"signal": "expected"}, {"tau": 0.0, "signal": "verbalized"}])
 def test_a_tau_or_a_signal_beside_a_calibration_is_refused(tmp_path, given):
     fitted(rows_of(60), tmp_path / "c.json")
-    with pytest.raises(ConfigError, match="--calibration says tau and signal: leave out --tau and --signal"):
+    with pytest.raises(ConfigError, match="--calibration sets tau and signal: leave out --tau and --signal"):
         reported(tmp_path, rows_of(60), calibration=tmp_path / "c.json", **given)
 
 

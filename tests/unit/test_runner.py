@@ -6,9 +6,10 @@ import math
 import pytest
 
 from app.core.deadline import Deadline
+from app.core.edge import EdgeHealth
 from app.core.errors import EdgeError
 from app.core.question import Question
-from app.core.verdict import BUCKETS, Verdict
+from app.core.verdict import BUCKETS, JointVerdict
 from app.edge.batcher import Batcher
 from app.edge.runner import Runner
 from app.telemetry.metrics import Metrics
@@ -20,7 +21,7 @@ NAN = float("nan")
 
 
 def flat(value, options=3):
-    return Verdict(((value,) * options,) * len(BUCKETS), 0)
+    return JointVerdict(((value,) * options,) * len(BUCKETS), 0)
 
 
 class Strange(FakeEngine):
@@ -59,11 +60,11 @@ BROKEN = {
     "infinite": lambda verdicts: [flat(math.inf)] * len(verdicts),
     "zeros": lambda verdicts: [flat(0.0)] * len(verdicts),
     "a sum of two": lambda verdicts: [flat(2 / 15)] * len(verdicts),
-    "negative": lambda verdicts: [Verdict(((1.0, 1.0, -1.0), *((0.0,) * 3,) * 4), 0)] * len(verdicts),
+    "negative": lambda verdicts: [JointVerdict(((1.0, 1.0, -1.0), *((0.0,) * 3,) * 4), 0)] * len(verdicts),
     "another number of letters": lambda verdicts: [make_verdict(options=4)] * len(verdicts),
-    "no greedy bucket": lambda verdicts: [Verdict(v.joint, -1) for v in verdicts],
-    "a table without rows": lambda verdicts: [Verdict((), 0) for _ in verdicts],
-    "a table of nothing": lambda verdicts: [Verdict(((None,) * 3,) * 5, 0) for _ in verdicts],
+    "no greedy bucket": lambda verdicts: [JointVerdict(v.joint, -1) for v in verdicts],
+    "a table without rows": lambda verdicts: [JointVerdict((), 0) for _ in verdicts],
+    "a table of nothing": lambda verdicts: [JointVerdict(((None,) * 3,) * 5, 0) for _ in verdicts],
 }
 
 
@@ -110,13 +111,13 @@ async def test_an_engine_that_fails_for_ever_is_found_out_and_found_to_work_agai
     for failed in range(1, 3):
         (error,) = await ask(batcher, "sure")
         assert isinstance(error, EdgeError)
-        assert batcher.failed_in_a_row == failed
+        assert batcher._runner.failed_in_a_row == failed
     await ask(batcher, "sure")
     # From here on nobody asks anything any more: the batcher itself does.
-    await seen(lambda: batcher.failed_in_a_row >= 10)
+    await seen(lambda: batcher._runner.failed_in_a_row >= 10)
     assert failed_batches(batcher) >= 10
     engine.says = None
-    await seen(lambda: batcher.failed_in_a_row == 0)
+    await seen(lambda: batcher._runner.failed_in_a_row == 0)
     (reply,) = await ask(batcher, "sure")
     assert reply.verdict.confidence == 1.0
 
@@ -127,10 +128,10 @@ async def test_a_question_that_works_makes_a_failing_engine_a_working_one(engine
     await ask(batcher, *["sure"] * 3)
     for _ in range(5):
         await ask(batcher, "sure")
-    assert batcher.failed_in_a_row >= 3
+    assert batcher._runner.failed_in_a_row >= 3
     engine.says = None
     await ask(batcher, "sure")
-    assert batcher.failed_in_a_row == 0
+    assert batcher._runner.failed_in_a_row == 0
 
 
 async def test_a_question_that_breaks_a_working_engine_never_takes_it_out(engine, make):
@@ -139,7 +140,7 @@ async def test_a_question_that_breaks_a_working_engine_never_takes_it_out(engine
     for number in range(30):
         (error,) = await ask(batcher, f"poison {number}")
         assert isinstance(error, EdgeError)
-        seen_counts.append(batcher.failed_in_a_row)
+        seen_counts.append(batcher._runner.failed_in_a_row)
     assert max(seen_counts) == 2
     assert failed_batches(batcher) == 30
     assert len(engine.batches) <= 1 + 30 + 10, "one known-good question in three failures"
@@ -190,7 +191,7 @@ async def test_a_verdict_that_is_not_finite_fails_its_own_question_only(engine, 
     bad, *good = await asked
     assert isinstance(bad, EdgeError)
     assert [reply.verdict.confidence for reply in good] == [1.0, 1.0]
-    assert (batcher.failed_in_a_row, failed_batches(batcher)) == (0, 0.0)
+    assert (batcher._runner.failed_in_a_row, failed_batches(batcher)) == (0, 0.0)
 
 
 def ends_the_thread(verdicts):
@@ -214,10 +215,10 @@ async def test_a_worker_that_dies_is_dead_and_nobody_waits_for_it(engine, make, 
     asked = asyncio.ensure_future(ask(batcher, "sure", "sure", "sure"))
     await asyncio.to_thread(engine.started.wait)
     await seen(lambda: len(batcher._queue) == 2)
-    assert batcher.alive
+    assert batcher.health() is EdgeHealth.ALIVE
     engine.gate.set()
     assert [type(error) for error in await asked] == [EdgeError] * 3
-    assert not batcher.alive
+    assert batcher.health() is EdgeHealth.DEAD
     assert [type(error) for error in await ask(batcher, "sure")] == [EdgeError]
 
 
@@ -238,7 +239,7 @@ async def test_a_metric_that_breaks_keeps_no_caller_waiting_and_ends_the_worker_
     metrics.broken = True
     (reply,) = await ask(batcher, "sure")
     assert reply.verdict.confidence == 1.0
-    await seen(lambda: not batcher.alive)
+    await seen(lambda: batcher.health() is EdgeHealth.DEAD)
 
 
 @pytest.mark.parametrize("says", BROKEN.values(), ids=BROKEN)

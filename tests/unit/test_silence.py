@@ -116,3 +116,19 @@ def test_a_peak_is_the_largest_of_the_last_seconds_in_ten_slots(clock):
     assert peak.most() == 1.0
     clock.now += 1
     assert peak.most() is None
+
+
+def test_a_streamed_reply_that_has_begun_is_given_most_of_what_an_attempt_can_last_for_each_pause(judge, clock):
+    trial = judge.begin(given_s=8.0, possible_s=8.0)
+    clock.now += 0.1
+    trial.answered()
+    clock.now += 10
+    assert trial.silent() is Silence.NOTHING, "the caller was not waiting for the endpoint"
+    trial.waits()
+    clock.now += 5.9
+    assert trial.silent() is Silence.NOTHING, "whatever the beginning took"
+    clock.now += 0.1
+    assert trial.silent() is Silence.FAILURE
+    trial.heard()
+    assert trial.silent() is Silence.NOTHING
+    assert silent(judge, clock, 0.3) is Silence.FAILURE, "for the next one the beginning counts"

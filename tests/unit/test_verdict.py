@@ -4,8 +4,9 @@ import math
 
 import pytest
 
+from app.core.errors import EdgeError
 from app.core.question import LETTERS
-from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, Signal, Verdict, mean_confidence, tempered
+from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, JointVerdict, OptionsVerdict, Signal, TextVerdict, mean_confidence, tempered
 
 # The first token chooses `0` or `1`, the second among 0.0, 0.25, 0.5 and 0.75; as Qwen's and SmolLM2's tokenizers split them.
 TREE = (((0, 0), (1, 0)), ((0, 0), (1, 1)), ((0, 0), (1, 2)), ((0, 0), (1, 3)), ((0, 1),))
@@ -58,10 +59,10 @@ def test_probabilities_and_paths_must_belong_together():
 
 def test_a_verdict_read_from_weights():
     weights = [[1, 1], [2, 2], [3, 1], [0, 4], [5, 1]]
-    verdict = Verdict.from_weights(weights, 3, TREE)
+    verdict = JointVerdict.from_weights(weights, 3, TREE)
     assert verdict.joint == tuple(tuple(value / 20 for value in row) for row in weights)
     assert (verdict.greedy_bucket, verdict.paths, verdict.temperature) == (3, TREE, 1.0)
-    assert Verdict.from_weights(weights, 3).paths == FLAT_PATHS
+    assert JointVerdict.from_weights(weights, 3).paths == FLAT_PATHS
     assert verdict.confidence == 0.75
     assert verdict.confidence_probabilities == pytest.approx(dict(zip(BUCKET_LABELS, (0.1, 0.2, 0.2, 0.2, 0.3), strict=True)))
     assert verdict.answer_probabilities == pytest.approx({"A": 11 / 20, "B": 9 / 20})
@@ -74,14 +75,60 @@ def test_a_verdict_read_from_weights():
 
 def test_the_expected_confidence_is_read_at_the_verdicts_temperature():
     joint = ((0.02, 0.02), (0.1, 0.06), (0.0, 0.0), (0.0, 0.0), (0.5, 0.3))
-    verdict = Verdict(joint, 4, TREE, 2.0)
+    verdict = JointVerdict(joint, 4, TREE, 2.0)
     assert verdict.expected_confidence == pytest.approx(mean_confidence(tempered([0.04, 0.16, 0.0, 0.0, 0.8], TREE, 2.0)))
     assert verdict.confidence_probabilities["1.0"] == pytest.approx(0.8), "the distribution itself stays as it was read"
 
 
 def test_ties_go_to_the_first_letter_and_every_letter_can_be_chosen():
-    assert Verdict.from_weights([[1, 1]] * 5, 0).answer(Signal.EXPECTED) == "A"
+    assert JointVerdict.from_weights([[1, 1]] * 5, 0).answer(Signal.EXPECTED) == "A"
     for index, letter in enumerate(LETTERS):
         row = [2 if place == index else 1 for place in range(26)]
         for signal in Signal:
-            assert Verdict.from_weights([row] * 5, 4).answer(signal) == letter
+            assert JointVerdict.from_weights([row] * 5, 4).answer(signal) == letter
+
+
+# Kinds of verdict.
+
+OPTIONS, TEXT = OptionsVerdict.from_weights([1, 2, 1]), TextVerdict("B")
+
+
+@pytest.mark.parametrize("verdict", [OPTIONS, TEXT])
+@pytest.mark.parametrize("signal", Signal)
+def test_what_a_kind_of_verdict_does_not_have_is_absent(verdict, signal):
+    assert verdict.signals == frozenset()
+    assert verdict.confidence is verdict.expected_confidence is verdict.confidence_probabilities is None
+    assert verdict.signal(signal) is None, "the largest probability of a letter is not a confidence"
+    assert verdict.answer(signal) == "B"
+    assert verdict.at_temperature(3.0) is verdict
+
+
+def test_letters_have_their_probabilities_where_there_are_any():
+    assert OPTIONS.answer_probabilities == {"A": 0.25, "B": 0.5, "C": 0.25}
+    assert TEXT.answer_probabilities is None
+    assert OptionsVerdict((0.4, 0.4, 0.2)).answer(Signal.EXPECTED) == "A", "the first of equal ones"
+
+
+def test_a_joint_verdict_has_every_signal_that_it_declares():
+    verdict = JointVerdict.from_weights([[1, 1]] * 5, 0)
+    assert JointVerdict.signals == frozenset(Signal)
+    assert all(verdict.signal(signal) is not None for signal in verdict.signals)
+    assert verdict.at_temperature(1.0) is verdict
+    assert verdict.at_temperature(2.0) == JointVerdict(verdict.joint, 0, FLAT_PATHS, 2.0)
+
+
+@pytest.mark.parametrize("weights", [[], [0, 0], [1, -1], [1, math.nan], [1, math.inf], [1e308, 1e308]])
+def test_weights_of_letters_that_are_no_distribution_are_a_failure_of_the_edge(weights):
+    with pytest.raises(EdgeError, match="not a probability distribution"):
+        OptionsVerdict.from_weights(weights)
+
+
+def test_a_verdict_belongs_to_as_many_letters_as_were_offered():
+    assert OPTIONS.is_sound(3)
+    assert not OPTIONS.is_sound(2)
+    assert not OPTIONS.is_sound(4)
+    for values in ((0.5, 0.4), (0.5, math.nan), (1.5, -0.5)):
+        assert not OptionsVerdict(values).is_sound(2)
+    assert TextVerdict("C").is_sound(3)
+    for letter in ("D", "", "AB", "b", "?"):
+        assert not TextVerdict(letter).is_sound(3)

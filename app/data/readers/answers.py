@@ -176,7 +176,7 @@ _MEANS = {LETTER: "as a letter", LABEL: "as its label", TEXT: "as its text", FRO
 
 
 def _outside(given: Given, options: Sequence[str]) -> str:
-    text = f"'{given.column}' must be one of the letters A to {LETTERS[len(options) - 1]}, the number or the text of an option; it is "
+    text = f"'{given.column}' must be one of the letters {LETTERS[0]} to {LETTERS[len(options) - 1]}, the number or the text of an option; it is "
     value = given.value.strip() if isinstance(given.value, str) else given.value
     odd = isinstance(value, str) and len(value) == 1 and not value.isascii()
     return text + shown(value) + (f" ({unicodedata.name(value, 'no Latin letter').lower()})" if odd else "")
