@@ -33,9 +33,7 @@ def load_calibration(settings: Settings) -> Calibration | None:
     return read_calibration(path) if path else None
 
 
-def calibration_of(
-    settings: Settings, named: Calibration | None, *, edge_model: str, fingerprint: str, prompt_fingerprint: str | None = None
-) -> Calibration | None:
+def calibration_of(settings: Settings, named: Calibration | None, identity: Identity) -> Calibration | None:
     """The calibration that brings signal and temperature for a loaded edge model; None without one.
 
     The builtin model's own is taken where exactly that model answers and no other signal is configured.
@@ -43,17 +41,19 @@ def calibration_of(
     Args:
         settings: what is configured.
         named: the calibration that the settings name.
-        edge_model: name of the edge model as in answers, `base` or `base+adapter`.
-        fingerprint: fingerprint of the loaded weights.
-        prompt_fingerprint: fingerprint of the prompts as they are rendered for the edge model.
+        identity: identity of the edge that answers, or will answer.
 
     Raises:
         ConfigError: the named calibration is for another edge model, or its thresholds are for another signal than the configured one.
     """
     policy = settings.policy
     if named is not None:
-        served = {"edge_model": edge_model, "fingerprint": fingerprint, "prompt_version": PROMPT_VERSION}
-        named.check(**served, prompt_fingerprint=prompt_fingerprint)
+        named.check(
+            edge_model=identity.model,
+            fingerprint=identity.fingerprint,
+            prompt_version=PROMPT_VERSION,
+            prompt_fingerprint=identity.prompt_fingerprint,
+        )
         if policy.signal not in {None, named.signal}:
             raise ConfigError(
                 f"policy.signal is '{policy.signal}', but the thresholds of policy.calibration are for '{named.signal}': "
@@ -61,9 +61,9 @@ def calibration_of(
             )
         return named
     shipped = shipped_calibration(settings)
-    if shipped is None or shipped.edge_fingerprint != fingerprint:
+    if shipped is None or shipped.edge_fingerprint != identity.fingerprint:
         return None
-    return shipped if prompt_fingerprint in {None, shipped.prompt_fingerprint} else None
+    return shipped if identity.prompt_fingerprint in {None, shipped.prompt_fingerprint} else None
 
 
 def shipped_calibration(settings: Settings) -> Calibration | None:
@@ -181,15 +181,8 @@ def build_routing(settings: Settings, named: Calibration | None, edge: Edge, clo
     Raises:
         ConfigError: the calibration is not for this edge, or a signal is configured that the edge does not give.
     """
-    identity = edge.identity
-    calibration = calibration_of(
-        settings,
-        named,
-        edge_model=identity.model,
-        fingerprint=identity.fingerprint,
-        prompt_fingerprint=identity.prompt_fingerprint,
-    )
-    policy = build_policy(settings, calibration, identity)
+    calibration = calibration_of(settings, named, edge.identity)
+    policy = build_policy(settings, calibration, edge.identity)
     on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
     cascade = Cascade(edge, cloud.shared, policy, on_failure, settings.deadline_ms / 1000, cloud.budget)
     return Routing(settings, calibration, cloud, policy, cascade)

@@ -22,7 +22,7 @@ from app.evaluation.risk import clopper_pearson
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "mutants"
 AIM = 0.9
-# As mutmut reads pytest's exit codes and the signals that end a run. A run without end is noticed, too, but shown by itself: on a machine
+# As mutmut reads pytest's exit codes and the signals that end a run. A run that times out is noticed, too, but shown separately: on a machine
 # that is busy with something else it may be a run that was only slow.
 SURVIVED, NO_TESTS, ENDLESS, STOPPED = {0}, {5, 33}, {-24, -9, 24, 36, 152, 255}, {None, 2}
 
@@ -214,7 +214,7 @@ def main():
     if not given.report_only:
         for name, group in chosen.items():
             run(name, group, given)
-    print("\n| module | changes | killed | without end | survived | no test runs them | score |\n|---|---:|---:|---:|---:|---:|---:|")
+    print("\n| module | changes | killed | timed out | survived | no test runs them | score |\n|---|---:|---:|---:|---:|---:|---:|")
     whole, left = Counter(), []
     for name in chosen:
         for module, (counts, names) in results(FOLDER / name, given.sample).items():

@@ -19,7 +19,11 @@ NAME = "smollm2-135m-instruct+foggate-r14"
 
 
 def chosen(named=None, *, edge_model=NAME, fingerprint=SHIPPED.edge_fingerprint, **settings):
-    return calibration_of(Settings(**settings), named, edge_model=edge_model, fingerprint=fingerprint)
+    return calibration_of(Settings(**settings), named, edge_of(edge_model, fingerprint))
+
+
+def edge_of(edge_model=NAME, fingerprint=SHIPPED.edge_fingerprint, prompt_fingerprint=None):
+    return Identity(edge_model, fingerprint, prompt_fingerprint, frozenset(Signal))
 
 
 def test_the_builtin_model_brings_its_own_calibration():
@@ -61,7 +65,7 @@ def test_a_named_calibration_whose_thresholds_are_for_another_signal_is_refused(
 def test_a_tau_never_changes_the_signal_nor_the_temperature(tau, domains, signal, monkeypatch):
     monkeypatch.setenv("FOGGATE_POLICY__TAU", str(tau))
     settings = Settings(policy={"domains": domains, "signal": signal})
-    calibration = calibration_of(settings, None, edge_model=NAME, fingerprint=SHIPPED.edge_fingerprint)
+    calibration = calibration_of(settings, None, edge_of())
     policy = build_policy(settings, calibration)
     assert policy == Policy(tau, Signal(SHIPPED.signal), SHIPPED.temperature, {name: cut["tau"] for name, cut in domains.items()})
     monkeypatch.delenv("FOGGATE_POLICY__TAU")
@@ -114,9 +118,8 @@ def test_it_is_not_looked_at_for_other_weights():
 
 
 def test_it_is_not_looked_at_for_another_rendering_of_the_prompt():
-    given = {"edge_model": NAME, "fingerprint": SHIPPED.edge_fingerprint}
-    assert calibration_of(Settings(), None, **given, prompt_fingerprint=SHIPPED.prompt_fingerprint) == SHIPPED
-    assert calibration_of(Settings(), None, **given, prompt_fingerprint="000000000000") is None
+    assert calibration_of(Settings(), None, edge_of(prompt_fingerprint=SHIPPED.prompt_fingerprint)) == SHIPPED
+    assert calibration_of(Settings(), None, edge_of(prompt_fingerprint="000000000000")) is None
 
 
 def test_a_named_calibration_wins_and_is_checked():
