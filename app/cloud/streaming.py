@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from app.cloud.attempt import not_json, recorded, refusal, unusable
+from app.cloud.attempt import not_json, recorded, refusal, tell_begun, unusable
 from app.cloud.call import Attempt, AttemptFailed, Beginning, Call, Desk
 from app.cloud.events import Events
 from app.cloud.failures import Failure
@@ -122,6 +122,7 @@ class _Handing:
             raise await unusable(self.call, None, self.seen, "the cloud's reply holds no answer: its stream is empty")
         self.call.trial.answered()
         self.seen.handed_out = True
+        tell_begun(self.call, self.seen)
         self.pipe.beginning = Beginning(self.call.endpoint, self.call.number, self.seen.headers)
         return True
 
