@@ -41,6 +41,7 @@ def bench_injection(
 def measure(settings: "Settings", *, data: Questions, limit: int) -> dict[str, Any]:
     """Measure with the configured model and policy. Raises ConfigError."""
     from app.edge.build import build_engine, load_edge_model
+    from app.edge.runner import identity_of
     from app.evaluation.injection import ATTACKS, measure_injection
     from app.gateway.build import build_policy, calibration_of, load_calibration
     from app.telemetry.logs import configure_logging
@@ -50,13 +51,7 @@ def measure(settings: "Settings", *, data: Questions, limit: int) -> dict[str, A
     with working(loading(settings), at_once=True):
         loaded = load_edge_model(settings)
         engine = build_engine(settings, loaded)
-    calibration = calibration_of(
-        settings,
-        load_calibration(settings),
-        edge_model=engine.name,
-        fingerprint=engine.fingerprint,
-        prompt_fingerprint=engine.prompt_fingerprint,
-    )
+    calibration = calibration_of(settings, load_calibration(settings), identity_of(engine))
     policy = build_policy(settings, calibration)
     of = len(items) * (len(ATTACKS) + 1)
     with bars() as progress:

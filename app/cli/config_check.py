@@ -140,8 +140,6 @@ def _edge(settings: "Settings", named: "Calibration | None", findings: Findings)
         findings.notes.extend(routing_notes(settings, shipped_calibration(settings)))
         return
     found = find_edge_model(settings)
-    calibration = calibration_of(
-        settings, named, edge_model=found.name, fingerprint=found.fingerprint, prompt_fingerprint=found.prompt_fingerprint()
-    )
+    calibration = calibration_of(settings, named, found.identity())
     build_policy(settings, calibration)
     findings.notes.extend(routing_notes(settings, calibration))

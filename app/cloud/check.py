@@ -33,7 +33,7 @@ class Asked:
     answer_format: str
     usage: dict[str, int]
     read: str | None
-    right: str
+    correct: str
     reply: str
     problem: str | None
 
@@ -103,10 +103,10 @@ async def check(client_of: Callable[[Callable[[Attempt], None]], CloudClient], *
     return checked
 
 
-def _asked(last: Attempt, read: str | None, right: str, problem: str | None) -> Asked:
+def _asked(last: Attempt, read: str | None, correct: str, problem: str | None) -> Asked:
     reply = " ".join(text_of(last.payload).split())
     shown = reply if len(reply) <= _MAX_SHOWN else reply[: _MAX_SHOWN - 1] + "…"
-    return Asked(last.status, last.outcome, last.seconds, last.label, shown_usage(last.payload), read, right, shown, problem)
+    return Asked(last.status, last.outcome, last.seconds, last.label, shown_usage(last.payload), read, correct, shown, problem)
 
 
 def problem_of(endpoint: Endpoint, seen: Sequence[Attempt], error: CloudError, timeout_s: float) -> str:

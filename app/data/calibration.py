@@ -1,6 +1,6 @@
-"""The calibration file: what `foggate calibrate` found, for one edge model, and the check that it is this one.
+"""The calibration file that `foggate calibrate` writes for one edge model, and the check that an edge is this one.
 
-Read by the gateway, written by the evaluation; this module is the one place that knows its form.
+The evaluation writes it and the gateway reads it; this module is the only place that knows its form.
 """
 
 from datetime import date
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.core.errors import ConfigError
 from app.data.files import read_model, write_model
 
-# A threshold above every signal: whatever it is served to goes to the cloud. 1.0 would keep a signal of exactly 1.
+# A threshold above every signal, with which every question goes to the cloud. 1.0 would keep a signal of exactly 1.
 ROUTES_ALL = 1.01
 # A cloud rate this near to the target counts as the target: with five buckets few rates can be reached.
 RATE_TOLERANCE = 0.02
@@ -20,7 +20,7 @@ RATE_TOLERANCE = 0.02
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Threshold = Annotated[float, Field(ge=0, le=ROUTES_ALL, allow_inf_nan=False)]
 Interval = tuple[float, float]
-# What the test half says of a target: its interval lies within what was asked for, outside of it, or holds both.
+# Whether the test half shows a target: its interval lies within the target, outside of it, or contains values of both kinds.
 Held = Literal["held", "refuted", "not enough data"]
 
 
@@ -29,7 +29,7 @@ class _Part(BaseModel):
 
 
 class Target(_Part):
-    """What was asked for. `delta`: the edge error may be exceeded with at most this probability."""
+    """The target of a calibration. `delta`: the edge error may be exceeded with at most this probability."""
 
     kind: Literal["cloud_rate", "accuracy", "edge_error"]
     value: Share
@@ -37,7 +37,7 @@ class Target(_Part):
     per_domain: bool = False
 
     def outcome(self, *, cloud_rate_ci: Interval | None, accuracy_ci: Interval | None, edge_error_ci: Interval | None) -> Held:
-        """What 95 % intervals on the test half say of this target; no interval (None) says nothing."""
+        """Whether 95 % intervals on the test half show this target; None (no interval) counts as not enough data."""
         allowed, interval = {
             "cloud_rate": ((self.value - RATE_TOLERANCE, self.value + RATE_TOLERANCE), cloud_rate_ci),
             "accuracy": ((self.value, 1.0), accuracy_ci),
@@ -50,13 +50,14 @@ class Target(_Part):
 
 
 class Achieved(_Part):
-    """What thresholds do on test questions that they serve, which had no part in choosing them. Fractions; intervals are 95 %.
+    """What thresholds achieve on test questions that they serve and that had no part in choosing them. Fractions; 95 % intervals.
 
     Attributes:
-        n_cloud: questions with a cloud answer, on which `accuracy` and `lift` are measured; None means all of them.
-        accuracy: None where no question has a cloud answer, and so is `lift`.
-        edge_error: None where nothing is kept.
-        lift_ci: None where the questions give no interval, as the other intervals are with fewer than two questions.
+        n_cloud: number of questions with a cloud answer, on which `accuracy` and `lift` are measured; None means all.
+        accuracy: accuracy of the system; None where no question has a cloud answer, as `lift` is.
+        edge_error: error rate of the kept edge answers; None where none is kept.
+        lift_ci: interval of the lift over random; None where the questions give none. The other intervals are None for fewer than two
+            questions.
     """
 
     n: int
@@ -82,16 +83,16 @@ class DomainThreshold(_Part):
 
 
 class Calibration(_Part):
-    """Everything that a gateway and a reader need to know about a choice of tau.
+    """Everything that a gateway and a reader need about a choice of tau.
 
     Attributes:
-        tau: served to every question whose domain has no threshold of its own in `domains`: to all questions, or to the
-            domains of `pooled`, to other domains and to questions without a domain.
-        pooled: domains that were too small for a threshold of their own; `tau` was chosen on them together.
-        achieved: on the whole test half, each question by the threshold that serves it.
+        tau: threshold of every question whose domain is not in `domains`: of all questions, or of the domains of `pooled`, of
+            other domains, and of questions without a domain.
+        pooled: domains that were too small for their own threshold; `tau` was chosen on them together.
+        achieved: results on the whole test half, each question with the threshold that serves it.
         n_shared: questions of the fit half of the kind that `tau` serves. `tau` was chosen on them; where they were too few
             for a cloud rate or an accuracy, on the whole fit half.
-        achieved_shared: what `tau` does on the test questions of that kind; None where `achieved` says it, or where none was left.
+        achieved_shared: results of `tau` on the test questions of that kind; None where `achieved` holds them, or where there is none.
         scope: for whom the target is promised and for whom it is not, in plain words.
         recommendation: whether to route on this signal, in plain words.
     """
@@ -116,7 +117,7 @@ class Calibration(_Part):
     edge_adapter: str | None
     edge_fingerprint: str | None
     prompt_version: str
-    # Of the rendered prompts; files of earlier versions do not say.
+    # Fingerprint of the rendered prompts; earlier versions did not write it.
     prompt_fingerprint: str | None = None
     cloud_model: list[str]
     created: date
@@ -147,7 +148,7 @@ class Calibration(_Part):
         return renewed
 
     def summary(self) -> dict[str, Any]:
-        """What `/v1/models` says of it, as plain values."""
+        """The part that `/v1/models` shows, as plain values."""
         shown = {"signal", "temperature", "tau", "domains", "pooled", "target", "achieved", "achieved_shared", "scope", "recommendation"}
         shown |= {"data_fingerprint", "created"}
         return self.model_dump(mode="json", include=shown)
@@ -156,10 +157,10 @@ class Calibration(_Part):
         """Refuse another edge than the one that was calibrated.
 
         Args:
-            edge_model: as answers name it, `base` or `base+adapter`.
-            fingerprint: of the loaded weights.
-            prompt_version: of the prompt that is served.
-            prompt_fingerprint: of the prompts as the model's chat template renders them; None where it is not known yet.
+            edge_model: name of the edge model in answers, `base` or `base+adapter`.
+            fingerprint: fingerprint of the loaded weights.
+            prompt_version: version of the prompt that is served.
+            prompt_fingerprint: fingerprint of the prompts as the model's chat template renders them; None if it is not known yet.
 
         Raises:
             ConfigError: what differs, both values.
@@ -177,7 +178,7 @@ class Calibration(_Part):
     def difference(
         self, *, edge_model: str, fingerprint: str, prompt_version: str, prompt_fingerprint: str | None
     ) -> tuple[str, str, str] | None:
-        """What another edge than the calibrated one differs in first, with the calibrated and the other value; None if in nothing.
+        """The first difference between an edge and the calibrated one, with the calibrated and the other value; None if there is none.
 
         The arguments are those of `check`.
         """
@@ -201,7 +202,7 @@ _SCOPE_OF_VERSION_1 = (
 
 
 def _three_valued(achieved: Any, target: Any) -> Any:
-    """The numbers of a version 1 file with `held` as it would be said now; what is damaged is left for the validation to find."""
+    """The numbers of a version 1 file with `held` computed as it is now; damage is left for the validation to find."""
     if not isinstance(achieved, dict) or not isinstance(achieved.get("held"), bool):
         return achieved
     if not achieved["held"]:

@@ -1,6 +1,6 @@
-"""Questions with gold answers, out of files and data sets in many layouts (docs/data.md).
+"""Questions with gold answers, read from files and data sets in many layouts (docs/data.md).
 
-One bad row is an error that names its place, or is passed over, counted and listed. A gold answer is never guessed.
+A bad row is an error that names its place, or is skipped, counted and listed. A gold answer is never guessed.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ _LISTED = 10
 class Item:
     """A question whose correct letter is known. `question.id` and `question.domain` are always set.
 
-    `license` and `source` are what the row says of itself, for whoever passes on what was made of it.
+    `license` and `source` are those of the row, for whoever publishes something made from it.
     """
 
     question: Question
@@ -53,7 +53,7 @@ class Item:
 
 @dataclass(slots=True)
 class Skipped:
-    """Rows that were passed over because they are no questions: how many, and place and reason of the first ten."""
+    """Bad rows that were skipped: their number, and place and reason of the first ten."""
 
     total: int = 0
     first: list[str] = field(default_factory=list)
@@ -65,25 +65,25 @@ class Skipped:
             self.first.append(f"{place}: {reason}")
 
     def sentences(self) -> list[str]:
-        """What to tell a person, a line each; nothing where no row was passed over."""
+        """Lines for a person; none if no row was skipped."""
         if not self.total:
             return []
         more = self.total - len(self.first)
-        rows = "1 row that is no question" if self.total == 1 else f"{self.total} rows that are no questions"
-        return [f"passed over {rows}:", *(f"  {line}" for line in self.first), *([f"  … and {more} more"] if more else [])]
+        rows = "1 row that is not a question" if self.total == 1 else f"{self.total} rows that are not questions"
+        return [f"skipped {rows}:", *(f"  {line}" for line in self.first), *([f"  … and {more} more"] if more else [])]
 
 
 def load_items(sources: Iterable[str | Path], *, columns: ColumnMap = PLAIN, skipped: Skipped | None = None) -> list[Item]:
     """Read question files and data sets.
 
     Args:
-        sources: see `app.data.readers.sources.read_rows`.
-        columns: which column is what, where the layout is not a known one.
-        skipped: rows that are no questions are passed over and counted here; without it the first one is an error.
+        sources: sources as `app.data.readers.sources.read_rows` takes them.
+        columns: meaning of the columns, for layouts that are not known.
+        skipped: count of the bad rows, which are skipped then; without it the first bad row is an error.
 
     Raises:
-        ConfigError: a source that cannot be read or holds no question, a row that is no question, an id that occurs twice,
-            answers of which nothing tells what they mean; with file and line.
+        ConfigError: a source that cannot be read or holds no question, a bad row, an id that occurs twice, or answers that can be
+            read in several ways; with file and line.
     """
     names = list(map(str, sources))
     stems = Counter(stem_of(name) for name in names)
@@ -109,7 +109,7 @@ def load_items(sources: Iterable[str | Path], *, columns: ColumnMap = PLAIN, ski
 
 
 def sample_items(items: Sequence[Item], per_domain: int, seed: int) -> list[Item]:
-    """That many questions of each domain, drawn by seed; all of a domain that has fewer."""
+    """`per_domain` questions of each domain, drawn by seed; all of a domain that has fewer."""
     draw = random.Random(seed)  # noqa: S311  # a sample, not a secret
     by_domain: dict[str | None, list[Item]] = {}
     for item in items:
@@ -119,7 +119,7 @@ def sample_items(items: Sequence[Item], per_domain: int, seed: int) -> list[Item
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A row of which only the answer is open: its readings, one for each column that says what is correct."""
+    """A row without its answer yet: the readings of each column that names the correct option."""
 
     draft: Draft
     question: Question
@@ -127,7 +127,7 @@ class _Read:
 
 
 def _items(source: str, columns: ColumnMap, prefix: str, skipped: Skipped | None) -> Iterator[tuple[str, Item]]:
-    """The questions of one source. Its rows are read twice, since one row's answer may tell what another's means."""
+    """The questions of one source. Its rows are read twice, since the answer of one row may show what that of another means."""
     headers = {*QUESTIONS, *(normal_name(path.split(".")[0]) for paths in columns.columns.values() for path in paths)}
     given = read_rows(source, headers, plain=not columns.columns)
     check_columns(given, columns)
@@ -152,7 +152,7 @@ def _items(source: str, columns: ColumnMap, prefix: str, skipped: Skipped | None
 
 
 def _read(row: Row, columns: ColumnMap, prefix: str) -> "_Read | NoQuestion":
-    """A row with its readings, or why it is no question; that is said when its turn comes."""
+    """A row with its readings, or the reason why it is not a question, which is reported when the row is used."""
     if row.problem:
         return NoQuestion(row.problem)
     try:
@@ -176,12 +176,12 @@ def _item(place: str, one: "_Read | NoQuestion", evidence: Mapping[tuple[str, bo
         raise NoQuestion("the row contradicts itself: " + ", ".join(f"'{column}' means {LETTERS[at]}" for column, at in places.items()))
     if places:
         correct = next(iter(places.values()))
-    assert correct is not None  # noqa: S101  # a row without answers is of a layout that says it otherwise
+    assert correct is not None  # noqa: S101  # a row without answers is of a layout that marks the correct option
     return Item(one.question, LETTERS[correct], one.draft.license, one.draft.source)
 
 
 def _refuse(place: str, reason: str, skipped: Skipped | None) -> None:
-    """Count a row that is passed over, or stop at it. Raises ConfigError."""
+    """Count a bad row, or stop at it. Raises ConfigError."""
     if skipped is None:
-        raise ConfigError(f"{place}: {reason}; --skip-bad passes over such rows")
+        raise ConfigError(f"{place}: {reason}; --skip-bad skips such rows")
     skipped.add(place, reason)

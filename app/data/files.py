@@ -1,5 +1,5 @@
-"""Files of people and of ours: text whatever byte order mark it begins with, JSON read into a pydantic model with a sentence for a
-person, and JSON written whole or not at all.
+"""Files that people or FogGate write: text with any byte order mark, JSON read into a pydantic model with a sentence for errors,
+and JSON written as a whole or not at all.
 """
 
 import codecs
@@ -23,13 +23,13 @@ _MARKS = (
 
 
 class NotText(ValueError):
-    """The bytes are no text; the message is a sentence that names the line."""
+    """The bytes are not text; the message is a sentence that names the line."""
 
 
 def decode(content: bytes) -> str:
     """The text of a file that a person may have written: UTF-8, or UTF-16 or UTF-32 with its byte order mark.
 
-    Line ends stay as they are; a byte order mark is no part of the text.
+    Line ends are not changed; a byte order mark is not part of the text.
 
     Raises:
         NotText: another encoding, or a NUL character.
@@ -56,12 +56,12 @@ def read_model(path: Path, model: type[Model], what: str) -> Model:
     """Read and validate.
 
     Args:
-        path: the file.
-        model: what it holds.
-        what: what such a file is called, for people.
+        path: path of the file.
+        model: model of its content.
+        what: name of this kind of file in messages.
 
     Raises:
-        ConfigError: unreadable, not JSON, or something else than the model.
+        ConfigError: the file cannot be read, is not JSON, or does not fit the model.
     """
     try:
         return model.model_validate(json.loads(read_text(path)))
@@ -75,7 +75,7 @@ def read_model(path: Path, model: type[Model], what: str) -> Model:
 
 
 def write_json(path: Path, content: Any, *, private: bool = False) -> None:
-    """Under its name only when it is whole; for the owner's eyes only if private. Raises OSError."""
+    """Write JSON; the file has its name only when it is complete, and only its owner can read it if private. Raises OSError."""
     scratch = path.with_name(path.name + ".partial")
     if private:
         scratch.unlink(missing_ok=True)
@@ -85,7 +85,7 @@ def write_json(path: Path, content: Any, *, private: bool = False) -> None:
 
 
 def write_model(path: Path, content: Any, *, private: bool = False) -> None:
-    """`write_json`, with its folder made. Raises ConfigError."""
+    """`write_json` after making the folder. Raises ConfigError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, content, private=private)

@@ -1,8 +1,8 @@
 """The records file: one line a question, appended as it is answered, so that a killed run loses at most a torn line.
 
 A later line of the same id replaces an earlier one (a failed cloud call that was asked again). `compact` writes the
-final file in the order of the data, under its name only when it is whole. Whoever computes with records reads them
-through `load_records`, which checks every line.
+final file in the order of the data; it has its name only when it is complete. Code that computes with records reads
+them through `load_records`, which checks every line.
 """
 
 import json
@@ -49,7 +49,7 @@ _IDENTITY = ("edge_model", "edge_fingerprint", "prompt_version", "prompt_fingerp
 
 
 def read_records(path: Path, *, missing_ok: bool = False) -> dict[str, Record]:
-    """The newest record of each id; a torn last line is passed over. A missing file is empty if that is `missing_ok`.
+    """The newest record of each id; an incomplete last line is ignored. A missing file counts as empty if `missing_ok`.
 
     Raises:
         ConfigError: the file cannot be read, or a line before the last is damaged.
@@ -63,7 +63,7 @@ def load_records(path: Path) -> list[Record]:
     """Records to compute with: complete keys, one edge model, each question once, letters that were offered, a confidence, no NaN.
 
     Raises:
-        ConfigError: file and line of the first record that is not so.
+        ConfigError: file and line of the first record that breaks one of these rules.
     """
     found: dict[str, tuple[int, Record]] = {}
     first: Record | None = None
@@ -72,7 +72,7 @@ def load_records(path: Path) -> list[Record]:
         _check(record, place)
         first = first or record
         for key in _IDENTITY:
-            # Records of earlier versions do not say how their prompts were rendered.
+            # Earlier versions did not write the fingerprint of the rendered prompt.
             if record.get(key) != first.get(key) and (key != "prompt_fingerprint" or None not in {record.get(key), first.get(key)}):
                 raise ConfigError(f"{place}: records of two models are mixed ({key} {record.get(key)}, before {first.get(key)})")
         before = found.get(record["id"])
@@ -85,7 +85,7 @@ def load_records(path: Path) -> list[Record]:
 
 
 def open_for_append(path: Path) -> IO[str]:
-    """Open the file behind its last whole line: what a kill tore off is cut away first."""
+    """Open the file after its last complete line; an incomplete line that a kill left is removed first."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         file.seek(0)
@@ -94,13 +94,13 @@ def open_for_append(path: Path) -> IO[str]:
 
 
 def append(file: IO[str], record: Mapping[str, Any]) -> None:
-    """Write one line and hand it to the system at once."""
+    """Write one line and flush it at once."""
     file.write(json.dumps(record, ensure_ascii=False) + "\n")
     file.flush()
 
 
 def compact(path: Path, ids: Iterable[str]) -> None:
-    """Rewrite the file with one line an id, in this order; records of other ids are kept behind."""
+    """Rewrite the file with one line for each id, in this order; records of other ids follow."""
     records = read_records(path)
     ordered = [records.pop(name) for name in ids if name in records] + list(records.values())
     scratch = path.with_name(path.name + ".partial")
@@ -140,7 +140,7 @@ def _parsed(line: bytes) -> Record | None:
 
 
 def _continues(before: Record, after: Record) -> bool:
-    """Whether a later line is the same question's record with more in it, as a run writes it step by step."""
+    """Whether a later line is the record of the same question with more answers, as a run writes it step by step."""
     same = all(before.get(key) == after.get(key) for key in ("fingerprint", "gold", "domain"))
     keys = ("edge_answer", "cloud_answer", "generated_text", "reversed_answer")
     kept = all(before.get(key) is None or before.get(key) == after.get(key) for key in keys)

@@ -12,17 +12,17 @@ import time
 from collections.abc import Callable
 
 from app.core.deadline import Deadline
-from app.core.edge import EdgeHealth, Identity
+from app.core.edge import EdgeHealth
 from app.core.errors import Draining, EdgeError
 from app.core.offload import in_text_thread
 from app.core.question import Question
 from app.core.round_robin import RoundRobin
-from app.core.verdict import EdgeReply, JointVerdict
+from app.core.verdict import EdgeReply
 from app.edge.health import UNLIMITED, HealthLimits, Vitals
 from app.edge.pace import Pace
 from app.edge.rendering import Prompt
 from app.edge.replies import call, hand_over
-from app.edge.runner import Engine, Runner, prepared
+from app.edge.runner import Engine, Runner, identity_of, prepared
 from app.edge.waiting import Waiting, WaitingQueue
 from app.telemetry.metrics import Metrics
 from app.telemetry.tracing import edge_spans
@@ -64,7 +64,7 @@ class Batcher:
         limits: HealthLimits = UNLIMITED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.identity = Identity(engine.name, engine.fingerprint, engine.prompt_fingerprint, JointVerdict.signals)
+        self.identity = identity_of(engine)
         self.turns = RoundRobin()
         self._engine = engine
         self._metrics = metrics

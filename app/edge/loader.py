@@ -12,8 +12,10 @@ from typing import Any
 import torch
 import transformers
 
+from app.core.edge import Identity
 from app.core.errors import ConfigError
 from app.core.prompt import PromptFamily
+from app.core.verdict import JointVerdict
 from app.edge.adapters import Adapter, check_origin, find_adapter, merge_adapters, scaling
 from app.edge.builtin import BUILTIN, BUILTIN_BASE, IDENTITY, SHIPPED_ADAPTER, ensure_builtin
 from app.edge.devices import compute_dtype, one_sentence, resolve_device
@@ -125,6 +127,10 @@ class FoundModel:
         with one_sentence(f"edge.model '{self.spec}' could not be loaded", torch.device("cpu")):
             tokenizer = transformers.AutoTokenizer.from_pretrained(self.source, revision=self.commit)
             return Renderer(tokenizer, self.family).prompt_fingerprint
+
+    def identity(self) -> Identity:
+        """What will answer when this model is loaded. Raises ConfigError where its prompts cannot be rendered."""
+        return Identity(self.name, self.fingerprint, self.prompt_fingerprint(), JointVerdict.signals)
 
 
 def find_model(spec: str, *, cache_dir: Path, adapter: str | None = None, family: PromptFamily | None = None) -> FoundModel:

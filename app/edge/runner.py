@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from app.core.edge import Identity
 from app.core.errors import EdgeError, FogGateError
 from app.core.question import Question
 from app.core.verdict import JointVerdict
@@ -26,6 +27,11 @@ class Engine(Protocol):
     def prepare(self, question: Question) -> Prompt: ...
 
     def verdicts(self, prompts: Sequence[Prompt]) -> list[JointVerdict]: ...
+
+
+def identity_of(engine: Engine) -> Identity:
+    """What answers when this engine runs in this process."""
+    return Identity(engine.name, engine.fingerprint, engine.prompt_fingerprint, JointVerdict.signals)
 
 
 def prepared(engine: Engine, question: Question) -> Prompt:

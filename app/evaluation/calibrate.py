@@ -28,11 +28,11 @@ FEWEST = 20
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What calibration found, for the file and for people.
+    """A calibration, and sentences about it.
 
     Attributes:
-        calibration: what is written.
-        notes: sentences about what a reader must know (pooled domains, reachable rates, how delta was shared).
+        calibration: content of the file.
+        notes: sentences that a reader must know (pooled domains, reachable rates, how delta was shared).
         temperature_report: log loss, Brier score and ECE on the test half before and after; empty without a temperature.
     """
 
@@ -69,7 +69,7 @@ def calibrate(
             another signal. Pooled domains that do not reach the target prevent nothing: a note says which threshold they get.
     """
     if with_temperature and signal is not Signal.EXPECTED:
-        raise ConfigError("a temperature changes the expected confidence only: say --signal expected")
+        raise ConfigError("a temperature changes the expected confidence only: add --signal expected")
     # Only an accuracy needs the cloud's answers: a cloud rate and an edge error are chosen on every question.
     needs_cloud = target.kind == "accuracy"
     if needs_cloud and not any(has_cloud(record) for record in records):
@@ -177,11 +177,11 @@ def _about(records: Sequence[Record], table: Table, found: Calibration) -> list[
     if found.target.kind == "accuracy" and len(table) < len(records):
         said.append(f"{len(records) - len(table)} of {len(records)} questions lack an edge or a cloud answer and are left out")
     if not known:
-        said.append("no question has a cloud answer: accuracy and lift of the system are not known; the thresholds do not need them")
+        said.append("no question has a cloud answer: accuracy and lift of the system are unknown; the thresholds do not need them")
     elif known < len(table):
         said.append(f"{len(table) - known} of {len(table)} questions have no cloud answer: accuracy and lift are measured on the others")
     if gone := sorted({str(record["domain"]) for record in records} - set(table.domains)):
-        said.append(f"no question of {', '.join(gone)} has an edge answer: nothing is known of {'them' if len(gone) > 1 else 'it'}")
+        said.append(f"no question of {', '.join(gone)} has an edge answer, so {'they are' if len(gone) > 1 else 'it is'} left out")
     if found.achieved.lift is None and found.achieved.cloud_rate in {0.0, 1.0}:
         where = "goes to the cloud" if found.achieved.cloud_rate else "stays on the edge"
         said.append(f"every question of the test half (n = {found.n_test}) {where}")

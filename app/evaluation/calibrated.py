@@ -1,4 +1,4 @@
-"""A calibration beside records: whether both are of one edge, and what a report says of it."""
+"""A calibration that a report shows: whether it is for the edge of the records, and what the report says about it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,15 +12,15 @@ def check_records(calibration: Calibration, records: Sequence[Record], path: str
     """Refuse records of another edge than the one that was calibrated, as the gateway refuses to serve it.
 
     Args:
-        calibration: read from `path`.
-        records: as `load_records` checked them: all of one edge.
-        path: of the calibration, for people.
+        calibration: calibration that was read from `path`.
+        records: records as `load_records` checked them, all of one edge.
+        path: path of the calibration, for messages.
 
     Raises:
         ConfigError: what differs, both values.
     """
     first = records[0]
-    # Records that do not know their weights cannot tell them apart.
+    # Older records do not hold a fingerprint of the weights, so it cannot differ.
     fingerprint = first.get("edge_fingerprint") or calibration.edge_fingerprint or ""
     found = calibration.difference(
         edge_model=str(first["edge_model"]),
@@ -37,7 +37,7 @@ def check_records(calibration: Calibration, records: Sequence[Record], path: str
 
 
 def about(calibration: Calibration) -> dict[str, Any]:
-    """What `report.json` says of the calibration that it shows."""
+    """The entry of a calibration in `report.json`."""
     keys = {"target", "pooled", "scope", "seed", "n_fit", "n_test", "data_fingerprint", "created"}
     return calibration.model_dump(mode="json", include=keys)
 
@@ -46,20 +46,22 @@ def note(calibration: Calibration, domains: Sequence[str], fingerprints: Sequenc
     """Sentences about a calibration and the records of a report.
 
     Args:
-        calibration: what is served.
-        domains: of the records.
-        fingerprints: of the records' questions, any of which the calibration may have been made on.
-        thresholds: those that are served; settings may win over the calibration.
+        calibration: calibration that is served.
+        domains: domains of the records.
+        fingerprints: data fingerprints of the records; the calibration may have been made on any of them.
+        thresholds: thresholds that are served, by domain; those of the settings take precedence over the calibration's.
     """
     said = [calibration.scope] if calibration.scope else []
     if calibration.data_fingerprint in fingerprints:
         said.append(
-            f"The thresholds were chosen on half of these very questions (n = {calibration.n_fit}), so the numbers here flatter them; what they "
-            f"achieve on the other half (n = {calibration.n_test}) stands in the calibration."
+            f"The thresholds were chosen on half of these very questions (n = {calibration.n_fit}), so the numbers here are too good; what they "
+            f"achieve on the other half (n = {calibration.n_test}) is written in the calibration."
         )
     own = {name: domain.tau for name, domain in calibration.domains.items()}
     if changed := sorted(name for name, tau in thresholds.items() if own.get(name) != tau):
-        said.append(f"The thresholds of {', '.join(changed)} are those of `policy.domains`, which win over the calibration's.")
+        said.append(f"The thresholds of {', '.join(changed)} are those of `policy.domains`, which take precedence over the calibration's.")
     if foreign := [name for name in domains if name not in own and name not in calibration.pooled and own and name not in thresholds]:
-        said.append(f"The calibration knows nothing of {', '.join(foreign)}: these get tau = {calibration.tau:.4g}, without a promise.")
+        said.append(
+            f"The calibration holds no question of {', '.join(foreign)}: tau = {calibration.tau:.4g} is used there, without a promise."
+        )
     return said

@@ -1,4 +1,4 @@
-"""What all pictures share: matplotlib's own defaults, axes, a title that says what is shown, and the files. Needs matplotlib."""
+"""The common part of all pictures: matplotlib's defaults, axes, title, and files. Needs matplotlib."""
 
 import contextlib
 import textwrap
@@ -18,9 +18,9 @@ _PER_INCH = 12
 
 @contextlib.contextmanager
 def drawing() -> Iterator[None]:
-    """Draw with matplotlib's own defaults, whatever a `matplotlibrc` of the current folder or of the user says."""
+    """Draw with matplotlib's own defaults: a `matplotlibrc` of the current folder or of the user is not used."""
     with mpl.rc_context(), warnings.catch_warnings():
-        # A script that matplotlib's own font lacks is boxes in the PNG and text in the SVG.
+        # Characters that matplotlib's font lacks appear as boxes in the PNG; the SVG holds them as text.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         mpl.rcdefaults()
         # Text stays text in an SVG, and the same records draw the same file: no random ids, no date.
@@ -29,7 +29,7 @@ def drawing() -> Iterator[None]:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """As PNG and as SVG; the same figure makes the same files."""
+    """Write a figure as PNG and as SVG; the same figure gives the same files."""
     files = paths(stem)
     for path in files:
         figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
@@ -51,9 +51,9 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, l
 
 
 def title(figure: Figure, headline: str, report: Report, n: int) -> None:
-    """What is shown, and of what: edge, cloud, data, n."""
+    """Set the title: what is shown, and the edge, the cloud, the data and n."""
     cloud = f"cloud {', '.join(report['cloud_model'])}" if report["cloud_model"] else "no cloud"
     about = f"edge {report['edge_model']}; {cloud}; data {report['data_fingerprint']}; n = {n}"
     width = int(figure.get_figwidth() * _PER_INCH)
-    # A dollar sign in a name is no formula.
+    # A dollar sign in a name must not begin a formula.
     figure.suptitle("\n".join(textwrap.fill(line, width) for line in (headline, about)).replace("$", r"\$"), fontsize=10.5)

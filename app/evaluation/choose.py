@@ -1,4 +1,4 @@
-"""One threshold for one set of questions: the one that reaches the target, or the best there is and what is missing."""
+"""One threshold for one set of questions: the one that reaches the target, or the best one and what is missing."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ class Choice:
     """A threshold for some questions.
 
     Attributes:
-        tau: reaches the target; where nothing does, the nearest there is, and for an edge error one that routes everything.
+        tau: threshold that reaches the target; if none does, the nearest one, and for an edge error one that routes everything.
         missed: a sentence that says why the target is not reached; None where it is reached.
         serves: which threshold this is where the target is missed, for people.
     """
@@ -100,7 +100,7 @@ class Chooser:
 
 
 def _needed(max_error: float, delta: float) -> str:
-    """How many answers such a promise takes at least, for people."""
+    """A sentence with the fewest answers that such a promise needs."""
     needed = answers_needed(max_error, delta)
     if needed is None:
         return "an error of 0 cannot be promised with any number of answers"
@@ -123,7 +123,7 @@ def candidate_thresholds(signal: st.Floats, name: Signal) -> st.Floats:
 
 
 def listed(rates: Any) -> str:
-    """Rates for a sentence; of many only the ends."""
+    """Rates for a sentence; if they are many, only the lowest and the highest."""
     few = 12
     distinct = [f"{rate:.3f}" for rate in np.unique(rates)]
     return ", ".join(distinct) if len(distinct) <= few else f"{distinct[0]} … {distinct[-1]} in {len(distinct)} steps"

@@ -1,4 +1,4 @@
-"""Ask the edge and the cloud every question once and keep what they said; thresholds are swept over it for ever after."""
+"""Ask the edge and the cloud every question once and record their answers, on which any threshold can be evaluated later."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,16 +22,16 @@ __all__ = ["Collected", "EdgeIdentity", "Generator", "collect", "edge_fields", "
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a run did: questions asked of each side in this run, and what a next run will try again.
+    """What a run did: questions asked of each side, and questions that the next run will try again.
 
     Attributes:
-        total: questions of the data.
-        failed: questions that were asked and lack an answer.
-        edge_s: wall time from the first edge question to the last verdict.
-        reversed_asked: questions that the edge was asked with their options reversed, beside `edge_asked`.
-        unasked: questions that were not asked, since the run was stopped.
+        total: number of questions of the data.
+        failed: number of questions that were asked and lack an answer.
+        edge_s: wall time in seconds from the first edge question to the last verdict.
+        reversed_asked: number of questions that the edge was asked with their options reversed, not counted in `edge_asked`.
+        unasked: number of questions that were not asked because the run was stopped.
         failures: `kind`, `status`, `message` and `n` of what failed in this run, the most frequent first.
-        stopped: why the run was stopped, a sentence; None if it went through.
+        stopped: sentence that says why the run was stopped; None if it was not.
     """
 
     total: int
@@ -69,27 +69,27 @@ async def collect(
     seed: int = 0,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Collected:
-    """Fill the records file; what it holds already is not asked again.
+    """Fill the records file; questions that it answers already are not asked again.
 
-    The run stops where the cloud fails in a row in a way that does not pass (`Failures`); what was recorded stays, and the same
-    call goes on from there.
+    The run stops if the cloud fails several times in a row in a way that repeating does not change (`Failures`); what was recorded
+    stays, and the same call continues from there.
 
     Args:
-        items: the questions; ids are unique.
-        out: the records file, made or resumed.
-        edge: asked about every question that has no edge record.
-        identity: what the records must carry; a file of another model is refused.
-        cloud: asked about every question that has no cloud answer; None asks nobody.
-        cloud_asked: name of the model that the cloud is asked for; a file with answers of another one is refused. None looks at none.
-        known_cloud: records of another run whose cloud answers are taken over by id.
-        generator: asked about every question that has no generated text; None leaves the reference protocol out.
-        in_flight: questions waiting for the edge at a time (several batches).
-        generate_batch: questions that are generated together.
-        cloud_concurrency: cloud calls under way at a time.
-        cloud_timeout_s: one cloud question with all its attempts.
-        order_check: how many questions the edge is asked with their options reversed as well; the cloud never is.
-        seed: of the draw of these questions.
-        on_progress: told how many questions are finished.
+        items: questions with unique ids.
+        out: path of the records file, which is made or resumed.
+        edge: edge that is asked every question without an edge answer.
+        identity: identity of this edge; a file with records of another one is refused.
+        cloud: cloud that is asked every question without a cloud answer; None if no cloud is asked.
+        cloud_asked: name of the model that the cloud is asked for; a file with answers of another one is refused. None skips this check.
+        known_cloud: records of another run by id; their cloud answers are copied.
+        generator: generator for every question without a generated text; None if nothing is generated.
+        in_flight: number of questions that wait for the edge at a time (several batches).
+        generate_batch: number of questions in a batch of the generator.
+        cloud_concurrency: number of cloud calls at a time.
+        cloud_timeout_s: time for one cloud question with all its attempts, in seconds.
+        order_check: number of questions that the edge, but not the cloud, is asked with their options reversed too.
+        seed: seed of the draw of these questions.
+        on_progress: called with the number of finished questions.
 
     Raises:
         ConfigError: the file belongs to another model, prompt or data, or cannot be written; or a negative `order_check`.
@@ -119,7 +119,7 @@ async def collect(
         async with asyncio.TaskGroup() as group:
             for item in todo:
                 group.create_task(one(item))
-        # After the verdicts, not beside them: two heavy things at once slow each other down.
+        # After the verdicts and not at the same time: two heavy computations slow each other down.
         if generator is not None:
             for start in range(0, len(todo), generate_batch):
                 if job.failures.stopped:
@@ -170,7 +170,7 @@ def _check_cloud(known: Mapping[str, Record], items: Iterable[Item]) -> None:
 
 
 def _check_asked(records: Mapping[str, Record], asked: str) -> None:
-    """Answers of two clouds in one file would be counted as those of one."""
+    """Refuse answers of two clouds in one file, which would be counted as those of one. Raises ConfigError."""
     others = sorted({str(record["cloud_asked"]) for record in records.values() if record.get("cloud_asked") not in {None, asked}})
     if others:
         raise ConfigError(f"the records hold answers of the cloud model {', '.join(others)}, not of {asked}; choose another --out")

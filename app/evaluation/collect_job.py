@@ -1,4 +1,4 @@
-"""One collecting run: asks each side what is not known of a question, and writes every answer down at once."""
+"""One collecting run: asks each side for the answers that a record lacks, and writes every answer at once."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ _FOREVER = Deadline(float("inf"))
 
 
 class Generator(Protocol):
-    """The reference protocol: writes freely. Called from a thread, one batch at a time."""
+    """Free generation, FogGen's published protocol. Called from a thread, one batch at a time."""
 
     def texts(self, questions: Sequence[Question]) -> list[str]: ...
 
@@ -37,7 +37,7 @@ class Turns:
 
 @dataclass(slots=True)
 class Job:
-    """What is asked, what is known already, and what a run has done so far."""
+    """The sides that are asked, the answers known before, and what the run has done so far."""
 
     edge: Edge
     identity: EdgeIdentity
@@ -79,14 +79,14 @@ class Job:
         return dict(self.records.get(item.id) or empty_record(item, self.identity))
 
     async def answer(self, item: Item, file: IO[str]) -> bool:
-        """Ask what is not known of one question; False where the run was stopped before everything was asked."""
+        """Ask for the missing answers of one question; False if the run was stopped before all were asked."""
         record = self._record(item)
         if record["edge_answer"] is None:
             if (found := await self._ask_edge(item, item.question, "edge_error", edge_fields)) is None:
                 return False
             self.edge_asked += 1
             record.update(found)
-            # The edge's say is safe before the cloud, which costs money and may take long, is asked.
+            # The edge's answer is written before the cloud is asked, which costs money and may take long.
             self._keep(record, file)
         if item.id in self.checked and record["edge_answer"] is not None and record.get("reversed_answer") is None:
             letters, turned = item.question.letters, reversed_question(item.question)
@@ -123,7 +123,7 @@ class Job:
     async def _ask_edge(
         self, item: Item, question: Question, error_key: str, fields: Callable[[EdgeReply], dict[str, Any]]
     ) -> Record | None:
-        """What the verdict adds to the record, or under `error_key` the type of the failure; None where the run was stopped before."""
+        """Fields of the verdict for the record, or the type of the failure under `error_key`; None if the run was stopped before."""
         async with self.turns.edge:
             if self.failures.stopped:
                 return None
@@ -150,7 +150,7 @@ class Job:
         return self.failures.failed(error).kind
 
     def _keep(self, record: Record, file: IO[str]) -> None:
-        # A failure that is the same again adds nothing.
+        # The same failure again adds nothing.
         if self.records.get(record["id"]) != record:
             self.records[record["id"]] = dict(record)
             append(file, record)

@@ -1,4 +1,4 @@
-"""What a thousand questions cost and how long they take: edge alone, cloud alone, and routed. Prices come from the config."""
+"""Cost of a thousand questions and latency: edge alone, cloud alone, and the routed system. Prices come from the configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _MS_PER_HOUR = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Of one model, in any one currency: a million prompt tokens, a million completion tokens, an hour of its machine."""
+    """Prices of one model in any currency: of a million prompt tokens, a million completion tokens, and an hour of its machine."""
 
     input: float = 0.0
     output: float = 0.0
@@ -22,18 +22,18 @@ class Price:
 
 
 def costs(table: Table, routed: st.Flags, prices: Mapping[str, Price]) -> dict[str, Any]:
-    """Costs and tokens per thousand questions, and latencies in milliseconds, as they were collected.
+    """Costs and tokens per thousand questions, and latencies of the collecting run in milliseconds.
 
-    The edge's cost is its share of the batch's forward pass at its `per_hour`; the cloud's are its tokens. The routed
-    system pays the edge always and the cloud for the routed questions. A number is None where the records do not hold
-    what it needs or no price is set for a model that answered. Where the cloud has answered nothing, what needs it is absent.
+    The edge's cost of a question is its share of the batch's forward pass at `per_hour`; the cloud's cost is that of its tokens.
+    The routed system pays for the edge on every question, and for the cloud on the routed ones. A number is None where the records
+    lack what it needs, or where a model that answered has no price. Without any cloud answer the cloud's numbers are absent.
     """
     models = {str(record["cloud_model"]) for record in table.records if record.get("cloud_model") is not None}
     edge = cloud = np.full(len(table), np.nan)
     if price := prices.get(str(table.records[0]["edge_model"])):
         edge = table.numbers("edge_ms") / table.numbers("edge_batch") / _MS_PER_HOUR * price.per_hour
     if models and models <= set(prices):
-        # A reply that could not be read has no model and no tokens on record: it takes no part in the mean.
+        # A reply that could not be read has no model and no tokens in its record, and does not count in the mean.
         of = [prices.get(str(record.get("cloud_model")), Price(np.nan, np.nan)) for record in table.records]
         per_input, per_output, per_hour = np.array([(price.input, price.output, price.per_hour) for price in of]).T
         bought = table.numbers("cloud_prompt_tokens") * per_input + table.numbers("cloud_completion_tokens") * per_output
@@ -64,7 +64,7 @@ def costs(table: Table, routed: st.Flags, prices: Mapping[str, Price]) -> dict[s
 
 
 def _system(edge: st.Floats, cloud: st.Floats, routed: st.Flags) -> st.Floats:
-    """Of every question the edge's share, of the routed ones the cloud's; unknown where nothing is known of the cloud."""
+    """The edge's part of every question plus the cloud's part of the routed ones; NaN if the cloud's is unknown."""
     return edge + np.where(routed, cloud, 0.0) if np.isfinite(cloud).any() else np.full(len(edge), np.nan)
 
 

@@ -1,7 +1,7 @@
-"""What failed while records were collected: counted by kind and status, and when there is no use in asking on.
+"""Failures while records are collected: counted by kind and status; they decide when a run stops.
 
-A refused key or an unknown model will not pass however often the cloud is asked; a busy cloud will. So a run stops after a few
-failures in a row of the first kind, and counts the others.
+A refused key or an unknown model stays refused however often the cloud is asked; a busy cloud recovers. So a run stops after a
+few failures of the first kind in a row, and counts the others.
 """
 
 import re
@@ -14,12 +14,13 @@ from app.core.errors import CloudError, CloudRejected, CloudUnavailable, CloudUn
 UNUSABLE = "cloud_unusable"
 
 _STATUS = re.compile(r"status (\d{3})\b")
-# What a reply that is no chat completion is said to be. Any other CloudUnparsable is an answer in which no letter could be read.
+# Messages about a reply that is not a chat completion. Any other CloudUnparsable is an answer in which no letter could be read.
 _NO_COMPLETION = ("not valid HTTP", "not JSON", "is over ", "holds no answer", "not a chat completion", "could not be read")
-# Statuses that no repetition changes: key, payment, permission, address, method, proxy.
+# Statuses that repeating does not change: key, payment, permission, address, method, proxy.
 _FINAL = frozenset({401, 402, 403, 404, 405, 407, 410, 421})
 _BUSY = ("429", "5xx", "in flight")
-# How many in a row end a run: what cannot pass; what hardly passes (nobody listens, every request or reply is malformed); and anything.
+# Failures in a row that end a run: those that repeating does not change; those that rarely pass (no server, malformed requests or
+# replies); and failures of any kind.
 _CANNOT_PASS, _HARDLY_PASSES, _NO_ANSWER_AT_ALL = 5, 20, 200
 
 
@@ -29,7 +30,7 @@ class Failure:
 
     Attributes:
         kind: as in the records: the type of the error, or `cloud_unusable` for a reply that is no chat completion.
-        message: what was said of it; holds no question, no key and no text of the cloud.
+        message: the error's message; holds no question, no key and no text of the cloud.
     """
 
     kind: str
@@ -53,8 +54,8 @@ class Failures:
     """The failures of one run.
 
     Attributes:
-        counts: how many of each kind.
-        stopped: why the cloud is not asked any more, a sentence; None while it is.
+        counts: number of failures of each kind.
+        stopped: sentence that says why the cloud is no longer asked; None while it is asked.
     """
 
     counts: Counter[Failure] = field(default_factory=Counter)
@@ -62,7 +63,7 @@ class Failures:
     _in_a_row: Counter[int] = field(default_factory=Counter)
 
     def answered(self) -> None:
-        """The cloud has answered: what failed before was not for good."""
+        """The cloud has answered: earlier failures were not permanent."""
         self._in_a_row.clear()
 
     def failed(self, error: FogGateError) -> Failure:
@@ -79,7 +80,7 @@ class Failures:
         for limit, count in self._in_a_row.items():
             if count >= limit and self.stopped is None:
                 self.stopped = (
-                    f"the cloud failed {count} times in a row without an answer in between, at last with: {failure.message}"
+                    f"the cloud failed {count} times in a row without an answer in between, the last time with: {failure.message}"
                     + _hint(failure)
                 )
         return failure

@@ -1,4 +1,4 @@
-"""What each side adds to a record of the records file."""
+"""The fields that each side adds to a record of the records file."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +13,9 @@ from app.evaluation.free_generation import is_on_format, parse_generation
 
 @dataclass(frozen=True, slots=True)
 class EdgeIdentity:
-    """What the records say of the edge model; a file of another model or other weights is refused.
+    """The edge model as records hold it; a file of another model or other weights is refused.
 
-    `hardware` is where it answers, in words: what the latencies are worth nothing without. A run may go on elsewhere.
+    `hardware` describes the machine in words, since latencies mean nothing without it. A run may continue on another machine.
     """
 
     model: str
@@ -30,7 +30,7 @@ _EMPTY_KEYS = ("edge_answer", "confidence", "expected_confidence", "answer_proba
 
 
 def empty_record(item: Item, identity: EdgeIdentity) -> Record:
-    """A record in which nobody has been asked yet."""
+    """A record without any answer."""
     return {
         "id": item.id,
         "domain": item.question.domain,
@@ -53,7 +53,7 @@ def empty_record(item: Item, identity: EdgeIdentity) -> Record:
 
 
 def edge_fields(reply: EdgeReply) -> dict[str, Any]:
-    """What a verdict adds to a record; null where the verdict does not have it.
+    """Fields of a verdict for a record; null where the verdict does not have them.
 
     `edge_answer` is the letter of the verbalized signal; that of the expected confidence is the argmax of `answer_probabilities`.
     """
@@ -72,7 +72,7 @@ def edge_fields(reply: EdgeReply) -> dict[str, Any]:
 
 
 def cloud_fields(reply: CloudReply, seconds: float) -> dict[str, Any]:
-    """What the cloud's reply adds to a record; `seconds` is the whole call with its attempts."""
+    """Fields of the cloud's reply; `seconds` is the duration of the whole call with its attempts."""
     prompt, completion = (reply.usage.get(kind, 0) for kind in ("prompt_tokens", "completion_tokens"))
     return {
         "cloud_answer": reply.answer,
@@ -86,7 +86,7 @@ def cloud_fields(reply: CloudReply, seconds: float) -> dict[str, Any]:
 
 
 def generated_fields(text: str, letters: str, batch_ms: float) -> dict[str, Any]:
-    """`generated_answer` is None where the reference protocol has no answer; `generated_ms` is the whole batch's time."""
+    """Fields of a generated text. `generated_answer` is None where no answer could be read; `generated_ms` is the time of the whole batch."""
     confidence, answer = parse_generation(text, letters) or (None, None)
     return {
         "generated_text": text,

@@ -1,7 +1,7 @@
-"""Which questions share a threshold, and for whom that makes a promise.
+"""Which questions share a threshold, and for which questions its promise holds.
 
-A threshold is chosen, certified and judged on questions of the kind that it will serve, and on no others. What is shown
-for a mixture of domains holds for this mixture: a domain within it may be worse, another domain may be anything.
+A threshold is chosen, certified and measured on questions of the kind that it will serve, and on no others. A result for a
+mixture of domains holds for this mixture: a single domain in it may be worse, and nothing is known about other domains.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ class Groups:
     """Domains with a threshold of their own, and the others.
 
     Attributes:
-        sizes: questions of each domain of the data in the fit half.
+        sizes: number of questions of the fit half, by domain of the data.
         own: domains with a threshold of their own.
-        pooled: domains that are too small for one; empty where every domain, or none, has its own.
+        pooled: domains that are too small for their own; empty where every domain, or none, has its own.
     """
 
     sizes: dict[str, int]
@@ -31,18 +31,18 @@ class Groups:
 
     @property
     def promises(self) -> int:
-        """How many thresholds are promised something: the own ones, and the shared one."""
+        """Number of thresholds with a promise: those of single domains, and the shared one."""
         return len(self.own) + 1
 
     def shared(self, table: Table) -> st.Flags:
-        """The questions that stand for those which the shared threshold will serve, `[n]`.
+        """Flags of the questions that represent those which the shared threshold will serve, `[n]`.
 
         These are the pooled domains. Without any, the shared threshold serves questions that name no domain: everything.
         """
         return np.isin(table.domain, self.pooled) if self.pooled else np.ones(len(table), dtype=np.bool_)
 
     def proposing(self, fit: Table, seed: int) -> st.Flags:
-        """A third of the questions of each threshold, `[n]`: these propose, the others test, for every promise alike."""
+        """Flags of a third of the questions of each threshold, `[n]`: these propose thresholds, the others test them."""
         flags = np.zeros(len(fit), dtype=np.bool_)
         parts = [fit.domain == name for name in self.own]
         if self.pooled or not self.own:
@@ -53,20 +53,20 @@ class Groups:
 
     @property
     def where(self) -> str:
-        """Names the questions of the shared threshold for people."""
+        """The name of the questions of the shared threshold in messages."""
         if self.pooled:
             return f"the pooled domains {_listed(self.pooled)} together"
         return "all domains together" + (", as questions that name no domain may be," if self.own else "")
 
 
 def group(fit: Table, domains: Sequence[str], *, per_domain: bool, min_domain: int) -> Groups:
-    """Sort domains into those with a threshold of their own and those that share one.
+    """Sort domains into those with their own threshold and those that share one.
 
     Args:
-        fit: the fit half.
+        fit: questions of the fit half.
         domains: all domains of the data; the fit half may lack some.
-        per_domain: whether any domain gets a threshold of its own.
-        min_domain: questions of the fit half that a domain needs for one.
+        per_domain: whether domains get their own thresholds.
+        min_domain: number of questions of the fit half that a domain needs for its own threshold.
     """
     sizes = {name: int((fit.domain == name).sum()) for name in sorted(domains)}
     own = tuple(name for name, size in sizes.items() if per_domain and size >= min_domain)
@@ -78,7 +78,7 @@ def scope(groups: Groups, target: Target, *, shared_missed: bool) -> str:
     """For whom the target is promised, and for whom it is not.
 
     Args:
-        groups: who shares a threshold.
+        groups: which domains share a threshold.
         target: what was asked for; only an edge error is promised, the others are aimed at.
         shared_missed: whether the shared threshold does not reach the target.
     """

@@ -1,6 +1,6 @@
-"""What hostile text in a question can do. Not to the format, which is constrained; to the answer and to the confidence.
+"""The effect of hostile text in a question on the answer and on the confidence. The format is constrained and cannot change.
 
-Each attack is laid over questions whose clean verdict is known, with a target letter that the clean verdict did not choose.
+Each attack is added to questions whose clean verdict is known, with a target letter that the clean verdict did not choose.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,12 +18,12 @@ Attack = Callable[[Question, str], Question]
 
 
 def _after(text: str) -> Attack:
-    """Text behind the question; `{letter}` is the target's."""
+    """Add a text after the question; `{letter}` is replaced by the target letter."""
     return lambda question, letter: Question(f"{question.question}\n{text.format(letter=letter)}", question.options)
 
 
 def _in_option(text: str) -> Attack:
-    """Text behind the target option."""
+    """Add a text after the target option."""
 
     def lay(question: Question, letter: str) -> Question:
         at = question.letters.index(letter)
@@ -48,7 +48,7 @@ ATTACKS: dict[str, Attack] = {
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an attack did to `n` questions, as counts; `confidence` is the mean change of the signal."""
+    """The effect of an attack on `n` questions, as counts; `confidence` is the mean change of the signal."""
 
     n: int
     to_target: int
@@ -74,11 +74,11 @@ def measure_injection(
     """The effect of every attack.
 
     Args:
-        engine: the edge model.
-        items: questions that nobody has tampered with.
-        policy: signal and threshold.
-        batch_size: questions per forward pass.
-        on_progress: told how many forward questions are done.
+        engine: engine of the edge model.
+        items: clean questions.
+        policy: policy with the signal and the threshold.
+        batch_size: number of questions in a forward pass.
+        on_progress: called with the number of questions done.
     """
     done = 0
 
@@ -104,7 +104,7 @@ def measure_injection(
 
 
 def _target(question: Question, verdict: JointVerdict, policy: Policy) -> str:
-    """The letter behind the chosen one."""
+    """The letter after the chosen one."""
     letters = question.letters
     return letters[(letters.index(verdict.answer(policy.signal)) + 1) % len(letters)]
 

@@ -1,4 +1,4 @@
-"""What chosen thresholds do on questions that had no part in choosing them."""
+"""What chosen thresholds achieve on questions that had no part in choosing them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +15,13 @@ from app.evaluation.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Judges thresholds on test questions.
+    """Measures thresholds on test questions.
 
     Attributes:
         signal: the number that is compared with the thresholds.
-        target: what was asked for.
-        resamples: of the bootstrap behind the interval of the lift.
-        seed: of the bootstrap.
+        target: target of the calibration.
+        resamples: number of bootstrap resamples behind the interval of the lift.
+        seed: seed of the bootstrap.
     """
 
     signal: Signal
@@ -32,14 +32,14 @@ class Judge:
     def judge(self, test: Table, taus: st.Floats | float) -> Achieved | None:
         """The numbers, and whether they show the target, refute it, or do neither.
 
-        The intervals of shares are exact (Clopper and Pearson 1934), so that a handful of questions cannot show anything.
+        The intervals of shares are exact (Clopper and Pearson 1934), so that a few questions do not seem to show something.
 
         Args:
             test: questions that the thresholds serve.
             taus: the threshold of each question, or one for all.
 
         Returns:
-            None where there is no question.
+            None if there is no test question.
         """
         if not len(test):
             return None

@@ -1,4 +1,4 @@
-"""What a reader of a report must know before its numbers: what is missing, and why. One sentence each."""
+"""Sentences that a reader of a report must know before its numbers: what is missing, and why."""
 
 from collections.abc import Sequence
 

@@ -1,7 +1,7 @@
-"""Does the edge choose by what an option says, or by where it stands? Some questions are asked again with their options reversed.
+"""Does the edge choose by the content of an option, or by its position? Some questions are asked again with their options reversed.
 
 The order-flip rate is the share of these questions whose chosen option changes. A model that reads the options has a rate
-near 0; one that likes a letter changes whenever that letter stands before another option.
+near 0; one that prefers a letter changes its option whenever another option has that letter.
 """
 
 import hashlib
@@ -20,8 +20,8 @@ from app.evaluation.statistics import as_list
 def checked_ids(items: Iterable[Item], count: int, seed: int) -> frozenset[str]:
     """Ids of the questions to ask in both orders.
 
-    They depend on the seed and on the ids alone, so that a run which goes on draws the same ones, in whatever order the data
-    comes, and a larger count only adds to them.
+    They depend only on the seed and the ids, so that a resumed run draws the same ones in any order of the data, and a larger
+    count only adds more.
 
     Raises:
         ConfigError: a negative count.
@@ -38,11 +38,11 @@ def reversed_question(question: Question) -> Question:
 
 
 def reversed_fields(reply: EdgeReply, letters: str) -> dict[str, Any]:
-    """What the verdict on a reversed question adds to the record of the question.
+    """Fields of the verdict on a reversed question for the record of the question.
 
     Args:
-        reply: on `reversed_question`.
-        letters: the offered ones, as in `"ABCD"`.
+        reply: reply of the edge to `reversed_question`.
+        letters: the offered letters, as in `"ABCD"`.
 
     Returns:
         Letters of the original order, so that equal letters mean the same option: `reversed_answer` as decoding would answer,
@@ -74,6 +74,6 @@ def flip_rates(records: Sequence[Record]) -> dict[str, Any] | None:
 
 
 def _marginal(record: Record) -> str:
-    """The letter that the expected confidence answers with."""
+    """The letter of the expected signal."""
     said: dict[str, float] = record["answer_probabilities"]
     return max(said, key=said.__getitem__)

@@ -1,4 +1,4 @@
-"""What two reports differ in on the questions that both hold: a paired bootstrap over their outcomes."""
+"""Differences between two reports on the questions that both hold: a paired bootstrap over their outcomes."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def paired(
     # Without the cloud's answers on both sides only the edges can be compared.
     whole = [key for key in common if first[key]["cloud_correct"] is not None and other[key]["cloud_correct"] is not None]
     every, complete = ([[side[key] for key in keys] for side in (first, other)] for keys in (common, whole))
-    # Reports of older versions do not hold the signal.
+    # Outcomes of older versions do not hold the signal.
     known = all("signal" in row for side in every for row in side)
     return {
         "n": len(common),
@@ -123,7 +123,7 @@ def _lift(rows: Sequence[Outcome], cloud_rate: float, resamples: int, seed: int)
 
 
 def _columns(rows: Sequence[Outcome]) -> st.Floats:
-    """(cloud, edge, system, routed) as `lift_of` takes them; the cloud counts as wrong where it is not known, and nobody looks at it."""
+    """(cloud, edge, system, routed) as `lift_of` takes them; an unknown cloud answer counts as wrong, and is not used."""
     cloud, edge, routed = (_flags(rows, key) for key in ("cloud_correct", "edge_correct", "routed"))
     return np.stack([cloud, edge, np.where(routed, cloud, edge), routed], axis=1).astype(np.float64)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _COLOURS = dict(zip(SIGNALS, ("#0072B2", "#D55E00", "#009E73"), strict=True))
 _STYLES = dict(zip(SIGNALS, ("-", "--", ":"), strict=True))
-# Dark to light, told apart in grey too (viridis).
+# From dark to light, also in grey (viridis).
 SHADES = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 _GREY, _DARK = "#8c8c8c", "#333333"
 _BAND_RESAMPLES = 300
@@ -40,7 +40,7 @@ def draw_all(table: Table, report: Report, out: Path) -> list[Path]:
 
     Args:
         table: every question with an edge answer.
-        report: of the same records.
+        report: report on the same records.
         out: the folder; pictures of an earlier report that this one lacks are removed from it.
 
     Returns:
@@ -65,7 +65,7 @@ def draw_all(table: Table, report: Report, out: Path) -> list[Path]:
 
 
 def _tau(report: Report) -> str:
-    """The thresholds in a few words."""
+    """The thresholds as a phrase."""
     if report.get("thresholds"):
         return f"the thresholds of each domain on the {report['signal']} confidence"
     return f"tau = {report['tau']:.4g} on the {report['signal']} confidence"

@@ -11,7 +11,7 @@ from app.evaluation.table import Table
 
 
 def protocols(table: Table, tau: float, *, resamples: int, seed: int) -> dict[str, Any] | None:
-    """The numbers of both; without a cloud answer for every row only those of the edge. None where nothing was generated."""
+    """The numbers of both protocols; unless every row has a cloud answer, only those of the edge. None if nothing was generated."""
     part = table.rows(np.array([record.get("generated_text") is not None for record in table.records]))
     if not len(part):
         return None
@@ -20,7 +20,7 @@ def protocols(table: Table, tau: float, *, resamples: int, seed: int) -> dict[st
     on_format = np.array([bool(record["generated_on_format"]) for record in part.records])
     agree = np.array([one == other for one, other in zip(said, read, strict=True)])
     correct = np.array([letter == record["gold"] for (_, letter), record in zip(said, part.records, strict=True)])
-    # What cannot be parsed has no confidence: it goes to the cloud.
+    # A text that cannot be parsed has no confidence, so the question goes to the cloud.
     routed = np.array([letter is None or confidence < tau for confidence, letter in said])
 
     def row(edge_correct: st.Flags, to_cloud: st.Flags) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Records → `report.json`: the reference table with intervals, and how good each signal is. Needs no model.
+"""Records → `report.json`: FogGen's table with intervals, and the quality of each signal. Needs no model.
 
-The schema is documented in docs/evaluation.md; rates and accuracies are fractions. What needs the cloud's answers is computed
-on the questions that have one and is absent where none has; what does not need them is computed on every question.
+The schema is documented in docs/evaluation.md; rates and accuracies are fractions. Numbers that need the cloud's answers are
+computed on the questions that have one, and are absent where none has; all others are computed on every question.
 """
 
 import hashlib
@@ -42,18 +42,18 @@ def build_report(
     """The whole report.
 
     Args:
-        records: as `load_records` checked them; those without an edge answer are counted and left out.
-        tau: the threshold of every domain that has none of its own.
-        signal: the number that is compared with it.
-        temperature: of the expected confidence.
-        thresholds: of single domains, as a calibration has them.
-        calibration: where the thresholds come from, to be named beside them.
-        prices: by model name; without them there are no costs.
-        resamples: of the paired bootstrap, within each domain.
-        seed: of the bootstrap.
+        records: records as `load_records` checked them; those without an edge answer are counted and left out.
+        tau: threshold of every domain without its own.
+        signal: the number that is compared with the thresholds.
+        temperature: temperature of the expected confidence.
+        thresholds: thresholds of single domains.
+        calibration: calibration that the thresholds come from, to be shown beside them.
+        prices: prices by name of the model; without them there are no costs.
+        resamples: number of resamples of the paired bootstrap within each domain.
+        seed: seed of the bootstrap.
 
     Raises:
-        ConfigError: no record has an edge answer, or records of two edge models.
+        ConfigError: no record has an edge answer, or the records are of two edge models.
     """
     models = sorted({str(record["edge_model"]) for record in records})
     if len(models) > 1:
@@ -117,7 +117,7 @@ class _Draw:
         return edge_row(table, self.routed(table), self.name)
 
     def row(self, table: Table, seed: int) -> tuple[Row, st.Floats | None]:
-        """A line of the reference table, and its bootstrap; without the cloud's part, and no bootstrap, where nothing is known of it."""
+        """A line of the table and its bootstrap; without any cloud answer only the edge's part, and no bootstrap."""
         both = table.with_cloud()
         if not len(both):
             row = unrouted_row(table.edge_correct[self.name], self.routed(table), resamples=self.resamples, seed=seed)
@@ -159,7 +159,7 @@ def taus_of(table: Table, policy: Policy) -> st.Floats:
 
 
 def outcomes(table: Table, *, tau: float, signal: Signal, thresholds: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
-    """One line a question: what was correct, what was routed, and the signal. Comparisons of two reports are paired by it.
+    """One line for each question: what was correct, what was routed, and the signal. Comparisons of two reports pair these lines.
 
     `cloud_correct` is None where the cloud has not answered.
     """
@@ -180,6 +180,6 @@ def outcomes(table: Table, *, tau: float, signal: Signal, thresholds: Mapping[st
 
 
 def data_fingerprint(table: Table) -> str:
-    """12 hex digits of which questions these are, in whatever order."""
+    """12 hex digits that identify the questions, in any order."""
     keys = sorted(f"{record['id']} {record.get('fingerprint')} {record['gold']}" for record in table.records)
     return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:12]

@@ -19,7 +19,7 @@ _COVERAGES = np.arange(1, 21) / 20
 
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """A threshold that passed, or the best that can be said where none did.
+    """A threshold that passed, or the best bound if none did.
 
     Attributes:
         tau: the lowest threshold in the sequence that passed; None where the first one failed already.
@@ -63,7 +63,7 @@ def clopper_pearson(k: int, n: int, level: float = 0.05) -> tuple[float, float]:
 
 
 def share_interval(k: int, n: int, level: float = 0.05) -> tuple[float, float] | None:
-    """`clopper_pearson` for people and files: None with fewer than two questions, of which nobody should quote an interval."""
+    """`clopper_pearson` for reports and files: None with fewer than two questions, where an interval would mislead."""
     return clopper_pearson(k, n, level) if n > 1 else None
 
 
@@ -106,9 +106,9 @@ def certify(
         wrong: `[n]`, whether the edge answer is wrong.
         max_error: the bound on P(wrong | signal >= tau).
         delta: the probability with which the bound may be exceeded.
-        seed: of the split into a proposing third and a testing rest.
-        proposing: `[n]`, which rows propose, where the split is known already (because something else was fitted on these
-            rows, a temperature for example, which must not have seen the testing ones); `seed` is not looked at then.
+        seed: seed of the split into a proposing third and a testing rest.
+        proposing: `[n]`, which rows propose, if the split exists already (because something else, such as a temperature, was
+            fitted on these rows and must not have seen the testing ones); `seed` is not used then.
     """
     proposes = proposing_part(len(signal), seed) if proposing is None else proposing
     thresholds = _candidates(signal[proposes])

@@ -12,10 +12,10 @@ from app.core.verdict import BUCKET_LABELS, Signal, mean_confidence, tempered
 from app.data.records import Record
 from app.evaluation import statistics as st
 
-# What the report's signal can be, plus the plain alternative that needs no trained confidence.
+# The signals of a gateway, and a plain alternative that needs no trained confidence.
 LARGEST_OPTION = "largest_option"
 SIGNALS = (Signal.VERBALIZED.value, Signal.EXPECTED.value, LARGEST_OPTION)
-# The cloud's failure that is an answer of its own: it replied, and no offered letter could be read.
+# The failure that counts as a (wrong) answer: the cloud replied, and no offered letter could be read.
 UNPARSABLE = "cloud_unparsable"
 
 
@@ -24,9 +24,10 @@ class Table:
     """Records with an edge answer as columns, all of length n.
 
     Attributes:
-        options: how many options were offered.
-        signal: by name, the number that could be compared with tau.
-        edge_correct: by signal name; the verbalized signal answers as decoding would, the others with the marginal's argmax.
+        options: number of offered options.
+        signal: the numbers that can be compared with tau, by name of the signal.
+        edge_correct: whether the edge answer is correct, by name of the signal; the verbalized signal has the answer that decoding
+            would write, the others the argmax of the marginal.
         cloud: 1 where the cloud is correct, 0 where it is wrong (an unparsable reply is), NaN where it was not asked or failed.
         records: the records themselves, for rarely used keys.
     """
@@ -84,7 +85,7 @@ class Table:
 
 
 def has_cloud(record: Record) -> bool:
-    """Whether the cloud has answered, be it with a reply that names no option."""
+    """Whether the cloud has answered, also if its reply named no option."""
     return record["cloud_answer"] is not None or record.get("cloud_error") == UNPARSABLE
 
 
@@ -92,9 +93,9 @@ def to_table(records: Sequence[Record], *, temperature: float = 1.0, cloud_neede
     """Columns of the records that have an edge answer.
 
     Args:
-        records: as `load_records` checked them.
-        temperature: of the expected confidence (`tempered`).
-        cloud_needed: leave out the records that have no cloud answer.
+        records: records as `load_records` checked them.
+        temperature: temperature of the expected confidence (`tempered`).
+        cloud_needed: whether to leave out the records without a cloud answer.
 
     Raises:
         ConfigError: no record is left, or none of a domain where the cloud is needed; or a temperature is asked for and the

@@ -42,6 +42,6 @@ def calibration_errors(table: Table) -> dict[str, float]:
 
 
 def log_loss(signal: st.Floats, correct: st.Flags) -> float:
-    """Mean negative logarithm of the probability that was given to what happened, in nats; probabilities within 1e-6 of 0 and 1."""
+    """Mean negative logarithm of the probability of the outcome, in nats; probabilities within 1e-6 of 0 and 1."""
     clipped = np.clip(signal, 1e-6, 1 - 1e-6)
     return float(-np.mean(np.where(correct, np.log(clipped), np.log1p(-clipped))))

@@ -28,14 +28,12 @@ SHIPPED_CALIBRATION = SHIPPED_ADAPTER / "calibration.json"
 
 
 def load_calibration(settings: Settings) -> Calibration | None:
-    """The one that the settings name; None where they name none. Raises ConfigError."""
+    """The calibration that the settings name; None where they name none. Raises ConfigError."""
     path = settings.policy.calibration
     return read_calibration(path) if path else None
 
 
-def calibration_of(
-    settings: Settings, named: Calibration | None, *, edge_model: str, fingerprint: str, prompt_fingerprint: str | None = None
-) -> Calibration | None:
+def calibration_of(settings: Settings, named: Calibration | None, identity: Identity) -> Calibration | None:
     """The calibration that brings signal and temperature for a loaded edge model; None without one.
 
     The builtin model's own is taken where exactly that model answers and no other signal is configured.
@@ -43,17 +41,19 @@ def calibration_of(
     Args:
         settings: what is configured.
         named: the calibration that the settings name.
-        edge_model: as answers name it, `base` or `base+adapter`.
-        fingerprint: of the loaded weights.
-        prompt_fingerprint: of the prompts as they are rendered for it.
+        identity: identity of the edge that answers, or will answer.
 
     Raises:
         ConfigError: the named calibration is for another edge model, or its thresholds are for another signal than the configured one.
     """
     policy = settings.policy
     if named is not None:
-        served = {"edge_model": edge_model, "fingerprint": fingerprint, "prompt_version": PROMPT_VERSION}
-        named.check(**served, prompt_fingerprint=prompt_fingerprint)
+        named.check(
+            edge_model=identity.model,
+            fingerprint=identity.fingerprint,
+            prompt_version=PROMPT_VERSION,
+            prompt_fingerprint=identity.prompt_fingerprint,
+        )
         if policy.signal not in {None, named.signal}:
             raise ConfigError(
                 f"policy.signal is '{policy.signal}', but the thresholds of policy.calibration are for '{named.signal}': "
@@ -61,9 +61,9 @@ def calibration_of(
             )
         return named
     shipped = shipped_calibration(settings)
-    if shipped is None or shipped.edge_fingerprint != fingerprint:
+    if shipped is None or shipped.edge_fingerprint != identity.fingerprint:
         return None
-    return shipped if prompt_fingerprint in {None, shipped.prompt_fingerprint} else None
+    return shipped if identity.prompt_fingerprint in {None, shipped.prompt_fingerprint} else None
 
 
 def shipped_calibration(settings: Settings) -> Calibration | None:
@@ -83,7 +83,7 @@ def build_policy(settings: Settings, calibration: Calibration | None = None, ide
 
     Args:
         settings: what is configured.
-        calibration: from `calibration_of`.
+        calibration: the result of `calibration_of`.
         identity: the edge that will be asked; None where it is the in-process one and not loaded.
 
     Raises:
@@ -102,11 +102,13 @@ def build_policy(settings: Settings, calibration: Calibration | None = None, ide
     own = {name: domain.tau for name, domain in policy.domains.items()}
     if calibration is None:
         tau = DEFAULT_TAU if policy.tau is None else policy.tau
-        return Policy(tau, Signal(policy.signal or Signal.VERBALIZED), domains=own)
+        # The first one that the edge gives; the name alone where it gives none.
+        usual = next((signal for signal in Signal if signal in given), Signal.VERBALIZED)
+        return Policy(tau, Signal(policy.signal or usual), domains=own)
     signal = Signal(calibration.signal)
     if policy.calibration is None and policy.tau is not None:
         return Policy(policy.tau, signal, calibration.temperature, own)
-    domains = {name: cut.tau for name, cut in calibration.domains.items()} | own
+    domains = {name: domain.tau for name, domain in calibration.domains.items()} | own
     return Policy(calibration.tau, signal, calibration.temperature, domains)
 
 
@@ -115,11 +117,11 @@ def _listed(signals: frozenset[Signal]) -> str:
 
 
 def routing_notes(settings: Settings, calibration: Calibration | None, identity: Identity | None = None) -> list[str]:
-    """What one setting of the routing does to another, a sentence each, for the log and for `config check`.
+    """How settings of the routing affect each other, one sentence for each effect, for the log and for `config check`.
 
     Args:
         settings: what is configured.
-        calibration: from `calibration_of`.
+        calibration: the result of `calibration_of`.
         identity: as in `build_policy`.
     """
     policy = settings.policy
@@ -140,12 +142,12 @@ def routing_notes(settings: Settings, calibration: Calibration | None, identity:
     elif policy.tau is not None:
         notes.append(
             f"policy.tau {policy.tau:g} takes the place of the builtin calibration's {calibration.tau:.4g} and is compared with its signal, "
-            f"'{calibration.signal}'; what the calibration says of its own threshold does not hold for another"
+            f"'{calibration.signal}'; the estimates of the calibration hold for its own threshold only"
         )
     if policy.domains and policy.signal is None:
         notes.append(
             f"the thresholds of policy.domains are compared with the calibration's signal, '{calibration.signal}'; "
-            "set policy.signal to that if they are meant so"
+            "set policy.signal to that value to confirm it"
         )
     return notes
 
@@ -159,16 +161,16 @@ def build_gateway(settings: Settings, metrics: Metrics) -> Gateway:
     return Gateway(state, [MetricsObserver(metrics), SpanObserver(settings.tracing.question_text), LineObserver()])
 
 
-def build_cloud_side(settings: Settings, metrics: Metrics, counts: Quotas) -> CloudSide:
-    """Build it. Raises ConfigError: the budget needs prices, or a proxy cannot be used."""
+def build_cloud_side(settings: Settings, metrics: Metrics, quotas: Quotas) -> CloudSide:
+    """The cloud side of a configuration. Raises ConfigError: the budget needs prices, or a proxy cannot be used."""
     taus = Taus(metrics, settings.cloud.budget.lowered_tau)
-    budget = build_budget(settings, counts, on_change=taus.on_budget) or Budget((), counts)
+    budget = build_budget(settings, quotas, on_change=taus.on_budget) or Budget((), quotas)
     client = build_cloud(settings, metrics)
     return CloudSide(taus, budget, client, build_single_flight_cloud(settings, client, metrics, budget) if client else None)
 
 
 def build_routing(settings: Settings, named: Calibration | None, edge: Edge, cloud: CloudSide) -> Routing:
-    """Build it for a loaded edge.
+    """The routing of a configuration for a loaded edge.
 
     Args:
         settings: what to build.
@@ -179,15 +181,8 @@ def build_routing(settings: Settings, named: Calibration | None, edge: Edge, clo
     Raises:
         ConfigError: the calibration is not for this edge, or a signal is configured that the edge does not give.
     """
-    identity = edge.identity
-    calibration = calibration_of(
-        settings,
-        named,
-        edge_model=identity.model,
-        fingerprint=identity.fingerprint,
-        prompt_fingerprint=identity.prompt_fingerprint,
-    )
-    policy = build_policy(settings, calibration, identity)
+    calibration = calibration_of(settings, named, edge.identity)
+    policy = build_policy(settings, calibration, edge.identity)
     on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
     cascade = Cascade(edge, cloud.shared, policy, on_failure, settings.deadline_ms / 1000, cloud.budget)
     return Routing(settings, calibration, cloud, policy, cascade)

@@ -45,7 +45,7 @@ def test_collect_says_what_is_missing(tmp_path):
     for arguments, says in (
         (["--data", str(SHIPPED_BANK)], "no cloud is configured"),
         (["--data", str(tmp_path / "none.jsonl"), "--cloud", "none"], "cannot be read"),
-        (["--data", ".", "--map", "options=choices.text", "--skip-bad", "--cloud", "none"], ".: is a folder, and no data set: "),
+        (["--data", ".", "--map", "options=choices.text", "--skip-bad", "--cloud", "none"], ".: is a folder without a data set: "),
         (["--data", str(SHIPPED_BANK), "--cloud", "mine"], "--cloud must be"),
         (["--data", str(SHIPPED_BANK), "--cloud", "none", "--order-check", "-1"], "Invalid value for '--order-check'"),
     ):

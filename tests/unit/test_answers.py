@@ -75,7 +75,7 @@ def test_numbers_count_from_where_the_file_shows(tmp_path, answers, letters):
 @pytest.mark.parametrize("answers", [[1], [2, 3], ["1", "2"], [1.0]])
 def test_numbers_that_could_count_from_either_are_refused_with_what_to_say(tmp_path, answers):
     rows = with_options(*answers)
-    with pytest.raises(ConfigError, match=r"whether the first option is 0 or 1; say --map answer=answer:0 or --map answer=answer:1"):
+    with pytest.raises(ConfigError, match=r"whether the first option is 0 or 1; add --map answer=answer:0 or --map answer=answer:1"):
         load(tmp_path, rows)
     with pytest.raises(ConfigError, match="whether the first option is 0 or 1"):
         # Passing over all of them would leave whatever happens to be readable.
@@ -288,11 +288,11 @@ def test_options_of_which_the_first_is_correct_are_shuffled_by_their_texts_alone
     [
         (["options"], "write part=column"),
         (["opions=x"], "did you mean 'options'"),
-        (["tau=x"], "--map knows no 'tau': question, options"),
+        (["tau=x"], "--map has no part 'tau': question, options"),
         (["options="], "names no column"),
         (["options=a,,b"], "names no column"),
         (["id=a", "id=b"], "names 'id' twice"),
-        (["answer=cop:2"], "behind the colon stands one of letter, label, text, 0, 1"),
+        (["answer=cop:2"], "the colon must be followed by one of letter, label, text, 0, 1"),
         (
             ["options=choices.txt"],
             r"line 1: there is no 'choices.txt' \(columns: question, choices, key\), as --map options=choices.txt has it",
@@ -432,7 +432,7 @@ def test_a_lost_comma_in_a_python_list_moves_no_option(tmp_path):
 
 def test_two_rows_of_option_columns_are_not_chosen_between(tmp_path):
     row = {"option_a": "red", "option_b": "blue", "a": "0.2", "b": "0.5", "answer": "B"}
-    with pytest.raises(ConfigError, match="'a' and 'option_a' both begin a row of options: say which with --map options="):
+    with pytest.raises(ConfigError, match="'a' and 'option_a' both begin a row of options: name it with --map options="):
         load(tmp_path, [row])
     assert load(tmp_path, [row], parse_map(["options=option_a,option_b"]))[0].question.options == ("red", "blue")
     assert golds(tmp_path, [{**row, "a": None, "b": None}]) == "B"
@@ -443,7 +443,7 @@ def test_columns_that_may_be_the_answer_too(tmp_path):
     with pytest.raises(ConfigError, match="the row contradicts itself: 'answer' means A, 'correct_answer' means B"):
         load(tmp_path, with_options("A", correct_answer="Paris"))
     assert golds(tmp_path, with_options("A", correct_answer="London", correct=True, gold=3)) == "A"
-    with pytest.raises(ConfigError, match="'label' or 'correct_idx' may be the answer: say which with --map answer=COLUMN"):
+    with pytest.raises(ConfigError, match="'label' or 'correct_idx' may be the answer: name it with --map answer=COLUMN"):
         load(tmp_path, with_options(0, 3, key="label", correct_idx=1))
     assert golds(tmp_path, with_options(0, 3, key="correct_index", label=2)) == "AD"
 

@@ -146,7 +146,7 @@ def test_the_temperature_that_made_the_data_is_found_again_and_lowers_the_errors
     assert after["ece"] < before["ece"] / 2
     assert fit.calibration.temperature == pytest.approx(2.5, rel=0.25)
     assert "Temperature" in render_calibration(fit)
-    with pytest.raises(ConfigError, match="say --signal expected"):
+    with pytest.raises(ConfigError, match="add --signal expected"):
         fitted(rows, "cloud_rate", 0.3, Signal.VERBALIZED, with_temperature=True)
     with pytest.raises(ConfigError, match="do not hold 'bucket_paths'"):
         fitted(simulated(50, 0), "cloud_rate", 0.3, with_temperature=True)

@@ -76,8 +76,8 @@ def test_odd_characters_inside_a_text(tmp_path, odd):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (f"{LINE}\n# a comment\n", r"line 2: not JSON \(Expecting value, column 1\); a comment is no row"),
-        (f"{LINE}\n// a comment\n", "line 2: not JSON .* a comment is no row"),
+        (f"{LINE}\n# a comment\n", r"line 2: not JSON \(Expecting value, column 1\); a comment is not a row"),
+        (f"{LINE}\n// a comment\n", "line 2: not JSON .* a comment is not a row"),
         (f"{LINE[:-1]},}}\n{LINE}", "line 1: not JSON"),
         (f"{LINE}\n{LINE[:-9]}", "line 2: not JSON .*; the file ends in the middle of a row"),
         (f"{LINE}\n{LINE[:-9]}\n", r"line 2: not JSON \([^)]*\)$"),
@@ -202,7 +202,7 @@ BAD = [
 @pytest.mark.parametrize("change", BAD)
 def test_the_first_bad_row_stops_with_its_place_and_what_to_do(tmp_path, change):
     content = "\n".join(map(json.dumps, [ROWS[0], {**ROW, **change}, {**ROW, "options": ["z", "z"]}]))
-    with pytest.raises(ConfigError, match=r"q\.jsonl, line 2: .*; --skip-bad passes over such rows$"):
+    with pytest.raises(ConfigError, match=r"q\.jsonl, line 2: .*; --skip-bad skips such rows$"):
         ids(tmp_path, content, "q.jsonl")
 
 
@@ -213,7 +213,7 @@ def test_bad_rows_are_passed_over_counted_and_listed(tmp_path):
     assert [item.id for item in load_items([path], skipped=skipped)] == ["0", "1"]
     assert skipped.total == len(BAD) + 1
     first, *rows, last = skipped.sentences()
-    assert first == "passed over 13 rows that are no questions:"
+    assert first == "skipped 13 rows that are not questions:"
     assert [row.split(":")[0] for row in rows] == [f"  {path}, line {number}" for number in range(2, 12)]
     assert rows[0].endswith("line 2: options A and B are the same")
     assert last == "  … and 3 more"
@@ -223,7 +223,7 @@ def test_the_commands_list_what_they_pass_over_on_standard_error(tmp_path, capsy
     path = write(tmp_path, "\n".join(map(json.dumps, [ROWS[0], {**ROW, "options": ["x", "x"]}])), "q.jsonl")
     assert len(Questions([str(path)], ["question=Question"], skip_bad=True).load()) == 1
     said = capsys.readouterr()
-    assert (said.out, said.err) == ("", f"passed over 1 row that is no question:\n  {path}, line 2: options A and B are the same\n")
+    assert (said.out, said.err) == ("", f"skipped 1 row that is not a question:\n  {path}, line 2: options A and B are the same\n")
     Questions([str(write(tmp_path, json.dumps(ROW), "good.jsonl"))], (), skip_bad=True).load()
     assert capsys.readouterr().err == ""
     with pytest.raises(ConfigError, match="options A and B"):

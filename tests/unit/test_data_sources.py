@@ -80,9 +80,9 @@ def test_types_of_parquet(tmp_path):
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        (".", r"\.: is a folder, and no data set: name a file in it \(here\.jsonl, sub/there\.csv\)"),
-        ("empty", "empty: is a folder, and no data set: it holds no file of questions"),
-        ("..", "is a folder, and no data set"),
+        (".", r"\.: is a folder without a data set: name a file in it \(here\.jsonl, sub/there\.csv\)"),
+        ("empty", "empty: is a folder without a data set: it holds no file of questions"),
+        ("..", "is a folder without a data set"),
         ("", "'': there is no such file; neither a file that ends in|is a folder"),
         ("none.jsonl", r"none\.jsonl cannot be read \(there is no such file\)"),
         ("none.json.gz", "cannot be read .there is no such file"),
@@ -131,7 +131,7 @@ def test_evolve_takes_maps_bad_rows_and_names_of_the_hub(tmp_path):
     path.write_text(yaml.safe_dump(content))
     pools = make_pools(load_config(path))
     assert pools.left_out["no question"] == 1
-    assert pools.skipped[0] == "passed over 1 row that is no question:"
+    assert pools.skipped[0] == "skipped 1 row that is not a question:"
     assert "law.jsonl, line 4: options A and B" in pools.skipped[1]
     content["data"]["train"]["law"] = ["org/name@train", "org/name.jsonl"]
     path.write_text(yaml.safe_dump(content))

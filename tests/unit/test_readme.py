@@ -14,7 +14,7 @@ from app.demo.bank import SHIPPED_BANK, load_rows
 from tests.runs.readme import Step, difference, same_shape, steps, without_digits
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 README = (ROOT / "README.md").read_text()
 
 
@@ -124,6 +124,12 @@ def test_blocks_become_steps_with_what_they_show():
     assert steps(text) == [Step("make serve", "ready\n", "text"), Step("foggate ask '#1'")]
     text = "```python\nprint('D')\n```\n```text\nD\n```\n"
     assert steps(text) == [Step(""".venv/bin/python -c 'print('"'"'D'"'"')\n'""", "D\n", "text")]
+
+
+def test_every_module_that_architecture_names_is_there():
+    named = re.findall(r"`((?:\w+/)+\w+\.py)`", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"))
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / "app" / name).exists() and not (ROOT / name).exists()] == []
 
 
 def test_readme_is_short():

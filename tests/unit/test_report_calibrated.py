@@ -180,7 +180,7 @@ def test_a_domain_that_the_calibration_does_not_know_is_named(tmp_path):
     fitted(rows_of(), tmp_path / "c.json", per_domain=True)
     rows = [{**row, "domain": "history"} if row["domain"] == "art" else row for row in rows_of()]
     _, _, text = reported(tmp_path, rows, calibration=tmp_path / "c.json")
-    assert "The calibration knows nothing of history" in text
+    assert "The calibration holds no question of history: tau = " in text
 
 
 def test_without_a_calibration_it_is_half_on_the_verbalized_confidence(tmp_path):

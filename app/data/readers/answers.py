@@ -1,7 +1,8 @@
 """Which option a data file means with `B`, `(B)`, `1` or the option's text.
 
-A wrong gold answer is worse than none, so nothing is guessed: where an answer can be read in two ways, the rest of the file
-decides (a row that can be read in one way only proves it), and where it does not, the file is refused with what to say.
+A wrong gold answer is worse than none, so nothing is guessed: if an answer can be read in two ways, the rest of the file
+decides (a row that can be read in one way only proves that way); if it does not, the file is refused with a sentence that names the
+option to add.
 """
 
 import math
@@ -20,7 +21,7 @@ LETTER, LABEL, TEXT, FROM_0, FROM_1 = "letter", "label", "text", "0", "1"
 # How an answer may be meant: a letter, a label that stands beside the options, an option's text, a number counted from 0 or 1.
 WAYS = (LETTER, LABEL, TEXT, FROM_0, FROM_1)
 _NUMBERS = frozenset({FROM_0, FROM_1})
-# So many options have different labels where the labels are truth values.
+# Truth values can be different labels only where there are two options.
 _PAIR = 2
 _INTEGER = re.compile(r"[+-]?[0-9]{1,9}(?:\.0*)?")
 # `B`, `B.`, `(B)`, `[B]`, `B:`; and the same with text behind it.
@@ -30,15 +31,15 @@ _WITH_TEXT = re.compile(r"[(\[]?([A-Za-z])[)\].:]\s*(\S.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What one column says is correct.
+    """The answer that one column gives.
 
     Attributes:
-        column: its name.
-        value: what it holds.
-        ways: how it may be meant.
-        default: the number of the first option in a layout that is known to count from there; a file that
-            contradicts it is refused.
-        is_witness: a column beside the one that counts: it is heard where it can be read in one way only, and must agree.
+        column: name of the column.
+        value: value of the cell.
+        ways: ways in which the value may be read.
+        default: number of the first option in a layout that is known to count from it; a file that contradicts it
+            is refused.
+        is_witness: whether this is a second column, which is used only if it can be read in one way, and must agree.
     """
 
     column: str
@@ -49,27 +50,27 @@ class Given:
 
     @property
     def kind(self) -> tuple[str, bool]:
-        """What one answer can tell about another: of the same column, and both texts or both numbers."""
+        """Answers of the same kind prove each other's reading: same column, and both texts or both numbers."""
         return self.column, isinstance(self.value, str)
 
 
 @dataclass(slots=True)
 class Evidence:
-    """Of the answers of one kind in one file.
+    """Evidence about the answers of one kind in one file.
 
     Attributes:
-        proven: by way, the place of the first row that can be read in this way only, and its value.
-        labelled: by way of counting, the first row whose number is the label of another option than the one it counts to.
+        proven: place and value of the first row that can be read in one way only, by way.
+        labelled: place and value of the first row whose number is the label of another option than its place, by way of counting.
     """
 
     proven: dict[str, tuple[str, Any]] = field(default_factory=dict)
     labelled: dict[str, tuple[str, Any]] = field(default_factory=dict)
 
     def learn(self, place: str, given: Given, found: Mapping[str, int], count: int) -> None:
-        """Take in the readings of one row with so many options."""
+        """Add the readings of one row with `count` options."""
         if len(found) == 1:
             self.proven.setdefault(next(iter(found)), (place, given.value))
-        # A 0 beside the labels 1 to 4 is no answer, and says how numbers may be meant; so does a 4 beside 0 to 3.
+        # A 0 beside the labels 1 to 4 is not an answer, and shows how numbers may be meant; so does a 4 beside 0 to 3.
         number = number_of(given.value) if not found and given.ways >= _NUMBERS else None
         if number in {0, count}:
             self.proven.setdefault(FROM_0 if number == 0 else FROM_1, (place, given.value))
@@ -79,7 +80,7 @@ class Evidence:
 
 
 def readings(given: Given, options: Sequence[str], labels: Sequence[str] | None) -> dict[str, int]:
-    """All ways in which an answer can be read, and the option (counted from 0) that each names; empty where there is none."""
+    """The ways in which an answer can be read, and the option (counted from 0) that each names; empty if there is none."""
     value = given.value
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
@@ -95,7 +96,7 @@ def readings(given: Given, options: Sequence[str], labels: Sequence[str] | None)
     digits = labels is not None and all(label.strip().isdecimal() for label in labels)
     if labels is None or digits or given.ways == {LETTER}:
         found[LETTER] = _by_letter(text, token, options)
-    # Numbers that stand as labels beside the options are not counted anew, unless it is known that they are.
+    # Numbers that are labels of the options are not read as places, unless it is known that they are.
     number = number_of(value) if not digits or found[LABEL] is not None or given.default or given.ways <= _NUMBERS else None
     found[FROM_0] = number if number is not None and 0 <= number < len(options) else None
     found[FROM_1] = number - 1 if number is not None and 1 <= number <= len(options) else None
@@ -110,19 +111,19 @@ def check_counting(column: str, evidence: Evidence, default: str | None) -> None
     if FROM_0 in proven and FROM_1 in proven:
         (zero, _), (one, value) = proven[FROM_0], proven[FROM_1]
         raise ConfigError(
-            f"{one}: '{column}' is {shown(value)}, which counts the options from 1, but {zero} counts from 0; correct one of them, or say "
+            f"{one}: '{column}' is {shown(value)}, which counts the options from 1, but {zero} counts from 0; correct one of them, or add "
             f"--map answer={column}:0 or --map answer={column}:1"
         )
     if way := next((way for way in (FROM_0, FROM_1) if way in proven and way in evidence.labelled), None):
         one, value = evidence.labelled[way]
         raise ConfigError(
             f"{one}: '{column}' is {shown(value)}, which is the label of an option, but {proven[way][0]} counts the options from {way}; "
-            f"correct one of them, or say --map answer={column}:label or --map answer={column}:{way}"
+            f"correct one of them, or add --map answer={column}:label or --map answer={column}:{way}"
         )
     if default == FROM_0 and FROM_1 in proven:
         place, value = proven[FROM_1]
         raise ConfigError(
-            f"{place}: '{column}' is {shown(value)}, but in this layout the first option is 0; correct the row, or say "
+            f"{place}: '{column}' is {shown(value)}, but in this layout the first option is 0; correct the row, or add "
             f"--map answer={column}:0 or --map answer={column}:1"
         )
 
@@ -131,8 +132,8 @@ def settle(place: str, given: Given, found: Mapping[str, int], evidence: Evidenc
     """The option that is meant, counted from 0.
 
     Raises:
-        NoQuestion: the answer is missing, none of the options, or means two of them.
-        ConfigError: it is a number, and nothing in the file tells from where the options are counted.
+        NoQuestion: the answer is missing, is none of the options, or can mean two of them.
+        ConfigError: the answer is a number, and nothing in the file shows where the options are counted from.
     """
     # Test splits without answers have -1, where it is no option's text.
     if is_missing(given.value) or given.value == [] or (not found and number_of(given.value) == -1):
@@ -146,7 +147,7 @@ def settle(place: str, given: Given, found: Mapping[str, int], evidence: Evidenc
         raise NoQuestion(_outside(given, options))
     if len(set(ways.values())) == 1:
         return next(iter(ways.values()))
-    # A label needs no proof: it stands there to be named. A layout that is known to count may say otherwise.
+    # A label needs no proof, because labels exist to be named; a layout that is known to count may contradict it.
     sure = set(evidence.proven) | ({LABEL} if not _may_be_flags(ways, options) else set()) | ({given.default} if LABEL in ways else set())
     chosen = {at for way, at in ways.items() if way in sure}
     if not chosen and given.default in ways and not ways.keys() - _NUMBERS:
@@ -156,7 +157,7 @@ def settle(place: str, given: Given, found: Mapping[str, int], evidence: Evidenc
     column = given.column
     if ways.keys() == _NUMBERS:
         raise ConfigError(
-            f"{place}: '{column}' is {shown(given.value)}, and nothing in the file tells whether the first option is 0 or 1; say "
+            f"{place}: '{column}' is {shown(given.value)}, and nothing in the file shows whether the first option is 0 or 1; add "
             f"--map answer={column}:0 or --map answer={column}:1"
         )
     said = " or ".join(f"option {LETTERS[at]} ({_MEANS[way]}, --map answer={column}:{way})" for way, at in ways.items())
@@ -164,7 +165,7 @@ def settle(place: str, given: Given, found: Mapping[str, int], evidence: Evidenc
 
 
 def _may_be_flags(ways: Mapping[str, int], options: Sequence[str]) -> bool:
-    """Whether a label 0 beside the second of two options may say "false" of it, as in `"label": [1, 0]`, and not name it.
+    """Whether a label 0 beside the second of two options may mean "false", as in `"label": [1, 0]`, and not be its name.
 
     The answer 0 is then the label of the second option, and the number of the first one where numbers count from 0.
     """
@@ -195,7 +196,7 @@ def _by_letter(text: str, token: str, options: Sequence[str]) -> int | None:
     letters = LETTERS[: len(options)].lower()
     if len(token) == 1:
         return _place(token, list(letters))
-    # `B. Paris`, where Paris is what B says.
+    # `B. Paris`, where Paris is the text of option B.
     match = _WITH_TEXT.fullmatch(text)
     at = letters.find(match[1].lower()) if match else -1
     return at if match and at >= 0 and _normal(match[2]) == _normal(options[at]) else None
@@ -207,7 +208,7 @@ def _by_text(text: str, options: Sequence[str]) -> int | None:
         return options.index(line)
     place = _place(_normal(text), [_normal(option) for option in options])
     if place is None and (number := number_of(text)) is not None:
-        # A table makes 5.0 of 5.
+        # Tables turn 5 into 5.0.
         numbers = [number_of(option) for option in options]
         return numbers.index(number) if numbers.count(number) == 1 else None
     return place

@@ -13,7 +13,7 @@ from app.data.readers.rows import Row, listed, normal_name
 _DELIMITERS = ",;\t|"
 # A header line of Excel's that names the delimiter.
 _SEPARATOR = re.compile(r"sep=(.)(?:\r\n|\r|\n)", re.IGNORECASE)
-# The columns of a row of MMLU's that are no options: question and answer.
+# Columns of an MMLU row that are not options: question and answer.
 _BESIDE_OPTIONS = 2
 _SHORT_ANSWER = re.compile(r"[A-Za-z0-9]")
 
@@ -21,17 +21,17 @@ _SHORT_ANSWER = re.compile(r"[A-Za-z0-9]")
 def csv_rows(path: Path, text: str, questions: Collection[str], *, plain: bool = True) -> list[Row]:
     """The rows of a table with a header.
 
-    The delimiter is the one with which the header names the question. A table without a header is taken for one of MMLU's
-    (question, options, letter) if its first row is such a row.
+    The delimiter is the one with which the header has a column for the question. A table without a header is read as one of
+    MMLU's (question, options, letter) if its first row is such a row.
 
     Args:
-        path: for messages; a file that ends in `.tsv` is first taken for one with tabs.
-        text: the whole file.
+        path: path for messages; tabs are tried first for a file that ends in `.tsv`.
+        text: content of the file.
         questions: names of columns, any of which marks a header.
-        plain: nothing was said about columns, so that a table without a header may be recognised.
+        plain: whether no `--map` was given, so that a table without a header may be recognised.
 
     Raises:
-        ConfigError: a lost quote, a row with another number of cells than the header, a name that occurs twice, no header.
+        ConfigError: a lost quote, a row with another number of cells than the header, a name that occurs twice, or no header.
     """
     skipped = 0
     delimiters = "\t,;|" if path.suffix.lower() == ".tsv" or path.name.lower().endswith(".tsv.gz") else _DELIMITERS
@@ -39,7 +39,7 @@ def csv_rows(path: Path, text: str, questions: Collection[str], *, plain: bool =
         text, skipped, delimiters = text[given.end() :], 1, given[1]
     # Lines as CSV has them, not str.splitlines(): a cell may hold U+2028 or a form feed.
     lines = list(io.StringIO(text, newline=""))
-    # The limit is the module's, whoever reads; a cell is never longer than its file.
+    # The limit belongs to the whole module; a cell is never longer than its file.
     csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))
     if not text.strip():
         return []
@@ -70,7 +70,7 @@ class _Table:
     def __init__(self, path: Path, lines: Sequence[str], delimiter: str) -> None:
         self.delimiter = delimiter
         self._path = path
-        # Some write a blank behind each delimiter, which would make the quotes a part of the text.
+        # Some files have a blank after each delimiter, which would make the quotes part of the text.
         blank = f"{delimiter} " in next((line for line in lines if line.strip()), "")
         self._reader = csv.reader(iter(lines), delimiter=delimiter, strict=True, skipinitialspace=blank)
 
@@ -108,7 +108,7 @@ def _header(
         if plain and len(letters) >= MIN_OPTIONS and cells[-1].strip() in letters:
             return _Table(path, lines, delimiter), None
     if not found:
-        # Nothing could be read as a record: let the error say where.
+        # No record could be read; this raises the error that names the line.
         next(iter(_Table(path, lines, delimiters[0])), None)
     columns = max(found.values(), key=len, default=[])
     raise ConfigError(

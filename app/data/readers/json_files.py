@@ -9,24 +9,24 @@ from typing import Any
 from app.core.errors import ConfigError
 from app.data.readers.rows import Row, listed, normal_name
 
-# What the list of questions is called inside an object, where it is not the only list there.
+# Names of the list of questions inside an object with several lists.
 _LISTS = ("data", "questions", "examples", "rows", "items")
 _COMMENTS = ("#", "//", "/*")
 
 
 class _KeyTwice(ValueError):
-    """An object holds a key twice, of which a reader would lose one."""
+    """An object holds a key twice; a reader would lose one of the values."""
 
 
 def json_rows(path: Path, text: str, questions: Collection[str], *, lines: bool) -> list[Row]:
     """The rows of a JSON file.
 
     Args:
-        path: for messages.
-        text: the whole file: one object a line; or a list of objects, an object with such a list, or an object of objects
+        path: path for messages.
+        text: content of the file: one object in each line; or a list of objects, an object with such a list, or an object of objects
             by their ids.
         questions: names of columns, any of which marks an object as a question.
-        lines: the ending says one object a line. Either form is read under both endings.
+        lines: whether the ending means one object in each line. Both forms are read under both endings.
 
     Raises:
         ConfigError: not JSON, a key twice in one object, or neither of those forms.
@@ -136,5 +136,5 @@ def _why(error: Exception) -> str:
 def _hint(line: str, *, is_last: bool) -> str:
     start = line.strip()
     if start.startswith(_COMMENTS):
-        return "; a comment is no row"
+        return "; a comment is not a row"
     return "; the file ends in the middle of a row" if is_last else ""

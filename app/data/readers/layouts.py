@@ -15,10 +15,10 @@ QUESTIONS = ("question", "question_stem", "stem", "query", "ctx", "goal", "sente
 _CONTEXTS = ("context", "article", "passage", "premise")
 _DOMAINS = ("domain", "subject", "category", "subject_name", "high_level_domain")
 _IDS = ("id", "question_id", "questionid", "qid", "id_string", "record_id")
-# Of these all that a row has must agree; of the others the first counts.
+# All columns of these names that a row has must agree; of the other names the first counts.
 _ANSWERS = ("answer", "answerkey", "answer_key", "answer_idx", "answer_index")
 _OTHER_ANSWERS = ("cop", "gold", "correct_option", "correct_answer", "correct_index", "correct", "target", "label")
-# These may be something else, where another column has the name of an answer.
+# Columns of these names may be something else, if another column has the name of an answer.
 _VAGUE = ("target", "label")
 # `answer0` and `answer_a` are options.
 _ANSWER_NAME = re.compile(r"(?!answer_?(?:[a-z]|[0-9]+)$)(?:answer|correct|gold|right|solution)")
@@ -30,16 +30,16 @@ _DISTRACTORS = ("distractor", "distractor_", "incorrect_answer_", "incorrect_ans
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A row as a question whose answer is not settled yet.
+    """A row as a question whose answer is not known yet.
 
     Attributes:
-        question: its text, behind the passage it is about, if it has one.
-        options: what may be chosen.
-        answers: what the columns say is correct; empty where `options.correct` says it.
-        domain: None where the row names none.
-        id: None where the row names none.
-        license: what the row says of itself, if it does.
-        source: where the row says it comes from.
+        question: text of the question, after the passage that it is about, if there is one.
+        options: options of the question.
+        answers: answers that the columns give; empty if `options.correct` holds it.
+        domain: domain of the question; None if the row has none.
+        id: id of the question; None if the row has none.
+        license: licence that the row names, if any.
+        source: source that the row names, if any.
     """
 
     question: str
@@ -59,7 +59,7 @@ def draft(values: Mapping[str, Any], given: ColumnMap) -> Draft:
     """
     columns = _columns(values)
     options = _options(values, columns, given)
-    # A category may be anything where nobody meant it as a domain.
+    # A category may hold anything where it is not meant as a domain.
     domains = tuple(name for name in _DOMAINS if name == "domain" or as_text(columns.get(name)) is not None)
     return Draft(
         _question(values, columns, given),
@@ -168,7 +168,7 @@ def _answers(values: Mapping[str, Any], columns: Mapping[str, Any], given: Colum
     if not chosen:
         raise NoQuestion("'answer' is missing: there must be a letter, a number or the text of an option")
     if chosen[0] in _VAGUE and (others := [name for name in columns if _ANSWER_NAME.match(name) and _may_answer(columns[name])]):
-        raise NoQuestion(f"'{chosen[0]}' or '{listed(others[:1])}' may be the answer: say which with --map answer=COLUMN")
+        raise NoQuestion(f"'{chosen[0]}' or '{listed(others[:1])}' may be the answer: name it with --map answer=COLUMN")
     witnesses = () if chosen[0] in _OTHER_ANSWERS else tuple(name for name in _WITNESSES if not is_missing(columns.get(name)))
     return (
         *(_given(name, columns, options, values) for name in chosen),
@@ -182,7 +182,7 @@ def _may_answer(value: Any) -> bool:
 
 
 def _ways(value: Any, way: str | None) -> frozenset[str]:
-    """How an answer may be meant where `--map` says how numbers are, or how all are."""
+    """The ways in which an answer may be read where `--map` names the way of numbers, or of all answers."""
     if way is None:
         return frozenset(WAYS)
     # What is no number is a letter or a text beside numbers too.
@@ -190,7 +190,7 @@ def _ways(value: Any, way: str | None) -> frozenset[str]:
 
 
 def _given(name: str, columns: Mapping[str, Any], options: Options, values: Mapping[str, Any]) -> Given:
-    """An answer, with where numbers are counted from in the layouts that are known for it."""
+    """An answer, with the number of the first option in layouts where it is known."""
     spelt = next((str(column) for column in values if normal_name(column) == name), name)
     value = columns[name]
     counted = (

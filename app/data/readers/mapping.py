@@ -14,12 +14,12 @@ TARGETS = ("question", "options", "labels", "answer", "domain", "id", "context",
 
 @dataclass(frozen=True, slots=True)
 class ColumnMap:
-    """Where to find the parts of a question.
+    """The columns of the parts of a question.
 
     Attributes:
-        columns: by part (one of `TARGETS`) the columns: one name or dotted path, or for options several.
-        answer_way: how the answer is meant (`letter`, `label`, `text`, `0` or `1`, the number of the first option); None
-            where the file itself is to tell.
+        columns: columns by part (one of `TARGETS`): one name or dotted path, for options also several.
+        answer_way: the way in which answers are read (`letter`, `label`, `text`, `0` or `1`, the number of the first option); None
+            if the file itself shows it.
     """
 
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -49,14 +49,14 @@ def parse_map(given: Iterable[str] | Mapping[str, str]) -> ColumnMap:
         if target not in TARGETS:
             close = difflib.get_close_matches(target, TARGETS, 1)
             raise ConfigError(
-                f"--map knows no '{name.strip()}'" + (f"; did you mean '{close[0]}'?" if close else f": {', '.join(TARGETS)}")
+                f"--map has no part '{name.strip()}'" + (f"; did you mean '{close[0]}'?" if close else f": {', '.join(TARGETS)}")
             )
         if target in columns:
             raise ConfigError(f"--map names '{target}' twice")
         if target == "answer" and ":" in column:
             column, _, way = column.rpartition(":")
             if way not in WAYS:
-                raise ConfigError(f"--map answer=COLUMN:{way}: behind the colon stands one of {', '.join(WAYS)}")
+                raise ConfigError(f"--map answer=COLUMN:{way}: the colon must be followed by one of {', '.join(WAYS)}")
         named = tuple(part.strip() for part in column.split(",")) if target == "options" else (column,)
         if not all(named):
             raise ConfigError(f"--map {target}= names no column")
@@ -72,10 +72,10 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def find(values: Mapping[str, Any], column: str) -> Any:
-    """What stands under a name, or under a dotted path into objects and lists of objects.
+    """The value under a name, or under a dotted path into objects and lists of objects.
 
     Raises:
-        NoQuestion: nothing stands there; the columns are listed.
+        NoQuestion: there is no such column; the columns are listed.
     """
     by_name = {normal_name(name): value for name, value in values.items()}
     if normal_name(column) in by_name:
@@ -89,7 +89,7 @@ def find(values: Mapping[str, Any], column: str) -> Any:
 
 
 def find_some(values: Mapping[str, Any], column: str) -> Any:
-    """`find` of a part that a row may lack; None where nothing stands there."""
+    """`find` of a part that a row may lack; None if there is no such column."""
     try:
         return find(values, column)
     except NoQuestion:
@@ -97,7 +97,7 @@ def find_some(values: Mapping[str, Any], column: str) -> Any:
 
 
 def check_columns(rows: Sequence[Row], columns: ColumnMap) -> None:
-    """Refuse a map that names what no row has. Raises ConfigError."""
+    """Refuse a map with a column that no row has. Raises ConfigError."""
     for target, names in columns.columns.items():
         for name in names:
             missing = None

@@ -28,13 +28,13 @@ _NOT_THERE = "n/a"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What may be chosen.
+    """The options of a question.
 
     Attributes:
-        texts: in order, padding at the end removed.
-        labels: what the file calls them, where it does.
-        counts_from_0: the columns are numbered from 0.
-        correct: the place of the correct one (counted from 0), where the form itself says it.
+        texts: texts in order, without padding at the end.
+        labels: labels in the file, if it has any.
+        counts_from_0: whether the columns are numbered from 0.
+        correct: place of the correct option (counted from 0), if the form itself marks it.
     """
 
     texts: tuple[str, ...]
@@ -49,7 +49,7 @@ def read_options(value: Any, *, pads: bool = False) -> Options:
     Args:
         value: a list of texts; a list of `{"label", "text"}` (or `key` and `value`); lists of both; a mapping from
             letters to texts; or any of these as JSON.
-        pads: `N/A` at the end is no option even where it stands once.
+        pads: whether a single `N/A` at the end is padding too.
 
     Raises:
         NoQuestion: it is none of these.
@@ -92,12 +92,14 @@ def from_columns(columns: Mapping[str, Any]) -> Options | None:
     first, names = found[0]
     # `option0` is followed by `option1`, with which another form begins.
     if others := [other for _, other in found if other[0] not in names]:
-        raise NoQuestion(f"'{names[0]}' and '{others[0][0]}' both begin a row of options: say which with --map options=COLUMN,COLUMN,…")
+        raise NoQuestion(
+            f"'{names[0]}' and '{others[0][0]}' both begin a row of options: name the columns with --map options=COLUMN,COLUMN,…"
+        )
     return Options(_options(_through_last(columns, names), None).texts, counts_from_0=first == 0)
 
 
 def scored(value: Any) -> Options:
-    """TruthfulQA's `mc1_targets` and BIG-bench's `target_scores`: the correct one is marked with 1, and shuffled in. Raises NoQuestion."""
+    """TruthfulQA's `mc1_targets` and BIG-bench's `target_scores`: the correct option is marked with 1; the options are shuffled. Raises NoQuestion."""
     if isinstance(value, str):
         value = parsed(value)
     if isinstance(value, Mapping) and isinstance(value.get("choices"), list) and isinstance(value.get("labels"), list):
@@ -153,7 +155,7 @@ def _options(texts: Sequence[Any], labels: Sequence[Any] | None, *, pads: bool =
     absent = count
     while absent and isinstance(texts[absent - 1], str) and texts[absent - 1].strip().lower() == _NOT_THERE:
         absent -= 1
-    # Once it may be an option; twice it cannot.
+    # A single one may be an option; two cannot.
     if pads or count - absent > 1:
         count = absent
     read = [_text(value, index) for index, value in enumerate(texts[:count])]
@@ -176,7 +178,7 @@ def _are_places(labels: Sequence[str]) -> bool:
 
 def _text(value: Any, index: int) -> str:
     if is_missing(value):
-        # The question itself says that this is not allowed, and which option it is.
+        # `Question` refuses a blank option and names it.
         return ""
     text = as_text(value)
     if text is None:

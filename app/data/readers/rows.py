@@ -1,4 +1,4 @@
-"""A row of a data file as the file gives it, before anybody asks what it means."""
+"""A row of a data file as the file holds it, before it is interpreted."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class NoQuestion(ValueError):
-    """The row is no question; the message says why, in words that follow the row's place."""
+    """The row is not a question; the message gives the reason and follows the place of the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +18,10 @@ class Row:
     """One row.
 
     Attributes:
-        place: file and line (text files) or row (the others), for people.
-        number: counted from 1, a header included; the default id is made of it.
-        values: the columns as they are named in the file.
-        problem: why the row is no question, where reading it shows that already.
+        place: file and line (text files) or row (other files), for messages.
+        number: number of the row from 1, including a header; the default id contains it.
+        values: values by name of the column in the file.
+        problem: reason why the row is not a question, if it is known already.
     """
 
     place: str
@@ -38,14 +38,14 @@ def normal_name(name: str) -> str:
 
 
 def is_missing(value: Any) -> bool:
-    """Null, NaN, or a text without any character but blanks: what a table has where it has nothing."""
+    """Whether a cell is empty: null, NaN, or a text of blanks only."""
     if isinstance(value, float | Decimal):
         return math.isnan(value)
     return value is None or (isinstance(value, str) and not value.strip())
 
 
 def as_text(value: Any) -> str | None:
-    """A cell as text: numbers and truth values as they are written, None for what is no cell."""
+    """A cell as text: numbers and truth values as they are written; None for a list or an object."""
     if isinstance(value, bytes):
         try:
             return value.decode()
@@ -59,7 +59,7 @@ def as_text(value: Any) -> str | None:
 
 
 def listed(names: Iterable[object], most: int = 12) -> str:
-    """The first few names of columns in a message: on one line, without what a terminal would obey."""
+    """The first few names of columns for a message: on one line, without control characters."""
     plain = (" ".join(str(name).split())[:40] for name in islice(names, most))
     return ", ".join("".join(character if character.isprintable() else "?" for character in name) for name in plain)
 

@@ -1,4 +1,4 @@
-"""Rows of whatever `--data` names: a file by its ending, a folder with a data set, or a data set of the Hugging Face hub."""
+"""Rows of a source that `--data` names: a file, a folder with a data set, or a data set of the Hugging Face hub."""
 
 import gzip
 import json
@@ -20,7 +20,7 @@ ENDINGS = (*_TEXTS, ".parquet")
 # `org/name`, with `:config` and `@split` behind it.
 _HUB = re.compile(r"(?P<name>[\w.-]+/[\w.-]+)(?::(?P<config>[\w.-]+))?(?:@(?P<split>[\w.-]+))?")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-# What the library of data sets takes for a split.
+# Names that the library of data sets takes as splits.
 _SPLIT = re.compile(r"(?:^|[^a-z])(?:test|train|valid|validation|dev|eval)(?:[^a-z]|$)", re.IGNORECASE)
 _MOST_FILES = 1000
 
@@ -29,10 +29,10 @@ def read_rows(source: str, questions: Collection[str], *, plain: bool = True) ->
     """All rows of a source, in order.
 
     Args:
-        source: a file (`.jsonl`, `.ndjson`, `.json`, `.csv`, `.tsv`, each also with `.gz` behind it, `.parquet`), a folder
+        source: path of a file (`.jsonl`, `.ndjson`, `.json`, `.csv`, `.tsv`, each also with `.gz` behind it, `.parquet`), a folder
             with a data set, or `org/name`, `org/name:config@split` of the hub (split `test` unless named).
         questions: normal names of columns that mark a header or an object as one with a question.
-        plain: nothing was said about columns.
+        plain: whether no `--map` was given.
 
     Raises:
         ConfigError: there is no such source, or it cannot be read; with file and line.
@@ -147,7 +147,7 @@ def _class_labels(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[str]
 
 
 def _folder_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """A data set in a folder; a folder with something else gets a sentence that names what to say instead."""
+    """A data set in a folder; for another folder the error names its files."""
     files = []
     for pattern in ("*", "*/*"):
         files += [
@@ -158,7 +158,7 @@ def _folder_rows(path: Path) -> Iterator[dict[str, Any]]:
     if not any(_SPLIT.search(file.stem) for file in files):
         listed = ", ".join(str(file) for file in files[:5])
         advice = f"name a file in it ({listed}{', …' if len(files) > 5 else ''})" if files else "it holds no file of questions"  # noqa: PLR2004
-        raise ConfigError(f"{path}: is a folder, and no data set: {advice}")
+        raise ConfigError(f"{path}: is a folder without a data set: {advice}")
     return _hub_rows(str(path), None, None)
 
 

@@ -19,7 +19,11 @@ NAME = "smollm2-135m-instruct+foggate-r14"
 
 
 def chosen(named=None, *, edge_model=NAME, fingerprint=SHIPPED.edge_fingerprint, **settings):
-    return calibration_of(Settings(**settings), named, edge_model=edge_model, fingerprint=fingerprint)
+    return calibration_of(Settings(**settings), named, edge_of(edge_model, fingerprint))
+
+
+def edge_of(edge_model=NAME, fingerprint=SHIPPED.edge_fingerprint, prompt_fingerprint=None):
+    return Identity(edge_model, fingerprint, prompt_fingerprint, frozenset(Signal))
 
 
 def test_the_builtin_model_brings_its_own_calibration():
@@ -61,7 +65,7 @@ def test_a_named_calibration_whose_thresholds_are_for_another_signal_is_refused(
 def test_a_tau_never_changes_the_signal_nor_the_temperature(tau, domains, signal, monkeypatch):
     monkeypatch.setenv("FOGGATE_POLICY__TAU", str(tau))
     settings = Settings(policy={"domains": domains, "signal": signal})
-    calibration = calibration_of(settings, None, edge_model=NAME, fingerprint=SHIPPED.edge_fingerprint)
+    calibration = calibration_of(settings, None, edge_of())
     policy = build_policy(settings, calibration)
     assert policy == Policy(tau, Signal(SHIPPED.signal), SHIPPED.temperature, {name: cut["tau"] for name, cut in domains.items()})
     monkeypatch.delenv("FOGGATE_POLICY__TAU")
@@ -114,9 +118,8 @@ def test_it_is_not_looked_at_for_other_weights():
 
 
 def test_it_is_not_looked_at_for_another_rendering_of_the_prompt():
-    given = {"edge_model": NAME, "fingerprint": SHIPPED.edge_fingerprint}
-    assert calibration_of(Settings(), None, **given, prompt_fingerprint=SHIPPED.prompt_fingerprint) == SHIPPED
-    assert calibration_of(Settings(), None, **given, prompt_fingerprint="000000000000") is None
+    assert calibration_of(Settings(), None, edge_of(prompt_fingerprint=SHIPPED.prompt_fingerprint)) == SHIPPED
+    assert calibration_of(Settings(), None, edge_of(prompt_fingerprint="000000000000")) is None
 
 
 def test_a_named_calibration_wins_and_is_checked():
@@ -167,6 +170,8 @@ def test_a_signal_that_the_edge_does_not_give_is_refused_and_one_that_nobody_ask
         build_policy(Settings(policy={"calibration": "c.json"}), named_calibration(), SILENT)
     assert build_policy(Settings(policy={"signal": "verbalized"}), None, VERBAL) == Policy(0.5, Signal.VERBALIZED)
     assert build_policy(Settings(policy={"tau": 0.7}), None, SILENT) == Policy(0.7, Signal.VERBALIZED)
+    expecting = Identity("expecting-edge", "f", None, frozenset({Signal.EXPECTED}))
+    assert build_policy(Settings(policy={"tau": 0.7}), None, expecting) == Policy(0.7, Signal.EXPECTED), "never one that it does not give"
 
 
 def test_an_edge_without_a_signal_is_said_at_start():
