@@ -21,6 +21,8 @@ from app.core.errors import CloudUnparsable
 
 # Some 50,000 tokens at 300 bytes an event.
 MAX_STREAM_BYTES = 16_777_216
+# A decompressed piece may be a megabyte of empty lines.
+_READ_AT_ONCE = 8_192
 
 
 async def streamed_reply(desk: Desk, call: Call, pipe: Pipe, deadline: Deadline, *, silence_s: float) -> None:
@@ -88,7 +90,10 @@ class _Handing:
             if total > MAX_STREAM_BYTES:
                 error = CloudUnparsable(f"the cloud's reply is over {MAX_STREAM_BYTES} bytes")
                 raise self.seen.failed(Failure(error, "too_long", False))
-            self.events.feed(piece)
+            for at in range(0, len(piece), _READ_AT_ONCE):
+                self.events.feed(piece[at : at + _READ_AT_ONCE])
+                if len(piece) > at + _READ_AT_ONCE:
+                    await asyncio.sleep(0)
             if pieces % PIECES_AT_ONCE == 0:
                 # Pieces that have arrived already, and that the caller takes at once, would hold the event loop otherwise.
                 await asyncio.sleep(0)

@@ -220,6 +220,7 @@ async def test_an_error_within_a_stream_is_handed_on_and_counts_against_the_endp
     ("parts", "tokens"),
     [
         ((WHOLE,), 120),
+        ((b"".join([event("x" * length) for length in (9_000, 8_100, 8_000, 7_900)]) + event(None, usage=USAGE) + DONE,), 120),
         ((event("A"), DONE), 0),
         ((event("A", usage={"prompt_tokens": 9, "completion_tokens": 1}), event("B", usage=USAGE), DONE), 120),
         ((event("A", usage={"prompt_tokens": 9, "completion_tokens": 1}), CUT), 10),
