@@ -31,7 +31,7 @@ def test_a_domain_of_exactly_the_minimum_has_its_own_threshold_and_one_less_is_p
     found = fitted(flat({"law": 40, "art": 39, "bio": 60}, {"law": 3, "art": 4, "bio": 5}), "cloud_rate", 0.0, min_domain=40)
     calibration = found.calibration
     assert (set(calibration.domains), calibration.pooled) == ({"law", "bio"}, ["art"])
-    assert {name: cut.n for name, cut in calibration.domains.items()} == {"law": 40, "bio": 60}
+    assert {name: own.n for name, own in calibration.domains.items()} == {"law": 40, "bio": 60}
     assert (calibration.n_shared, calibration.achieved_shared.n, calibration.achieved.n) == (39, 39, 139)
     assert "pooled, because they have fewer than 40 questions in the fit half: art (39); they share one threshold" in found.notes
 
@@ -176,7 +176,7 @@ def test_every_threshold_is_the_certified_one_of_its_own_questions_and_each_test
         part = fit.rows(np.isin(fit.domain, members))
         signal, wrong = part.signal["expected"], ~part.edge_correct["expected"]
         taus[name] = certify(signal, wrong, max_error=0.5, delta=0.15, proposing=proposing_part(len(part), seed)).tau
-    assert {name: cut.tau for name, cut in found.domains.items()} == {"law": taus["law"]}
+    assert {name: own.tau for name, own in found.domains.items()} == {"law": taus["law"]}
     assert (found.tau, found.pooled, found.n_shared) == (taus["rest"], ["art", "bio", "math"], len(part))
     is_law = test.domain == "law"
     routed = test.signal["expected"] < np.where(is_law, taus["law"], taus["rest"])
