@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from app.cli.bars import bars, working
+from app.cli.output import print_line, writing
 from app.cli.training_run import config_of, prepare, training_installed
-from app.core.errors import ConfigError
 
 
 def adapter(
@@ -40,14 +39,11 @@ def adapter(
         given = prepare(settings, chosen)
         from app.training.chain import open_chain
         from app.training.publish.ship import ship
-    try:
+    with writing(out):
         with working(f"loading the base model {chosen.base}"):
             chain = open_chain(chosen, run, resume=True, trains=False, **given)
         with bars() as progress:
             chain.progress = progress
             said = ship(chain, out, round_number=round_number, agreement=agreement, max_mb=max_mb, license_name=license_name)
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
-    console = Console(highlight=False, soft_wrap=True)
     for sentence in said:
-        console.print(sentence)
+        print_line(sentence)

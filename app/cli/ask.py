@@ -1,7 +1,7 @@
 """`foggate ask`: asks one question, and shows the answer with the edge model's distributions as bars."""
 
 import contextlib
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,6 +13,7 @@ from app.cli.output import print_json, stdout_console
 from app.config.environment import CALLER_KEY
 from app.core import interrupts
 from app.core.errors import CloudError, CloudUnavailable, kinds_of
+from app.core.outcome import RouteRequest
 from app.core.question import MAX_OPTIONS, MIN_OPTIONS
 from app.core.verdict import Signal
 
@@ -44,7 +45,7 @@ def ask(
     tau: Annotated[
         float | None, typer.Option(min=0, max=1, metavar="X", help="Threshold for this question.", show_default="the configured one")
     ] = None,
-    route: Annotated[Literal["auto", "edge", "cloud"], typer.Option(help="Who answers; with auto, the confidence decides.")] = "auto",
+    route: Annotated[RouteRequest, typer.Option(help="Who answers; with auto, the confidence decides.")] = RouteRequest.AUTO,
     as_json: AsJson = False,
 ) -> None:
     """Ask one question. The edge model's probabilities of each option and of each confidence level are shown with the answer."""
@@ -56,7 +57,7 @@ def ask(
     from app.telemetry.logs import configure_logging
 
     configure_logging("error")
-    fields: dict[str, Any] = {"question": question, "options": options, "domain": domain, "tau": tau, "route": route}
+    fields: dict[str, Any] = {"question": question, "options": options, "domain": domain, "tau": tau, "route": route.value}
     try:
         asked = AnswerRequest.model_validate(fields)
     except ValidationError as error:
@@ -71,14 +72,14 @@ def ask(
 def answer_to(
     asked: "AnswerRequest", *, settings: "Settings", url: str | None, key: str | None = None, edge: "EdgeBuilder | None" = None
 ) -> dict[str, Any]:
-    """The body of `/v1/answer`, from a running gateway or from a gateway in this process.
+    """Return the body of `/v1/answer`, from a running gateway or from a gateway in this process.
 
     Args:
         asked: the question.
-        settings: what is configured; only a gateway in this process looks at it.
+        settings: settings of a gateway in this process.
         url: address of a running gateway; None asks in this process.
-        key: key for the running gateway.
-        edge: makes the edge in this process; None makes the configured one.
+        key: API key for the running gateway.
+        edge: function that builds the edge in this process; None builds the configured edge.
 
     Raises:
         FogGateError: there is no answer.

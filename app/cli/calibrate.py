@@ -8,7 +8,7 @@ import typer
 
 from app.cli.bars import working
 from app.cli.options import AsJson, Records
-from app.cli.output import print_json, stdout_console
+from app.cli.output import print_json, print_line
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
 
@@ -75,4 +75,4 @@ def calibrate(
         print_json(shown)
         return
     print_markdown(render_calibration(fit))
-    stdout_console().print(f"wrote {out}; the gateway reads it with policy.calibration: {out}", markup=False)
+    print_line(f"wrote {out}; the gateway reads it with policy.calibration: {out}")

@@ -57,16 +57,16 @@ def cloud_check(
 def _show(checked: "Checked", console: Console) -> None:
     console.print(f"[bold]{escape(checked.name)}[/]  {escape(checked.url)}  {escape(checked.model)}", soft_wrap=True)
     table = Table(box=None, pad_edge=False)
-    for title in ("status", "seconds", "format", "tokens", "read", "right", "reply"):
+    for title in ("status", "seconds", "format", "tokens", "read", "correct", "reply"):
         table.add_column(title, overflow="fold")
     for one in checked.asked:
         table.add_row(*_row(one))
     console.print(table)
     for problem in checked.problems:
         console.print(f"[red]{escape(problem)}[/]", soft_wrap=True)
-    right = sum(one.read == one.right for one in checked.asked)
+    correct = sum(one.read == one.correct for one in checked.asked)
     if checked.works:
-        console.print(f"[green]works[/]: a letter was read in each of {len(checked.asked)} replies, {right} of them right\n")
+        console.print(f"[green]works[/]: a letter was read in each of {len(checked.asked)} replies, {correct} of them are correct\n")
     else:
         read = sum(one.read is not None for one in checked.asked)
         console.print(f"[red]does not work[/]: a letter was read in {read} of {len(checked.asked)} replies\n")
@@ -76,4 +76,4 @@ def _row(one: "Asked") -> list[str]:
     tokens = "+".join(str(one.usage[name]) for name in ("prompt_tokens", "completion_tokens") if name in one.usage)
     said_by_status = one.status is not None and one.outcome in {str(one.status), f"{one.status // 100}xx"}
     status = str(one.status) if said_by_status else one.outcome if one.status is None else f"{one.status} {one.outcome}"
-    return [status, f"{one.seconds:.2f}", one.answer_format, tokens or "-", one.read or "-", one.right, escape(one.reply)]
+    return [status, f"{one.seconds:.2f}", one.answer_format, tokens or "-", one.read or "-", one.correct, escape(one.reply)]

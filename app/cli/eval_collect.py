@@ -11,7 +11,7 @@ from app.cli.bars import bars, loading, working
 from app.cli.data import Data, Map, Questions, SkipBad
 from app.cli.exit_codes import FAILED
 from app.cli.options import AsJson, ConfigFile
-from app.cli.output import print_json, stdout_console
+from app.cli.output import print_json, stdout_console, writing
 from app.core import interrupts
 from app.core.errors import ConfigError
 
@@ -53,54 +53,24 @@ def eval_collect(
 ) -> None:
     """Record the answers of edge and cloud. Both are asked every question once; the records file has one line for each question."""
     from app.config.loading import load_settings
-
-    run_collect(
-        load_settings(config),
-        data=Questions(data, columns or (), skip_bad),
-        out=out,
-        use_cloud=cloud == "configured",
-        cloud_records=cloud_records,
-        cloud_concurrency=cloud_concurrency,
-        generate=protocol == "generate",
-        per_domain=per_domain,
-        order_check=order_check,
-        seed=seed,
-        as_json=as_json,
-    )
-
-
-def run_collect(
-    settings: "Settings",
-    *,
-    data: Questions,
-    out: Path,
-    use_cloud: bool,
-    cloud_records: Path | None,
-    cloud_concurrency: int,
-    generate: bool,
-    per_domain: int | None,
-    order_check: int,
-    seed: int,
-    as_json: bool,
-) -> None:
-    """Collect records, and print what was done. Raises ConfigError."""
     from app.data.dataset import sample_items
     from app.data.records import read_records
     from app.telemetry.logs import configure_logging
 
+    settings = load_settings(config)
     configure_logging("error")
-    items = data.load()
+    items = Questions(data, columns or (), skip_bad).load()
     if per_domain is not None:
         items = sample_items(items, per_domain, seed)
     known = read_records(cloud_records) if cloud_records else {}
-    if use_cloud and settings.cloud.base_url is None and not known:
+    if cloud == "configured" and settings.cloud.base_url is None and not known:
         raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or give --cloud none")
-    plan = _Plan(items, out, use_cloud and not known, known, cloud_concurrency, generate, order_check, seed)
-    try:
-        with interrupts.resumable(f"the same command continues from what is recorded in {out}"):
-            done, engine_s, hardware = interrupts.run(_collect(settings, plan))
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be written ({error.strerror}); what was recorded before is kept") from None
+    plan = _Plan(items, out, cloud == "configured" and not known, known, cloud_concurrency, protocol == "generate", order_check, seed)
+    with (
+        writing(out, "what was recorded before is kept"),
+        interrupts.resumable(f"the same command continues from what is recorded in {out}"),
+    ):
+        done, engine_s, hardware = interrupts.run(_collect(settings, plan))
     pace = {
         "questions_per_s": round((done.edge_asked + done.reversed_asked) / done.edge_s, 3) if done.edge_s else None,
         # Elapsed time of the edge side divided by the time that its engine spent in forward passes.
@@ -133,7 +103,7 @@ def _show(done: "Collected", pace: Mapping[str, float | None], engine_s: float, 
     if done.stopped:
         console.print(f"stopped: {done.stopped}; {done.unasked} questions were not asked", markup=False, style="red")
     if done.failed or done.unasked:
-        console.print(f"{done.failed} failed; the answers are kept, and the same command asks the failed questions again", style="yellow")
+        console.print(f"{done.failed} failed; the answers are kept, and the same command asks the remaining questions", style="yellow")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

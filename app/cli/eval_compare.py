@@ -7,8 +7,7 @@ import typer
 
 from app.cli.bars import working
 from app.cli.options import AsJson
-from app.cli.output import print_json
-from app.core.errors import ConfigError
+from app.cli.output import print_json, writing
 
 
 def eval_compare(
@@ -32,11 +31,9 @@ def eval_compare(
         compared = compare(reports, cloud_rate=cloud_rate, seed=seed)
     text = render_comparison(compared)
     if out is not None:
-        try:
+        with writing(out):
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
     if as_json:
         print_json(compared)
     else:

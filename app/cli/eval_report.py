@@ -8,7 +8,7 @@ import typer
 
 from app.cli.bars import working
 from app.cli.options import AsJson, ConfigFile, Records
-from app.cli.output import print_json, stdout_console
+from app.cli.output import print_json, print_line, writing
 from app.core.errors import ConfigError
 from app.core.policy import Policy
 from app.core.verdict import Signal
@@ -117,20 +117,18 @@ def run_report(
     columns = to_table(rows, temperature=policy.temperature, cloud_needed=False)
     told = outcomes(columns, tau=policy.tau, signal=policy.signal, thresholds=policy.domains)
     lines = (json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in told)
-    try:
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         (out / OUTCOMES).write_text("".join(lines), encoding="utf-8")
         (out / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
         with working("drawing the pictures"):
             drawn, said = _draw(columns, report, out) if pictures else ([], "no pictures")
         (out / "report.md").write_text(render(report, pictures=drawn, reference=reference), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be written ({error.strerror})") from None
     if as_json:
         print_json(report)
         return
     print_markdown(render(report, reference=reference))
-    stdout_console().print(f"wrote {out / 'report.json'}, report.md, {OUTCOMES} and {said}", markup=False)
+    print_line(f"wrote {out / 'report.json'}, report.md, {OUTCOMES} and {said}")
 
 
 def _served(

@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from app.cli.bars import bars, working
 from app.cli.options import AsJson
-from app.cli.output import print_json
+from app.cli.output import print_json, print_line, writing
 from app.cli.training_run import config_of, prepare, training_installed
 from app.core import interrupts
-from app.core.errors import ConfigError
 
 
 def evolve(
@@ -53,28 +51,26 @@ def evolve(
         from app.training.publish.results import write_results
         from app.training.trainer import refuse_launchers
     refuse_launchers(os.environ)
-    try:
+    continues = "--resume continues from the last finished step"
+    with writing(out, continues):
         with working(f"loading the base model {chosen.base}"):
             chain = open_chain(chosen, out, resume=resume or judge, trains=not judge, **given)
         for sentence in chain.pools.skipped:
             sys.stderr.write(sentence + "\n")
-        with interrupts.resumable("--resume continues from the last finished step"), bars() as progress:
+        with interrupts.resumable(continues), bars() as progress:
             chain.progress = progress
             if judge:
                 decide_again(chain)
             else:
                 run_rounds(chain, until=rounds)
             said = write_results(chain)
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be written ({error.strerror}); --resume continues from the last finished step") from None
     if as_json:
         print_json(chain.state.model_dump(mode="json"))
         return
-    console = Console(highlight=False, soft_wrap=True)
     for sentence in binding_sentences(chain.state):
-        console.print(sentence)
+        print_line(sentence)
     for entry in chain.state.rounds:
-        console.print(f"{entry.name} {entry.domain or 'buffer'}: {entry.new_rows} new + {entry.replay_rows} replayed, {entry.decision}")
+        print_line(f"{entry.name} {entry.domain or 'buffer'}: {entry.new_rows} new + {entry.replay_rows} replayed, {entry.decision}")
     for sentence in said:
-        console.print(sentence)
-    console.print(f"the full report: {out / 'report.md'}")
+        print_line(sentence)
+    print_line(f"the full report: {out / 'report.md'}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli.options import ConfigFile
-from app.cli.output import stdout_console
+from app.cli.output import print_line
 
 
 def export(
@@ -22,4 +22,4 @@ def export(
     settings = load_settings(config)
     with working(f"{loading(settings)} and writing it", at_once=True):
         export_model(out, lambda: load_edge_model(settings, device="cpu"))
-    stdout_console().print(f"wrote {out}; try: python {out / 'quick_demo.py'}")
+    print_line(f"wrote {out}; try: python {out / 'quick_demo.py'}")

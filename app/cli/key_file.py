@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from app.access.keys import read_keys, write_keys
-from app.cli.output import print_json
+from app.cli.output import print_json, print_line
 from app.core.errors import ConfigError
 
 DEFAULT_FILE = Path("keys.json")
@@ -29,6 +28,5 @@ def show_once(shown: str, key_id: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"id": key_id, "key": shown})
         return
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(shown, markup=False)
-    console.print("The key is shown once. Send it as: authorization: Bearer …")
+    print_line(shown)
+    print_line("The key is shown once. Send it as: authorization: Bearer …")

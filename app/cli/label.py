@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
 from app.cli.bars import bars, loading, working
 from app.cli.data import Data, Map, Questions, SkipBad
 from app.cli.options import AsJson, ConfigFile
-from app.cli.output import print_json
+from app.cli.output import print_json, print_line, writing
 from app.core import interrupts
 from app.core.errors import ConfigError
 from app.core.verdict import BUCKET_LABELS
@@ -69,30 +68,26 @@ def label(
     parameters["dtype"] = str(loaded.model.dtype).removeprefix("torch.")
     # Before the teacher is asked, since its answers may cost money.
     check(out, parameters_of(engine, **parameters), what="labels", partial=partial_of(out), some=True)
-    try:
-        with interrupts.resumable("the same command continues from what was done"), bars() as progress:
-            letters = {item.id: item.gold for item in items}
-            if labels == "teacher":
-                from app.cli.teacher import connect_teacher
+    continues = "the same command continues from what was done"
+    with writing(out, continues), interrupts.resumable(continues), bars() as progress:
+        letters = {item.id: item.gold for item in items}
+        if labels == "teacher":
+            from app.cli.teacher import connect_teacher
 
-                asked = out.with_name(out.name + ".teacher.jsonl")
-                counted = _counted(progress, "asking the teacher", len(items))
-                letters = dict(
-                    interrupts.run(ask_teacher(items, asked, connect_teacher(settings), max_unlabelled=1.0, on_progress=counted))
-                )
-            out.parent.mkdir(parents=True, exist_ok=True)
-            started = time.monotonic()
-            rows = label_rows(
-                engine,
-                items,
-                letters,
-                out,
-                batch_size=settings.edge.max_batch_size,
-                **parameters,
-                on_progress=_counted(progress, "labelling", len(items)),
-            )
-    except OSError as error:
-        raise ConfigError(f"{out} cannot be written ({error.strerror}); the same command continues from what was done") from None
+            asked = out.with_name(out.name + ".teacher.jsonl")
+            counted = _counted(progress, "asking the teacher", len(items))
+            letters = dict(interrupts.run(ask_teacher(items, asked, connect_teacher(settings), max_unlabelled=1.0, on_progress=counted)))
+        out.parent.mkdir(parents=True, exist_ok=True)
+        started = time.monotonic()
+        rows = label_rows(
+            engine,
+            items,
+            letters,
+            out,
+            batch_size=settings.edge.max_batch_size,
+            **parameters,
+            on_progress=_counted(progress, "labelling", len(items)),
+        )
     seconds = time.monotonic() - started
     buckets = {label: sum(row.bucket == label for row in rows) for label in BUCKET_LABELS}
     summary = {"labelled": len(rows), "without_label": len(items) - len(rows), "buckets": buckets, "seconds": round(seconds, 1)}
@@ -100,9 +95,8 @@ def label(
         print_json(summary)
         return
     listed = ", ".join(f"{label}: {count}" for label, count in buckets.items())
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{len(rows)} of {len(items)} questions labelled in {out} ({len(rows) / max(seconds, 1e-9):.1f} a second)")
-    console.print(f"buckets {listed}")
+    print_line(f"{len(rows)} of {len(items)} questions labelled in {out} ({len(rows) / max(seconds, 1e-9):.1f} a second)")
+    print_line(f"buckets {listed}")
 
 
 def _counted(progress: Any, step: str, of: int) -> Any:

@@ -198,7 +198,7 @@ def open_chain(
         raise ConfigError("labels.source is teacher, but no cloud is configured (FOGGATE_CLOUD__BASE_URL); or set it to gold")
     known = read_state(out)
     if known is not None and not resume:
-        raise ConfigError(f"{out} holds a run already: say --resume to go on with it, or choose another --out")
+        raise ConfigError(f"{out} holds a run already: give --resume to continue it, or choose another --out")
     base = load_base(config.base, cache_dir=cache_dir, family=config.family, device=config.device, dtype=config.dtype)
     renderer = Renderer(base.loaded.tokenizer, base.loaded.family)
     pools = make_pools(config, lambda question: len(renderer.prompt(question).ids) <= config.max_prompt_tokens)

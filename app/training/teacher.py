@@ -90,7 +90,7 @@ async def ask_teacher(
                     group.create_task(one(item, cloud, file))
     if failure:
         raise ConfigError(
-            f"the teacher failed: {failure[0].message}; {answered} of {len(items)} answers are kept, --resume goes on from there"
+            f"the teacher failed: {failure[0].message}; {answered} of {len(items)} answers are kept, --resume continues from there"
         )
     compact(out, sorted(known))
     letters = {item.id: letter for item in items if (letter := known[item.id]["letter"]) is not None}

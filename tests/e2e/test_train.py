@@ -50,7 +50,7 @@ def test_a_run_becomes_an_adapter_to_ship(run, tmp_path):
     assert "is R01 at rank" in done.stdout
     assert {"adapter_model.safetensors", "adapter_config.json", "foggate.json", "README.md"} <= {path.name for path in out.iterdir()}
     for arguments, says in (
-        (["--run", str(run / "run"), "--out", str(out)], "is there already"),
+        (["--run", str(run / "run"), "--out", str(out)], "exists already"),
         (["--run", str(tmp_path), "--out", str(tmp_path / "x")], "holds no run of foggate evolve"),
     ):
         done = foggate("adapter", *arguments)
@@ -67,7 +67,7 @@ def test_labels_of_a_file(run, tmp_path):
     assert (said["labelled"], len(rows), sum(said["buckets"].values())) == (12, 12, 12)
     assert [row["id"] for row in rows] == [f"mine-law-{n}" for n in range(12)]
     again = foggate(*arguments)
-    assert (again.returncode, "is there already" in again.stderr) == (2, True)
+    assert (again.returncode, "exists already" in again.stderr) == (2, True)
     # As a kill would have left it: another run does not go on with it, the same one does.
     whole = out.read_bytes()
     out.unlink()
@@ -115,7 +115,7 @@ def test_a_disk_that_fills_is_said_and_nothing_half_written_is_taken_for_whole(r
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, preexec_fn=small_disk)
     assert done.returncode == 2, done.stderr
     assert "cannot be written" in done.stderr
-    assert "--resume goes on" in done.stderr
+    assert "--resume continues" in done.stderr
     assert not (tmp_path / "run/R00/adapter").exists()
     assert json.loads((tmp_path / "run/chain.json").read_text())["rounds"] == []
     done = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=False, cwd=ROOT)

@@ -31,8 +31,8 @@ async def test_an_endpoint_that_works():
     assert found.works
     assert not found.problems
     assert len(found.asked) == len(_EASY)
-    assert all(one.read == one.right and one.status == 200 and one.usage["prompt_tokens"] > 0 for one in found.asked)
-    assert found.asked[0].reply == f"Final answer: {found.asked[0].right}"
+    assert all(one.read == one.correct and one.status == 200 and one.usage["prompt_tokens"] > 0 for one in found.asked)
+    assert found.asked[0].reply == f"Final answer: {found.asked[0].correct}"
     assert found.asked[0].answer_format == "text"
 
 

@@ -1,4 +1,4 @@
-"""What the outside relies on: the OpenAPI document."""
+"""The OpenAPI document, on which clients rely, is the committed one."""
 
 import json
 from pathlib import Path

@@ -55,7 +55,7 @@ async def test_a_refused_key_ends_a_collecting_run_with_an_exit_code_and_the_nex
     # One line a kind of failure, with its status, and one that says why it stopped; none is cut.
     assert re.search(r"^\d+ × cloud_\w+: .*\(?status 401\)?$|^\d+ × cloud_\w+: .*401.*$", done.stdout, re.MULTILINE)
     assert re.search(r"^stopped: the cloud failed 5 times in a row .*401.* \d+ questions were not asked$", done.stdout, re.MULTILINE)
-    assert "run the same command again to go on" in done.stdout
+    assert "the same command asks the remaining questions" in done.stdout
     assert "sk-wrong" not in done.output
     asked = [record for record in read_records(out).values() if record["cloud_error"]]
     assert len(asked) == 5

@@ -85,7 +85,7 @@ def test_two_rounds_leave_everything_that_is_promised(tmp_path, kind):
 def test_a_run_is_refused_where_it_would_not_be_the_same_run(tmp_path):
     path, out = chain_config(tmp_path / "in"), tmp_path / "run"
     run_rounds(opened(path, out), until=0)
-    with pytest.raises(ConfigError, match="holds a run already: say --resume"):
+    with pytest.raises(ConfigError, match="holds a run already: give --resume"):
         opened(path, out)
     with pytest.raises(ConfigError, match="was begun with another config"):
         opened(chain_config(tmp_path / "in", seed=9), out, resume=True)

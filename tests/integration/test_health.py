@@ -11,22 +11,10 @@ from app.config.settings import Settings
 from app.core.verdict import BUCKETS, JointVerdict
 from app.edge.build import with_engine
 from tests.integration.test_api import ASK, gateway
-from tests.support.fakes import FakeEngine
+from tests.support.fakes import AlteredEngine, FakeEngine
 from tests.support.servers import serving
 
 NAN = JointVerdict(((float("nan"),) * 3,) * len(BUCKETS), 0)
-
-
-class Breakable(FakeEngine):
-    """`broken` says what to do instead of answering; None answers."""
-
-    def __init__(self):
-        super().__init__()
-        self.broken = None
-
-    def verdicts(self, prompts):
-        verdicts = super().verdicts(prompts)
-        return verdicts if self.broken is None else self.broken(verdicts)
 
 
 def raises(_):
@@ -50,8 +38,8 @@ async def until(http, path, status):
 @pytest.mark.parametrize("broken", [raises, not_finite, lambda _: None, lambda verdicts: verdicts[1:]])
 async def test_an_engine_that_fails_for_ever_is_not_ready_then_not_live_and_comes_back(broken):
     server = {"ready_failed_batches": 2, "live_failed_batches": 6, "failing_probe_s": 0.05}
-    async with gateway(Breakable(), cloud=False, server=server) as (http, engine):
-        engine.broken = broken
+    async with gateway(AlteredEngine(), cloud=False, server=server) as (http, engine):
+        engine.alter = broken
         reply = await http.post("/v1/answer", json=ASK)
         assert (reply.status_code, reply.json()["error"]["type"]) == (503, "edge_error")
         assert (await http.get("/health/ready")).status_code == 200, "one failed batch is none"
@@ -60,7 +48,7 @@ async def test_an_engine_that_fails_for_ever_is_not_ready_then_not_live_and_come
         # No question comes any more: a balancer sends none to a replica that is not ready.
         assert await until(http, "/health/live", 503) == {"status": "dead"}
         assert (await http.get("/health/ready")).json() == {"status": "dead"}
-        engine.broken = None
+        engine.alter = None
         assert await until(http, "/health/live", 200) == {"status": "alive"}
         assert await until(http, "/health/ready", 200) == {"status": "ready"}
         assert (await http.post("/v1/answer", json=ASK)).status_code == 200
@@ -68,8 +56,8 @@ async def test_an_engine_that_fails_for_ever_is_not_ready_then_not_live_and_come
 
 async def test_while_it_fails_the_word_for_it_is_failing_and_the_process_lives():
     server = {"ready_failed_batches": 2, "live_failed_batches": 1000, "failing_probe_s": 0.01}
-    async with gateway(Breakable(), server=server) as (http, engine):
-        engine.broken = raises
+    async with gateway(AlteredEngine(), server=server) as (http, engine):
+        engine.alter = raises
         for _ in range(2):
             # The cloud is there: the callers notice nothing but the bill.
             assert (await http.post("/v1/answer", json=ASK)).json()["reason"] == "edge_failed"
@@ -89,9 +77,9 @@ async def test_one_poisonous_question_sent_again_and_again_takes_nobody_out():
 
 
 async def test_a_dead_worker_is_neither_live_nor_ready():
-    async with gateway(Breakable(), cloud=False) as (http, engine):
+    async with gateway(AlteredEngine(), cloud=False) as (http, engine):
         assert (await http.get("/health/live")).status_code == 200
-        engine.broken = ends_the_thread
+        engine.alter = ends_the_thread
         for _ in range(2):
             reply = await http.post("/v1/answer", json=ASK)
             assert (reply.status_code, reply.json()["error"]["type"]) == (503, "edge_error")
@@ -106,8 +94,8 @@ async def test_a_verdict_that_is_not_finite_goes_to_the_cloud_or_is_an_error_and
 
     asked = {"questions": [{**ASK, "id": "good"}, {**ASK, "question": "who knows", "id": "bad"}]}
     for cloud in (True, False):
-        async with gateway(Breakable(), cloud=cloud) as (http, engine):
-            engine.broken = the_unsure_ones
+        async with gateway(AlteredEngine(), cloud=cloud) as (http, engine):
+            engine.alter = the_unsure_ones
             one = await http.post("/v1/answer", json=asked["questions"][1])
             assert one.status_code == (200 if cloud else 503)
             whole = await http.post("/v1/answers", json=asked)
@@ -124,8 +112,8 @@ async def test_a_verdict_that_is_not_finite_goes_to_the_cloud_or_is_an_error_and
 
 @pytest.mark.parametrize("broken", [raises, not_finite])
 async def test_a_model_that_fails_on_its_warm_up_question_is_said_and_is_not_live(broken):
-    engine, said = Breakable(), asyncio.Queue()
-    engine.broken = broken
+    engine, said = AlteredEngine(), asyncio.Queue()
+    engine.alter = broken
     app = create_app(Settings(), edge=with_engine(lambda _: engine), on_fatal=said.put_nowait)
     async with serving(app) as url, httpx2.AsyncClient(base_url=url) as http:
         assert "warm-up question" in await asyncio.wait_for(said.get(), 30)

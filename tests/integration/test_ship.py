@@ -65,7 +65,7 @@ def test_the_shipped_adapter_answers_as_the_checkpoint_does(run, tmp_path):
     assert card.startswith("---\nlicense: apache-2.0\nbase_model: ")
     assert all(f"| {name} |" in card for name in ("base", "symbol binding", "R00", "R02", "R02 as shipped"))
     assert "Before R0, symbol binding was trained on 16 generated questions" in card
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="exists already"):
         ship(chain, out, **ASKED)
 
 

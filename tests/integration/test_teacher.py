@@ -68,7 +68,7 @@ async def test_a_teacher_that_falls_silent_stops_the_run_and_what_it_said_is_kep
     out = tmp_path / "teacher.jsonl"
     async with serving(demo()) as url:
         await ask_teacher(ITEMS[:10], out, connect(url))
-    with pytest.raises(ConfigError, match=r"the teacher failed: .*; 10 of 30 answers are kept, --resume goes on"):
+    with pytest.raises(ConfigError, match=r"the teacher failed: .*; 10 of 30 answers are kept, --resume continues"):
         await ask_teacher(ITEMS, out, connect(url))
     assert len(read_records(out)) == 10
     async with serving(demo()) as url:

@@ -1,7 +1,8 @@
 """Fakes that implement our Protocols: an engine steered by words of the question, an edge and a cloud by what they are given."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from app.core.ask import Bound
 from app.core.deadline import Deadline
@@ -60,6 +61,28 @@ class FakeEngine:
         if any(prompt.ids[1] for prompt in prompts):
             raise RuntimeError("CUDA out of memory, say")
         return [make_verdict(BUCKETS[prompt.ids[0]], 1, prompt.options) for prompt in prompts]
+
+
+class AlteredEngine(FakeEngine):
+    """`alter` makes the result of a batch from the sound verdicts, or raises; None leaves the verdicts as they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alter: Callable[[list[JointVerdict]], Any] | None = None
+
+    def verdicts(self, prompts: Sequence[Prompt]) -> list[JointVerdict]:
+        verdicts = super().verdicts(prompts)
+        return verdicts if self.alter is None else self.alter(verdicts)
+
+
+class FakeClock:
+    """A clock that stands still until a test moves it; `now` is in seconds."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
 
 
 class FakeEdge:

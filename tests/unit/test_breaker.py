@@ -5,19 +5,12 @@ import pytest
 from app.cloud.breaker import Breaker, State
 from app.cloud.retry_budget import RetryBudget
 from app.cloud.window import Window
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
+from tests.support.fakes import FakeClock
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return FakeClock()
 
 
 @pytest.fixture

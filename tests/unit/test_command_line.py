@@ -59,6 +59,18 @@ ALL = commands()
 LEAVES = [command for command in ALL if not hasattr(_find(command), "commands")]
 
 
+def test_each_command_is_one_file_of_its_name():
+    homes = {command: _find(command).callback.__module__ for command in LEAVES}
+    assert homes == {command: "app.cli." + "_".join(command).replace("-", "_") for command in LEAVES}
+
+
+def test_the_help_needs_no_heavy_library():
+    heavy = {"torch", "transformers", "numpy", "fastapi", "uvicorn", "httpx2", "structlog", "matplotlib"}
+    code = f"import sys, app.cli.commands; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize("command", ALL, ids=" ".join)
 def test_each_command_explains_itself(run, command):
     for option in ("-h", "--help"):

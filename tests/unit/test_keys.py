@@ -8,14 +8,8 @@ import pytest
 
 from app.access.keys import KeyRing, read_keys
 from app.core.errors import ConfigError
+from tests.support.fakes import FakeClock
 from tests.support.processes import foggate
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 def run(*args):
@@ -35,7 +29,7 @@ def test_the_life_of_a_key(tmp_path):
     secret = made["key"].split("_", 2)[2]
     assert secret not in text
     assert hashlib.sha256(secret.encode()).hexdigest() in text
-    clock = Clock()
+    clock = FakeClock()
     ring = KeyRing(path, clock)
     assert ring.find(made["key"]).name == "Ада"
     assert ring.find(other["key"]).questions_per_minute == 5
@@ -70,7 +64,7 @@ def test_what_is_wrong_is_said(tmp_path):
     path = tmp_path / "keys.json"
     for args, says in (
         (("revoke", "0" * 12, "--file", str(path)), "cannot be read"),
-        (("create", "--file", str(path), "--permission", "root"), "--permission must be 'answer' or 'force_route' or 'admin'"),
+        (("create", "--file", str(path), "--permission", "root"), "'root' is not one of 'answer', 'force_route', 'admin'"),
     ):
         done = foggate("keys", *args)
         assert done.returncode == 2

@@ -13,7 +13,7 @@ from app.core.verdict import BUCKETS, JointVerdict
 from app.edge.batcher import Batcher
 from app.edge.runner import Runner
 from app.telemetry.metrics import Metrics
-from tests.support.fakes import FakeEngine, make_verdict
+from tests.support.fakes import AlteredEngine, make_verdict
 
 FAR = Deadline(float("inf"))
 KNOWN_GOOD = Question("sure", ("a", "b", "c"))
@@ -22,18 +22,6 @@ NAN = float("nan")
 
 def flat(value, options=3):
     return JointVerdict(((value,) * options,) * len(BUCKETS), 0)
-
-
-class Strange(FakeEngine):
-    """Says what it is told to say instead of its verdicts."""
-
-    def __init__(self):
-        super().__init__()
-        self.says = None
-
-    def verdicts(self, prompts):
-        verdicts = super().verdicts(prompts)
-        return verdicts if self.says is None else self.says(verdicts)
 
 
 def fails(verdicts):
@@ -70,7 +58,7 @@ BROKEN = {
 
 @pytest.fixture
 async def engine():
-    return Strange()
+    return AlteredEngine()
 
 
 @pytest.fixture
@@ -107,7 +95,7 @@ def failed_batches(batcher):
 @pytest.mark.parametrize("says", BROKEN.values(), ids=BROKEN)
 async def test_an_engine_that_fails_for_ever_is_found_out_and_found_to_work_again(engine, make, says):
     batcher = await make(probe_after=3)
-    engine.says = says
+    engine.alter = says
     for failed in range(1, 3):
         (error,) = await ask(batcher, "sure")
         assert isinstance(error, EdgeError)
@@ -116,7 +104,7 @@ async def test_an_engine_that_fails_for_ever_is_found_out_and_found_to_work_agai
     # From here on nobody asks anything any more: the batcher itself does.
     await seen(lambda: batcher._runner.failed_in_a_row >= 10)
     assert failed_batches(batcher) >= 10
-    engine.says = None
+    engine.alter = None
     await seen(lambda: batcher._runner.failed_in_a_row == 0)
     (reply,) = await ask(batcher, "sure")
     assert reply.verdict.confidence == 1.0
@@ -124,12 +112,12 @@ async def test_an_engine_that_fails_for_ever_is_found_out_and_found_to_work_agai
 
 async def test_a_question_that_works_makes_a_failing_engine_a_working_one(engine, make):
     batcher = await make(probe_after=3, probe_every_s=1000)
-    engine.says = fails
+    engine.alter = fails
     await ask(batcher, *["sure"] * 3)
     for _ in range(5):
         await ask(batcher, "sure")
     assert batcher._runner.failed_in_a_row >= 3
-    engine.says = None
+    engine.alter = None
     await ask(batcher, "sure")
     assert batcher._runner.failed_in_a_row == 0
 
@@ -148,7 +136,7 @@ async def test_a_question_that_breaks_a_working_engine_never_takes_it_out(engine
 
 async def test_without_a_known_good_question_failures_count_as_they_are(engine):
     runner = Runner(engine, Metrics(), probe_after=2, probe_every_s=1.0)
-    engine.says = fails
+    engine.alter = fails
     for failed in range(1, 5):
         assert runner.run([engine.prepare(KNOWN_GOOD)]) == [None]
         assert (runner.failed_in_a_row, runner.probe_in()) == (failed, math.inf)
@@ -159,7 +147,7 @@ async def test_the_known_good_question_is_asked_every_few_seconds_while_the_engi
     runner = Runner(engine, Metrics(), probe_after=2, probe_every_s=5.0, clock=lambda: now[0])
     runner.known_good = engine.prepare(KNOWN_GOOD)
     assert runner.probe_in() == math.inf
-    engine.says = fails
+    engine.alter = fails
     runner.run([runner.known_good])
     assert runner.probe_in() == math.inf
     runner.run([runner.known_good])
@@ -171,7 +159,7 @@ async def test_the_known_good_question_is_asked_every_few_seconds_while_the_engi
     assert (runner.failed_in_a_row, runner.probe_in()) == (4, 3.0)
     now[0] += 4.0
     assert runner.probe_in() == 0.0
-    engine.says = None
+    engine.alter = None
     runner.probe()
     assert (runner.failed_in_a_row, runner.probe_in()) == (0, math.inf)
 
@@ -185,7 +173,7 @@ async def test_a_verdict_that_is_not_finite_fails_its_own_question_only(engine, 
     await asyncio.to_thread(engine.started.wait)
     asked = asyncio.ensure_future(ask(batcher, "no", "sure", "sure"))
     await seen(lambda: len(batcher._queue) == 3)
-    engine.says = lambda verdicts: verdicts if len(verdicts) == 1 else says(verdicts)
+    engine.alter = lambda verdicts: verdicts if len(verdicts) == 1 else says(verdicts)
     engine.gate.set()
     await holding
     bad, *good = await asked
@@ -211,7 +199,7 @@ async def test_a_worker_that_dies_is_dead_and_nobody_waits_for_it(engine, make, 
     batcher = await make(max_batch_size=1)
     engine.started.clear()
     engine.gate.clear()
-    engine.says = ends
+    engine.alter = ends
     asked = asyncio.ensure_future(ask(batcher, "sure", "sure", "sure"))
     await asyncio.to_thread(engine.started.wait)
     await seen(lambda: len(batcher._queue) == 2)
@@ -244,7 +232,7 @@ async def test_a_metric_that_breaks_keeps_no_caller_waiting_and_ends_the_worker_
 
 @pytest.mark.parametrize("says", BROKEN.values(), ids=BROKEN)
 async def test_an_engine_that_fails_on_its_warm_up_question_is_refused(engine, make, says):
-    engine.says = says
+    engine.alter = says
     with pytest.raises(EdgeError, match="warm-up question"):
         await make()
 

@@ -4,19 +4,12 @@ import pytest
 
 from app.cloud.silence import Judge, Silence
 from app.cloud.window import Peak
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
+from tests.support.fakes import FakeClock
 
 
 @pytest.fixture
 def clock():
-    return Clock()
+    return FakeClock()
 
 
 @pytest.fixture

@@ -3,10 +3,22 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.core.errors import EdgeError
 from app.core.question import LETTERS
-from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, JointVerdict, OptionsVerdict, Signal, TextVerdict, mean_confidence, tempered
+from app.core.verdict import (
+    BUCKET_LABELS,
+    BUCKETS,
+    FLAT_PATHS,
+    JointVerdict,
+    OptionsVerdict,
+    Signal,
+    TextVerdict,
+    mean_confidence,
+    tempered,
+)
 
 # The first token chooses `0` or `1`, the second among 0.0, 0.25, 0.5 and 0.75; as Qwen's and SmolLM2's tokenizers split them.
 TREE = (((0, 0), (1, 0)), ((0, 0), (1, 1)), ((0, 0), (1, 2)), ((0, 0), (1, 3)), ((0, 1),))
@@ -132,3 +144,53 @@ def test_a_verdict_belongs_to_as_many_letters_as_were_offered():
     assert TextVerdict("C").is_sound(3)
     for letter in ("D", "", "AB", "b", "?"):
         assert not TextVerdict(letter).is_sound(3)
+
+
+def weights(options: int):
+    return st.lists(st.lists(st.floats(1e-6, 1.0), min_size=options, max_size=options), min_size=5, max_size=5)
+
+
+@given(st.integers(2, 26).flatmap(weights), st.integers(0, 4))
+def test_every_distribution_of_a_verdict_sums_to_one(table, greedy):
+    verdict = JointVerdict.from_weights(table, greedy)
+    assert math.isclose(sum(verdict.confidence_probabilities.values()), 1, abs_tol=1e-9)
+    assert math.isclose(sum(verdict.answer_probabilities.values()), 1, abs_tol=1e-9)
+    assert 0 <= verdict.expected_confidence <= 1
+    for signal in Signal:
+        assert verdict.answer(signal) in verdict.answer_probabilities
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf"), -0.1, 1e308])
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_weights_that_are_no_distribution_are_an_edge_error(bad, everywhere):
+    table = [[0.1, 0.1] for _ in BUCKETS]
+    for row in table if everywhere else table[3:4]:
+        row[1] = bad
+    if bad == 1e308 and not everywhere:
+        assert JointVerdict.from_weights(table, 0).is_sound(2), "a large weight alone is one"
+        return
+    with pytest.raises(EdgeError, match="not a probability distribution"):
+        JointVerdict.from_weights(table, 0)
+
+
+@pytest.mark.parametrize(
+    ("table", "greedy"), [([[0.0, 0.0]] * 5, 0), ([[0.1, 0.1]] * 5, -1), ([[0.1, 0.1]] * 5, 5), ([[1.0]] * 4, 0), ([[]] * 5, 0)]
+)
+def test_no_weight_and_no_greedy_bucket_are_an_edge_error_too(table, greedy):
+    with pytest.raises(EdgeError):
+        JointVerdict.from_weights(table, greedy)
+
+
+@given(st.integers(2, 26).flatmap(weights), st.integers(0, 4))
+def test_what_from_weights_makes_is_sound(table, greedy):
+    verdict = JointVerdict.from_weights(table, greedy)
+    assert verdict.is_sound(len(table[0]))
+    assert not verdict.is_sound(len(table[0]) + 1)
+
+
+def test_the_two_signals_can_disagree_about_the_answer():
+    table = [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.30, 0.29], [0.01, 0.40]]
+    verdict = JointVerdict.from_weights(table, greedy_bucket=3)
+    assert (verdict.answer(Signal.VERBALIZED), verdict.answer(Signal.EXPECTED)) == ("A", "B")
+    assert verdict.confidence == BUCKETS[3]
+    assert math.isclose(verdict.expected_confidence, 0.75 * 0.59 + 0.41)

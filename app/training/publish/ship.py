@@ -34,7 +34,7 @@ def ship(chain: Chain, out: Path, *, round_number: int | None, agreement: float,
         ConfigError: `out` exists, no round was promoted and none is named, or no rank is good enough.
     """
     if out.exists():
-        raise ConfigError(f"{out} is there already; choose another --out")
+        raise ConfigError(f"{out} exists already; choose another --out")
     number = chain.state.promoted if round_number is None else round_number
     if number is None:
         raise ConfigError("no round of this run was promoted: name one with --round")
