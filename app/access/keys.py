@@ -1,7 +1,7 @@
 """API keys: random 256-bit secrets with an id, of which only the SHA-256 is stored.
 
 A slow hash protects guessable passwords; 256 random bits cannot be guessed, and a slow hash on every request would be an
-attack surface of its own. The file is read again when it changes, so that a revoked key is refused without a restart.
+additional attack surface. The file is read again when it changes, so that a revoked key is refused without a restart.
 """
 
 import base64
@@ -22,14 +22,14 @@ from app.core.errors import ConfigError
 from app.data.files import read_model, write_model
 
 _FORM = re.compile(r"fg_(?P<id>[0-9a-f]{12})_(?P<secret>[A-Za-z0-9_-]{43})")
-# A file that changes is noticed within this time; looking at it costs a system call.
+# A change of the file is noticed within this time; each look costs a system call.
 _LOOK_EVERY_S = 1.0
-# Compared with where the id is unknown, so that both ways take the same time.
+# Compared with where the id is unknown, so that both cases take the same time.
 _NOBODY = "0" * 64
 
 
 class Permission(StrEnum):
-    """What a key may do: ask; choose the route or the cut itself; see what is for operators."""
+    """What a key may do: ask; choose the route or the threshold itself; read what is for operators."""
 
     ANSWER = "answer"
     FORCE_ROUTE = "force_route"
@@ -37,7 +37,7 @@ class Permission(StrEnum):
 
 
 class Key(BaseModel):
-    """One stored key. Rates and budgets count per key; None is no bound."""
+    """One stored key. Rates and budgets count per key; None sets no bound."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,7 +52,7 @@ class Key(BaseModel):
 
 
 class KeyFile(BaseModel):
-    """What the file holds."""
+    """The content of the key file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,12 +61,12 @@ class KeyFile(BaseModel):
 
 
 def read_keys(path: Path) -> KeyFile:
-    """Read and validate. Raises ConfigError."""
+    """The validated content of a key file. Raises ConfigError."""
     return read_model(path, KeyFile, "key file")
 
 
 def write_keys(path: Path, content: KeyFile) -> None:
-    """Write whole or not at all, for the owner's eyes only. Raises ConfigError."""
+    """Write a key file whole or not at all, readable by its owner only. Raises ConfigError."""
     plain = content.model_dump(mode="json")
     for key in plain["keys"]:
         key["permissions"] = sorted(key["permissions"])
@@ -74,7 +74,7 @@ def write_keys(path: Path, content: KeyFile) -> None:
 
 
 def new_secret(key_id: str | None = None) -> tuple[str, str, str]:
-    """A key as the caller sends it, its id, and the hash to store. The key itself is shown once and kept nowhere."""
+    """A key as the caller sends it, its id, and the hash to store. The key itself is shown once and stored nowhere."""
     key_id = key_id or secrets.token_hex(6)
     secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
     return f"fg_{key_id}_{secret}", key_id, _hash(secret)
@@ -104,8 +104,8 @@ class KeyRing:
         match = _FORM.fullmatch(presented)
         key = self._keys.get(match["id"]) if match else None
         # Hashed and compared whatever was found.
-        right = hmac.compare_digest(_hash(match["secret"] if match else ""), key.sha256 if key else _NOBODY)
-        return key if right and key and key.revoked is None else None
+        matches = hmac.compare_digest(_hash(match["secret"] if match else ""), key.sha256 if key else _NOBODY)
+        return key if matches and key and key.revoked is None else None
 
     def _look(self) -> None:
         now = self._clock()
@@ -118,7 +118,7 @@ class KeyRing:
         try:
             self._keys = _by_id(read_keys(self._path).keys)
         except ConfigError:
-            # Half-written by hand: keep what was right, and look again when it changes.
+            # Half-written by hand: the keys stay as they were until the file changes again.
             return
 
     def _stamp(self) -> tuple[int, int, int]:

@@ -1,7 +1,7 @@
 """Counting per minute and per day: in this process, or in Redis for all replicas together. `limits` does the work.
 
-When Redis is gone, each process counts for itself until it is back: limits become those of one replica, which neither
-stops the service nor opens it to everybody.
+While Redis is unavailable, each process counts alone: limits become those of one replica, which neither stops the service
+nor removes the limits.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from limits.storage import storage_from_string
 from app.core.ask import Bound
 from app.core.errors import ConfigError
 
-logger = logging.getLogger("foggate.counts")
+logger = logging.getLogger("foggate.quotas")
 
 Answer = TypeVar("Answer")
 MEMORY = "memory://"
-# A shared store that just failed is not asked again for so long: its time-outs must not be paid by every request.
+# A shared store that just failed is not asked again for this long: not every request must wait for its time-out.
 _LEAVE_ALONE_S = 5.0
 _PATIENCE_S = 0.5
 _CONNECTIONS = 32
@@ -31,18 +31,18 @@ _CONNECTIONS = 32
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What remains of a window."""
+    """What is left of a window: counts, and seconds until it ends."""
 
     remaining: int
     reset_s: float
 
 
 class Quotas:
-    """Fixed windows by any key.
+    """Counts in fixed windows, separately for each key.
 
     Args:
         uri: `memory://`, or `redis://host:port/db`.
-        leave_alone_s: how long a shared store that failed is not asked.
+        leave_alone_s: seconds for which a shared store that failed is not asked.
 
     Raises:
         ConfigError: Redis is wanted and its client is not installed, or the URL cannot be understood.
@@ -73,7 +73,7 @@ class Quotas:
         return await self._ask(lambda limiter: _take(limiter, bounds, cost)) if bounds else True
 
     async def give_back(self, item: RateLimitItem, *key: str, cost: int = 1) -> None:
-        """Take back what was counted for work that was then refused."""
+        """Undo the count of work that was then refused."""
         await self._ask(lambda limiter: _add(limiter, item, key, -cost))
 
     async def free(self, bounds: Sequence[Bound]) -> bool:
@@ -84,25 +84,25 @@ class Quotas:
         return True
 
     async def left(self, item: RateLimitItem, *key: str) -> Left:
-        """What remains; counts nothing."""
+        """What is left of a window; counts nothing."""
         stats = await self._ask(lambda limiter: limiter.get_window_stats(item, *key))
         return Left(max(0, stats.remaining), max(0.0, stats.reset_time - time.time()))
 
     async def _ask(self, question: Callable[[FixedWindowRateLimiter], Awaitable[Answer]]) -> Answer:
-        """The shared store's answer, or this process's own while that one is gone."""
+        """The shared store's answer, or this process's own while the shared store is unavailable."""
         if self._shared is not None and time.monotonic() >= self._shared_from:
             try:
                 async with asyncio.timeout(_PATIENCE_S):
                     return await question(self._shared)
-            except Exception as error:  # noqa: BLE001  # whatever the store's client throws means: count here
+            except Exception as error:  # noqa: BLE001  # any exception of the store's client means: count in this process
                 self._shared_from = time.monotonic() + self._leave_alone_s
-                logger.warning("the shared store of limits is gone (%s): this process counts for itself", type(error).__name__)
+                logger.warning("the shared store of limits is unavailable (%s): this process counts for itself", type(error).__name__)
         return await question(self._own)
 
 
 async def _take(limiter: FixedWindowRateLimiter, bounds: Sequence[Bound], cost: int) -> bool:
-    # `limits` counts first and compares afterwards: what it refuses would use up the window. Looking first makes it rare that
-    # something has to be taken back. In this process nothing comes between the two.
+    # `limits` counts first and compares afterwards, so that a refusal would use up the window. Testing first makes it rare that
+    # a count has to be undone. In this process nothing happens between the two.
     for item, owner in bounds:
         if not await limiter.test(item, owner, cost=cost):
             return False

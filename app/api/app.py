@@ -63,7 +63,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         stop = asyncio.Event()
-        opening = open_cascade(settings, metrics, edge, named=named, counts=quotas)
+        opening = open_cascade(settings, metrics, edge, named=named, quotas=quotas)
         running = asyncio.create_task(_run(stop, state, opening, reloader, on_ready=on_ready, on_fatal=on_fatal))
         try:
             yield

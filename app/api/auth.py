@@ -40,9 +40,9 @@ class Authenticate:
     """Puts the `Caller` into `scope["state"]["caller"]`, or answers 401, 403 or 429 itself.
 
     Args:
-        app: what comes behind.
+        app: the application behind.
         access: the accepted keys, and the paths that need none.
-        endpoints: what a key must permit at each path; at any other path it is the permission to ask.
+        endpoints: the permission that each path needs; any other path needs the permission to ask.
         quotas: where rates are counted.
         metrics: where refusals are counted.
     """
@@ -78,7 +78,7 @@ class Authenticate:
             response = response_of(error, state["request_id"])
             if isinstance(error, Unauthorized):
                 response.headers["www-authenticate"] = "Bearer"
-            # The body was not read: the connection cannot be used again.
+            # The body was not read, so the connection cannot be used again.
             response.headers["connection"] = "close"
             await response(scope, receive, send)
             return
@@ -99,7 +99,7 @@ class HostGuard:
     (DNS rebinding), and a proxy makes a loopback listener public.
 
     Args:
-        app: what comes behind.
+        app: the application behind.
         access: the allowed host names.
         endpoints: tells which paths are probes, which may be asked under any name.
     """
@@ -118,7 +118,7 @@ class HostGuard:
 
 
 async def _rate_headers(caller: Caller) -> dict[str, str]:
-    """As of the IETF draft "RateLimit header fields" in its widespread form; empty without a rate."""
+    """The fields of the IETF draft "RateLimit header fields", in their widespread form; empty without a rate."""
     if (rate := await caller.rate()) is None:
         return {}
     return {

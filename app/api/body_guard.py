@@ -1,4 +1,4 @@
-"""Bodies before anything looks inside: JSON by their type, bounded in size and time, decompressed."""
+"""Bodies before anything decodes them: JSON by their type, bounded in size and time, decompressed."""
 
 import asyncio
 from collections.abc import Collection
@@ -14,7 +14,7 @@ from app.core.errors import PayloadTooLarge
 from app.core.offload import in_text_thread
 from app.telemetry.metrics import Metrics
 
-# An oversized body is read and thrown away up to here, so that the caller gets to see the 413; beyond, we hang up.
+# An oversized body is read and discarded up to this size, so that the caller receives the 413; beyond it the connection is closed.
 _DISCARD_AT_MOST = 64 * 1024 * 1024
 
 
@@ -32,12 +32,12 @@ class BodyLimits:
 
 
 class BodyGuard:
-    """JSON only, no more of it than configured and no slower, before anything looks inside. Compressed bodies go on as they were
-    before they were compressed.
+    """Accepts JSON only, within the configured size and time, before anything decodes it. Compressed bodies are passed on
+    decompressed.
 
     Args:
-        app: what comes behind.
-        paths: those that take a body; another path or method is answered without reading one.
+        app: the application behind.
+        paths: paths that take a body; another path or method is answered without reading one.
         limits: bounds of a body.
         metrics: where refusals are counted.
     """
@@ -88,7 +88,7 @@ class BodyGuard:
         await self.app(scope, replay, send)
 
     async def _refusal(self, headers: Headers, body: bytes, request_id: str) -> tuple[JSONResponse | None, bytes]:
-        """What to say to a body that is not JSON by its type or cannot be decompressed, and the body without compression."""
+        """The refusal of a body that is not JSON by its type or cannot be decompressed, and the body without compression."""
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
             self.metrics.rejected.labels("unsupported_media_type").inc()

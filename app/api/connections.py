@@ -1,7 +1,7 @@
-"""Bounds on connections, below any request: how many one address may hold, how long a request's head may take, and how much
-of what came is looked at in one turn of the event loop.
+"""Bounds on connections, below the level of requests: how many one address may hold, how long a request's head may take, and how
+many bytes are processed in one turn of the event loop.
 
-uvicorn bounds none of them: a client that sends a header a minute, or opens ten thousand connections, would be kept for ever,
+uvicorn bounds none of them: a client that sends one header a minute, or opens ten thousand connections, would be served without end,
 and a quarter of a megabyte in chunks of one byte holds the loop for half a second.
 """
 
@@ -18,7 +18,7 @@ _PIECE_BYTES = 1_024
 
 
 class Turns:
-    """Who has more work than fits into one turn of the loop: one step of one of them a turn, one after the other."""
+    """Connections with more work than fits into one turn of the event loop: each turn does one step of one of them, one after the other."""
 
     def __init__(self) -> None:
         self._steps: deque[Callable[[], bool]] = deque()
@@ -54,7 +54,7 @@ class GuardedProtocol(H11Protocol):
     _ends_later = False
 
     def connection_made(self, transport: Any) -> None:
-        """Count it, and close it at once if it is one too many."""
+        """Count the connection, and close it at once if its address has too many."""
         super().connection_made(transport)
         self._later = bytearray()
         peer = transport.get_extra_info("peername")
@@ -66,7 +66,7 @@ class GuardedProtocol(H11Protocol):
         self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count it off."""
+        """Count the connection no longer."""
         self._head_is_here()
         self.open_of[self._address] -= 1
         if not self.open_of[self._address]:
@@ -74,18 +74,18 @@ class GuardedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take much of it in pieces, in turn with the other connections."""
+        """Process a large chunk in pieces, in turn with the other connections."""
         if not self._later and len(data) <= _PIECE_BYTES:
             self._take(data)
             return
         if not self._later:
             self.turns.join(self.loop, self._take_piece)
         self._later += data
-        # No more is read before this is done, so that the client waits too.
+        # Nothing more is read until this is done, so that the client waits too.
         self.transport.pause_reading()
 
     def _take_piece(self) -> bool:
-        """Whether there is more."""
+        """Process one piece; whether there is more."""
         if self.transport.is_closing():
             return False
         piece = bytes(self._later[:_PIECE_BYTES])
@@ -103,16 +103,16 @@ class GuardedProtocol(H11Protocol):
         return bool(self._later)
 
     def shutdown(self) -> None:
-        """Close the connection as soon as nothing is under way on it; a request that has come and was not looked at yet is."""
+        """Close the connection as soon as nothing is in flight on it; bytes that have arrived and are not processed yet count as in flight."""
         if self._later:
             self._ends_later = True
         else:
             super().shutdown()
 
     def _take(self, data: bytes) -> None:
-        """Watch how long a head takes."""
+        """Process bytes, and watch how long a head takes."""
         super().data_received(data)
-        # Idle with bytes behind it: a head that is not whole yet.
+        # Idle with bytes left: a head that is not complete yet.
         if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
             self._watch_head()
         else:
@@ -132,8 +132,8 @@ def guarded_protocol(*, max_per_client: int, header_timeout_s: float) -> type[Gu
     """The protocol class of one server.
 
     Args:
-        max_per_client: open connections of one address; one more is closed at once.
-        header_timeout_s: from the connection, or from a request's first byte, to the end of its head.
+        max_per_client: open connections that one address may have; one more is closed at once.
+        header_timeout_s: seconds from the connection, or from a request's first byte, to the end of its head.
     """
     bounds = {"open_of": Counter(), "turns": Turns(), "max_per_client": max_per_client, "header_timeout_s": header_timeout_s}
     return type("BoundedProtocol", (GuardedProtocol,), bounds)

@@ -23,11 +23,11 @@ EXPOSED_HEADERS = (
 
 
 class Cors(CORSMiddleware):
-    """Starlette's middleware with what this interface has: no cookies, two methods, keys in a header.
+    """Starlette's middleware with the properties of this interface: no cookies, few methods, keys in a header.
 
     Args:
-        app: what comes behind.
-        origins: exact origins, or `*` for all.
+        app: the application behind.
+        origins: exact origins of web pages, or `*` for all.
     """
 
     def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
@@ -36,7 +36,7 @@ class Cors(CORSMiddleware):
             allow_origins=tuple(origins),
             allow_methods=("GET", "HEAD", "POST"),
             allow_headers=REQUEST_HEADERS,
-            # Browsers ask for this when a page of the Internet calls a gateway in the local network: who lists the page means it.
+            # Browsers ask for this when a page of the Internet calls a gateway in the local network; the operator has listed the page.
             allow_private_network=True,
             expose_headers=EXPOSED_HEADERS,
         )

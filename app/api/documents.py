@@ -1,4 +1,4 @@
-"""The interface described: the OpenAPI document, and the page that shows it, with everything that the page needs."""
+"""The face for those who read: the OpenAPI document, and the page that shows it, with everything that the page needs."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -44,7 +44,7 @@ class DocumentedApp(FastAPI):
         super().__init__(openapi_url=OPENAPI, docs_url=None, redoc_url=None, **options)
 
     def openapi(self) -> dict[str, Any]:
-        """The document, made once but for what it says of keys."""
+        """The document. It is made once, but for its statements about keys, which a reload can change."""
         is_new = self.openapi_schema is None
         document = super().openapi()
         if is_new:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 ACCEPTED = "gzip, deflate"
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 _WBITS = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (_ZLIB, _RAW)}
-# A gzip file may consist of several members. Each costs a copy of what is behind it.
+# A gzip file may consist of several members. Each costs a copy of the bytes behind it.
 _MAX_MEMBERS = 16
 _BEHIND = "there are bytes behind the end of the compressed body"
 
 
 class UnsupportedEncoding(ValueError):
-    """The body is encoded in a way that is not taken. The message is for the caller."""
+    """The body is encoded in a way that is not supported. The message is for the caller."""
 
 
 class NotDecodable(ValueError):
@@ -43,16 +43,16 @@ def coding_of(headers: Sequence[str]) -> str | None:
 
 
 def decoded(body: bytes, coding: str, most: int) -> bytes:
-    """Decompress. Takes time linear in the body and in `most`, whatever the body holds.
+    """The decompressed body, in time linear in the body and in `most`, whatever the body holds.
 
     Args:
-        body: as it was sent.
-        coding: of `coding_of`.
+        body: the body as it was sent.
+        coding: the result of `coding_of`.
         most: bytes that the result may have.
 
     Raises:
-        NotDecodable: not of this coding, cut short, or with bytes behind its end.
-        TooLarge: over `most` bytes.
+        NotDecodable: the body is not in this coding, is incomplete, or has bytes behind its end.
+        TooLarge: the result has more than `most` bytes.
     """
     # HTTP's deflate is zlib's format, but many send the bare stream.
     first, *others = _WBITS[coding]

@@ -1,4 +1,4 @@
-"""One type → status table, one envelope: `{"error": {"type", "message", "param"?, "request_id"}}`."""
+"""One table from kinds of errors to statuses, and one form of error body: `{"error": {"type", "message", "param"?, "request_id"}}`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -78,24 +78,24 @@ _HTTP_MESSAGES = {
 
 
 def error_body(kind: str, message: str, request_id: str, param: str | None = None) -> dict[str, Any]:
-    """The envelope."""
+    """An error body."""
     return {"error": {"type": kind, "message": message, **({"param": param} if param else {}), "request_id": request_id}}
 
 
 def body_of(error: FogGateError, request_id: str) -> dict[str, Any]:
-    """The envelope of one of ours."""
+    """The body of a FogGateError."""
     return error_body(error.code, error.message, request_id, error.param)
 
 
 def response_of(error: FogGateError, request_id: str) -> JSONResponse:
-    """The whole response of one of ours, `Retry-After` included where the status calls for it."""
+    """The response of a FogGateError, with `Retry-After` where the status needs it."""
     status = STATUS[type(error)]
     headers = {"retry-after": str(math.ceil(error.retry_after_s or 1))} if status in _NEEDS_RETRY_AFTER else None
     return JSONResponse(body_of(error, request_id), status, headers)
 
 
 def usual_message(status: int) -> str:
-    """What a plain HTTP condition says to the caller."""
+    """The message of a plain HTTP condition."""
     return _HTTP_MESSAGES.get(status, f"HTTP {status}")
 
 
@@ -106,12 +106,12 @@ def http_response(status: int, request_id: str, headers: Mapping[str, str] | Non
 
 
 def internal_error(request_id: str) -> dict[str, Any]:
-    """The envelope of a bug of ours."""
+    """The body of a reply after a bug."""
     return error_body("internal_error", "an internal error; the request id is in the log", request_id)
 
 
 def validation_error(errors: Sequence[Mapping[str, Any]]) -> InvalidQuestion:
-    """The first of pydantic's complaints as one of ours: where, and what. The value itself is never repeated."""
+    """The first of pydantic's errors as an InvalidQuestion: the field and what is wrong. The value itself is never repeated."""
     first = errors[0]
     path = ".".join(_shown(str(part)) for part in first["loc"] if part != "body")
     message = "unknown field" if first["type"] == "extra_forbidden" else str(first["msg"]).removeprefix("Value error, ")
@@ -119,12 +119,12 @@ def validation_error(errors: Sequence[Mapping[str, Any]]) -> InvalidQuestion:
 
 
 def _shown(name: str) -> str:
-    """A field's name as its caller may read it again: it can be as long as the body."""
+    """A field's name, shortened: a caller's name can be as long as the body."""
     return name if len(name) <= _MAX_NAME_CHARS else name[:_MAX_NAME_CHARS] + "…"
 
 
 def install_handlers(app: FastAPI, metrics: Metrics) -> None:
-    """Translate every foreign exception here and nowhere else."""
+    """Translate every exception of FastAPI, Starlette and FogGate into a response; nothing else does that."""
 
     async def ours(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, FogGateError)  # noqa: S101  # how handlers are typed

@@ -1,4 +1,4 @@
-"""What every request goes through before a route sees it."""
+"""The middleware that every request passes before its route."""
 
 from collections.abc import Collection
 

@@ -95,7 +95,7 @@ def _socket(family: socket.AddressFamily, address: str, port: int) -> socket.soc
 
 
 def _sockaddr(address: str, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
-    """As `bind` wants it: the interface behind a % is a number of its own there, and without it a link-local address is refused."""
+    """As `bind` wants it: the interface behind a % is a separate number there, and without it a link-local address is refused."""
     name, _, interface = address.partition("%")
     return (name, port, 0, int(interface)) if interface else (name, port)
 

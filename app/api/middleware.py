@@ -1,6 +1,6 @@
-"""Pure ASGI around every request: its id, its one log line, bugs, HEAD, and the hang-up of its caller.
+"""Pure ASGI around every request: its id, its one log line, bugs, HEAD, and callers who leave.
 
-Pure ASGI because Starlette's BaseHTTPMiddleware hides the disconnect from what runs inside it.
+Pure ASGI because Starlette's BaseHTTPMiddleware hides the disconnect from the application inside it.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class RequestContext:
     """Outermost: request id, log line, `Connection: close` while draining; no cookie or query comes through.
 
     Args:
-        app: what comes behind.
+        app: the application behind.
         draining: whether callers are to close their connections.
         metrics: where requests are counted.
         endpoints: the paths that metrics name (callers make up others), and those that the log leaves out.
@@ -51,7 +51,7 @@ class RequestContext:
             return
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
-        # A body with two lengths: a proxy in front may take another one for its end, and what follows for the next request (RFC 9112, 6.3).
+        # A body with two lengths: a proxy in front may believe the other one, and take the rest of the body for the next request (RFC 9112, 6.3).
         two_lengths = "transfer-encoding" in headers and "content-length" in headers
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         # Headers of ours are set by the gateway only: nothing behind may take a caller's for one. And nothing behind reads a cookie or a
@@ -95,7 +95,7 @@ class RequestContext:
 
 
 class InternalErrors:
-    """500 without details for a bug."""
+    """Answers 500 without details where a bug raised an exception."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app = app
@@ -121,7 +121,7 @@ class InternalErrors:
 
 
 class HeadAsGet:
-    """HEAD is GET without the body, which the server leaves out."""
+    """Handles HEAD as GET; the server leaves the body out."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -133,9 +133,9 @@ class HeadAsGet:
 
 
 class CancelOnDisconnect:
-    """Cancels what runs for a caller as soon as they hang up: their queued edge work, their cloud call, its retries.
+    """Cancels everything that runs for a caller as soon as they leave: their queued edge work, their cloud call, its retries.
 
-    Stands inside `app.api.body_guard.BodyGuard`, so the body is already here and the next message can only be the disconnect.
+    Stands inside `app.api.body_guard.BodyGuard`, so the body has been read and the next message can only be the disconnect.
     """
 
     def __init__(self, app: ASGIApp, paths: Collection[str]) -> None:
@@ -166,7 +166,7 @@ class CancelOnDisconnect:
         async def watch() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
-            # A server says "disconnect" after a complete response too: what still tidies up then is not to be cancelled.
+            # A server sends "disconnect" after a complete response too; clean-up that still runs then must not be cancelled.
             if not answered:
                 gone.set()
                 work.cancel()

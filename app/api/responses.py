@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of each reply: statuses, headers, bodies with real examples."""
+"""Descriptions of the replies for the OpenAPI document: statuses, headers, bodies with real examples."""
 
 from typing import Any
 

@@ -9,6 +9,7 @@ from typing_extensions import TypeAliasType
 from app.core.ask import Ask
 from app.core.offload import SMALL, in_text_thread
 from app.core.outcome import REASONS, CloudReply, Outcome, RouteRequest
+from app.core.outcome import Reason as RoutingReason
 from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question, letters_of
 from app.core.verdict import BUCKET_LABELS
 
@@ -54,7 +55,7 @@ class AnswerRequest(_Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE, {**EXAMPLE, "tau": 0.9}, {**EXAMPLE, "route": "cloud"}]})
 
     question: str = Field(description="The question; any text that is not blank.")
-    # At the first option that is no text the others are not looked at, for the same reason.
+    # After the first option that is no text the others are not validated, for the same reason.
     options: Annotated[list[str], FailFast()] = Field(
         description=f"{MIN_OPTIONS} to {MAX_OPTIONS} distinct options; they are lettered {', '.join(letters_of(3))} … in this order."
     )
@@ -80,7 +81,7 @@ class AnswerRequest(_Wire):
 class AnswersRequest(_Wire):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_BATCH]})
 
-    # Each question is validated by itself: one bad question gets an error of its own, the others their answers.
+    # Each question is validated separately: a bad one gets an error, and the others get their answers.
     questions: list[SkipValidation[AnswerRequest]] = Field(min_length=1)
     deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(
         None, description="May shorten the configured deadline of a batch, never lengthen it."
@@ -101,8 +102,9 @@ Reason = TypeAliasType(
         AfterValidator(_known),
         Field(
             description=(
-                "Why an answer came from where it came from.\n\n"
-                "The first four are routing decisions; the rest are set on degraded answers only (the cloud was wanted but not had)."
+                "Why the answer comes from the edge or from the cloud.\n\n"
+                f"Up to `{list(RoutingReason)[-1]}` they are routing decisions; the others are on degraded answers only: the cloud was to "
+                "answer, and failed."
             ),
             title="Reason",
             json_schema_extra={"enum": list(REASONS)},
@@ -169,7 +171,7 @@ class AnswersResponse(BaseModel):
 
 
 class ModelEntry(BaseModel):
-    # What else is known of a model: its calibration, its endpoints.
+    # A model may have more fields: its calibration, its endpoints.
     model_config = ConfigDict(extra="allow")
 
     id: str

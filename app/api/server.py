@@ -1,4 +1,4 @@
-"""The gateway as a process: its signals, its reload, its end."""
+"""The gateway as a process: its signals, its reload, and how it ends."""
 
 import asyncio
 import contextlib
@@ -31,11 +31,11 @@ log = structlog.get_logger("foggate")
 
 # Longer than nginx's default of 60 s, so that it is never the gateway that closes a connection nginx is about to use.
 KEEP_ALIVE_S = 75
-# After Ctrl-C what is in flight gets this long, inside the time after which the process ends anyway.
+# After Ctrl-C what is in flight gets this long; the process itself ends soon after that.
 _INTERRUPTED_GRACE_S = 0.5
-# Each round takes everybody who waits; a flood of new ones does not keep the gateway from ending.
+# Each round takes all connections that wait; a flood of new ones must not keep the gateway from ending.
 _MOST_ROUNDS = 20
-# A terminal that is being closed sends SIGHUP a moment before it is gone.
+# A terminal that is closed sends SIGHUP a moment before it is gone.
 _TERMINAL_GOES_S = 0.3
 
 
@@ -48,7 +48,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which says when it stops taking requests and leaves signals to us."""
+    """uvicorn's server; it tells the gateway when it stops accepting requests, and leaves signals to `serve`."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
@@ -61,17 +61,17 @@ class _Server(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Tell, then close the listener and wait for what is in flight."""
+        """Let the gateway know, then close the listener and wait for what is in flight."""
         self._state.draining = self._state.stopping = True
         settings = self._reloader.settings
-        # The longest that an accepted request can take: its body, then its questions, of which a batch begins none any more.
+        # The longest that an accepted request can take: its body, then its questions; a batch begins none any more.
         self.config.timeout_graceful_shutdown = math.ceil(settings.limits.body_timeout_s + settings.deadline_ms / 1000) + 5
         await _accepted(sockets or [])
         await super().shutdown(sockets)
 
 
 async def _accepted(listeners: list[socket.socket]) -> None:
-    """Wait until those who have connected already are taken: the kernel resets whoever waits at a listener that is closed."""
+    """Wait until the connections that the kernel has accepted are ours: it resets those that still wait at a listener that is closed."""
     for _ in range(_MOST_ROUNDS):
         if not select.select(listeners, [], [], 0)[0]:
             break
@@ -84,10 +84,10 @@ class _Signals:
     """What signals do to a server that runs.
 
     Args:
-        server: what is ended.
-        app: what it serves.
-        terminal: what this process was started from.
-        read_settings: reads the configuration again; None where it cannot be.
+        server: the server that signals end.
+        app: the application that it serves.
+        terminal: the terminal that this process was started from.
+        read_settings: reads the configuration again; None where that is not possible.
 
     Attributes:
         code: the exit code of the process.
@@ -103,7 +103,7 @@ class _Signals:
         self._loop = asyncio.get_running_loop()
 
     def drain(self) -> None:
-        """SIGTERM: new work is still taken for a while, then the server ends."""
+        """SIGTERM: new work is still accepted for a while, then the server ends."""
         if self._state.draining:
             return
         self._state.draining = True
@@ -147,8 +147,8 @@ async def serve(
     """Run the gateway until a signal ends it.
 
     SIGTERM drains: ready turns 503 and every reply carries `Connection: close` for `server.drain_wait_s`, then the
-    listener closes, what is in flight finishes, and the process ends. What a batch has not begun by then gets errors of
-    its own. SIGINT (a person at a terminal) skips the wait and gives what is in flight less than a second. A gateway whose model is
+    listener closes, what is in flight finishes, and the process ends. Questions of a batch that have not begun by then get
+    errors. SIGINT (a person at a terminal) skips the wait and gives what is in flight less than a second. A gateway whose model is
     still being loaded ends at once on either: the load is given up, though its thread may run on. SIGHUP reloads the configuration,
     or, where it means that the terminal was closed, ends the gateway as SIGINT does.
 
@@ -158,7 +158,7 @@ async def serve(
         on_ready: called with the edge model's name when the warm-up batch has been answered.
         edge: makes the edge.
         read_settings: reads the configuration again; without it SIGHUP changes nothing.
-        terminal: what this process was started from; by default looked at now.
+        terminal: the terminal that this process was started from; by default it is looked up now.
 
     Returns the exit code: 0, 130 after SIGINT, 129 after the terminal was closed.
 
@@ -172,7 +172,7 @@ async def serve(
         server.should_exit = True
 
     def on_warm(model: str) -> None:
-        # What is alive now stays for good. With the modules and the model in it, one full collection would hold everything for
+        # What is alive now stays alive. With the modules and the model in it, one full garbage collection would stop everything for
         # 0.4 s, and a body with many values in it is enough to set one off.
         gc.freeze()
         on_ready(model)
@@ -201,7 +201,7 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        # uvicorn believes loopback's X-Forwarded-For by default; here only who is named.
+        # uvicorn trusts X-Forwarded-For from loopback by default; here only named proxies are trusted.
         proxy_headers=bool(settings.security.trusted_proxies),
         forwarded_allow_ips=settings.security.trusted_proxies,
         timeout_keep_alive=KEEP_ALIVE_S,

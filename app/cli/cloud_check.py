@@ -66,7 +66,9 @@ def _show(checked: "Checked", console: Console) -> None:
         console.print(f"[red]{escape(problem)}[/]", soft_wrap=True)
     correct = sum(one.read == one.correct for one in checked.asked)
     if checked.works:
-        console.print(f"[green]works[/]: a letter was read in each of {len(checked.asked)} replies, {correct} of them are correct\n")
+        console.print(
+            f"[green]works[/]: a letter was read in each of {len(checked.asked)} replies, and {correct} of the letters are correct\n"
+        )
     else:
         read = sum(one.read is not None for one in checked.asked)
         console.print(f"[red]does not work[/]: a letter was read in {read} of {len(checked.asked)} replies\n")

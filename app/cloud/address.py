@@ -1,4 +1,4 @@
-"""Where an endpoint's chat completions are: a base URL as people write it, taken apart as a URL."""
+"""The URL of an endpoint's chat completions, from a base URL as people write it."""
 
 import ipaddress
 from urllib.parse import unquote, urlsplit, urlunsplit

@@ -22,6 +22,7 @@ from app.cloud.request import RequestSettings
 from app.cloud.retry_budget import RetryBudget
 from app.cloud.single_flight import SingleFlightCloud
 from app.config.header_values import merged
+from app.config.pick import picked
 from app.config.settings import CloudSettings, EndpointSettings, Settings
 from app.core.errors import ConfigError
 from app.telemetry.metrics import Metrics
@@ -95,7 +96,7 @@ def ask_formats(cloud: CloudSettings, client: CloudClient | None, budget: Budget
 
 def request_settings(cloud: CloudSettings) -> RequestSettings:
     """What every request to the cloud is made with."""
-    return RequestSettings(cloud.max_tokens, cloud.top_logprobs, cloud.extra_body)
+    return picked(RequestSettings, cloud)
 
 
 def cloud_models(settings: Settings) -> str:

@@ -25,7 +25,7 @@ _MAX_SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question to one endpoint: what was read (None where nothing could be) and which letter is correct."""
+    """One question to one endpoint: the letter that was read (None where none could be) and the correct one."""
 
     status: int | None
     outcome: str
@@ -53,12 +53,12 @@ class Checked:
 
     @property
     def problems(self) -> list[str]:
-        """Each once, in the order in which they were met."""
+        """Each problem once, in the order in which they were found."""
         return list(dict.fromkeys(one.problem for one in self.asked if one.problem))
 
 
 class Free:
-    """A purse for calls that nothing bounds and nobody counts."""
+    """A purse for calls that are neither bounded nor counted."""
 
     async def left(self) -> bool:
         return True
@@ -74,10 +74,10 @@ async def check(client_of: Callable[[Callable[[Attempt], None]], CloudClient], *
     """Ask one endpoint.
 
     Args:
-        client_of: makes the client of this endpoint alone, given who is told of its attempts.
-        questions: how many; at most `MAX_QUESTIONS`.
-        timeout_s: of one question.
-        probe: ask first which form of answer the endpoint takes.
+        client_of: makes the client of this endpoint alone; gets what is called with each attempt when it has ended.
+        questions: number of questions; at most `MAX_QUESTIONS`.
+        timeout_s: seconds that one question may take.
+        probe: whether to ask first which answer format the endpoint takes.
     """
     seen: list[Attempt] = []
     client = client_of(seen.append)
@@ -110,11 +110,15 @@ def _asked(last: Attempt, read: str | None, correct: str, problem: str | None) -
 
 
 def problem_of(endpoint: Endpoint, seen: Sequence[Attempt], error: CloudError, timeout_s: float) -> str:
-    """What is wrong and where to look, in one sentence; what the endpoint says of it stands behind."""
+    """What is wrong and where to look, in one sentence; what the endpoint says about it follows."""
     last = seen[-1] if seen else Attempt(endpoint.name, 1, endpoint.form.in_use.value)
     sentence = _sentence(endpoint, last, error, timeout_s)
     if last.outcome == "certificate":
-        return f"{sentence} ({last.said}): SSL_CERT_FILE names a file with one's own authorities" if last.said else sentence
+        return (
+            f"{sentence} ({last.said}): set SSL_CERT_FILE to a file with the certificates of your own authorities"
+            if last.said
+            else sentence
+        )
     return f"{sentence}. The endpoint says: {last.said}" if last.said else sentence
 
 

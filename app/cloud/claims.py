@@ -39,7 +39,7 @@ _NOTHING = re.compile(
 _RELATIVE = re.compile(
     r"\b(?:option|choice|letter|answer|statement|one|item|response|alternative)s? (?:that|which)\b(.{0,100})", re.IGNORECASE | re.DOTALL
 )
-_TRUTH = re.compile(r"(?:true(?= statement)|(false|untrue|incorrect|неверн\w+|ложн\w+))\b", re.IGNORECASE)
+_TRUTH = re.compile(r"(?:true(?= statement)|(false|untrue|incorrect|exception|неверн\w+|ложн\w+))\b", re.IGNORECASE)
 _HEADING = re.compile(
     r"^[ \t]*[#*_>]{1,4}[ \t]*(?:the )?(?:final |correct )?(?:answer|option|choice)[ \t]*[*_]{0,4}[ \t]*:?[ \t]*\n+",
     re.IGNORECASE | re.MULTILINE,

@@ -1,9 +1,9 @@
-"""Whether a 200 holds a chat completion at all. Which letter it names is another matter: `app/cloud/reply.py`."""
+"""Whether a 200 holds a chat completion at all. `app/cloud/reply.py` reads which letter it names."""
 
 from collections.abc import Mapping
 from typing import Any
 
-# A reply that ends otherwise (cut, filtered) may be empty because of the question, which says nothing of the endpoint.
+# A reply that ends otherwise (cut, filtered) may be empty because of the question, which shows nothing about the endpoint.
 _ENDED = frozenset({"", "stop", "end_turn", "stop_sequence", "eos", "eos_token", "completed", "complete"})
 
 
@@ -20,7 +20,7 @@ def fault_of(payload: Any) -> str | None:
     message = choice.get("message") if isinstance(choice, Mapping) else None
     if isinstance(choice, Mapping) and (choice.get("error") or choice.get("finish_reason") == "error"):
         return "it is an error in place of an answer"
-    # A text beside an error is what came of it until then.
+    # A text beside an error is only the beginning of the reply.
     if payload.get("error") or (isinstance(message, Mapping) and message.get("error")):
         return "it is an error in place of an answer"
     if not isinstance(message, Mapping):

@@ -78,7 +78,7 @@ def _named(sentence: str, values: Values) -> str | None:
     ends = [(line[at:], line[:at]) for at in blanks[-_MAX_WORDS:]]
     begins = [(line[:at], line[at:]) for at in blanks[:_MAX_WORDS]][::-1]
     if (verb := _IS_CJK.match(line)) is not None:
-        ends.append((line[verb.end() :], verb[1]))
+        ends.append((line[verb.end() :], line[: verb.end()]))
     if (verb := _SUBJECT_CJK.match(line)) is not None:
         ends.append((verb[1], verb[2]))
     for number, (value, words) in enumerate([*ends, *begins]):

@@ -1,8 +1,8 @@
-"""A bounded piece of what an endpoint says about its error, for the log: without keys and without words of the question.
+"""A bounded part of what an endpoint says about its error, for the log: without keys and without words of the question.
 
-An endpoint may echo both, whole or in part, escaped or not. So a word is left out if it stands in the question, unless it is one
-that errors are made of; and so are three of those in a row that stand in a row in the question. What looks like a key is left out
-altogether.
+An endpoint may repeat both, whole or in part, escaped or not. So a word is left out if the question contains it, unless it is common
+in error messages; three such common words in a row are left out too if the question contains them in a row. What looks like a key is
+always left out.
 """
 
 import html
@@ -22,7 +22,7 @@ _TAG = re.compile(r"<[^<>]*>?")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _PIECE, _WORD = re.compile(r"\s+|\w+|[^\w\s]+"), re.compile(r"\w+")
 _GAPS = re.compile(rf"{_HIDDEN}(?:[^\w{_HIDDEN}]*{_HIDDEN})+")
-# Words that errors are made of, and that say nothing of a question alone.
+# Words that are common in error messages, and that alone reveal nothing about a question.
 _USUAL_WORDS = """
 a access account active after all allowed an and api are argument at authentication authorization available back bad balance be been
 billing body by can cannot check choice choices client code completion completions connection content context could credits current
@@ -48,7 +48,7 @@ def excerpt_of(body: bytes, *, secrets: Sequence[str], texts: Sequence[str]) -> 
     try:
         payload = loads(body[:_MAX_BODY], max_values=_MAX_VALUES)
     except ValueError:
-        # In UTF-16 every letter would stand alone, and no word would be known again.
+        # In UTF-16 every letter would be separate, and no word would be recognised.
         payload = _TAG.sub(" ", body[: 4 * _MAX_READ].replace(b"\0", b"").decode(errors="replace"))
     return excerpt_of_payload(payload, secrets=secrets, texts=texts)
 
@@ -61,7 +61,7 @@ def excerpt_of_payload(payload: Any, *, secrets: Sequence[str], texts: Sequence[
 
 
 def _fields(payload: Any) -> tuple[str, str]:
-    """Type (or code) and message, wherever they usually stand."""
+    """Type (or code) and message, from the places where endpoints usually write them."""
     error = payload[0] if isinstance(payload, list) and payload else payload
     for name in ("error", "detail"):
         if isinstance(error, Mapping) and isinstance(error.get(name), (Mapping, str, list)):
@@ -77,7 +77,7 @@ def _fields(payload: Any) -> tuple[str, str]:
 
 
 def _clean(text: str, secrets: Sequence[str], texts: Sequence[str]) -> str:
-    """The text without what stands in the secrets or in what was asked, escapes undone before they are compared."""
+    """The text without parts of the secrets and of what was asked; escapes are undone before the comparison."""
     text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), html.unescape(unquote(text)))
     for escape in ("\\r", "\\n", "\\t", '\\"', "\\'", "\\/"):
         text = text.replace(escape, " ")

@@ -21,7 +21,7 @@ _THAT = _ABOUT.replace("to|for|of|here|among|from|in|on|", "").removesuffix("?")
 _LAST = r"[*_`(\[\"'“$]{0,4}(?:option\s|choice\s|answer\s|letter\s)?[*(\[]{0,4}(?-i:[A-HJ-Z])[)\].*\"'”$]{0,5}"
 _STANDS = rf"(?={_LAST}(?:[!,;]|(?<=\.)\s|\s*(?:\Z|\n)|\s(?:because|since|[(–—-])))"
 _ENDS_TEXT = rf"(?={_LAST}!?\s*\Z)"
-_CAPITAL = r"(?=\s*[*_`(\[\"'“$]{0,4}(?:option\s|letter\s)?[*(\[]{0,4}(?-i:[A-Z])(?![\w'’]))"
+_CAPITAL = r"(?=\s*[*_`(\[\"'“$]{0,4}(?:option\s|letter\s|вариант\s)?[*(\[]{0,4}(?-i:[A-Z])(?![\w'’]))"
 _BEST = (
     r"(?:correct|right|best|strongest|final|closest|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|persuasive|"
     r"convincing|consistent|proper|true|only\s+correct|chosen|selected)"
@@ -33,11 +33,11 @@ _LEADS = {
     rf"(?m:^)[*_>#-]{{0,6}}\s?(?:correct|result|response|conclusion|in\s+conclusion|verdict|(?:in\s+)?summary|decision|output|(?:my|final)\s+(?:pick|choice|verdict|selection))[*_]{{0,3}}\s?[:：][*_]{{0,3}}\s?{_STANDS}",
     "en end": r"(?:therefore|thus|hence|so),?\s+(?:it(?:['’]s|\s+is|\s+must\s+be)|this\s+(?:is|corresponds\s+to|matches)|we\s+(?:choose|select|pick))(?=\W{0,4}(?:option|choice|\(?[A-Z]\b))|"
     r"(?m:^)(?:(?:therefore|thus|hence)[,:]?|it(?:['’]s|\s+is))\s+(?=[*(]{0,4}(?:option\s)?[*(]{0,4}(?-i:[A-HJ-Z])[).*]{0,4}\s*\Z)|"
-    rf"(?m:^)most\s+likely,?\s+(?=the\s)|(?m:^)most\s+likely,?\s+{_STANDS}|(?:(?m:^)|(?<=[.!]\s))(?:therefore|thus|hence|definitely|clearly|obviously|certainly|it['’]s)[,:]?\s+{_ENDS_TEXT}|"
+    rf"(?m:^)most\s+likely,?\s+(?=the\s)|(?m:^)most\s+likely,?\s+{_STANDS}|(?<=,\s)(?:therefore|thus|hence),?\s+{_ENDS_TEXT}|(?:(?m:^)|(?<=[.!]\s))(?:therefore|thus|hence|definitely|clearly|obviously|certainly|it['’]s)[,:]?\s+{_ENDS_TEXT}|"
     rf"(?:i\.e\.,?|that\s+is,|namely|(?:which|this|that)(?:\s+(?:is|would\s+be|corresponds\s+to|matches(?:\s+with)?)|['’]s)|corresponding\s+to|matching|(?:(?:that|this|which)\s+leaves|leaving)(?:\s+us\s+with)?(?:\s+only)?)\s+"
     rf"(?=[*(]{{0,4}}(?:option|choice|answer|letter)\s){_ENDS_TEXT}|(?:that|this|which)\s+leaves(?:\s+us\s+with)?(?:\s+only)?\s+{_ENDS_TEXT}",
     "en option": rf"{_BEST}\s+(?:option|choice|response|letter|argument|conclusion|alternative|match|one|statement){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN}){_DEGREE}",
-    "en choice": rf"(?:false|untrue|incorrect)\s+(?:statement|one|option|sentence){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN})|(?:(?:option|choice|letter)(?:\s+letter)?{_ABOUT}|(?:statement|one|item){_THAT}|(?<=my\s)(?:pick|selection|verdict|vote)){_MARKS}\s*{_IS}{_DEGREE}{_CAPITAL}",
+    "en choice": rf"(?:exception|odd\s+one\s+out){_MARKS}\s*(?:{_IS}|{_SIGN})|(?:false|untrue|incorrect)\s+(?:statement|one|option|sentence){_ABOUT}{_MARKS}\s*(?:{_IS}|{_SIGN})|(?:(?:option|choice|letter)(?:\s+letter)?{_ABOUT}|(?:statement|one|item){_THAT}|(?<=my\s)(?:pick|selection|verdict|vote)){_MARKS}\s*{_IS}{_DEGREE}{_CAPITAL}",
     "en verb": r"(?:I|we)(?:\s+(?:would|will)|['’](?:d|ll))?\s+(?:choose|select|pick|go\s+with|answer|vote\s+for)\s*:?|"
     r"(?:I|we)(?:['’](?:m|re)|\s+(?:am|are))\s+(?:going\s+with|choosing|selecting|picking)|"
     rf"(?:(?m:^)|(?<=[.!]\s))(?:choose|select|pick|go\s+with)\s+{_STANDS}",
@@ -78,7 +78,7 @@ _BEFORE = re.compile(
     r"only|true|actual|single|strongest|most|likely|probable|appropriate|suitable|accurate|reasonable|plausible|logical|fitting|proper|official|expected|"
     r"overall|means|gives|"
     r"итоговый|окончательный|финальный|правильный|верный|правильным|верным|правильна|остаточна|мой|я|это|что|значит|итак|следовательно|поэтому|тогда|дұрыс|соңғы|ақырғы|менің|қорытынды|сондықтан|демек|отже|туура|to['’‘]g['’‘]ri|"
-    r"die|der|das|richtige|korrekte|endgültige|finale|letzte|meine|also|la|le|bonne|ma|donc|mi|a|minha|correta|risposta|doğru|nihai|vậy|nên|poprawna|prawidłowa|ostateczna|"
+    r"die|der|das|selected|chosen|richtige|korrekte|endgültige|finale|letzte|meine|also|la|le|bonne|ma|donc|mi|a|minha|correta|risposta|doğru|nihai|vậy|nên|poprawna|prawidłowa|ostateczna|"
     r"správná|het|juiste|correcte|rätt|rätta|helyes|सही|अंतिम|فإن|إذن|لذلك|لذا|هي)\s+)\Z",
     re.IGNORECASE,
 )

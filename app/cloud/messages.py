@@ -1,4 +1,4 @@
-"""What the cloud is told: the chat messages that ask it for one letter."""
+"""The chat messages that ask the cloud for one letter."""
 
 from app.core.prompt import user_prompt
 from app.core.question import Question

@@ -17,11 +17,11 @@ from app.core.errors import ConfigError
 def connection_options(urls: Sequence[str], limits: httpx2.Limits) -> dict[str, Any]:
     """Arguments for a client of httpx2 that asks these URLs: those on this machine directly, the others as the environment says.
 
-    A proxy that none of them needs is not looked at.
+    A proxy that none of them needs is not examined.
 
     Args:
-        urls: all that the client will ask.
-        limits: of the client's connections.
+        urls: all URLs that the client will ask.
+        limits: limits of the client's connections.
 
     Raises:
         ConfigError: a proxy that is needed cannot be used; the sentence names its variable and never a password.
@@ -44,8 +44,8 @@ def proxy_variable(url: str, environment: Mapping[str, str]) -> str | None:
     """Which of `http`, `https` and `all` names the proxy for a URL; None where it is asked directly.
 
     Args:
-        url: what is asked.
-        environment: of `getproxies`: proxies by scheme, and under `no` the hosts that are asked directly.
+        url: URL that is asked.
+        environment: result of `getproxies`: proxies by scheme, and under `no` the hosts that are asked directly.
     """
     if is_loopback(url) or _is_exempt(url, environment.get("no", "")):
         return None

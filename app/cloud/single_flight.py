@@ -1,7 +1,7 @@
-"""Identical questions ask the cloud once: those in flight share one call, and answers may be kept for a while.
+"""Identical questions ask the cloud once: those in flight share one call, and answers may be cached for a while.
 
-A call belongs to all who wait for it: each waiter has a deadline of his own, and it is cancelled when the last one leaves.
-The one who began it pays for it; a kept answer and a call that is under way already cost the next caller nothing.
+A call belongs to all callers that wait for it: each of them has its own deadline, and the call is cancelled when the last one leaves.
+The caller that began it pays for it; a cached answer, and a call that is already under way, cost the next caller nothing.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from app.core.outcome import CloudReply
 from app.core.question import Question
 from app.telemetry.metrics import Metrics
 
-# All that decides an answer but for what is configured: endpoints, model and extra fields are those of the process.
+# What identifies an answer within one configuration, which fixes endpoints, model and extra fields: question and options.
 _Key = tuple[str, tuple[str, ...]]
 
 
 class Upstream(Protocol):
-    """A cloud that is closed by whoever stands in front of it, and that is told how long its callers still wait (seconds)."""
+    """The cloud behind this one: it is closed together with it, and told how many seconds its callers still wait."""
 
     async def answer(
         self, question: Question, deadline: Deadline, allowance: Sequence[Bound], *, patience: Callable[[], float] | None
@@ -34,7 +34,7 @@ class Upstream(Protocol):
 
 @dataclass(slots=True)
 class _Flight:
-    until: Deadline  # the latest of its waiters'
+    until: Deadline  # the latest deadline of its waiters
     call: asyncio.Task[CloudReply] = field(init=False)
     waiters: int = 0
 
@@ -43,14 +43,14 @@ class _Flight:
 
 
 class SingleFlightCloud:
-    """A cloud in front of another.
+    """A cloud in front of another, which is asked once for identical questions.
 
     Args:
-        upstream: who is asked.
-        metrics: where shared and kept answers are counted.
-        longest_s: the deadline of a call, which may outlive the caller who began it: the longest that any caller may have.
-        cache_entries: answers kept; 0 keeps none.
-        cache_ttl_s: for how long.
+        upstream: the cloud that is asked.
+        metrics: where shared and cached answers are counted.
+        longest_s: deadline of a call in seconds; since a call may outlive the caller that began it, the longest deadline of any caller.
+        cache_entries: largest number of cached answers; 0 caches none.
+        cache_ttl_s: seconds for which an answer is cached.
     """
 
     def __init__(
@@ -60,30 +60,30 @@ class SingleFlightCloud:
         self._metrics = metrics
         self._longest_s = longest_s
         self._flights: dict[_Key, _Flight] = {}
-        self._kept: TTLCache[_Key, CloudReply] | None = TTLCache(cache_entries, cache_ttl_s) if cache_entries else None
+        self._cached: TTLCache[_Key, CloudReply] | None = TTLCache(cache_entries, cache_ttl_s) if cache_entries else None
 
     async def close(self) -> None:
         """Close the upstream."""
         await self._upstream.close()
 
     async def answer(self, question: Question, deadline: Deadline, allowance: Sequence[Bound] = ()) -> CloudReply:
-        """A kept answer (no attempts, no tokens), or that of the call in flight, or of a new one.
+        """A cached answer (no attempts, no tokens), or the answer of the call in flight, or of a new call.
 
         Raises:
             CloudTimeout: this caller's deadline passed.
-            CloudError: what the call ended with, for all who waited for it.
+            CloudError: what the call ended with, for all callers that waited for it.
         """
         key = (question.question, question.options)
-        if self._kept is not None and (kept := self._kept.get(key)) is not None:
-            self._metrics.cloud_shared.labels("kept").inc()
-            return replace(kept, attempts=0, usage={})
+        if self._cached is not None and (cached := self._cached.get(key)) is not None:
+            self._metrics.cloud_shared.labels("cached").inc()
+            return replace(cached, attempts=0, usage={})
         joined = key in self._flights
         try:
             return await self._wait(key, question, deadline, allowance)
         except BudgetExhausted:
             if not joined:
                 raise
-            # The one who began the call had nothing left for it; this caller may have.
+            # The caller that began the call had no budget left for it; this one may have.
             return await self._wait(key, question, deadline, allowance)
 
     async def _wait(self, key: _Key, question: Question, deadline: Deadline, allowance: Sequence[Bound]) -> CloudReply:
@@ -108,13 +108,13 @@ class SingleFlightCloud:
         finally:
             flight.waiters -= 1
             if not flight.waiters and not flight.call.done():
-                # Whoever comes now begins a new one.
+                # The next caller begins a new one.
                 self._flights.pop(key, None)
                 flight.call.cancel()
 
     def _landed(self, key: _Key, call: asyncio.Task[CloudReply]) -> None:
         if (flight := self._flights.get(key)) is not None and flight.call is call:
             del self._flights[key]
-        # Asking for the exception marks it as seen: its waiters may all be gone.
-        if not call.cancelled() and call.exception() is None and self._kept is not None:
-            self._kept[key] = call.result()
+        # Asking for the exception marks it as seen: all its waiters may be gone.
+        if not call.cancelled() and call.exception() is None and self._cached is not None:
+            self._cached[key] = call.result()

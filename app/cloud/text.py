@@ -73,7 +73,7 @@ _WORDS = frozenset(_SMALL_WORDS.split())
 _QUOTES = {'"': '"', "'": "'"}
 # What may follow an option's text: the end, or a sign or word after which something else begins.
 _BEHIND = re.compile(
-    r"[\"')\]*]{0,4}(?:$|[.!](?=$|[\s\"'*)\]])|[。！]|,? (?:because|since|as)\b|[,、，] ?(?:因为|因為|так как|потому)|(?P<list>[;:] | - | \()"
+    r"[\"')\]*]{0,4}(?:$|[.!](?=$|[\s\"'*)\]])|[。！]|,? (?:because|since|as)\b|, (?:which|who|where)\b|[,、，] ?(?:因为|因為|так как|потому)|(?P<list>[;:] | - | \()"
     r"(?!(?:or|and|not)\b))",
     re.IGNORECASE,
 )

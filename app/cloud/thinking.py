@@ -15,10 +15,10 @@ _OFF = frozenset({"none", "off", "disabled", "minimal", "false"})
 
 
 def thinks(model: str, extra_body: Mapping[str, Any]) -> bool:
-    """A guess from what is known before the first reply.
+    """Whether a model thinks, guessed from what is known before the first reply.
 
     Args:
-        model: as the endpoint calls it.
+        model: name of the model at the endpoint.
         extra_body: fields of the request; one that turns thinking on or off decides.
     """
     template = extra_body.get("chat_template_kwargs")

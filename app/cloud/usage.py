@@ -1,4 +1,4 @@
-"""What a reply says of its cost and of its model: one bounded reader, for charging and for showing.
+"""What a reply, or an event of a streamed reply, says about its cost and its model: one bounded reader, for charging and for showing.
 
 It is read before anything else in the reply: a reply without a letter is paid for, too. Every function takes any JSON value
 and raises nothing.
@@ -9,7 +9,7 @@ from typing import Any
 
 from app.core.question import is_unicode
 
-# More tokens than any model reads or writes in one call: an endpoint's nonsense must not overflow a counter.
+# More tokens than any model reads or writes in one call: nonsense from an endpoint must not overflow a counter.
 MAX_TOKENS = 10_000_000
 _MAX_NAME_CHARS, _MAX_COUNTS = 200, 16
 
@@ -28,7 +28,7 @@ def charged_usage(payload: Any) -> dict[str, int]:
 def shown_usage(payload: Any) -> dict[str, int]:
     """The endpoint's own counts by its own names, for the caller: whole numbers from 0 to `MAX_TOKENS`, sixteen at most.
 
-    What is no such number, or has a name that is no identifier of up to 200 ASCII characters, is left out.
+    Everything else, and a count whose name is no identifier of up to 200 ASCII characters, is left out.
     """
     shown: dict[str, int] = {}
     for name, count in _usage(payload).items():

@@ -123,6 +123,8 @@ class Values:
             return letter if offered else UNCLEAR
         if named := by_text or (None if "\n" in text else self.labelled(text) or self.with_letter(text)):
             return named
+        if article := ARTICLE.match(text):
+            return self.texts.equal(text[article.end() :])
         sure = _SURE.search(text, max(0, len(text) - 40))
         return self.whole(text[: sure.start()]) if sure and not self.texts.equal(sure[1] or "") else None
 
@@ -187,7 +189,7 @@ class Values:
         if not letter or not self.repeats(letter, line):
             return None
         behind = normal(line[: self.texts.most_chars]).lstrip("\"'")[len(self.texts.form(letter)) :]
-        if behind.startswith(". ") and self.texts.begins(behind[2:]) not in {None, letter}:
+        if len(self.texts.form(letter)) > 1 and behind.startswith(". ") and self.texts.begins(behind[2:]) not in {None, letter}:
             return UNCLEAR
         if own := _OWN_LETTER.match(behind):
             # `Dolphin (A) is a mammal` says something else.

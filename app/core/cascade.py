@@ -1,7 +1,7 @@
 """The use case, to be read first: ask the edge, let the policy decide, ask the cloud where it decides so, fall back.
 
-One deadline covers all of it. Routing (a decision) and fallback (a failure) are kept apart: the decision of an outcome says
-what was wanted, its failure why the cloud gave no answer.
+One deadline covers all of it. Routing (a decision) and fallback (a failure) are kept apart: an outcome has its decision, which
+stays as it was taken, and its failure, which tells why the cloud gave no answer.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from app.core.verdict import EdgeReply
 
 logger = logging.getLogger("foggate.cloud")
 
-# Kept back from the cloud's share of the deadline, so that a degraded answer still leaves in time.
+# Reserved at the end of the deadline, so that a degraded answer is still sent in time.
 REPLY_RESERVE_S = 0.1
 
 

@@ -12,7 +12,7 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float) -> "Deadline":
-        """The deadline that many seconds from now."""
+        """The deadline this many seconds from now."""
         return cls(time.monotonic() + seconds)
 
     def remaining(self) -> float:
@@ -20,5 +20,5 @@ class Deadline:
         return max(0.0, self.at - time.monotonic())
 
     def earlier(self, seconds: float) -> "Deadline":
-        """A deadline that much before this one: what a fallback needs is taken off first."""
+        """The deadline this many seconds before this one, so that a fallback still has time."""
         return Deadline(self.at - seconds)

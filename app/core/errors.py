@@ -1,4 +1,4 @@
-"""Every way in which FogGate says no.
+"""Every error of FogGate.
 
     FogGateError
     ├─ ConfigError                       start-up: one sentence, exit code 2
@@ -48,7 +48,7 @@ class FogGateError(Exception):
 
 
 class ConfigError(FogGateError):
-    """The configuration, the model or the adapter cannot work; said at start-up."""
+    """The configuration, the model or the adapter cannot be used; raised at start-up."""
 
     code = "config_error"
 
@@ -78,7 +78,7 @@ class Forbidden(FogGateError):
 
 
 class RateLimited(FogGateError):
-    """The caller is over its rate."""
+    """The key is over its rate."""
 
     code = "rate_limited"
 
@@ -111,7 +111,7 @@ class EdgeError(FogGateError):
     """The edge model failed on this question.
 
     Attributes:
-        verdicts: set by an engine that failed on some questions of a batch only: one entry per question, in order, the
+        verdicts: set by an engine that failed on some questions of a batch only: for each question, in order, the
             verdict or None. Empty where the whole batch failed.
     """
 
@@ -197,5 +197,5 @@ def kinds_of(root: type[Error]) -> tuple[type[Error], ...]:
 
 
 def first_line(error: Exception) -> str:
-    """The beginning of any error's text, or what it is called."""
+    """The first line of any error's text, up to 200 characters, or the name of its class."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -34,7 +34,7 @@ class _State:
     Attributes:
         ending: the exit code, once a signal has asked the process to end.
         terminated: the exit code after SIGTERM.
-        hint: what the user can do now, said when the process ends by a signal.
+        hint: what the user can do now, printed when a signal ends the process.
         cancel: cancels the coroutine that `run` runs.
         children: processes that must not outlive this one.
         held: signals that came before `handled_by` could take them.
@@ -65,7 +65,7 @@ def install(*, terminated: int = TERMINATED) -> None:
 
 
 def hold(number: int) -> None:
-    """Keep a signal that comes from now on until `handled_by` takes it."""
+    """Keep a signal that arrives from now on until `handled_by` handles it."""
     signal.signal(number, lambda *_: _STATE.held.add(number))
 
 
@@ -75,13 +75,13 @@ def ending() -> int | None:
 
 
 def finish(code: int) -> NoReturn:
-    """End the process now, whatever its threads do.
+    """End the process now, whatever its threads are doing.
 
     The interpreter's own end would wait for libraries in the middle of their work, or crash under them.
     """
     for child in tuple(_STATE.children):
         child.kill()
-    # In a thread, because nobody may be reading what is written.
+    # In a thread, because the write blocks where nothing reads the stream.
     last_words = threading.Thread(target=_last_words, daemon=True)
     last_words.start()
     last_words.join(_LAST_WORDS_S)
@@ -105,7 +105,7 @@ def _last_words() -> None:
 
 
 def force_after(seconds: float, code: int) -> None:
-    """End the process with this exit code if it is still there after so many seconds."""
+    """End the process with this exit code if it still runs after this many seconds."""
     timer = threading.Timer(seconds, finish, [code])
     timer.daemon = True
     timer.start()
@@ -113,19 +113,23 @@ def force_after(seconds: float, code: int) -> None:
 
 @contextlib.contextmanager
 def resumable(hint: str) -> Iterator[None]:
-    """Within, a signal that ends the process also says what the user can do now, as in "the same command goes on"."""
+    """Inside the `with` statement, a signal that ends the process also prints what the user can do now.
+
+    Args:
+        hint: the end of a sentence, as in "the same command goes on".
+    """
     before, _STATE.hint = _STATE.hint, hint
     try:
         yield
     finally:
-        # The one who ends the process still has to say it.
+        # The code that ends the process still has to print it.
         if _STATE.ending is None:
             _STATE.hint = before
 
 
 @contextlib.contextmanager
 def ends_with_us(child: "subprocess.Popen[str]") -> Iterator[None]:
-    """Within, whatever ends this process, or the waiting for the child, ends the child too."""
+    """Inside the `with` statement, whatever ends this process, or the waiting for the child, ends the child too."""
     _STATE.children.add(child)
     try:
         yield
@@ -137,7 +141,7 @@ def ends_with_us(child: "subprocess.Popen[str]") -> Iterator[None]:
 
 
 def run(main: Coroutine[Any, Any, Result]) -> Result:
-    """`asyncio.run`, where a signal cancels the coroutine instead of raising in the middle of whatever the loop does.
+    """`asyncio.run`, but a signal cancels the coroutine instead of raising an exception in the middle of the event loop's work.
 
     Raises:
         SystemExit: a signal asked the process to end.
@@ -163,9 +167,9 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
 
 @contextlib.contextmanager
 def handled_by(handlers: Mapping[int, Callable[[], None]]) -> Iterator[None]:
-    """Within, these signals call functions of the running event loop; a second SIGINT ends the process at once.
+    """Inside the `with` statement, these signals call functions of the running event loop; a second SIGINT ends the process at once.
 
-    For a server, which has more to do than to end. What was there before is there again afterwards.
+    For a server, which has work to finish before it ends. The handlers from before are restored afterwards.
     """
     import asyncio  # as above
 
@@ -192,14 +196,14 @@ def handled_by(handlers: Mapping[int, Callable[[], None]]) -> Iterator[None]:
 
 
 def _in_loop(loop: "asyncio.AbstractEventLoop", call: Callable[[], object]) -> None:
-    # Between the end of the loop and that of the process nobody is left to be told.
+    # Between the end of the loop and that of the process there is no loop to call.
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(call)
 
 
 def _end(number: int, _: FrameType | None) -> None:
     if _STATE.ending is not None:
-        # Whoever presses Ctrl-C again does not want to wait.
+        # A person who presses Ctrl-C again does not want to wait.
         if number == signal.SIGINT:
             finish(INTERRUPTED)
         return

@@ -21,7 +21,7 @@ Args = TypeVarTuple("Args")
 
 
 async def in_text_thread(work: Callable[[*Args], Result], *args: *Args) -> Result:
-    """The result of `work(*args)`, computed in the text thread; a caller who leaves before its turn takes it out of the queue.
+    """The result of `work(*args)`, computed in the text thread; a caller who leaves before its turn removes it from the queue.
 
     Raises:
         Exception: whatever `work` raises.

@@ -1,6 +1,6 @@
 """Question → chat messages, the exact prompt of FogGen's model cards.
 
-Serving, training and evaluation all come here, so that what is trained is what is read. Knows no tokenizer.
+Serving, training and evaluation all use this file, so that a model is trained on the prompt that it is served with. Knows no tokenizer.
 """
 
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from app.core.question import Question
 
-# Goes into calibration files, metrics and records: change it with any change of the text below.
+# Written into calibration files, metrics and records: change it with any change of the text below.
 PROMPT_VERSION = "foggate-1"
 
 _RULES = """You are a self-aware multiple-choice assistant.
@@ -51,7 +51,7 @@ def neutralise(text: str, control_tokens: Iterable[str]) -> str:
     """Break every chat-template control token in user text with a blank after its first character.
 
     The tokenizer then reads plain characters (`<|im_end|>` becomes `< |im_end|>`), so that a question cannot open a
-    turn of its own. Blanks are only added, so the loop ends: no control token holds a blank after its first character.
+    new turn of the conversation. Blanks are only added, so the loop ends: no control token holds a blank after its first character.
     """
     # Breaking one token can never form another, but it can uncover one that it overlapped: longest first, until still.
     tokens = sorted(control_tokens, key=len, reverse=True)

@@ -1,4 +1,4 @@
-"""Who goes next among several groups: one of each group in turn. For the event loop only."""
+"""The order of several groups of waiting tasks: one task of each group in turn. For the event loop only."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -8,11 +8,11 @@ from collections.abc import Hashable
 class RoundRobin:
     """Waiting tasks, grouped. Each call of `next` wakes one of them.
 
-    It grants nothing: whoever is woken finds out whether there is room, and calls `next` when that is done, or waits `again`.
+    It grants nothing: the task that is woken finds out whether there is room, and calls `next` when it is done, or waits `again`.
     """
 
     def __init__(self) -> None:
-        # The group whose turn it is stands first.
+        # The group whose turn it is comes first.
         self._lines: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -22,8 +22,8 @@ class RoundRobin:
         """Wait to be woken.
 
         Args:
-            group: whose turn is waited for.
-            again: the one who waits was woken just now and found no room: they keep their turn.
+            group: the group that the task belongs to.
+            again: whether the task was woken just now and found no room: it keeps its turn.
         """
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line = self._lines.setdefault(group, deque())
@@ -38,12 +38,12 @@ class RoundRobin:
             if woken.cancelled():
                 self._leave(group, woken)
             else:
-                # Woken and cancelled at the same time: the turn goes to somebody else.
+                # Woken and cancelled at the same time: the turn goes to another task.
                 self.next()
             raise
 
     def next(self) -> None:
-        """Wake the first of the group whose turn it is."""
+        """Wake the first task of the group whose turn it is."""
         while self._lines:
             group, line = next(iter(self._lines.items()))
             woken = line.popleft()

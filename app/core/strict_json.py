@@ -1,4 +1,4 @@
-"""JSON from and to strangers: in UTF-8, bounded so that no text is slow to decode, and nothing written that is not JSON.
+"""JSON of untrusted senders, and JSON for any receiver: in UTF-8, bounded so that no text is slow to decode; only valid JSON is written.
 
 Python's decoder holds the interpreter's lock for as long as it works, in any thread. A megabyte of text costs it a few
 milliseconds, a megabyte of `[],[],[]` a second; so the number of values is bounded before it begins.
@@ -8,8 +8,8 @@ import json
 import math
 from typing import Any
 
-# Longer integers are infinite here: Python needs time that grows with the square of their length, and refuses them
-# altogether from 4301 digits on. What counts, asks or bounds anything refuses an infinite number by itself.
+# Longer integers are read as infinite: Python needs time that grows with the square of their length, and refuses them
+# altogether from 4301 digits on. Every field that takes a number refuses an infinite one.
 _MAX_DIGITS = 100
 
 
@@ -18,20 +18,20 @@ class NotJson(ValueError):
 
 
 class TooManyValues(ValueError):
-    """The bytes hold more values than whoever asked could use."""
+    """The bytes hold more values than the receiver can use."""
 
 
 def loads(content: bytes, *, max_values: int) -> Any:
-    """Decode.
+    """The value that UTF-8 bytes hold.
 
     Args:
-        content: may begin with a byte order mark.
+        content: JSON in UTF-8; it may begin with a byte order mark.
         max_values: commas and opening brackets outside of strings, of which every value but the first needs one.
 
     Raises:
         NotJson: not UTF-8, not JSON, or nested too deeply. `NaN` and `Infinity` are read, as everywhere in Python, so that
-            one of them costs a question of a batch its answer and not the whole batch; every number asked for is finite.
-        TooManyValues: over the bound.
+            one of them spoils one question of a batch and not the whole batch; later validation accepts finite numbers only.
+        TooManyValues: more values than `max_values` allows.
     """
     _bound(content, max_values)
     try:
@@ -41,7 +41,7 @@ def loads(content: bytes, *, max_values: int) -> Any:
 
 
 def dumps(value: Any) -> bytes:
-    """Encode on one line.
+    """A value as one line of JSON in UTF-8.
 
     Raises:
         ValueError: a number that is not finite, or a lone surrogate (UnicodeEncodeError is one).
@@ -50,7 +50,7 @@ def dumps(value: Any) -> bytes:
 
 
 def _bound(content: bytes, most: int) -> None:
-    """Refuse more than so many separators outside of strings, in time linear in the length. Raises TooManyValues or NotJson."""
+    """Refuse more than `most` separators outside of strings, in time linear in the length. Raises TooManyValues or NotJson."""
     # Most bodies end here: a megabyte is counted in a fraction of a millisecond.
     if _separators(content) <= most:
         return

@@ -42,7 +42,7 @@ def read_prompt(text: str) -> AskedQuestion | None:
     start = end
     while start and found[start - 1]:
         start -= 1
-    # A question may itself end in such lines: the block is the last run that counts up from A.
+    # A question may itself end with such lines: the block is the last run of lines that begins with A.
     block = [option for option in found[start:end] if option]
     letters = [letter for letter, _ in block]
     first = len(letters) - 1 - letters[::-1].index(LETTERS[0]) if LETTERS[0] in letters else -1
@@ -100,7 +100,7 @@ class Bank:
                     continue
                 letter = replies[recorded]
             text = options[LETTERS.index(str(letter))] if letter is not None else None
-            # Rows that contradict each other know nothing.
+            # Where rows contradict each other, no answer is known.
             self._answers[asked.key] = text if self._answers.get(asked.key, text) == text else None
         self._is_recorded = recorded is not None
         if recorded is not None and not self._answers:

@@ -28,7 +28,7 @@ SHIPPED_CALIBRATION = SHIPPED_ADAPTER / "calibration.json"
 
 
 def load_calibration(settings: Settings) -> Calibration | None:
-    """The one that the settings name; None where they name none. Raises ConfigError."""
+    """The calibration that the settings name; None where they name none. Raises ConfigError."""
     path = settings.policy.calibration
     return read_calibration(path) if path else None
 
@@ -43,9 +43,9 @@ def calibration_of(
     Args:
         settings: what is configured.
         named: the calibration that the settings name.
-        edge_model: as answers name it, `base` or `base+adapter`.
-        fingerprint: of the loaded weights.
-        prompt_fingerprint: of the prompts as they are rendered for it.
+        edge_model: name of the edge model as in answers, `base` or `base+adapter`.
+        fingerprint: fingerprint of the loaded weights.
+        prompt_fingerprint: fingerprint of the prompts as they are rendered for the edge model.
 
     Raises:
         ConfigError: the named calibration is for another edge model, or its thresholds are for another signal than the configured one.
@@ -83,7 +83,7 @@ def build_policy(settings: Settings, calibration: Calibration | None = None, ide
 
     Args:
         settings: what is configured.
-        calibration: from `calibration_of`.
+        calibration: the result of `calibration_of`.
         identity: the edge that will be asked; None where it is the in-process one and not loaded.
 
     Raises:
@@ -102,11 +102,13 @@ def build_policy(settings: Settings, calibration: Calibration | None = None, ide
     own = {name: domain.tau for name, domain in policy.domains.items()}
     if calibration is None:
         tau = DEFAULT_TAU if policy.tau is None else policy.tau
-        return Policy(tau, Signal(policy.signal or Signal.VERBALIZED), domains=own)
+        # The first one that the edge gives; the name alone where it gives none.
+        usual = next((signal for signal in Signal if signal in given), Signal.VERBALIZED)
+        return Policy(tau, Signal(policy.signal or usual), domains=own)
     signal = Signal(calibration.signal)
     if policy.calibration is None and policy.tau is not None:
         return Policy(policy.tau, signal, calibration.temperature, own)
-    domains = {name: cut.tau for name, cut in calibration.domains.items()} | own
+    domains = {name: domain.tau for name, domain in calibration.domains.items()} | own
     return Policy(calibration.tau, signal, calibration.temperature, domains)
 
 
@@ -115,11 +117,11 @@ def _listed(signals: frozenset[Signal]) -> str:
 
 
 def routing_notes(settings: Settings, calibration: Calibration | None, identity: Identity | None = None) -> list[str]:
-    """What one setting of the routing does to another, a sentence each, for the log and for `config check`.
+    """How settings of the routing affect each other, one sentence for each effect, for the log and for `config check`.
 
     Args:
         settings: what is configured.
-        calibration: from `calibration_of`.
+        calibration: the result of `calibration_of`.
         identity: as in `build_policy`.
     """
     policy = settings.policy
@@ -140,12 +142,12 @@ def routing_notes(settings: Settings, calibration: Calibration | None, identity:
     elif policy.tau is not None:
         notes.append(
             f"policy.tau {policy.tau:g} takes the place of the builtin calibration's {calibration.tau:.4g} and is compared with its signal, "
-            f"'{calibration.signal}'; what the calibration says of its own threshold does not hold for another"
+            f"'{calibration.signal}'; the estimates of the calibration hold for its own threshold only"
         )
     if policy.domains and policy.signal is None:
         notes.append(
             f"the thresholds of policy.domains are compared with the calibration's signal, '{calibration.signal}'; "
-            "set policy.signal to that if they are meant so"
+            "set policy.signal to that value to confirm it"
         )
     return notes
 
@@ -159,16 +161,16 @@ def build_gateway(settings: Settings, metrics: Metrics) -> Gateway:
     return Gateway(state, [MetricsObserver(metrics), SpanObserver(settings.tracing.question_text), LineObserver()])
 
 
-def build_cloud_side(settings: Settings, metrics: Metrics, counts: Quotas) -> CloudSide:
-    """Build it. Raises ConfigError: the budget needs prices, or a proxy cannot be used."""
+def build_cloud_side(settings: Settings, metrics: Metrics, quotas: Quotas) -> CloudSide:
+    """The cloud side of a configuration. Raises ConfigError: the budget needs prices, or a proxy cannot be used."""
     taus = Taus(metrics, settings.cloud.budget.lowered_tau)
-    budget = build_budget(settings, counts, on_change=taus.on_budget) or Budget((), counts)
+    budget = build_budget(settings, quotas, on_change=taus.on_budget) or Budget((), quotas)
     client = build_cloud(settings, metrics)
     return CloudSide(taus, budget, client, build_single_flight_cloud(settings, client, metrics, budget) if client else None)
 
 
 def build_routing(settings: Settings, named: Calibration | None, edge: Edge, cloud: CloudSide) -> Routing:
-    """Build it for a loaded edge.
+    """The routing of a configuration for a loaded edge.
 
     Args:
         settings: what to build.

@@ -1,4 +1,4 @@
-"""One configuration's way of answering: its policy, its budget and its cloud."""
+"""How one configuration answers questions: its policy, its budget and its cloud."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +22,10 @@ class Taus:
     """The thresholds in force as the metrics show them: those of the policy, lowered while the cloud's budget is spent.
 
     Attributes:
-        lowered: the threshold at most while the budget is spent; None leaves it alone.
+        metrics: where the thresholds are shown.
+        lowered: the highest threshold while the budget is spent; None lowers none.
+        policy: the policy in force, once there is one.
+        spent: whether the budget is spent at present.
     """
 
     metrics: Metrics
@@ -31,13 +34,13 @@ class Taus:
     spent: bool = False
 
     def on_budget(self, spent: bool) -> None:
-        """Told by the budget when it is spent, and when it is there again."""
+        """Called by the budget when it is spent, and when there is budget again."""
         self.spent = spent
         log.warning("the cloud budget is spent" if spent else "there is cloud budget again", tau_at_most=self.lowered if spent else None)
         self.show()
 
     def show(self) -> None:
-        """Publish them."""
+        """Publish the thresholds in force."""
         if self.policy is not None:
             self.metrics.show_taus(self.policy.tau, self.policy.domains, at_most=self.lowered if self.spent else None)
 
@@ -63,14 +66,22 @@ def cloud_model_of(settings: Settings) -> str | None:
 
 
 def in_force(calibration: Calibration, policy: Policy) -> bool:
-    """Whether every question is routed by the calibration's own thresholds, so that what it promises holds."""
-    domains = {name: cut.tau for name, cut in calibration.domains.items()}
+    """Whether every question is routed by the calibration's thresholds, so that its estimates hold."""
+    domains = {name: domain.tau for name, domain in calibration.domains.items()}
     return (policy.tau, dict(policy.domains)) == (calibration.tau, domains)
 
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """One configuration's way of answering."""
+    """How one configuration answers questions.
+
+    Attributes:
+        settings: the configuration.
+        calibration: the calibration that routes, if one does.
+        cloud: the cloud side.
+        policy: the policy.
+        cascade: puts edge, policy and cloud together.
+    """
 
     settings: Settings
     calibration: Calibration | None

@@ -24,7 +24,7 @@ from app.telemetry.metrics import Metrics
 
 log = structlog.get_logger("foggate")
 
-# Beyond the longest that a question may take; then nobody asks a cloud that was exchanged.
+# Added to the longest time that a question may take; after that no question uses a cloud that was exchanged.
 _RETIRE_S = 1.0
 
 
@@ -43,7 +43,7 @@ class RunningCascade:
 
     edge: Edge
     metrics: Metrics
-    counts: Quotas
+    quotas: Quotas
     routing: Routing
     _retired: list[CloudSide] = field(default_factory=list)
     _closing: set[asyncio.Task[None]] = field(default_factory=set)
@@ -70,11 +70,11 @@ class RunningCascade:
         return self.routing.cloud.budget
 
     async def prepare(self, settings: Settings, named: Calibration | None) -> Routing:
-        """What these settings would put in force; nothing changes yet. The cloud is kept, with its breakers and its cached answers,
-        where nothing of it changed. Raises ConfigError.
+        """The routing that these settings would put in force; nothing changes yet. The cloud stays, with its breakers and its cached
+        answers, where none of its settings changed. Raises ConfigError.
         """
         same = _cloud_settings(self.routing.settings) == _cloud_settings(settings)
-        cloud = self.routing.cloud if same else build_cloud_side(settings, self.metrics, self.counts)
+        cloud = self.routing.cloud if same else build_cloud_side(settings, self.metrics, self.quotas)
         try:
             return build_routing(settings, named, self.edge, cloud)
         except FogGateError:
@@ -83,12 +83,12 @@ class RunningCascade:
             raise
 
     def start(self) -> None:
-        """Show the routing in force, and ask its cloud what it takes."""
+        """Show the routing in force, and find out which forms of answer its cloud supports."""
         self._take_effect()
         self._ask_formats()
 
     def exchange(self, routing: Routing) -> None:
-        """Put a prepared routing in force. Questions under way keep the cloud that they began with until they are answered."""
+        """Put a prepared routing in force. Questions in flight keep the cloud that they began with until they are answered."""
         before, self.routing = self.routing, routing
         self._take_effect()
         if before.cloud is not routing.cloud:
@@ -136,35 +136,35 @@ async def open_cascade(
     build: EdgeBuilder = build_edge,
     *,
     named: Calibration | None = None,
-    counts: Quotas | None = None,
+    quotas: Quotas | None = None,
 ) -> AsyncIterator[RunningCascade]:
     """A cascade without HTTP; drains and closes behind itself.
 
     Args:
         settings: what to build.
-        metrics: where the parts count.
+        metrics: instruments of the parts.
         build: makes the edge.
         named: the calibration that the settings name.
-        counts: where the budget and the keys' cloud calls are counted; by default in this process.
+        quotas: where the budget and the keys' cloud calls are counted; by default in this process.
 
     Raises:
         ConfigError: the edge model cannot be loaded, or the calibration is not for it.
     """
-    counts = counts or Quotas()
-    # Before the model is loaded: a proxy that cannot be used is said at once.
-    cloud = build_cloud_side(settings, metrics, counts)
+    quotas = quotas or Quotas()
+    # Before the model is loaded: a proxy that cannot be used is reported at once.
+    cloud = build_cloud_side(settings, metrics, quotas)
     edge: Edge | None = None
     opened: RunningCascade | None = None
     warm = False
     try:
         edge = await build(settings, metrics)
-        opened = RunningCascade(edge, metrics, counts, build_routing(settings, named, edge, cloud))
+        opened = RunningCascade(edge, metrics, quotas, build_routing(settings, named, edge, cloud))
         await edge.warm_up(WARM_UP, WARM_UP_S)
         warm = True
         opened.start()
         yield opened
     finally:
         if edge is not None:
-            # Nobody's question is in a warm-up that was given up.
+            # A warm-up that was given up holds no question of a caller.
             await edge.close(wait=warm)
         await (opened.close() if opened is not None else cloud.close())

@@ -1,6 +1,6 @@
 """Logs: one record a line on standard error, ours and every library's alike, as JSON or as text for people.
 
-A text that a caller or a library chose cannot begin a line of its own: control characters are escaped. Secrets are masked.
+A text of a caller or a library cannot begin a new line: control characters are escaped. Secrets are masked.
 """
 
 import logging
@@ -19,9 +19,9 @@ from app.config.masking import mask_text
 
 LogFormat = Literal["auto", "json", "text"]
 
-# Libraries that print their own records in a form of their own, unless they are told not to. They do so when they are imported.
-_SELF_WILLED = ("transformers", "huggingface_hub", "datasets", "torch", "accelerate", "peft")
-# httpx2 logs a line per call with the URL, uvicorn its lifecycle: of interest when something is being looked for.
+# Libraries that print their records in another form by handlers that they install when they are imported.
+_WITH_HANDLERS = ("transformers", "huggingface_hub", "datasets", "torch", "accelerate", "peft")
+# httpx2 logs one line per call with the URL, uvicorn its lifecycle: useful only while a problem is being looked for.
 NOISY = ("httpx2", "httpcore2", "urllib3", "filelock", "huggingface_hub", "asyncio")
 # A record is bounded: some libraries put whole tensors or documents into a message.
 _MAX_TEXT, _MAX_EXCEPTION = 8_192, 65_536
@@ -75,7 +75,7 @@ def configure_logging(level: str, form: LogFormat = "auto", secrets: Collection[
     reconfigure(level, secrets)
     adopt_libraries()
     warnings.showwarning = _show_warning
-    # Somebody else's hooks (a test runner's, a debugger's) stay.
+    # Hooks that others have installed (a test runner, a debugger) stay.
     if threading.excepthook is threading.__excepthook__:
         threading.excepthook = _thread_ended
     if sys.unraisablehook is sys.__unraisablehook__:
@@ -96,9 +96,9 @@ def reconfigure(level: str, secrets: Collection[str]) -> None:
 
 
 def adopt_libraries() -> None:
-    """Let the records of libraries that have handlers of their own go through ours only; called again after their import."""
+    """Let the records of libraries that install handlers go through ours only; called again after their import."""
     for name in list(logging.root.manager.loggerDict):
-        if name.partition(".")[0] in _SELF_WILLED:
+        if name.partition(".")[0] in _WITH_HANDLERS:
             logger = logging.getLogger(name)
             logger.handlers = [handler for handler in logger.handlers if not _prints(handler)]
             logger.propagate = True
@@ -109,7 +109,7 @@ def _prints(handler: logging.Handler) -> bool:
 
 
 class RecordHandler(logging.StreamHandler[TextIO]):
-    """Standard error; a record that cannot be made into text is reported as a record, not as a traceback of the logging module."""
+    """Writes to standard error; a record that cannot be formatted is reported as a record, not as a traceback of the logging module."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the hook's name
         """Write which logger and which template failed."""
@@ -147,8 +147,8 @@ class _Clean:
         text = value if isinstance(value, str) else str(value)
         longest = _MAX_EXCEPTION if key in {"exception", "stack"} else _MAX_TEXT
         # Bounded before it is searched: what is left out is not shown, so it need not be masked.
-        cut = len(text) - longest
-        return mask_text(text[:longest], self.secrets) + (f"… ({cut} more characters)" if cut > 0 else "")
+        omitted = len(text) - longest
+        return mask_text(text[:longest], self.secrets) + (f"… ({omitted} more characters)" if omitted > 0 else "")
 
 
 # One per process, as logging is.
@@ -185,7 +185,7 @@ def _shown(value: Any) -> str:
 def _show_warning(  # noqa: PLR0917  # the hook's signature
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
 ) -> None:
-    """In the place of `warnings.showwarning`, which prints two lines of its own form."""
+    """Replaces `warnings.showwarning`, which prints two lines in another form."""
     if file is not None:
         file.write(warnings.formatwarning(message, category, filename, lineno, line))
         return

@@ -1,4 +1,4 @@
-"""Every instrument of the gateway, each name written once, on a registry of its own. No unbounded label."""
+"""Every instrument of the gateway, each name written once, on a registry that nothing else uses. No label is unbounded."""
 
 from collections.abc import Iterable, Mapping
 
@@ -27,7 +27,7 @@ class Metrics:
     """The instruments; one object per gateway, so that tests and several apps in one process do not share counts."""
 
     def __init__(self) -> None:
-        # One more time series per counter and histogram, which nobody reads.
+        # It would add one more time series per counter and histogram, which is of no use here.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = self.registry = CollectorRegistry()
         self._keys: set[str] = set()
@@ -132,7 +132,7 @@ class Metrics:
             self.key_requests.labels(key if key in self._keys else OTHER, shown).inc()
 
     def answered(self, outcome: Outcome) -> None:
-        """Count one outcome."""
+        """Count one answered question."""
         self.requests.labels(outcome.route, outcome.reason).inc()
         self.request_duration.labels(outcome.route).observe(outcome.total_s)
         if outcome.signal is not None:
@@ -145,13 +145,23 @@ class Metrics:
         return self.registry.get_sample_value("foggate_edge_inference_duration_seconds_sum") or 0.0
 
     def show_taus(self, tau: float, domains: Mapping[str, float], *, at_most: float | None = None) -> None:
-        """Publish the cuts in force; the global one under the domain `default`."""
+        """Publish the thresholds in force, the global one under the domain `default`.
+
+        Args:
+            tau: the global threshold.
+            domains: thresholds by domain.
+            at_most: the highest threshold at this moment; None for no bound.
+        """
         self.tau.clear()
-        for domain, cut in {"default": tau, **domains}.items():
-            self.tau.labels(domain).set(cut if at_most is None else min(cut, at_most))
+        for domain, applied in {"default": tau, **domains}.items():
+            self.tau.labels(domain).set(applied if at_most is None else min(applied, at_most))
 
     def show_budget(self, bounds: Iterable[tuple[str, str, float, float]]) -> None:
-        """Publish bounds on the cloud: kind, `minute` or `day`, what is left, and of how much."""
+        """Publish bounds on the cloud.
+
+        Args:
+            bounds: for each bound its kind, `minute` or `day`, what is left, and the whole amount.
+        """
         for kind, per, left, amount in bounds:
             self.cloud_budget_remaining.labels(kind, per).set(left)
             self.cloud_budget_limit.labels(kind, per).set(amount)

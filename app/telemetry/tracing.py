@@ -22,7 +22,7 @@ _NEEDED = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.tr
 
 
 def check_tracing(enabled: bool) -> None:
-    """Refuse at start what would otherwise fail when the server has started.
+    """Refuse at the start what would otherwise fail after the server has started.
 
     Args:
         enabled: whether spans are wanted.
@@ -30,11 +30,11 @@ def check_tracing(enabled: bool) -> None:
     Raises:
         ConfigError: an exporter is named in the environment and is not installed, or is of a kind that is not supported.
     """
-    said = {name: os.environ.get(f"OTEL_{name}", "").strip() for name in ("SDK_DISABLED", "TRACES_EXPORTER")}
+    given = {name: os.environ.get(f"OTEL_{name}", "").strip() for name in ("SDK_DISABLED", "TRACES_EXPORTER")}
     endpoint = _otlp("ENDPOINT")
-    if not enabled or said["SDK_DISABLED"].lower() == "true" or said["TRACES_EXPORTER"].lower() == "none" or not endpoint:
+    if not enabled or given["SDK_DISABLED"].lower() == "true" or given["TRACES_EXPORTER"].lower() == "none" or not endpoint:
         return
-    if said["TRACES_EXPORTER"].lower() not in {"", "otlp"}:
+    if given["TRACES_EXPORTER"].lower() not in {"", "otlp"}:
         raise ConfigError("tracing.enabled: OTEL_TRACES_EXPORTER must be otlp or none")
     if _otlp("PROTOCOL") not in {"", "http/protobuf"}:
         raise ConfigError("tracing.enabled: OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf")
@@ -49,12 +49,12 @@ def check_tracing(enabled: bool) -> None:
 
 
 def _otlp(what: str) -> str:
-    """The setting for traces, else that for everything."""
+    """The variable for traces, else the one for all signals."""
     return (os.environ.get(f"OTEL_EXPORTER_OTLP_TRACES_{what}") or os.environ.get(f"OTEL_EXPORTER_OTLP_{what}") or "").strip()
 
 
 class CloudSpan:
-    """One attempt's span; told how it ended."""
+    """The span of one attempt."""
 
     def __init__(self, span: trace.Span) -> None:
         self._span = span
@@ -67,7 +67,12 @@ class CloudSpan:
         return carrier
 
     def ended(self, outcome: str, status: int | None) -> None:
-        """`outcome` is the metric's word; everything but `200` is an error."""
+        """Set how the attempt ended.
+
+        Args:
+            outcome: the label of the metric; everything but `200` is an error.
+            status: HTTP status of the reply, if one began.
+        """
         if status is not None:
             self._span.set_attribute("http.response.status_code", status)
         if outcome != "200":
@@ -77,7 +82,7 @@ class CloudSpan:
 
 @contextmanager
 def cloud_attempt(*, endpoint: str, url: str, model: str, number: int) -> Iterator[CloudSpan]:
-    """The span of one call to an endpoint; the call's errors pass through."""
+    """The span of one call to an endpoint; exceptions of the call are raised as they are."""
     parts = urlsplit(url)
     attributes: dict[str, str | int] = {
         "gen_ai.operation.name": "chat",
@@ -96,7 +101,7 @@ def cloud_attempt(*, endpoint: str, url: str, model: str, number: int) -> Iterat
 
 
 def edge_spans(reply: EdgeReply) -> None:
-    """The spans of a question's wait and of its forward pass, which end now."""
+    """The spans of a question's wait and of its forward pass, which has just ended."""
     tracer = trace.get_tracer(_NAME)
     ended = time.time_ns()
     inferred = ended - int(reply.inference_s * _NS)
@@ -109,7 +114,7 @@ def edge_spans(reply: EdgeReply) -> None:
 
 
 def describe(outcome: Outcome, *, question_text: bool) -> None:
-    """Put what was decided on the request's span, and the question too if that is wanted."""
+    """Put an outcome on the request's span, and with `question_text` the question too."""
     span = trace.get_current_span()
     if not span.is_recording():
         return
@@ -133,6 +138,6 @@ def describe(outcome: Outcome, *, question_text: bool) -> None:
 
 
 def trace_id() -> str | None:
-    """Of the current trace, for the log line; None without one."""
+    """Trace id of the current request, for the log line; None without one."""
     context = trace.get_current_span().get_span_context()
     return f"{context.trace_id:032x}" if context.is_valid else None

@@ -184,7 +184,7 @@ def read_state(out: Path) -> ChainState | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} cannot be read ({error})") from None
+        raise ConfigError(f"{path} cannot be read ({error}): restore the file from a copy, or begin a new run in another folder") from None
     version = content.get("version", 1) if isinstance(content, dict) else None
     if not isinstance(version, int) or version < 1:
         raise ConfigError(f"{path} is not the state of a run; choose another folder")

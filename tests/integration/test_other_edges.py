@@ -5,6 +5,7 @@ import json
 
 import httpx2
 import pytest
+import structlog
 
 from app.api.app import create_app
 from app.api.schemas import AnswerResponse
@@ -122,8 +123,11 @@ async def test_batches_come_back_whole_and_as_lines(kind):
 @KINDS
 async def test_metrics_count_the_answers_and_observe_no_signal_and_models_name_the_edge(kind):
     async with gateway(build=made(kind())) as (http, _):
-        await asked(http)
-        await asked(http, route="edge")
+        with structlog.testing.capture_logs() as logged:
+            await asked(http)
+            await asked(http, route="edge")
+        assert [line["signal"] for line in logged if line["event"] == "request"] == [None, None]
+        assert not [line for line in logged if line["log_level"] in {"error", "critical"}]
         metrics = (await http.get("/metrics")).text
         assert 'foggate_requests_total{reason="no_signal",route="cloud"} 1.0' in metrics
         assert 'foggate_requests_total{reason="forced",route="edge"} 1.0' in metrics

@@ -34,8 +34,10 @@ async def as_it_is(reply):
 @contextlib.asynccontextmanager
 async def pool_of(*places, **kwargs):
     pool = cloud_pool(*places, **kwargs)
-    yield pool
-    await pool.close()
+    try:
+        yield pool
+    finally:
+        await pool.close()
 
 
 def post(pool, seconds=20, **kwargs):

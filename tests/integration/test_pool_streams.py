@@ -1,7 +1,6 @@
 """Streamed replies: handed on as they come, from the first event on; what breaks, hangs, ends or is left. Real HTTP."""
 
 import asyncio
-import time
 
 import httpx2
 import openai
@@ -41,14 +40,16 @@ async def statistics(url):
 
 
 async def until_cancelled(url):
-    while (seen := await statistics(url))["cancels"] < 1:
-        await asyncio.sleep(0.01)
-    return seen
+    async with asyncio.timeout(20):
+        while (seen := await statistics(url))["cancels"] < 1:
+            await asyncio.sleep(0.01)
+        return seen
 
 
 async def until_left(server):
-    while server.left < 1:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(20):
+        while server.left < 1:
+            await asyncio.sleep(0.01)
 
 
 def outcomes(metrics):
@@ -268,10 +269,9 @@ async def test_the_deadline_holds_where_the_caller_does_not_read():
     endless = [event("x" * 10_000)] * 2_000
     async with dripping(*endless) as server, pool_of(server.url) as pool:
         opened = await pool.stream(chat_stream, Deadline.after(1.5))
-        started = time.monotonic()
-        while pool.in_flight:
-            await asyncio.sleep(0.01)
-        assert time.monotonic() - started < 10
+        async with asyncio.timeout(20):
+            while pool.in_flight:
+                await asyncio.sleep(0.01)
         came, error = await gathered(opened)
     assert 0 < len(came) < len(b"".join(endless))
     assert type(error) is CloudTimeout
@@ -281,7 +281,8 @@ async def test_an_endpoint_that_stops_in_the_middle_is_given_up_and_counts_as_fa
     rules = breaker(min_calls=1)
     async with dripping(event("A"), HANG) as server, pool_of(endpoint(server.url, rules=rules), timeout_s=1.0) as pool:
         async with await pool.stream(chat_stream, Deadline.after(600)) as opened:
-            came, error = await gathered(opened)
+            async with asyncio.timeout(20):
+                came, error = await gathered(opened)
         await until_left(server)
     assert came == event("A")
     assert type(error) is CloudTimeout
@@ -295,14 +296,14 @@ async def test_a_stream_may_take_longer_than_an_attempt_as_long_as_something_com
 
 
 async def test_closing_cancels_the_request():
-    async with mock_cloud(gap_ms=60_000) as url, pool_of(url) as pool:
+    async with mock_cloud(gap_ms=60_000) as url, pool_of(url, timeout_s=600) as pool:
         async with await pool.stream(mcq_stream, Deadline.after(600)) as opened:
             await anext(opened)
         assert (await until_cancelled(url))["calls"] == 1
 
 
 async def test_a_caller_who_is_cancelled_cancels_the_request():
-    async with mock_cloud(gap_ms=60_000) as url, pool_of(url) as pool:
+    async with mock_cloud(gap_ms=60_000) as url, pool_of(url, timeout_s=600) as pool:
         opened = await pool.stream(mcq_stream, Deadline.after(600))
         reading = asyncio.ensure_future(gathered(opened))
         while not pool.in_flight or (await statistics(url))["answered"] < 1:
@@ -312,7 +313,7 @@ async def test_a_caller_who_is_cancelled_cancels_the_request():
         with pytest.raises(asyncio.CancelledError):
             await reading
     rules = breaker(min_calls=1)
-    async with mock_cloud(faults={"hang": 1.0}) as url, pool_of(endpoint(url, rules=rules)) as pool:
+    async with mock_cloud(faults={"hang": 1.0}) as url, pool_of(endpoint(url, rules=rules), timeout_s=600) as pool:
         opening = asyncio.ensure_future(pool.stream(mcq_stream, Deadline.after(600)))
         while (await statistics(url))["calls"] < 1:
             await asyncio.sleep(0.01)
@@ -322,14 +323,17 @@ async def test_a_caller_who_is_cancelled_cancels_the_request():
             await opening
 
 
-async def test_closing_the_pool_ends_its_streams():
+async def test_closing_the_pool_ends_its_streams_which_is_no_failure_of_the_endpoint():
+    rules = breaker(min_calls=1)
     async with dripping(event("A"), HANG) as server:
-        async with pool_of(server.url) as pool:
+        async with pool_of(endpoint(server.url, rules=rules)) as pool:
             opened = await pool.stream(chat_stream, Deadline.after(600))
         came, error = await gathered(opened)
         await until_left(server)
     assert came == event("A")
     assert type(error) is CloudUnavailable
+    assert "was closed" in error.message
+    assert rules.state is State.CLOSED
 
 
 async def test_a_stream_is_bounded():

@@ -38,8 +38,10 @@ class Running:
         """Ask for it, and wait for the line that says how it ended; that line."""
         seen = len(self.logged)
         self.app.state.reloader.request(read if callable(read) else lambda: read)
-        while not (found := [line for line in self.logged[seen:] if line["event"].startswith(until)]):
+        ends = ("the configuration was reloaded", "the configuration was not reloaded")
+        while not (found := [line for line in self.logged[seen:] if line["event"].startswith(ends)]):
             await asyncio.sleep(0.01)
+        assert found[0]["event"].startswith(until), found[0]
         return found[0]
 
     async def refused(self, read):

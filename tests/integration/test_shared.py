@@ -169,4 +169,4 @@ async def test_kept_answers_cost_nothing_are_few_and_grow_old():
         await brief.answer(QUESTION, Deadline.after(30))
         assert (await stats(url))["calls"] == 5
         await brief.close()
-    assert metrics.registry.get_sample_value("foggate_cloud_shared_total", {"how": "kept"}) == 1
+    assert metrics.registry.get_sample_value("foggate_cloud_shared_total", {"how": "cached"}) == 1

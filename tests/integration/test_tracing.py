@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tests.integration.test_api import ASK, UNSURE, gateway
+from tests.support.fakes import TextEdge
 
 EXPORTER = InMemorySpanExporter()
 
@@ -71,3 +72,14 @@ async def test_without_tracing_there_is_no_request_span(spans):
     async with gateway() as (http, _):
         await http.post("/v1/answer", json=ASK)
     assert not any("foggate.route" in span.attributes or "/v1/answer" in span.name for span in spans())
+
+
+async def test_a_signal_that_the_edge_does_not_give_is_not_on_the_span(spans):
+    async def build(settings, metrics):
+        return TextEdge()
+
+    async with gateway(build=build, tracing={"enabled": True}) as (http, _):
+        assert (await http.post("/v1/answer", json=ASK)).json()["reason"] == "no_signal"
+    request = next(span for span in spans() if "foggate.route" in span.attributes)
+    assert (request.attributes["foggate.reason"], request.attributes["foggate.tau"]) == ("no_signal", 0.5)
+    assert "foggate.signal" not in request.attributes

@@ -81,7 +81,7 @@ GROUPS = {
             "cloud/backward",
             "cloud/contradiction",
         ),
-        ("unit/test_parse", "unit/test_reply", "unit/test_text", "unit/test_replies"),
+        ("unit/test_parse", "unit/test_reply", "unit/test_text", "unit/test_behind", "unit/test_regions", "unit/test_replies"),
     ),
     "evaluation": Group(
         (
@@ -128,7 +128,7 @@ def prepare(name, group):
         f"only_mutate = {listing(f'app/{module}.py' for module in group.modules)}\n"
         f"also_copy = {listing(['.assets', 'config', 'docs'])}\n"
         f"pytest_add_cli_args_test_selection = {listing(f'tests/{test}.py' for test in group.tests)}\n"
-        f"pytest_add_cli_args = {listing(['-q', '-x', '-p', 'no:cacheprovider', '--timeout=20'])}\n"
+        f"pytest_add_cli_args = {listing(['-q', '-x', '-p', 'no:cacheprovider', '--timeout=60'])}\n"
     )
     return folder
 

@@ -1,9 +1,12 @@
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from app.config.loading import load_settings, masked
+from app.config.pick import picked
+from app.config.settings import Settings
 from app.config.tree import env_name
 from app.core.errors import ConfigError
 
@@ -206,3 +209,21 @@ def test_the_name_of_a_secret_is_refused_wherever_it_stands_in_a_file(load, text
     with pytest.raises(ConfigError, match="api_key is a secret and is read from the environment only") as refused:
         load(text)
     assert "s3cret" not in refused.value.message
+
+
+@dataclass(frozen=True)
+class Waits:
+    timeout_s: float
+    max_attempts: int = 9
+
+
+@dataclass(frozen=True)
+class Misspelt:
+    time_out_s: float = 1.0
+
+
+def test_plain_values_are_picked_by_name_and_a_name_without_a_setting_is_refused():
+    cloud = Settings(cloud={"timeout_s": 4.5}).cloud
+    assert picked(Waits, cloud) == Waits(4.5, 3)
+    with pytest.raises(AttributeError, match="time_out_s"):
+        picked(Misspelt, cloud)

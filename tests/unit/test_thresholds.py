@@ -167,6 +167,8 @@ def test_a_signal_that_the_edge_does_not_give_is_refused_and_one_that_nobody_ask
         build_policy(Settings(policy={"calibration": "c.json"}), named_calibration(), SILENT)
     assert build_policy(Settings(policy={"signal": "verbalized"}), None, VERBAL) == Policy(0.5, Signal.VERBALIZED)
     assert build_policy(Settings(policy={"tau": 0.7}), None, SILENT) == Policy(0.7, Signal.VERBALIZED)
+    expecting = Identity("expecting-edge", "f", None, frozenset({Signal.EXPECTED}))
+    assert build_policy(Settings(policy={"tau": 0.7}), None, expecting) == Policy(0.7, Signal.EXPECTED), "never one that it does not give"
 
 
 def test_an_edge_without_a_signal_is_said_at_start():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from app.core.verdict import BUCKET_LABELS
 from app.evaluation.canvas import drawing, save
@@ -15,6 +16,7 @@ from app.training.metrics import Metrics
 
 _OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _MARKERS = "osD^vPX"
+Places = NDArray[np.int_]
 
 
 def draw(rounds: Sequence[tuple[str, Metrics]], out: Path) -> list[Path]:
@@ -44,9 +46,13 @@ def draw(rounds: Sequence[tuple[str, Metrics]], out: Path) -> list[Path]:
         return save(figure, out / "chain")
 
 
-def _signals(ax: Axes, at: Any, rounds: Sequence[tuple[str, Metrics]]) -> None:
-    for (name, style), colour in zip((("verbalized", "-"), ("expected", "--")), _OKABE_ITO, strict=False):
-        rows = [getattr(metrics.signals, name) for _, metrics in rounds]
+def _signals(ax: Axes, at: Places, rounds: Sequence[tuple[str, Metrics]]) -> None:
+    verbalized = [metrics.signals.verbalized for _, metrics in rounds]
+    expected = [metrics.signals.expected for _, metrics in rounds]
+    for name, style, colour, rows in (
+        ("verbalized", "-", _OKABE_ITO[0], verbalized),
+        ("expected", "--", _OKABE_ITO[1], expected),
+    ):
         values = np.array([np.nan if row.auroc is None else row.auroc for row in rows])
         low, high = _ends([row.auroc_ci for row in rows])
         ax.fill_between(at, low, high, color=colour, alpha=0.12, linewidth=0)
@@ -60,12 +66,12 @@ def _signals(ax: Axes, at: Any, rounds: Sequence[tuple[str, Metrics]]) -> None:
     ax.legend(frameon=False, loc="upper left", ncols=1)
 
 
-def _ends(intervals: Sequence[Sequence[float] | None]) -> Any:
+def _ends(intervals: Sequence[Sequence[float] | None]) -> NDArray[np.float64]:
     """Lower and upper ends, `[2, rounds]`; NaN, which is not drawn, where there is no interval."""
     return np.array([[np.nan, np.nan] if interval is None else interval for interval in intervals], dtype=np.float64).T
 
 
-def _domains(ax: Axes, at: Any, rounds: Sequence[tuple[str, Metrics]]) -> None:
+def _domains(ax: Axes, at: Places, rounds: Sequence[tuple[str, Metrics]]) -> None:
     for index, domain in enumerate(rounds[0][1].domains):
         values = [100 * metrics.domains[domain].edge_only for _, metrics in rounds]
         ax.plot(at, values, marker=_MARKERS[index % len(_MARKERS)], color=_OKABE_ITO[index % len(_OKABE_ITO)], linewidth=1, label=domain)
@@ -75,7 +81,7 @@ def _domains(ax: Axes, at: Any, rounds: Sequence[tuple[str, Metrics]]) -> None:
     ax.legend(frameon=False, loc="upper center", ncols=4, fontsize=9)
 
 
-def _buckets(ax: Axes, at: Any, rounds: Sequence[tuple[str, Metrics]]) -> None:
+def _buckets(ax: Axes, at: Places, rounds: Sequence[tuple[str, Metrics]]) -> None:
     bottom = np.zeros(len(rounds))
     for label, colour in zip(BUCKET_LABELS, SHADES, strict=True):
         shares = np.array([100 * metrics.buckets[label] / sum(metrics.buckets.values()) for _, metrics in rounds])
