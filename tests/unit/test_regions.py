@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from app.errors import CloudUnparsable
 
 from app.cloud.parse import parse_letter
+from app.core.errors import CloudUnparsable
 from app.core.question import Question
 
 CITIES = Question("Capital of France?", ("Berlin", "Paris", "Rome", "Oslo"))
