@@ -7,9 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.options import AsJson, ConfigFile
+from app.cli.options import AsJson, ConfigFile, require_cloud
 from app.cli.output import print_json, stdout_console
-from app.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from app.cloud.check import Asked, Checked
@@ -34,8 +33,7 @@ def cloud_check(
     # Failures are shown below.
     configure_logging("critical")
     settings = load_settings(config)
-    if settings.cloud.base_url is None:
-        raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL)")
+    require_cloud(settings)
     probe = settings.cloud.answer_format == "auto" and settings.cloud.answer_format_probe
 
     async def run() -> list["Checked"]:
