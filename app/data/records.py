@@ -111,10 +111,10 @@ def compact(path: Path, ids: Iterable[str]) -> None:
 
 
 def _lines(path: Path, *, unended: bool) -> Iterator[tuple[int, Record]]:
-    """Whole lines with their numbers.
+    """Complete lines with their numbers.
 
-    A last line without its end may be torn. A run that goes on cuts it away, so it must not count there; for a reader
-    (`unended`) it counts if it is whole JSON.
+    A last line without a line end may be incomplete. A resumed run removes it, so it does not count there; for a reader
+    (`unended`) it counts if it is complete JSON.
     """
     try:
         lines = path.read_bytes().split(b"\n")

@@ -67,7 +67,7 @@ def test_the_promises_of_many_domains_hold_together():
         if found is not None:
             made += 1
             # At 0.5 or below the true error is (0.02 + 0.485) / 2 = 0.2525.
-            failed += any(cut.tau <= 0.5 for cut in [*found.domains.values(), found])
+            failed += any(own.tau <= 0.5 for own in [*found.domains.values(), found])
     assert made > draws / 2
     assert failed <= at_most(DELTA, draws)
 
@@ -120,7 +120,7 @@ def test_a_target_is_hit_on_the_questions_that_each_threshold_serves(kind, value
     allowed = (value - RATE_TOLERANCE, value + RATE_TOLERANCE) if kind == "cloud_rate" else (value, 1)
     for seed in range(40):
         found = calibrated(sample(domains, 2320, draw), kind, value, per_domain=per_domain, seed=seed)
-        judged = [cut.achieved for cut in found.domains.values()] + [found.achieved_shared or found.achieved]
+        judged = [own.achieved for own in found.domains.values()] + [found.achieved_shared or found.achieved]
         for (some, tau), achieved in zip(served(found, domains), judged, strict=True):
             is_true = truth(some, tau)
             reached.setdefault(some[0].name, []).append(is_true)

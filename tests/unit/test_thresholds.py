@@ -1,4 +1,4 @@
-"""Which cut wins: the request's, a domain's, a named calibration's, the settings', the builtin model's own, the default."""
+"""Which threshold wins: the request's, a domain's, a named calibration's, the settings', the builtin model's own, the default."""
 
 import pytest
 
@@ -37,8 +37,8 @@ def test_the_builtin_model_brings_its_own_calibration():
 
 def named_calibration(**changes):
     """One on the expected confidence with two domains, whatever the shipped one becomes."""
-    cuts = {"law": DomainThreshold(tau=0.7, n=9), "math": DomainThreshold(tau=0.6, n=9)}
-    return SHIPPED.model_copy(update={"signal": "expected", "temperature": 2.0, "domains": cuts} | changes)
+    own = {"law": DomainThreshold(tau=0.7, n=9), "math": DomainThreshold(tau=0.6, n=9)}
+    return SHIPPED.model_copy(update={"signal": "expected", "temperature": 2.0, "domains": own} | changes)
 
 
 def test_a_calibration_brings_its_signal_its_temperature_and_its_thresholds_and_domains_of_the_settings_win():
@@ -67,7 +67,7 @@ def test_a_tau_never_changes_the_signal_nor_the_temperature(tau, domains, signal
     settings = Settings(policy={"domains": domains, "signal": signal})
     calibration = calibration_of(settings, None, edge_of())
     policy = build_policy(settings, calibration)
-    assert policy == Policy(tau, Signal(SHIPPED.signal), SHIPPED.temperature, {name: cut["tau"] for name, cut in domains.items()})
+    assert policy == Policy(tau, Signal(SHIPPED.signal), SHIPPED.temperature, {name: own["tau"] for name, own in domains.items()})
     monkeypatch.delenv("FOGGATE_POLICY__TAU")
     assert (policy.signal, policy.temperature) == (
         build_policy(Settings(), chosen()).signal,
