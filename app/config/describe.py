@@ -163,9 +163,12 @@ def _bounds(schema: dict[str, Any]) -> str:
 
 
 def _comment(node: Node) -> str:
-    """The description for a comment in YAML, with the possible values where they are few."""
-    choices = _values(_schema(node)) if node.kind is Kind.VALUE and _has_choices(_schema(node)) else ""
-    return f"{node.field.description}" + (f" One of {choices}." if choices else "")
+    """The description for a comment in YAML, with the possible values where they are few and the description does not name them all."""
+    text = node.field.description or ""
+    schema = _schema(node)
+    if node.kind is Kind.VALUE and _has_choices(schema) and any(choice not in text for choice in _values(schema).split(", ")):
+        return f"{text} One of {_values(schema)}."
+    return text
 
 
 def _has_choices(schema: dict[str, Any]) -> bool:

@@ -263,10 +263,10 @@ async def test_faults_are_deterministic_by_seed():
         b"{}",
         b'{"messages": []}',
         b'{"messages": [{"role": "user"}]}',
-        b'{"messages": [{"role": "user", "content": "x"}], "stream": true}',
+        b'{"messages": [{"role": "user", "content": 7}], "stream": true}',
     ],
 )
-async def test_the_stand_in_refuses_what_is_no_request(body):
+async def test_the_mock_cloud_refuses_what_is_no_request(body):
     async with serving(demo()) as url, httpx2.AsyncClient() as http_client:
         assert (await http_client.post(url + "/v1/chat/completions", content=body)).status_code == 400
 

@@ -7,7 +7,7 @@ from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 from app.config.extra_body import FORMAT_FIELDS, fault_of_body
 from app.config.sections.base import EndpointSection, Positive, Seconds, Section, Share, Tau, refusal, setting
 
-_KEY = "API key of the endpoint. It is checked at start; blanks and line breaks around it are removed."
+_KEY = "API key of the endpoint, checked at start; blanks and line breaks around it are removed. null: no key is sent."
 
 
 class EndpointSettings(EndpointSection):
@@ -31,7 +31,7 @@ class BreakerSettings(Section):
         "Share of failed calls in the window (connection, timeout, 5xx) that opens the breaker. When an attempt without an answer counts "
         "as a timeout: docs/reliability.md.",
     )
-    open_s: Seconds = setting(10.0, "Seconds for which an open breaker keeps all calls from the endpoint.")
+    open_s: Seconds = setting(10.0, "Seconds for which an open breaker lets no call through.")
     probes: Positive = setting(
         3, "Calls that try the endpoint after `open_s`: as many successes close the breaker, one failure opens it again."
     )
@@ -43,7 +43,8 @@ class BudgetSettings(Section):
     tokens_per_minute: Positive | None = setting(None, "Tokens in a minute, of prompts and completions; null: no limit.")
     tokens_per_day: Positive | None = setting(None, "Tokens in a day, of prompts and completions; null: no limit.")
     cost_per_day: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = setting(
-        None, "Money in a day, in the currency of `prices`; null: no limit. A model without a price costs as much as the dearest."
+        None,
+        "Money in a day, in the currency of `prices`; null: no limit. A model without a price costs as much as the most expensive one.",
     )
     on_exhausted: Literal["degrade", "lower_tau"] = setting(
         "degrade",
