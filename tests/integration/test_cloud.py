@@ -233,7 +233,7 @@ def test_retry_after_values(value, seconds):
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
 
 
-async def test_the_stand_in_speaks_to_the_real_openai_client():
+async def test_the_mock_cloud_speaks_to_the_real_openai_client():
     async with serving(demo()) as url, openai.AsyncOpenAI(base_url=url + "/v1", api_key="any", max_retries=0) as api:
         prompt = (
             ROWS[5]["question"] + "\n\n" + "\n".join(f"{letter}. {text}" for letter, text in zip("ABCD", ROWS[5]["options"], strict=True))
