@@ -20,9 +20,9 @@ BUCKETS = tuple(float(label) for label in BUCKET_LABELS)
 class Signal(StrEnum):
     """The number that is compared with tau: higher where the edge model is more likely to be correct, and from 0 to 1.
 
-    The first two are what the model writes, or would write, of its confidence; the others are read from its distribution over the
-    options, which every model has. The answer that goes with `VERBALIZED` is the letter that decoding would write after that
-    confidence; the answer of every other signal is the most probable option, whatever the confidence.
+    `verbalized` and `expected` are confidences that the model states; the others are read from its distribution over the options,
+    which every model has. The answer that goes with `verbalized` is the letter that decoding would write after that confidence; the
+    answer of every other signal is the most probable option, whatever the confidence.
     """
 
     # The bucket that greedy decoding writes.

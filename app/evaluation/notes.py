@@ -60,10 +60,10 @@ def _all_or_none(table: Table, routed: st.Flags) -> list[str]:
     for names, everything, some in (
         (
             whole,
-            "Everything is routed: no confidence reaches tau, and of {n} the edge keeps none.",
+            "Everything is routed: no signal reaches tau, and of {n} the edge keeps none.",
             "Everything of {names} is routed.",
         ),
-        (none, "Nothing is routed: every confidence reaches tau, and of {n} the edge keeps all.", "Nothing of {names} is routed."),
+        (none, "Nothing is routed: every signal reaches tau, and of {n} the edge keeps all.", "Nothing of {names} is routed."),
     ):
         if len(names) == len(table.domains):
             said += [everything.format(n=questions(len(table)))] if not table.cloud_known.any() else []

@@ -58,7 +58,8 @@ def flip_rates(records: Sequence[Record]) -> dict[str, Any] | None:
 
     Returns:
         `n`, and for `verbalized` (its answer) and `expected` (the most probable option, the answer of every other signal) `flips`, `rate` and `rate_ci`, the exact 95 %
-        interval (Clopper and Pearson 1934), which is None for one question. None where no question was asked in both orders.
+        interval (Clopper and Pearson 1934), which is None for one question; `verbalized` only
+        where the edge gives a confidence. None where no question was asked in both orders.
     """
     both = [record for record in records if record["edge_answer"] is not None and record.get("reversed_answer") is not None]
     if not both:
@@ -68,6 +69,8 @@ def flip_rates(records: Sequence[Record]) -> dict[str, Any] | None:
         Signal.EXPECTED: sum(_marginal(record) != record["reversed_expected_answer"] for record in both),
     }
     rates = {}
+    if any(record["confidence"] is None for record in both):
+        del changed[Signal.VERBALIZED]
     for signal, flips in changed.items():
         rates[signal.value] = {"flips": flips, "rate": flips / len(both), "rate_ci": as_list(share_interval(flips, len(both)))}
     return {"n": len(both), **rates}

@@ -123,6 +123,7 @@ def order_check(checked: Mapping[str, Any] | None) -> list[str]:
     rows = [
         [names[name], str(checked["n"]), str(checked[name]["flips"]), percent(checked[name]["rate"]), interval(checked[name]["rate_ci"])]
         for name in names
+        if name in checked
     ]
     about = "These questions were asked a second time with their options in reverse order. The order-flip rate is the share of them whose chosen option changed (exact 95 % interval)."
     return ["## Order of the options", about, table(("answer", "n", "changed", "order-flip rate (%)", "interval"), rows)]

@@ -23,8 +23,8 @@ class PolicySettings(Section):
         None,
         "`verbalized` is the confidence bucket that greedy decoding writes, `expected` the mean of the bucket distribution, "
         "`top_probability` the probability of the most probable option, `margin` that probability minus the one of the second option. "
-        "null: the signal of the calibration; without one `verbalized` for a model that was trained to write its confidence (FogGen, or "
-        "made by `foggate evolve`), and `top_probability` for any other.",
+        "null: the signal of the calibration; without one `verbalized` for FogGen's models and those of `foggate evolve`, "
+        "`top_probability` for any other.",
     )
     calibration: Path | None = setting(
         None,
