@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.data.records import Record
 from app.evaluation import statistics as st
-from app.evaluation.cells import questions
+from app.evaluation.cells import questions, spelt
 from app.evaluation.table import Table
 
 
@@ -80,7 +80,7 @@ def _degenerate(table: Table) -> list[str]:
     ):
         if alike:
             said.append(
-                f"Every edge answer by {', '.join(alike)} is {which} (n = {len(table)}): an AUROC compares correct answers with wrong ones, so it "
+                f"Every edge answer by {', '.join(map(spelt, alike))} is {which} (n = {len(table)}): an AUROC compares correct answers with wrong ones, so it "
                 "is not defined there."
             )
     single = [name for name in table.domains if len(table.of(name)) == 1]
