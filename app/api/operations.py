@@ -41,8 +41,10 @@ def operations_face(state: GatewayState) -> Face:
 
     @face.serves(READY, summary="Should traffic come here?")
     async def ready() -> JSONResponse:
-        headers = {"retry-after": "2"} if state.status != "ready" else None
-        return JSONResponse({"status": state.status}, 200 if state.status == "ready" else 503, headers)
+        # Asked once: it may be another one a moment later.
+        status = state.status
+        headers = {"retry-after": "2"} if status != "ready" else None
+        return JSONResponse({"status": status}, 200 if status == "ready" else 503, headers)
 
     @face.serves(METRICS, summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:

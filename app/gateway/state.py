@@ -4,11 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from app.core.cascade import Cascade
-from app.core.edge import EdgeHealth
+from app.core.edge import Edge, EdgeHealth
 from app.core.round_robin import RoundRobin
 from app.gateway.routing import Routing, cloud_model_of
 from app.telemetry.metrics import Metrics
+
+log = structlog.get_logger("foggate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +86,15 @@ class GatewayState:
         self.calibration = routing.describe_calibration()
         self.warning = routing.warning
         self.cascade = routing.cascade
+
+    def watch(self, edge: Edge) -> None:
+        """Let probes see the health of an edge; one whose health cannot be told is failing."""
+
+        def health() -> EdgeHealth:
+            try:
+                return EdgeHealth(edge.health())
+            except Exception:
+                log.exception("a bug: the edge cannot tell its health")
+                return EdgeHealth.FAILING
+
+        self.health = health

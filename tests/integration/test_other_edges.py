@@ -195,6 +195,50 @@ async def test_an_edge_that_gives_a_confidence_is_routed_by_it_whoever_implement
         assert (body["route"], body["reason"]) == ("cloud", "low_confidence")
 
 
+class OddEdge(FakeEdge):
+    """An edge that somebody else wrote, with mistakes: `raises` is what a question gets, `says` makes its health."""
+
+    def __init__(self, raises=None):
+        super().__init__(make_verdict(1.0, options=3))
+        self.raises = raises
+        self.says = lambda: EdgeHealth.ALIVE
+
+    def health(self):
+        return self.says()
+
+    async def verdict(self, question, deadline, *, yields=False):
+        if self.raises is not None:
+            raise self.raises
+        return await super().verdict(question, deadline, yields=yields)
+
+
+class EngineRestarts(EdgeError):
+    """A failure that an edge names more precisely than the contract does."""
+
+
+@pytest.mark.parametrize("mistake", [ConnectionResetError("secret"), asyncio.CancelledError(), EngineRestarts("x", retry_after_s=3)])
+async def test_every_question_gets_a_reply_whatever_the_edge_raises(mistake):
+    async with gateway(build=made(OddEdge(mistake))) as (http, _):
+        reply, body = await asked(http)
+        assert (reply.status_code, body["route"], body["reason"], body["edge"]) == (200, "cloud", "edge_failed", None)
+    async with gateway(build=made(OddEdge(mistake)), cloud=False) as (http, _):
+        reply = await http.post("/v1/answer", json=ASK)
+        assert (reply.status_code, reply.json()["error"]["type"]) == (503, "edge_error")
+        assert "secret" not in reply.text
+
+
+async def test_an_edge_that_cannot_tell_its_health_is_not_ready_and_not_restarted():
+    def confused():
+        raise KeyError("x")
+
+    edge = OddEdge()
+    async with gateway(build=made(edge)) as (http, _):
+        for edge.says, ready in ((confused, 503), (lambda: "unheard of", 503), (lambda: "alive", 200)):
+            assert (await http.get("/health/live")).status_code == 200
+            reply = await http.get("/health/ready")
+            assert (reply.status_code, reply.json()["status"]) == (ready, "ready" if ready == 200 else "failing")
+
+
 async def refusal(edge, **settings):
     """Why a gateway with this edge does not start."""
     said = asyncio.Queue()
