@@ -29,6 +29,8 @@ def operations_face(state: GatewayState) -> Face:
         ]
         if state.edge_model and state.calibration:
             models[0] = {**models[0], "calibration": state.calibration}
+        if state.edge_model and state.warning:
+            models[0] = {**models[0], "warning": state.warning}
         if state.cloud_model and (endpoints := state.cloud_endpoints()):
             models[-1] = {**models[-1], "endpoints": endpoints}
         return {"object": "list", "data": models}

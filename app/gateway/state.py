@@ -46,6 +46,7 @@ class GatewayState:
         cloud_model: name of the cloud model; None where no cloud is configured.
         turns: where questions of batches wait for a place at the edge.
         calibration: description of the calibration that routes; None without one.
+        warning: says that the threshold is not calibrated; None where that needs no warning.
         cascade: None until the model has answered its warm-up batch.
         health: state of the edge at this moment, in one word.
         edge_model: name of the edge model, once loaded.
@@ -60,6 +61,7 @@ class GatewayState:
     cloud_model: str | None = None
     turns: RoundRobin = field(default_factory=RoundRobin)
     calibration: Mapping[str, Any] | None = None
+    warning: str | None = None
     cascade: Cascade | None = None
     health: Callable[[], EdgeHealth] = lambda: EdgeHealth.ALIVE
     cloud_endpoints: Callable[[], list[dict[str, Any]]] = list
@@ -82,6 +84,7 @@ class GatewayState:
         """Let questions be answered by a routing: the first one, or another one after a reload."""
         self.cloud_model = cloud_model_of(routing.settings)
         self.calibration = routing.describe_calibration()
+        self.warning = routing.warning
         self.cascade = routing.cascade
 
     def watch(self, edge: Edge) -> None:

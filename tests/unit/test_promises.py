@@ -132,3 +132,28 @@ def test_a_target_is_hit_on_the_questions_that_each_threshold_serves(kind, value
         assert sum(values) / len(values) == pytest.approx(value, abs=near), name
     # "held" and "refuted" are claims at 95 %.
     assert wrong_claims <= at_most(0.05, 40 * len(reached))
+
+
+@pytest.mark.parametrize("signal", [Signal.TOP_PROBABILITY, Signal.MARGIN])
+def test_an_edge_error_is_kept_on_the_signals_that_every_model_has(signal):
+    """The same population as above, routed by what its distribution over the options shows."""
+    draw, draws, failed, useful, domains = drawn(7), 25, 0, 0, [*STEEP, *TAME]
+    for seed in range(draws):
+        rows = sample(domains, 1440, draw)
+        found = calibrated(rows, "edge_error", BOUND, delta=DELTA, per_domain=True, seed=seed, signal=signal)
+        if found is not None:
+            failed += broken(found, domains)
+            useful += found.tau < 1
+    assert failed <= at_most(DELTA, draws)
+    assert useful > draws / 4, "a promise that is never made is kept too easily"
+
+
+@pytest.mark.parametrize("signal", [Signal.TOP_PROBABILITY, Signal.MARGIN])
+@pytest.mark.parametrize(("kind", "value", "truth"), [("cloud_rate", 0.3, true_rate), ("accuracy", 0.65, true_accuracy)])
+def test_targets_are_hit_on_the_signals_that_every_model_has(kind, value, truth, signal):
+    draw, reached = drawn(8), []
+    for seed in range(15):
+        found = calibrated(sample(WIDE, 1600, draw), kind, value, seed=seed, signal=signal)
+        ((some, tau),) = served(found, WIDE)
+        reached.append(truth(some, tau))
+    assert np.mean(reached) == pytest.approx(value, abs=0.02)
