@@ -4,16 +4,21 @@
 socket for both, IPv4 callers would have addresses that no list of proxies names (`::ffff:10.0.0.1`).
 """
 
+import ctypes
 import errno
 import ipaddress
 import logging
 import socket
+import struct
+import sys
 
 from app.core.errors import ConfigError
 
 logger = logging.getLogger("foggate")
 
 _BACKLOG = 2048
+# The socket module of Python 3.11 does not name it.
+_SO_ATTACH_FILTER = 26
 # A free port of one family may be taken in the other.
 _TRIES = 20
 _BOTH = {
@@ -133,3 +138,21 @@ def _bracketed(host: str) -> str:
         return f"[{host}]" if ipaddress.ip_address(host).version == 6 else host  # noqa: PLR2004
     except ValueError:
         return host
+
+
+def begin_no_connection(listener: socket.socket) -> bool:
+    """Let no new connection to a listener begin, while those that have begun are completed. Returns False where the kernel cannot do that.
+
+    A socket filter drops the first packet (SYN) of a connection (Linux, socket(7), SO_ATTACH_FILTER). The caller's kernel sends it again
+    after a second; it is refused then, because the listener is closed.
+    """
+    if sys.platform != "linux":
+        return False
+    # The flags are the 14th byte of the TCP header: load it; where SYN is set drop the packet, otherwise keep the whole of it.
+    steps = [(0x30, 0, 0, 13), (0x45, 0, 1, 0x02), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF)]
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(steps), ctypes.addressof(program)))
+    except OSError:
+        return False
+    return True

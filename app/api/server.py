@@ -16,7 +16,7 @@ from fastapi import FastAPI
 
 from app.api.app import create_app
 from app.api.connections import guarded_protocol
-from app.api.listener import listen_on
+from app.api.listener import begin_no_connection, listen_on
 from app.api.terminal import Terminal
 from app.config.settings import Settings
 from app.core import interrupts
@@ -35,6 +35,8 @@ KEEP_ALIVE_S = 75
 _INTERRUPTED_GRACE_S = 0.5
 # Each round takes all connections that wait; a flood of new ones must not keep the gateway from ending.
 _MOST_ROUNDS = 20
+# A few round trips in a data centre.
+_HANDSHAKE_S = 0.005
 # A terminal that is closed sends SIGHUP a moment before it is gone.
 _TERMINAL_GOES_S = 0.3
 
@@ -71,7 +73,14 @@ class _Server(uvicorn.Server):
 
 
 async def _accepted(listeners: list[socket.socket]) -> None:
-    """Wait until the connections that the kernel has accepted are ours: it resets those that still wait at a listener that is closed."""
+    """Wait until the connections that the kernel has accepted are ours: it resets those that still wait at a listener that is closed.
+
+    Where the kernel allows it, no connection begins from here on, so that none comes between the last one taken and the close.
+    """
+    closing = [begin_no_connection(listener) for listener in listeners]
+    if any(closing):
+        # Connections that have begun need one more packet of the caller.
+        await asyncio.sleep(_HANDSHAKE_S)
     for _ in range(_MOST_ROUNDS):
         if not select.select(listeners, [], [], 0)[0]:
             break

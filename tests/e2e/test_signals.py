@@ -164,7 +164,7 @@ def test_a_closed_terminal_ends_a_gateway_and_a_reload_at_an_open_one_does_not(t
         while "the configuration was reloaded" not in process.stderr.readline():
             assert process.poll() is None
         os.close(terminal)
-        output, log = process.communicate(timeout=20)
+        output, log = process.communicate(timeout=120)
     assert (process.returncode, "Traceback" in output + log) == (129, False), log
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 import socket
+import sys
 import time
 
 import httpx2
 import pytest
 
 from app.api.app import create_app
+from app.api.listener import begin_no_connection
 from app.api.server import listen, server_of
 from app.config.settings import Settings
 from app.demo.bank import Bank
@@ -75,3 +77,28 @@ async def test_who_connected_before_the_listener_is_closed_is_answered():
         late.sendall(b"GET /health/live HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
         await server.shutdown([listener])
         assert late.recv(12) == b"HTTP/1.1 200"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="socket filters are Linux's")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_listener_that_begins_no_connection_completes_those_that_have_begun(host):
+    try:
+        listener = listen(host, 0)
+    except Exception:
+        if host == "::1":
+            pytest.skip("this machine has no IPv6")
+        raise
+    place = listener.getsockname()[:2]
+    with listener, socket.create_connection(place) as before:
+        before.sendall(b"asked before")
+        assert begin_no_connection(listener)
+        with pytest.raises(TimeoutError):
+            socket.create_connection(place, timeout=0.3)
+        with listener.accept()[0] as accepted:
+            assert accepted.recv(100) == b"asked before"
+            accepted.sendall(b"answered")
+            before.sendall(b", and later")
+            assert (before.recv(100), accepted.recv(100)) == (b"answered", b", and later")
+        listener.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listener.accept()
