@@ -198,4 +198,4 @@ def test_training_and_merging_hold_one_copy_of_the_weights(dtype, tmp_path):
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["weights"] > 70e6 * getattr(torch, dtype).itemsize
     # One copy and an adapter with its moments; a second copy, in whichever dtype, would make it two at least.
-    assert found["copies"] < 1.8, found
+    assert found["copies"] < 1.9, found
