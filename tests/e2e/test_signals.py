@@ -144,8 +144,8 @@ def at_a_terminal(command, *, ignoring_hangup=False):
     def own_terminal():
         os.setsid()
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
-        if ignoring_hangup:
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        # Whatever this process was started with, as by nohup.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN if ignoring_hangup else signal.SIG_DFL)
 
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=own_terminal, pass_fds=[theirs]
