@@ -10,6 +10,7 @@ from app.cloud.backward import named_before
 from app.cloud.behind import LISTED, is_doubted, value_behind, value_end
 from app.cloud.explained import introduces, is_alone, resembles
 from app.cloud.heads import HEADS, is_asserted, is_final, points_back
+from app.cloud.scan import matches
 from app.cloud.values import CLOSE, OPEN, UNCLEAR, WORDS, Values
 from app.core.errors import CloudUnparsable
 
@@ -89,8 +90,8 @@ def claims(text: str, latin: str, values: Values) -> Iterator[Claim]:
 
 
 def _behind_heads(text: str, latin: str, values: Values) -> Iterator[Claim]:
-    found = [(head, False) for head in itertools.islice(HEADS.finditer(latin), _MAX_CLAIMS + 1)]
-    found += [(head, True) for head in itertools.islice(_HEADING.finditer(latin), _MAX_CLAIMS + 1)]
+    found = [(head, False) for head in itertools.islice(matches(HEADS, latin), _MAX_CLAIMS + 1)]
+    found += [(head, True) for head in itertools.islice(matches(_HEADING, latin), _MAX_CLAIMS + 1)]
     if len(found) > _MAX_CLAIMS:
         raise CloudUnparsable("the cloud's reply claims too often to be an answer")
     for head, heading in found:

@@ -1,5 +1,6 @@
 """What the cascade hands on, and what an outcome holds: every part by its value."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -27,6 +28,11 @@ class Edge:
         if isinstance(self.verdict_of, Exception):
             raise self.verdict_of
         return EdgeReply(self.verdict_of, "the-edge", 0.25, 0.5, 3)
+
+
+class EndlessEdge(Edge):
+    async def verdict(self, question, deadline, *, yields=False):
+        await asyncio.Event().wait()
 
 
 class Cloud:
@@ -123,11 +129,10 @@ async def test_a_degraded_outcome_keeps_the_decision_and_names_the_failure(quest
     assert outcome.cloud_s >= 0
 
 
-async def test_messages_of_what_passes_on():
-    question = None
-    gateway = Cascade(Edge(TimeoutError()), Cloud(), Policy())
+async def test_what_takes_too_long_says_so():
+    gateway = Cascade(EndlessEdge(SURE), Cloud(), Policy())
     with pytest.raises(DeadlineExceeded) as late:
-        await gateway.answer(Ask(question))
+        await gateway.answer(Ask(Anything, deadline_s=0.01))
     assert late.value.message == "no answer within the deadline"
     failing = Cascade(Edge(UNSURE), Cloud(TimeoutError()), Policy(), OnCloudFailure.ERROR)
     with pytest.raises(CloudTimeout) as timeout:
