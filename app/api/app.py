@@ -150,7 +150,7 @@ def _open(state: GatewayState, opened: RunningCascade) -> None:
     model = edge.identity.model
     state.edge_model = model
     state.turns = edge.turns
-    state.health = edge.health
+    state.watch(edge)
     _watch_cloud(state, opened)
     state.route_by(opened.routing)
     state.metrics.build_info.labels(__version__, model, PROMPT_VERSION).set(1)

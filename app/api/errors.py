@@ -89,7 +89,8 @@ def body_of(error: FogGateError, request_id: str) -> dict[str, Any]:
 
 def response_of(error: FogGateError, request_id: str) -> JSONResponse:
     """The response of a FogGateError, with `Retry-After` where the status needs it."""
-    status = STATUS[type(error)]
+    # An error that an edge refines for itself has the status of its kind.
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     headers = {"retry-after": str(math.ceil(error.retry_after_s or 1))} if status in _NEEDS_RETRY_AFTER else None
     return JSONResponse(body_of(error, request_id), status, headers)
 

@@ -29,6 +29,8 @@ def operations_face(state: GatewayState) -> Face:
         ]
         if state.edge_model and state.calibration:
             models[0] = {**models[0], "calibration": state.calibration}
+        if state.edge_model and state.warning:
+            models[0] = {**models[0], "warning": state.warning}
         if state.cloud_model and (endpoints := state.cloud_endpoints()):
             models[-1] = {**models[-1], "endpoints": endpoints}
         return {"object": "list", "data": models}
@@ -39,8 +41,10 @@ def operations_face(state: GatewayState) -> Face:
 
     @face.serves(READY, summary="Should traffic come here?")
     async def ready() -> JSONResponse:
-        headers = {"retry-after": "2"} if state.status != "ready" else None
-        return JSONResponse({"status": state.status}, 200 if state.status == "ready" else 503, headers)
+        # Asked once: it may be another one a moment later.
+        status = state.status
+        headers = {"retry-after": "2"} if status != "ready" else None
+        return JSONResponse({"status": status}, 200 if status == "ready" else 503, headers)
 
     @face.serves(METRICS, summary="Prometheus metrics", response_class=Response)
     async def metrics() -> Response:

@@ -11,7 +11,7 @@ from app.core.offload import SMALL, in_text_thread
 from app.core.outcome import REASONS, CloudReply, Outcome, RouteRequest
 from app.core.outcome import Reason as RoutingReason
 from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question, letters_of
-from app.core.verdict import BUCKET_LABELS
+from app.core.verdict import BUCKET_LABELS, Signal
 
 EXAMPLE: dict[str, Any] = {
     "id": "q-1",
@@ -62,7 +62,7 @@ class AnswerRequest(_Wire):
     id: Annotated[str, Field(max_length=MAX_ID_CHARS)] | None = Field(None, description="Returned as it is.")
     domain: Annotated[str, Field(max_length=64)] | None = Field(None, description="Selects a per-domain tau.")
     tau: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(None, description="Overrides the configured threshold.")
-    route: Literal["auto", "edge", "cloud"] = Field("auto", description="Force one side instead of letting the confidence decide.")
+    route: Literal["auto", "edge", "cloud"] = Field("auto", description="Force one side instead of letting the signal decide.")
     deadline_ms: Annotated[int, Field(ge=1, le=MAX_DEADLINE_MS)] | None = Field(
         None, description="May shorten the configured deadline, never lengthen it."
     )
@@ -147,7 +147,7 @@ class AnswerResponse(BaseModel):
     reason: Reason
     degraded: bool
     tau: float
-    signal: Literal["verbalized", "expected"] = Field(description="Name of the signal that is compared with tau.")
+    signal: Signal = Field(description="Name of the signal that is compared with tau.")
     confidence: float | None = Field(description="The verbalized confidence; null where the edge failed or gives none.")
     expected_confidence: float | None = Field(description="Mean of the confidences; null where the edge failed or gives none.")
     edge: EdgePart | None
@@ -171,7 +171,7 @@ class AnswersResponse(BaseModel):
 
 
 class ModelEntry(BaseModel):
-    # A model may have more fields: its calibration, its endpoints.
+    # A model may have more fields: its calibration or a warning that it has none, its endpoints.
     model_config = ConfigDict(extra="allow")
 
     id: str

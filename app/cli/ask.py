@@ -12,10 +12,11 @@ from app.cli.options import AsJson, ConfigFile
 from app.cli.output import print_json, stdout_console
 from app.config.environment import CALLER_KEY
 from app.core import interrupts
+from app.core.distribution import margin, top_probability
 from app.core.errors import CloudError, CloudUnavailable, kinds_of
 from app.core.outcome import RouteRequest
 from app.core.question import MAX_OPTIONS, MIN_OPTIONS
-from app.core.verdict import Signal
+from app.core.verdict import STATED, Signal
 
 if TYPE_CHECKING:
     from app.api.schemas import AnswerRequest
@@ -45,7 +46,7 @@ def ask(
     tau: Annotated[
         float | None, typer.Option(min=0, max=1, metavar="X", help="Threshold for this question.", show_default="the configured one")
     ] = None,
-    route: Annotated[RouteRequest, typer.Option(help="Who answers; with auto, the confidence decides.")] = RouteRequest.AUTO,
+    route: Annotated[RouteRequest, typer.Option(help="Who answers; with auto, the signal decides.")] = RouteRequest.AUTO,
     as_json: AsJson = False,
 ) -> None:
     """Ask one question. The edge model's probabilities of each option and of each confidence level are shown with the answer."""
@@ -125,11 +126,11 @@ def show(reply: dict[str, Any], asked: "AnswerRequest", console: Console) -> Non
     degraded = " [yellow](degraded)[/]" if reply["degraded"] else ""
     console.print(f"[bold]{reply['answer']}. {escape(reply['answer_text'])}[/]", soft_wrap=True)
     console.print(
-        f"from the [bold]{reply['route']}[/], {reply['reason']}{degraded}, tau {reply['tau']:.3f} on the {reply['signal']} confidence",
+        f"from the [bold]{reply['route']}[/], {reply['reason']}{degraded}, tau {reply['tau']:.3f} on the {Signal(reply['signal']).words}",
         soft_wrap=True,
     )
     if reply["degraded"]:
-        sure = reply["expected_confidence" if reply["signal"] == Signal.EXPECTED else "confidence"]
+        sure = _signals(reply).get(Signal(reply["signal"]))
         doubt = "is not sure of this answer" if sure is not None else "gives no confidence in this answer"
         wanted = f"The edge model {doubt}" if sure is None or sure < reply["tau"] else "The cloud was asked for"
         console.print(f"[yellow]{wanted}, and {_WHY_NOT.get(reply['reason'], 'the cloud gave no answer')}.[/]", soft_wrap=True)
@@ -150,10 +151,24 @@ def show(reply: dict[str, Any], asked: "AnswerRequest", console: Console) -> Non
 
 
 def _confidence(reply: dict[str, Any]) -> str:
-    verbalized, expected = reply["confidence"], reply["expected_confidence"]
-    if verbalized is None or expected is None:
-        return f"{reply['edge']['answer']}, without a confidence"
-    return f"confidence {verbalized:g}, expected {expected:.3f}"
+    found = _signals(reply)
+    shown = [f"{signal.words} {value:.3f}" for signal, value in found.items() if signal not in STATED]
+    if Signal.VERBALIZED in found:
+        shown = [f"confidence {found[Signal.VERBALIZED]:g}", f"expected {found[Signal.EXPECTED]:.3f}", *shown]
+        return ", ".join(shown)
+    return ", ".join([f"{reply['edge']['answer']}, without a confidence", *shown])
+
+
+def _signals(reply: dict[str, Any]) -> dict[Signal, float]:
+    """The signals of a reply's edge that it holds or that follow from it."""
+    answers = (reply["edge"] or {}).get("answer_probabilities")
+    found = {
+        Signal.VERBALIZED: reply["confidence"],
+        Signal.EXPECTED: reply["expected_confidence"],
+        Signal.TOP_PROBABILITY: top_probability(answers.values()) if answers else None,
+        Signal.MARGIN: margin(answers.values()) if answers else None,
+    }
+    return {signal: value for signal, value in found.items() if value is not None}
 
 
 def _bars(probabilities: dict[str, float], texts: dict[str, str]) -> Table:

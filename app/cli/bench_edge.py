@@ -49,7 +49,7 @@ def measure(settings: "Settings", *, pairs: int, tokens: int, max_seconds: float
     - verdict: one pass over prompt and trie with the shared keys and values of the system prompt, as the gateway serves
     - verdict_whole: the same without a shared prefix
     - prefill: the full prompt with an empty cache, and its last logit only
-    - generate: greedy `generate` of as many tokens as the answer in the fixed format has (the reference protocol)
+    - generate: greedy `generate` of as many tokens as the answer in the fixed format has (the protocol of FogGen)
 
     Args:
         settings: settings with the edge model.

@@ -10,6 +10,7 @@ from app.cli.bars import bars, loading, working
 from app.cli.data import Map, Questions, SkipBad
 from app.cli.options import AsJson, ConfigFile
 from app.cli.output import print_json, stdout_console
+from app.core.verdict import Signal
 
 if TYPE_CHECKING:
     from app.config.settings import Settings
@@ -69,11 +70,11 @@ def measure(settings: "Settings", *, data: Questions, limit: int) -> dict[str, A
 
 def show(report: dict[str, Any], console: Console) -> None:
     """Print the report as text, with rates in percent."""
-    table = Table("attack", "answer to the target", "answer changed", "edge → cloud", "cloud → edge", "change of confidence")
+    table = Table("attack", "answer to the target", "answer changed", "edge → cloud", "cloud → edge", "change of the signal")
     for name, row in report["attacks"].items():
         rates = [f"{100 * row[key]:.0f}" for key in ("answer_to_target", "answer_changed", "edge_to_cloud", "cloud_to_edge")]
         table.add_row(name, *rates, f"{row['confidence_change']:+.2f}")
     console.print(
-        f"{report['questions']} questions, {report['edge_model']}, tau {report['tau']:.4g} on the {report['signal']} confidence; percent"
+        f"{report['questions']} questions, {report['edge_model']}, tau {report['tau']:.4g} on the {Signal(report['signal']).words}; percent"
     )
     console.print(table)

@@ -38,7 +38,7 @@ def calibrate(
     min_domain: Annotated[
         int, typer.Option(min=1, metavar="N", help="Domains with fewer questions than this in the half for fitting share one threshold.")
     ] = 100,
-    signal: Annotated[Signal, typer.Option(help="Confidence that tau is compared with.")] = Signal.EXPECTED,
+    signal: Annotated[Signal, typer.Option(help="Number that tau is compared with.")] = Signal.EXPECTED,
     temperature: Annotated[bool, typer.Option("--temperature", help="Fit a temperature for the expected confidence first.")] = False,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the split into halves and of the bootstrap.")] = 0,
     as_json: AsJson = False,

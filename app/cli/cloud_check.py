@@ -7,9 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.cli.options import AsJson, ConfigFile
+from app.cli.options import AsJson, ConfigFile, require_cloud
 from app.cli.output import print_json, stdout_console
-from app.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from app.cloud.check import Asked, Checked
@@ -34,8 +33,7 @@ def cloud_check(
     # Failures are shown below.
     configure_logging("critical")
     settings = load_settings(config)
-    if settings.cloud.base_url is None:
-        raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL)")
+    require_cloud(settings)
     probe = settings.cloud.answer_format == "auto" and settings.cloud.answer_format_probe
 
     async def run() -> list["Checked"]:
@@ -66,7 +64,9 @@ def _show(checked: "Checked", console: Console) -> None:
         console.print(f"[red]{escape(problem)}[/]", soft_wrap=True)
     correct = sum(one.read == one.correct for one in checked.asked)
     if checked.works:
-        console.print(f"[green]works[/]: a letter was read in each of {len(checked.asked)} replies, {correct} of them are correct\n")
+        console.print(
+            f"[green]works[/]: a letter was read in each of {len(checked.asked)} replies, and {correct} of the letters are correct\n"
+        )
     else:
         read = sum(one.read is not None for one in checked.asked)
         console.print(f"[red]does not work[/]: a letter was read in {read} of {len(checked.asked)} replies\n")

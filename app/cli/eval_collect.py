@@ -10,10 +10,9 @@ import typer
 from app.cli.bars import bars, loading, working
 from app.cli.data import Data, Map, Questions, SkipBad
 from app.cli.exit_codes import FAILED
-from app.cli.options import AsJson, ConfigFile
+from app.cli.options import AsJson, ConfigFile, require_cloud
 from app.cli.output import print_json, stdout_console, writing
 from app.core import interrupts
-from app.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from app.config.settings import Settings
@@ -63,8 +62,8 @@ def eval_collect(
     if per_domain is not None:
         items = sample_items(items, per_domain, seed)
     known = read_records(cloud_records) if cloud_records else {}
-    if cloud == "configured" and settings.cloud.base_url is None and not known:
-        raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or give --cloud none")
+    if cloud == "configured" and not known:
+        require_cloud(settings, "give --cloud none")
     plan = _Plan(items, out, cloud == "configured" and not known, known, cloud_concurrency, protocol == "generate", order_check, seed)
     with (
         writing(out, "what was recorded before is kept"),

@@ -16,7 +16,9 @@ def eval_compare(
     ],
     cloud_rate: Annotated[
         float,
-        typer.Option(min=0, max=1, metavar="X", help="Cloud rate at which the lifts of both signals over random routing are compared."),
+        typer.Option(
+            min=0, max=1, metavar="X", help="Cloud rate at which the lifts of the reports' signals over random routing are compared."
+        ),
     ] = 0.4,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Markdown file to write the comparison to.")] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the bootstrap.")] = 0,

@@ -34,7 +34,7 @@ def eval_report(
     ] = None,
     signal: Annotated[
         Signal | None,
-        typer.Option(help="Confidence that tau is compared with.", show_default="that of --calibration, otherwise verbalized"),
+        typer.Option(help="Number that tau is compared with.", show_default="that of --calibration, otherwise verbalized"),
     ] = None,
     calibration: Annotated[
         Path | None,
@@ -84,7 +84,7 @@ def run_report(
         seed: seed of the bootstrap.
         as_json: whether the report is printed as JSON.
         tau: threshold; None takes that of the calibration, otherwise 0.5.
-        signal: confidence that tau is compared with; None takes that of the calibration, otherwise the verbalized one.
+        signal: number that is compared with tau; None takes that of the calibration, otherwise the verbalized confidence.
         calibration: calibration file; the report is about a gateway that serves with it.
         reference: whether the published results of FogGen are shown too.
         pictures: whether pictures are drawn, which takes some seconds.
@@ -137,7 +137,8 @@ def _served(
     """Return the policy that a report is about, and the calibration that it comes from."""
     from app.data.calibration import read_calibration
     from app.evaluation.calibrated import check_records
-    from app.gateway.build import DEFAULT_TAU, build_policy
+    from app.gateway.build import build_policy
+    from app.gateway.uncalibrated import DEFAULT_TAU
 
     if calibration is None:
         return Policy(DEFAULT_TAU if tau is None else tau, signal or Signal.VERBALIZED), None

@@ -18,8 +18,10 @@ def export(
     from app.config.loading import load_settings
     from app.edge.build import load_edge_model
     from app.edge.export import export_model
+    from app.edge.foggen import writes_confidence
 
     settings = load_settings(config)
+    trained = writes_confidence(settings.edge.model, settings.edge.adapter)
     with working(f"{loading(settings)} and writing it", at_once=True):
-        export_model(out, lambda: load_edge_model(settings, device="cpu"))
+        export_model(out, lambda: load_edge_model(settings, device="cpu"), trained=trained)
     print_line(f"wrote {out}; try: python {out / 'quick_demo.py'}")

@@ -15,10 +15,10 @@ KeyId = Annotated[str, typer.Argument(metavar="ID", help="Id of the key: the par
 
 
 def change_key(file: Path, key_id: str, **changes: object) -> None:
-    """Change values of one key in the key file. Raises ConfigError if no such key is in use."""
+    """Change values of one key in the key file. Raises ConfigError if no such key is active."""
     content = read_keys(file)
     if all(key.id != key_id or key.revoked for key in content.keys):
-        raise ConfigError(f"{file} holds no key '{key_id}' that is in use")
+        raise ConfigError(f"{file} has no active key '{key_id}'")
     keys = [key.model_copy(update=changes) if key.id == key_id else key for key in content.keys]
     write_keys(file, content.model_copy(update={"keys": keys}))
 

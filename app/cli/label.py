@@ -8,7 +8,7 @@ import typer
 
 from app.cli.bars import bars, loading, working
 from app.cli.data import Data, Map, Questions, SkipBad
-from app.cli.options import AsJson, ConfigFile
+from app.cli.options import AsJson, ConfigFile, require_cloud
 from app.cli.output import print_json, print_line, writing
 from app.core import interrupts
 from app.core.errors import ConfigError
@@ -50,8 +50,8 @@ def label(
     settings = settings.model_copy(update={"edge": settings.edge.model_copy(update=given)})
     configure_logging("error")
     items = Questions(data, columns or (), skip_bad).load()
-    if labels == "teacher" and settings.cloud.base_url is None:
-        raise ConfigError("no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL), or give --labels gold")
+    if labels == "teacher":
+        require_cloud(settings, "give --labels gold")
     if out.exists():
         raise ConfigError(f"{out} exists already; choose another --out")
     from app.edge.build import build_engine, load_edge_model

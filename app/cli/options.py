@@ -1,15 +1,19 @@
-"""Options that several commands share, and what every group of commands has."""
+"""Options and checks that several commands share, and what every group of commands has."""
 
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from app.config.environment import CONFIG_FILE
+from app.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from app.config.settings import Settings
 
 # Click hands this on to every group and every command: `-h` works everywhere.
 CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -44,6 +48,20 @@ class Commands(TyperGroup):
             if whole:
                 error.message = f"No such command '{args[0]}'. Did you mean '{ctx.command_path} {whole[0]}'?"
             raise
+
+
+def require_cloud(settings: "Settings", otherwise: str = "") -> None:
+    """Check that a cloud is configured.
+
+    Args:
+        settings: settings of the command.
+        otherwise: how the command works without a cloud, as in "give --cloud none".
+
+    Raises:
+        ConfigError: no cloud is configured.
+    """
+    if settings.cloud.base_url is None:
+        raise ConfigError(f"no cloud is configured: set cloud.base_url (FOGGATE_CLOUD__BASE_URL){f', or {otherwise}' if otherwise else ''}")
 
 
 ConfigFile = Annotated[

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import httpx2
 
+from app.cloud.breaker import State
 from app.cloud.call import Attempt, AttemptFailed, Call, Desk, RawReply
 from app.cloud.completion import fault_of
 from app.cloud.excerpt import excerpt_of, excerpt_of_payload
@@ -130,11 +131,20 @@ async def unusable(call: Call, payload: Any, seen: Attempt, message: str) -> Att
     return seen.failed(Failure(CloudUnparsable(message), "unusable", False))
 
 
+def tell_begun(call: Call, seen: Attempt) -> None:
+    """A streamed reply has begun: for a half-open breaker that is enough, or a long stream would keep a place of its few probes."""
+    if call.endpoint.breaker.state is State.HALF_OPEN:
+        call.endpoint.breaker.succeeded(call.ticket)
+        seen.probed = True
+
+
 def _tell(call: Call, seen: Attempt) -> None:
     breaker = call.endpoint.breaker
     # A 5xx is a failure, even if the rest of it never comes.
     if seen.healthy is False or seen.silence is Silence.FAILURE or (seen.status or 0) >= httpx2.codes.INTERNAL_SERVER_ERROR:
         breaker.failed(call.ticket)
+    elif seen.probed:
+        return
     elif seen.silence is Silence.DOUBT:
         breaker.doubted(call.ticket)
     # A stream that its caller left, or that the deadline ended, was answering.

@@ -134,6 +134,7 @@ class Attempt:
         charged: whether the attempt has been counted against the budget.
         retry_after_s: seconds that the endpoint asked its clients to wait.
         handed_out: whether a part of the reply was given to the caller.
+        probed: whether the breaker, half-open, was told that a streamed reply has begun.
     """
 
     endpoint: str
@@ -151,6 +152,7 @@ class Attempt:
     charged: bool = False
     retry_after_s: float | None = None
     handed_out: bool = False
+    probed: bool = False
 
     def failed(self, failure: Failure, *, at_once: bool = False) -> AttemptFailed:
         """Record how it ended; returns what to raise."""

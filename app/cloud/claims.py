@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from app.cloud.backward import named_before
 from app.cloud.behind import LISTED, is_doubted, value_behind, value_end
+from app.cloud.explained import introduces, is_alone, resembles
 from app.cloud.heads import HEADS, is_asserted, is_final, points_back
 from app.cloud.values import CLOSE, OPEN, UNCLEAR, WORDS, Values
 from app.core.errors import CloudUnparsable
@@ -62,11 +63,11 @@ _REFUTED = re.compile(
 _AT_END = re.compile(r"(?:[.!:]|→|⇒)\s{1,4}\*\*\(?([A-Z])\)?\*\*[.!]?\s{0,4}\Z")
 # `A. The rule makes an acceptance effective on dispatch.`
 _EXPLAINED = re.compile(
-    rf"{OPEN}([A-Z]){CLOSE}[.)–—-]{CLOSE}\s+(?=(?:The|In|By|Since|When|Under|It|Because|As|For|According|Based|Given|With|These|To|On|At|From)\s\w+\s\w+\s)"
+    rf"{OPEN}([A-Z]){CLOSE}(?:(?:\.{CLOSE}|(?<=[)\]])|\s?[–—])\s+(?=(?:The|In|By|Since|When|Under|It|Because|As|For|According|Based|Given|With|These|To|On|At|From)\s\w+\s\w+\s)|\s[–—-]\s(?=[a-z]+\s\w+\s\w+\s))"
     r"(?!.{0,300}\b(?:not|no|none|wrong|incorrect|false|or|but|though|however|unclear|unsure)\b)"
 )
 _MAX_LISTED = 8
-_DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}(?:\s+(?:[-–—]\s+|\()|[.):]{CLOSE}\s+)")
+_DASHED = re.compile(rf"{OPEN}([A-Z]){CLOSE}(?:\s+(?:[-–—]\s+|\()|[.):]{CLOSE}\s+|(?<=[)\]])\s+)")
 _LABEL = re.compile(r"(?<![\w'’])([A-Z])[*_`]{0,2}[.):](?=\s)")
 
 
@@ -178,8 +179,9 @@ def _marked(original: str, latin: str, values: Values, *, first: bool, last: boo
     if len(listed) > 1:
         return None, 0
     labels = {label[1] for label in _LABEL.finditer(latin)} & set(values.letters) if first else set()
-    for pattern, explains in ((_EXPLAINED, values.is_alone), (_DASHED, values.introduces)):
-        match = pattern.match(latin) if len(labels) == 1 or pattern is _DASHED else None
-        if match and labels <= {match[1]} and first and explains(match[1], original[match.end() :]):
-            return match[1], match.end(1)
+    for pattern, explains in ((_EXPLAINED, is_alone), (_DASHED, introduces), (_DASHED, resembles)):
+        match = pattern.match(latin) if len(labels) <= 1 else None
+        if match and labels <= {match[1]} and first and explains(values, match[1], original[match.end() :]):
+            # `C. No, he lacked the intent` takes nothing back.
+            return match[1], len(latin) if explains is resembles else match.end(1)
     return values.labelled(original), len(latin)

@@ -15,7 +15,7 @@ _MANY_WORDS = 3
 
 
 def contradicts(letter: str, behind: str, values: Values, *, label: bool) -> bool:
-    """Whether what follows a letter is another option's text, or no text of an option where there should be one.
+    """Whether what follows a letter, and is not its own option's text, is another one's, or no text of an option where there should be one.
 
     Args:
         letter: an offered letter.
@@ -24,8 +24,6 @@ def contradicts(letter: str, behind: str, values: Values, *, label: bool) -> boo
         label: whether the letter stands as in a list (`B) …`, `B: …`), so that its option's text is expected.
     """
     behind = text_behind(behind)
-    if values.repeats(letter, behind):
-        return False
     other = values.texts.begins(behind) if behind else None
     if other or not any(map(str.isalnum, behind)):
         return other not in {None, letter}

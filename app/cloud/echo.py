@@ -57,7 +57,7 @@ def echoed(text: str, values: Values) -> str | None:
         return None
     named = {letter for sentence in (sentences[0], sentences[-1]) if (letter := _named(sentence, values))}
     lettered = {found[1] or found[2] or found[3] for found in _LETTERED.finditer(text)} & set(values.letters)
-    if values.has_compound and not lettered:
+    if values.compounds - named and not lettered:
         return None
     return named.pop() if len(named) == 1 and lettered <= named else None
 

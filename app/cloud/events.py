@@ -36,14 +36,24 @@ class Events:
         self._skipping = False
 
     def feed(self, piece: bytes) -> None:
-        """Read the next bytes of the stream."""
-        *lines, rest = piece.split(b"\n")
-        for line in lines:
-            self._add(line)
-            self._read(bytes(self._line).rstrip(b"\r"))
-            self._line.clear()
-            self._skipping = False
-        self._add(rest)
+        """Read the next bytes of the stream: at most some kilobytes at once, or it takes long."""
+        first, newline, behind = piece.partition(b"\n")
+        self._add(first)
+        if not newline:
+            return
+        self._end_line()
+        lines, _, last = behind.rpartition(b"\n")
+        # Most pieces hold nothing more to be read.
+        if not self.begun or b'"usage"' in lines or b'"error"' in lines:
+            for line in lines.split(b"\n"):
+                self._add(line)
+                self._end_line()
+        self._add(last)
+
+    def _end_line(self) -> None:
+        self._read(bytes(self._line).rstrip(b"\r"))
+        self._line.clear()
+        self._skipping = False
 
     def _add(self, part: bytes) -> None:
         if self._skipping:

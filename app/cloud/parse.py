@@ -2,7 +2,7 @@
 
 Tolerant of form (`B`, `**B**`, `(b)`, `Final answer: B`, `\\\\boxed{B}`, the option's own text, several languages), strict in
 substance: two different claims, a claim that is taken back, a letter that was not offered, a letter beside another option's
-text, or prose without a claim is `CloudUnparsable`, never a guess. Everything here takes time that grows with the length of
+text, or prose that neither claims an option nor says the question back is `CloudUnparsable`, never a guess. Everything here takes time that grows with the length of
 the text and no faster: quantifiers are possessive (`*+`) or bounded where they could begin again.
 """
 

@@ -99,8 +99,10 @@ class CloudPool:
 
     async def close(self) -> None:
         """Cancel the streams that are under way, and close all connections."""
-        for task in self._streams:
+        streams = tuple(self._streams)
+        for task in streams:
             task.cancel()
+        await asyncio.gather(*streams, return_exceptions=True)
         await self._http.aclose()
 
     async def post(

@@ -12,8 +12,8 @@ from typing import Self
 from app.cloud.call import Beginning
 from app.core.errors import CloudUnavailable
 
-# Pieces that wait for a caller who reads slowly; each is at most what one read of the connection brings.
-_QUEUED = 8
+# While so much waits for a caller that reads slowly, nothing more is read from the endpoint.
+_QUEUED_BYTES = 262_144
 
 
 class Pipe:
@@ -22,15 +22,17 @@ class Pipe:
     def __init__(self) -> None:
         self.beginning: Beginning | None = None
         self._pieces: deque[bytes] = deque()
+        self._bytes = 0
         self._ended = False
         self._there, self._room = asyncio.Event(), asyncio.Event()
 
     async def put(self, piece: bytes) -> None:
         """Give the caller a piece; waits while the queue is full."""
-        while len(self._pieces) >= _QUEUED:
+        while self._bytes >= _QUEUED_BYTES:
             self._room.clear()
             await self._room.wait()
         self._pieces.append(piece)
+        self._bytes += len(piece)
         self._there.set()
 
     async def ready(self) -> bool:
@@ -42,8 +44,10 @@ class Pipe:
 
     def get(self) -> bytes:
         """The next piece, where one is ready."""
+        piece = self._pieces.popleft()
+        self._bytes -= len(piece)
         self._room.set()
-        return self._pieces.popleft()
+        return piece
 
     def end(self) -> None:
         """No more pieces will come."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from app.cloud.attempt import not_json, recorded, refusal, unusable
+from app.cloud.attempt import not_json, recorded, refusal, tell_begun, unusable
 from app.cloud.call import Attempt, AttemptFailed, Beginning, Call, Desk
 from app.cloud.events import Events
 from app.cloud.failures import Failure
@@ -21,6 +21,8 @@ from app.core.errors import CloudUnparsable
 
 # Some 50,000 tokens at 300 bytes an event.
 MAX_STREAM_BYTES = 16_777_216
+# A decompressed piece may be a megabyte of empty lines.
+_READ_AT_ONCE = 8_192
 
 
 async def streamed_reply(desk: Desk, call: Call, pipe: Pipe, deadline: Deadline, *, silence_s: float) -> None:
@@ -88,7 +90,10 @@ class _Handing:
             if total > MAX_STREAM_BYTES:
                 error = CloudUnparsable(f"the cloud's reply is over {MAX_STREAM_BYTES} bytes")
                 raise self.seen.failed(Failure(error, "too_long", False))
-            self.events.feed(piece)
+            for at in range(0, len(piece), _READ_AT_ONCE):
+                self.events.feed(piece[at : at + _READ_AT_ONCE])
+                if len(piece) > at + _READ_AT_ONCE:
+                    await asyncio.sleep(0)
             if pieces % PIECES_AT_ONCE == 0:
                 # Pieces that have arrived already, and that the caller takes at once, would hold the event loop otherwise.
                 await asyncio.sleep(0)
@@ -122,6 +127,7 @@ class _Handing:
             raise await unusable(self.call, None, self.seen, "the cloud's reply holds no answer: its stream is empty")
         self.call.trial.answered()
         self.seen.handed_out = True
+        tell_begun(self.call, self.seen)
         self.pipe.beginning = Beginning(self.call.endpoint, self.call.number, self.seen.headers)
         return True
 

@@ -38,24 +38,22 @@ _LABEL = re.compile(
     rf"{OPEN}{WORDS}{OPEN}([A-Za-z]){CLOSE}(?:[.):\]。]{CLOSE}|\s?[-–—](?=\s)|(?<=[)\]*])|[,;!]|\s?(?=\()|,?(?=\s+because\b))\s*+(\S.*)\Z",
     re.DOTALL | re.IGNORECASE,
 )
-_JUDGED = re.compile(
+JUDGED = re.compile(
     r"\b(?:wrong|incorrect|false|(?<!, )(?:not|no)|isn't|eliminated?|unlikely|ruled|or|mistaken?|misconception|unrelated|irrelevant|trap|tempting|distractor|неверно|неправильно|falsch|falso|incorrecta)\b|错|誤|[✗✘❌×]\s*$",
     re.IGNORECASE,
 )
 _DESCRIBED = re.compile(r"[\"')*\]]{0,4}(?::|;| -| \()")
 # `Paris it is` in one word.
 _IT_IS = re.compile(r"(?<=\w)(?:です|である|だ|입니다|이다|이에요|예요|['’][dt][ıiuü]r)[.。!]?\s*\Z")
-_CLAUSE = re.compile(r"[;,.:(!]")
 # What makes the option before it the subject of a sentence, or doubts it.
 _SAYS_MORE = re.compile(
     r"(?:is|was|are|were|has|had|can|could|may|might|would|refers?|seems?|but|though|although|however|or|and|est|es|é|ist|war|aber|mais|pero|mas|но|или|а)\b",
     re.IGNORECASE,
 )
 _COMPOUND = re.compile(
-    r"\W*(?:all|none|both|neither|any|each|two|only|more than one)\b|.{0,40}\b(?:[A-E] and [A-E]|the above)\b", re.IGNORECASE
+    r"\W*(?:all|none|both|neither|any|each|two|only|more than one) \w|.{0,40}\b(?:[A-E] and [A-E]|the above)\b", re.IGNORECASE
 )
 ARTICLE = re.compile(r"\A(?:the|an?)\s+(?=\S)", re.IGNORECASE)
-_TURNS = re.compile(r"(?:but|however|though|yet|actually|still|nevertheless)\b", re.IGNORECASE)
 # How sure a model says it is.
 _SURE = re.compile(
     r"\s?[(\[]\s?(?:confiden\w+:?\s?)?(?:(\d{1,3}(?:[.,]\d{1,3})?\s?%)|high|certain|sure)(?:\s?\w{4,12})?\s?[)\]][.\s]*\Z", re.IGNORECASE
@@ -99,9 +97,9 @@ class Values:
         return re.search(rf"(?<!\w){re.escape(self.texts.form(letter))}(?!\w)", normal(self._question.question)) is not None
 
     @property
-    def has_compound(self) -> bool:
-        """Whether one option speaks of the others (`All of the above`)."""
-        return any(_COMPOUND.match(option) for option in self._question.options)
+    def compounds(self) -> set[str]:
+        """The letters of the options that speak of others (`All of the above`)."""
+        return {letter for letter in self.letters if _COMPOUND.match(self.texts_of(letter))}
 
     def texts_of(self, letter: str) -> str:
         """The text of an offered letter's option."""
@@ -166,7 +164,7 @@ class Values:
         if self.texts.begins(line) != letter and not self._explained(letter, line):
             return False
         behind = normal(line)[len(self.texts.form(letter)) :]
-        return behind.lstrip("\"')*")[:1] in {".", "!"} or not _JUDGED.search(behind[:200])
+        return behind.lstrip("\"')*")[:1] in {".", "!"} or not JUDGED.search(behind[:200])
 
     def _explained(self, letter: str, line: str) -> bool:
         """Whether this is the option's text and an explanation in brackets, which may begin like another option."""
@@ -196,32 +194,6 @@ class Values:
             ends = own[2] if self.asked.for_wrong else own[2] or own[3]
             return UNCLEAR if own[1].upper() != letter else letter if ends is not None else None
         return letter if described or not _DESCRIBED.match(behind) else None
-
-    def introduces(self, letter: str, rest: str) -> bool:
-        """Whether this is a sentence about the letter's option that begins with its text and judges it not wrong."""
-        if letter not in self.letters:
-            return False
-        sentence = normal(re.split(r"(?<=[.!?])\s", rest[: self.texts.most_chars], maxsplit=1)[0])
-        own = self.texts.form(letter)
-        if self._turns_to_another(letter, rest):
-            return False
-        if not re.match(r"[*_`]* ", sentence[len(own) :]) or not sentence.startswith(own):
-            return False
-        says = _CLAUSE.split(sentence[len(own) :])[0]
-        return not _JUDGED.search(sentence, len(own)) or (self.asked.for_wrong and self.asked.is_echoed(says))
-
-    def is_alone(self, letter: str, rest: str) -> bool:
-        """Whether this offered letter is explained in words that mention no option's text."""
-        form = normal(rest[: self.texts.most_chars])
-        return letter in self.letters and not any(
-            re.search(rf"(?<!\w){re.escape(self.texts.form(other))}(?!\w)", form) for other in self.letters
-        )
-
-    def _turns_to_another(self, letter: str, rest: str) -> bool:
-        """Whether a later sentence begins with another option, or turns against what was said."""
-        later = re.split(r"(?<=[.!?])\s+", rest[: self.texts.most_chars])[1:]
-        forms = tuple(self.texts.form(other) for other in self.letters if other != letter)
-        return any(_TURNS.match(sentence) or normal(ARTICLE.sub("", sentence)).startswith(forms) for sentence in later)
 
     def confirmed(self, letter: str, behind: str) -> bool:
         """Whether what follows a letter is the text of its own option."""

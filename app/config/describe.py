@@ -127,8 +127,17 @@ def _schema(node: Node) -> dict[str, Any]:
 
 @cache
 def _properties(model: type[BaseModel]) -> dict[str, Any]:
-    properties: dict[str, Any] = model.model_json_schema()["properties"]
-    return properties
+    schema = model.model_json_schema()
+    enums = {f"#/$defs/{name}": part for name, part in schema.get("$defs", {}).items() if "enum" in part}
+    return {name: _with_enums(part, enums) for name, part in schema["properties"].items()}
+
+
+def _with_enums(schema: dict[str, Any], enums: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a setting with the values of an enumeration in place of the reference to it."""
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [_with_enums(option, enums) for option in schema["anyOf"]]}
+    reference = schema.get("$ref")
+    return {**schema, **enums[reference]} if reference in enums else schema
 
 
 def _default(node: Node) -> Any:

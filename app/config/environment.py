@@ -105,7 +105,9 @@ class EnvironmentSource(EnvSettingsSource):
             if list in kinds and not value.startswith(("[", "{")):
                 return [part.strip() for part in value.split(",") if part.strip()]
             example = '["a", "b"]' if list in kinds else '{"name": "value"}'
-            raise ValueError(f"'{field_name}' is set in the environment and is not JSON such as {example}") from None
+            ends = field_name.upper()
+            named = [name for name, given_value in given(os.environ).items() if given_value == value and name.upper().endswith(ends)]
+            raise ValueError(f"the environment variable {(named or [ends])[0]} is not JSON such as {example}") from None
 
     def __call__(self) -> dict[str, Any]:
         """The settings that the environment sets, nested."""

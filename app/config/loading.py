@@ -5,6 +5,7 @@ Secrets come from the environment only. This module validates; it never reads a 
 
 import difflib
 import os
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,20 @@ from pydantic import BaseModel, ValidationError
 
 from app.config.masking import mask_model, mask_text
 from app.config.settings import Settings
-from app.config.tree import Kind, env_name, kind_of, nodes
+from app.config.tree import ANY_NAME, Kind, env_name, kind_of, nodes
 from app.config.variables import unknown_variables
 from app.core.errors import ConfigError
 from app.data.files import NotText, read_text
+
+_SECTION = "a section of settings belongs there, as in '{path}: {{{setting}: …}}'"
+# In place of pydantic's own words, where those are about Python.
+_PLAIN = {
+    "dict_type": "a mapping belongs there, as in '{name: …}'",
+    "list_type": "a list belongs there, as in '[a, b]'",
+    "path_type": "the path of a file or a folder belongs there",
+    "url_parsing": "an address belongs there that begins with http:// or https://",
+    "url_scheme": "an address belongs there that begins with http:// or https://",
+}
 
 
 def load_settings(path: Path | None = None, *, refuse_empty: bool = False) -> Settings:
@@ -63,9 +74,7 @@ def _without_null(content: dict[str, Any], model: type[BaseModel], path: str = "
         kind, part = kind_of(field) if field is not None else (Kind.VALUE, None)
         if part is not None and kind is Kind.SECTION and value is not None:
             if not isinstance(value, dict):
-                raise ConfigError(
-                    f"{path}{key}: a section of settings belongs there, as in '{key}: {{{next(iter(part.model_fields))}: …}}'"
-                )
+                raise ConfigError(f"{path}{key}: {_SECTION.format(path=key, setting=next(iter(part.model_fields)))}")
             found[key] = _without_null(value, part, f"{path}{key}.")
         elif value is not None or field is None:
             found[key] = value
@@ -148,8 +157,10 @@ def sentences(error: ValidationError, model: type[BaseModel]) -> str:
 
 def _sentence(error: dict[str, Any], paths: list[str]) -> str:
     path = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "model_type":
+        return f"{path}: {_SECTION.format(path=error['loc'][-1], setting=_first_setting(error['loc'], paths))}"
     if error["type"] != "extra_forbidden":
-        return f"{path}: {str(error['msg']).removeprefix('Value error, ')}"
+        return f"{path}: {_PLAIN.get(error['type'], str(error['msg']).removeprefix('Value error, '))}"
     # The closest name among its siblings, then anywhere: `tau: 0.3` at the top was meant as policy.tau.
     parent, _, key = path.rpartition(".")
     siblings = [p for p in {".".join(full.split(".")[: path.count(".") + 1]) for full in paths} if p.rpartition(".")[0] == parent]
@@ -161,3 +172,12 @@ def _sentence(error: dict[str, Any], paths: list[str]) -> str:
         or difflib.get_close_matches(path, paths, 1)
     )
     return f"unknown setting '{path}'" + (f"; did you mean '{close[0]}'?" if close else "")
+
+
+def _first_setting(at: Sequence[object], paths: list[str]) -> str:
+    """The first setting of the section that stands there; `paths` are those of all settings."""
+    for full in paths:
+        *section, name = full.split(".")
+        if len(section) == len(at) and all(part in {ANY_NAME, one} for part, one in zip(section, at, strict=True)):
+            return name
+    return "name"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from app.core.errors import InvalidQuestion
 from app.core.outcome import RouteRequest
 from app.core.question import Question
 
@@ -15,13 +16,16 @@ Bound = tuple[Any, str]
 class Ask:
     """A question, and what its caller wants and may have.
 
+    Raises:
+        InvalidQuestion: a threshold that is no number from 0 to 1, or a deadline that is not above 0.
+
     Attributes:
         question: the question itself.
         tau: the caller's own threshold; None leaves the choice to the policy.
         route: the side that the caller wants.
         deadline_s: seconds that the caller grants; they may shorten the gateway's deadline, never lengthen it. None grants the whole of it.
         allowance: bounds on the caller's own cloud calls; where one is reached, the caller gets no cloud call.
-        yields: whether the question gives way to others at the edge, as those of a batch do; see `app.core.cascade.Edge`.
+        yields: whether the question gives way to others at the edge, as those of a batch do; see `app.core.edge.Edge`.
     """
 
     question: Question
@@ -30,3 +34,10 @@ class Ask:
     deadline_s: float | None = None
     allowance: tuple[Bound, ...] = ()
     yields: bool = False
+
+    def __post_init__(self) -> None:
+        # A comparison with NaN is always false, so that neither bound would hold.
+        if self.tau is not None and not 0 <= self.tau <= 1:
+            raise InvalidQuestion("tau must be a number from 0 to 1", param="tau")
+        if self.deadline_s is not None and not self.deadline_s > 0:
+            raise InvalidQuestion("a deadline must be above 0", param="deadline_ms")

@@ -15,7 +15,7 @@ from typing import Protocol
 from app.core.ask import Ask, Bound
 from app.core.deadline import Deadline
 from app.core.edge import Edge
-from app.core.errors import CloudError, CloudNotConfigured, CloudTimeout, CloudUnavailable, DeadlineExceeded, EdgeError
+from app.core.errors import CloudError, CloudNotConfigured, CloudTimeout, CloudUnavailable, DeadlineExceeded, EdgeError, FogGateError
 from app.core.outcome import CloudReply, Decision, Outcome, Reason, Route, RouteRequest
 from app.core.policy import Policy
 from app.core.question import Question
@@ -79,7 +79,8 @@ class Cascade:
             FogGateError: whatever the edge refuses the question with.
         """
         started = time.monotonic()
-        deadline = Deadline.after(min(self.deadline_s, ask.deadline_s or self.deadline_s))
+        granted_s = self.deadline_s if ask.deadline_s is None else ask.deadline_s
+        deadline = Deadline.after(min(self.deadline_s, granted_s))
         edge, decision = await self._decide(ask, deadline)
         cloud, cloud_s, failure = None, None, None
         if decision.route is Route.CLOUD:
@@ -107,8 +108,18 @@ class Cascade:
 
     async def _ask_edge(self, ask: Ask, deadline: Deadline) -> EdgeReply:
         """The edge's reply, checked: whatever edge it is, an answer is one of the offered letters and a signal a probability."""
-        reply = await self.edge.verdict(ask.question, deadline, yields=ask.yields)
-        if not reply.verdict.is_sound(len(ask.question.options)):
+        try:
+            reply = await self.edge.verdict(ask.question, deadline, yields=ask.yields)
+            sound = reply.verdict.is_sound(len(ask.question.options))
+        except FogGateError:
+            raise
+        except (Exception, asyncio.CancelledError) as error:
+            # Whatever an edge does wrong, there may be a cloud.
+            if _is_callers(error):
+                raise
+            logger.exception("a bug: the edge could not be asked")
+            raise EdgeError("the edge model failed on this question", retry_after_s=1) from None
+        if not sound:
             logger.error("a bug: the verdict of the edge does not belong to its question")
             raise EdgeError("the edge model failed on this question", retry_after_s=1)
         return reply
@@ -126,10 +137,18 @@ class Cascade:
             failure: CloudError = CloudTimeout("the cloud did not answer within the deadline")
         except CloudError as failed:
             failure = failed
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
             # Whatever the cloud's side does wrong, there is an edge answer.
+            if _is_callers(error):
+                raise
             logger.exception("a bug: the cloud could not be asked")
             failure = CloudUnavailable("the cloud could not be asked")
         if not has_fallback or self.on_cloud_failure is OnCloudFailure.ERROR:
             raise failure
         return None, failure
+
+
+def _is_callers(error: BaseException) -> bool:
+    """Whether this is the caller's leaving. A side that cancels a task of its own and waits for it raises the same error by mistake."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

@@ -1,7 +1,7 @@
 """Probability distributions as edges give them: normalised, checked, and by letter. Knows no verdict."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from app.core.errors import EdgeError
 from app.core.question import letters_of
@@ -35,6 +35,17 @@ def is_distribution(values: Sequence[float]) -> bool:
 def by_letter(probabilities: Sequence[float]) -> Mapping[str, float]:
     """The probabilities by the letters of their options."""
     return dict(zip(letters_of(len(probabilities)), probabilities, strict=True))
+
+
+def top_probability(probabilities: Iterable[float]) -> float:
+    """The largest probability of a distribution, in [0, 1]; it does not depend on the order of the options."""
+    return min(1.0, max(probabilities))
+
+
+def margin(probabilities: Iterable[float]) -> float:
+    """The difference of the two largest probabilities of a distribution over two options or more, in [0, 1]; never more than the largest."""
+    second, first = sorted(probabilities)[-2:]
+    return min(1.0, first) - min(1.0, second)
 
 
 def most_probable(probabilities: Mapping[str, float]) -> str:

@@ -191,8 +191,8 @@ class BudgetExhausted(CloudError):
 
 
 def kinds_of(root: type[Error]) -> tuple[type[Error], ...]:
-    """The concrete classes below a class of the tree, in the order of this file."""
-    below = root.__subclasses__()
+    """The concrete classes of this file below a class of the tree, in their order here. An edge may refine one of them for itself."""
+    below = [kind for kind in root.__subclasses__() if kind.__module__ == __name__]
     return tuple(leaf for kind in below for leaf in kinds_of(kind)) if below else (root,)
 
 

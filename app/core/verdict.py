@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
-from app.core.distribution import by_letter, is_distribution, most_probable, normalised
+from app.core.distribution import by_letter, is_distribution, margin, most_probable, normalised, top_probability
 from app.core.question import letters_of
 
 # The five words of the confidence vocabulary, exactly as the model writes them.
@@ -18,10 +18,32 @@ BUCKETS = tuple(float(label) for label in BUCKET_LABELS)
 
 
 class Signal(StrEnum):
-    """The number that is compared with tau."""
+    """The number that is compared with tau: higher where the edge model is more likely to be correct, and from 0 to 1.
 
+    `verbalized` and `expected` are confidences that the model states; the others are read from its distribution over the options,
+    which every model has. The answer that goes with `verbalized` is the letter that decoding would write after that confidence; the
+    answer of every other signal is the most probable option, whatever the confidence.
+    """
+
+    # The bucket that greedy decoding writes.
     VERBALIZED = "verbalized"
+    # The mean of the distribution over the buckets.
     EXPECTED = "expected"
+    # The probability of the most probable option.
+    TOP_PROBABILITY = "top_probability"
+    # That probability minus the one of the second option.
+    MARGIN = "margin"
+
+    @property
+    def words(self) -> str:
+        """The signal in a sentence, after "the"."""
+        return f"{self.value} confidence" if self in STATED else self.value.replace("_", " ")
+
+
+# Signals that are a confidence; the others need no trained confidence.
+STATED = frozenset({Signal.VERBALIZED, Signal.EXPECTED})
+# Signals of every verdict that holds a distribution over the options.
+SHOWN = frozenset({Signal.TOP_PROBABILITY, Signal.MARGIN})
 
 
 # Per bucket, in the order of `BUCKETS`: the (branching, child) choices that writing it takes, from the first token down.
@@ -104,7 +126,14 @@ class Verdict(ABC):
 
     def signal(self, signal: Signal) -> float | None:
         """The number that is compared with tau; None where this verdict does not have it."""
-        return self.confidence if signal is Signal.VERBALIZED else self.expected_confidence
+        if signal is Signal.VERBALIZED:
+            return self.confidence
+        if signal is Signal.EXPECTED:
+            return self.expected_confidence
+        probabilities = self.answer_probabilities
+        if probabilities is None:
+            return None
+        return top_probability(probabilities.values()) if signal is Signal.TOP_PROBABILITY else margin(probabilities.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +148,7 @@ class JointVerdict(Verdict):
         temperature: temperature of the expected confidence, and of nothing else: answers and greedy choices stay what they are.
     """
 
-    signals: ClassVar[frozenset[Signal]] = frozenset({Signal.VERBALIZED, Signal.EXPECTED})
+    signals: ClassVar[frozenset[Signal]] = STATED | SHOWN
 
     joint: tuple[tuple[float, ...], ...]
     greedy_bucket: int
@@ -171,7 +200,9 @@ class JointVerdict(Verdict):
 
     def signal(self, signal: Signal) -> float:
         """The number that is compared with tau; this kind has each of them."""
-        return self.confidence if signal is Signal.VERBALIZED else self.expected_confidence
+        value = Verdict.signal(self, signal)
+        assert value is not None  # noqa: S101  # a joint distribution has everything
+        return value
 
     def answer(self, signal: Signal) -> str:
         """The chosen letter: as decoding would write it after the greedy bucket, or the argmax of the marginal."""
@@ -187,6 +218,8 @@ class OptionsVerdict(Verdict):
     Attributes:
         probabilities: one probability per offered letter, in order; they sum to 1.
     """
+
+    signals: ClassVar[frozenset[Signal]] = SHOWN
 
     probabilities: tuple[float, ...]
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.core.errors import ConfigError
+from app.core.verdict import Signal
 from app.data.files import read_model, write_model
 
 # A threshold above every signal, with which every question goes to the cloud. 1.0 would keep a signal of exactly 1.
@@ -98,7 +99,7 @@ class Calibration(_Part):
     """
 
     version: Literal[2] = 2
-    signal: Literal["verbalized", "expected"]
+    signal: Signal
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     tau: Threshold
     domains: dict[str, DomainThreshold] = {}

@@ -60,7 +60,7 @@ def read_records(path: Path, *, missing_ok: bool = False) -> dict[str, Record]:
 
 
 def load_records(path: Path) -> list[Record]:
-    """Records to compute with: complete keys, one edge model, each question once, letters that were offered, a confidence, no NaN.
+    """Records to compute with: complete keys, one edge model, each question once, letters that were offered, probabilities, no NaN.
 
     Raises:
         ConfigError: file and line of the first record that breaks one of these rules.
@@ -111,10 +111,10 @@ def compact(path: Path, ids: Iterable[str]) -> None:
 
 
 def _lines(path: Path, *, unended: bool) -> Iterator[tuple[int, Record]]:
-    """Whole lines with their numbers.
+    """Complete lines with their numbers.
 
-    A last line without its end may be torn. A run that goes on cuts it away, so it must not count there; for a reader
-    (`unended`) it counts if it is whole JSON.
+    A last line without a line end may be incomplete. A resumed run removes it, so it does not count there; for a reader
+    (`unended`) it counts if it is complete JSON.
     """
     try:
         lines = path.read_bytes().split(b"\n")
@@ -149,7 +149,7 @@ def _continues(before: Record, after: Record) -> bool:
     return same and kept and (grown or failed)
 
 
-def _check(record: Record, place: str) -> None:  # noqa: C901  # a list of refusals, one after the other
+def _check(record: Record, place: str) -> None:  # a list of refusals, one after the other
     for key in _REQUIRED:
         if key not in record:
             raise ConfigError(f"{place}: '{key}' is missing")
@@ -158,24 +158,37 @@ def _check(record: Record, place: str) -> None:  # noqa: C901  # a list of refus
     if record["edge_answer"] is None:
         return
     answers, buckets = record["answer_probabilities"], record["confidence_probabilities"]
-    if record["confidence"] is record["expected_confidence"] is buckets is None:
+    # An edge that gives a distribution over the options only has no confidence, and one that gives a letter only has nothing.
+    bare = record["confidence"] is record["expected_confidence"] is buckets is None
+    if bare and answers is None:
         raise ConfigError(
-            f"{place}: the edge model gave an answer without a confidence, so there is no signal to report, to compare or to calibrate"
+            f"{place}: the edge model gave an answer without any probability, so there is no signal to report, to compare or to calibrate"
         )
     if not isinstance(answers, dict) or list(answers) != list(letters_of(len(answers))) or len(answers) < MIN_OPTIONS:
         raise ConfigError(f"{place}: 'answer_probabilities' must hold the offered letters {', '.join(letters_of(2))}, … in order")
-    if not isinstance(buckets, dict) or set(buckets) != set(BUCKET_LABELS):
-        raise ConfigError(f"{place}: 'confidence_probabilities' must hold {', '.join(BUCKET_LABELS)}")
-    if record["confidence"] not in BUCKETS:
-        raise ConfigError(f"{place}: 'confidence' is {record['confidence']!r}, none of {', '.join(BUCKET_LABELS)}")
+    if not bare:
+        _check_confidence(record, place)
     for key in ("gold", "edge_answer", "cloud_answer", "generated_answer", "reversed_answer", "reversed_expected_answer"):
         letter = record.get(key)
         if letter not in answers and (letter is not None or key in {"gold", "edge_answer"}):
             raise ConfigError(f"{place}: '{key}' is {letter!r}, offered were {', '.join(answers)}")
-    for key, value in {"expected_confidence": record["expected_confidence"], **answers, **buckets}.items():
+    _check_shares(answers, place)
+    _check_measured(record, place)
+
+
+def _check_confidence(record: Record, place: str) -> None:
+    buckets = record["confidence_probabilities"]
+    if not isinstance(buckets, dict) or set(buckets) != set(BUCKET_LABELS):
+        raise ConfigError(f"{place}: 'confidence_probabilities' must hold {', '.join(BUCKET_LABELS)}")
+    if record["confidence"] not in BUCKETS:
+        raise ConfigError(f"{place}: 'confidence' is {record['confidence']!r}, none of {', '.join(BUCKET_LABELS)}")
+    _check_shares({"expected_confidence": record["expected_confidence"], **buckets}, place)
+
+
+def _check_shares(values: Mapping[str, Any], place: str) -> None:
+    for key, value in values.items():
         if not _is_share(value):
             raise ConfigError(f"{place}: '{key}' is {value!r}, not a number from 0 to 1")
-    _check_measured(record, place)
 
 
 def _check_measured(record: Record, place: str) -> None:

@@ -16,9 +16,8 @@ import torch
 
 from app.core.errors import ConfigError, first_line
 from app.data.files import read_text
+from app.edge.foggen import ORIGIN
 
-# File beside an adapter's weights that names the base which they belong to (`{"base_fingerprint"}`). Adapters from elsewhere have none.
-ORIGIN = "foggate.json"
 CONFIG = "adapter_config.json"
 _FILES = [CONFIG, ORIGIN, "adapter_model.safetensors", "adapter_model.bin"]
 # Settings of a LoRA adapter that merging takes into account, or that say nothing about what it computes. Any other that is

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.core.errors import ConfigError
 from app.core.question import Question
+from app.edge.foggen import mark
 from app.edge.rendering import Renderer
 
 if TYPE_CHECKING:
@@ -30,8 +31,13 @@ print(tokenizer.decode(output[0, inputs.input_ids.shape[1]:], skip_special_token
 """
 
 
-def export_model(out: Path, load: Callable[[], "LoadedModel"]) -> None:
+def export_model(out: Path, load: Callable[[], "LoadedModel"], *, trained: bool = False) -> None:
     """Write model (adapter merged), tokenizer, chat template and `quick_demo.py` into a new folder.
+
+    Args:
+        out: the folder.
+        load: loads the model.
+        trained: whether the model was trained to write its confidence, which the folder will say.
 
     Raises:
         ConfigError: the folder exists and is not empty, cannot be written, or the model cannot be loaded.
@@ -44,6 +50,8 @@ def export_model(out: Path, load: Callable[[], "LoadedModel"]) -> None:
     try:
         shutil.rmtree(scratch, ignore_errors=True)
         loaded.model.save_pretrained(scratch)
+        if trained:
+            mark(scratch)
         loaded.tokenizer.save_pretrained(scratch)
         messages = Renderer(loaded.tokenizer, loaded.family).messages(EXAMPLE)
         (scratch / "quick_demo.py").write_text(_SCRIPT.format(messages=messages), encoding="utf-8")

@@ -65,7 +65,7 @@ def calibrate(
         resamples: number of bootstrap resamples behind the intervals.
 
     Raises:
-        ConfigError: too few questions; a target that cannot be reached, with the best that can be; or a temperature on
+        ConfigError: too few questions; records without the signal; a target that cannot be reached, with the best that can be; or a temperature on
             another signal. Pooled domains that do not reach the target prevent nothing: a note says which threshold they get.
     """
     if with_temperature and signal is not Signal.EXPECTED:
@@ -78,6 +78,7 @@ def calibrate(
             "--cloud-records), or choose by --max-edge-error or --target-cloud-rate, which need none"
         )
     plain = to_table(records, cloud_needed=needs_cloud)
+    plain.check_signal(signal)
     order = np.random.default_rng(seed).permutation(len(plain))
     fit_rows, test_rows = order[: len(order) // _HALVES], order[len(order) // _HALVES :]
     _check_sizes(len(plain), target, min_domain)
@@ -106,7 +107,7 @@ def calibrate(
     models = {split_name(str(record["edge_model"])) for record in table.records}
     model, adapter = next(iter(models))
     calibration = Calibration(
-        signal=signal.value,
+        signal=signal,
         temperature=temperature,
         tau=shared.tau,
         domains={

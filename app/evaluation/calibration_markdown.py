@@ -38,7 +38,7 @@ def render_calibration(fit: Fit) -> str:
         "target",
     )
     about = (
-        f"Target: {promise}, on the {found.signal} confidence. Chosen on {found.n_fit} questions, checked on {found.n_test} others "
+        f"Target: {promise}, on the {found.signal.words}. Chosen on {found.n_fit} questions, checked on {found.n_test} others "
         f"(seed {found.seed}); 95 % intervals. The target is held where its interval lies within the target, refuted where it lies outside."
     )
     parts = [

@@ -92,9 +92,9 @@ class Chooser:
         if abs(rates[best] - self.target.value) <= max(RATE_TOLERANCE, 1 / n):
             return Choice(float(thresholds[best]))
         missed = (
-            f"a cloud rate of {self.target.value:g} cannot be reached for {where} with the {self.signal.value} confidence; "
+            f"a cloud rate of {self.target.value:g} cannot be reached for {where} with the {self.signal.words}; "
             f"the best is {rates[best]:.3f}, reachable are {listed(rates)}"
-            + ("; --signal expected reaches every rate" if self.signal is Signal.VERBALIZED else "")
+            + ("; every other --signal reaches every rate" if self.signal is Signal.VERBALIZED else "")
         )
         return Choice(float(thresholds[best]), missed)
 

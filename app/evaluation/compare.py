@@ -22,7 +22,7 @@ def compare(paths: Sequence[Path], *, cloud_rate: float = 0.4, resamples: int = 
 
     Args:
         paths: paths of the reports.
-        cloud_rate: cloud rate at which the lifts over random of both signals are compared, whatever share the reports' own tau sends.
+        cloud_rate: cloud rate at which the lifts over random of the reports' signals are compared, whatever share the reports' own tau sends.
         resamples: number of bootstrap resamples.
         seed: seed of the bootstrap.
 

@@ -55,7 +55,7 @@ def empty_record(item: Item, identity: EdgeIdentity) -> Record:
 def edge_fields(reply: EdgeReply) -> dict[str, Any]:
     """Fields of a verdict for a record; null where the verdict does not have them.
 
-    `edge_answer` is the letter of the verbalized signal; that of the expected confidence is the argmax of `answer_probabilities`.
+    `edge_answer` is the letter of the verbalized signal; that of every other signal is the argmax of `answer_probabilities`.
     """
     verdict = reply.verdict
     answers, confidences = verdict.answer_probabilities, verdict.confidence_probabilities

@@ -75,23 +75,25 @@ def group(fit: Table, domains: Sequence[str], *, per_domain: bool, min_domain: i
 
 
 def scope(groups: Groups, target: Target, *, shared_missed: bool) -> str:
-    """For whom the target is promised, and for whom it is not.
+    """For which questions the target is promised, and for which it is not.
 
     Args:
         groups: which domains share a threshold.
-        target: what was asked for; only an edge error is promised, the others are aimed at.
-        shared_missed: whether the shared threshold does not reach the target.
+        target: target of the calibration; only an edge error is promised.
+        shared_missed: whether the shared threshold misses the target.
     """
-    subject = "The promise is made" if target.kind == "edge_error" else "The target is aimed at"
-    covered = [f"for each of the domains {_listed(groups.own)} by itself"] if groups.own else []
-    mixture = "as a mixture like that of the data (not for each by itself)"
+    subject = "The promise holds" if target.kind == "edge_error" else "The target is set"
+    covered = []
+    if groups.own:
+        covered.append(f"for each of the domains {_listed(groups.own)}" if len(groups.own) > 1 else f"for the domain {groups.own[0]}")
+    mixture = "in a mixture like that of the data (not for each of them)"
     if not shared_missed:
         if len(groups.pooled) == 1:
             covered.append(f"for the pooled domain {groups.pooled[0]}")
         elif groups.pooled:
             covered.append(f"for the pooled domains {_listed(groups.pooled)} {mixture}")
         elif groups.own:
-            covered.append("for questions that name no domain, if they are mixed as in the data")
+            covered.append("for questions that name no domain, if their domains are mixed as in the data")
         else:
             covered.append(f"for all domains {mixture}")
     if groups.own or groups.pooled:

@@ -1,4 +1,4 @@
-"""The effect of hostile text in a question on the answer and on the confidence. The format is constrained and cannot change.
+"""The effect of hostile text in a question on the answer and on the signal. The format is constrained and cannot change.
 
 Each attack is added to questions whose clean verdict is known, with a target letter that the clean verdict did not choose.
 """
@@ -48,7 +48,7 @@ ATTACKS: dict[str, Attack] = {
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """The effect of an attack on `n` questions, as counts; `confidence` is the mean change of the signal."""
+    """The effect of an attack on `n` questions, as counts; `confidence` is the mean change of the signal, whichever it is."""
 
     n: int
     to_target: int

@@ -3,14 +3,15 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from app.core.verdict import Signal
 from app.evaluation import sections
 from app.evaluation.terms import terms
 
 _PICTURES = {
     "routing": "Accuracy against the share of questions sent to the cloud",
     "domains": "Accuracy by domain",
-    "reliability": "Accuracy of the answers of each confidence",
-    "risk_coverage": "Error rate among the most confident answers",
+    "reliability": "Accuracy of the answers at each value of the signals",
+    "risk_coverage": "Error rate among the answers with the highest signals",
     "buckets": "How often each confidence is verbalized",
 }
 
@@ -40,7 +41,7 @@ def render(report: Mapping[str, Any], *, pictures: Collection[str] = (), referen
         *routing,
         "## Quality of the signals",
         *sections.signals(report),
-        *([report["expected_vs_verbalized"]["sentence"]] if cloud else []),
+        *(["\n".join(f"- {other['sentence']}" for other in report["other_signals"].values())] if cloud else []),
         *shown("reliability"),
         *sections.risks(report),
         *shown("risk_coverage"),
@@ -70,7 +71,7 @@ def _about(report: Mapping[str, Any]) -> str:
         else ""
     )
     return (
-        f"{served}tau = {report['tau']:.6g} on the {report['signal']} confidence{at}{own}; {n}; data {report['data_fingerprint']}, prompt "
+        f"{served}tau = {report['tau']:.6g} on the {Signal(report['signal']).words}{at}{own}; {n}; data {report['data_fingerprint']}, prompt "
         f"{', '.join(report['prompt_version'])}.{unread} Intervals: 95 %, paired bootstrap within domains, {report['resamples']} "
         f"resamples, seed {report['seed']}."
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.data.records import Record
 from app.evaluation import statistics as st
-from app.evaluation.cells import questions
+from app.evaluation.cells import questions, spelt
 from app.evaluation.table import Table
 
 
@@ -60,10 +60,10 @@ def _all_or_none(table: Table, routed: st.Flags) -> list[str]:
     for names, everything, some in (
         (
             whole,
-            "Everything is routed: no confidence reaches tau, and of {n} the edge keeps none.",
+            "Everything is routed: no signal reaches tau, and of {n} the edge keeps none.",
             "Everything of {names} is routed.",
         ),
-        (none, "Nothing is routed: every confidence reaches tau, and of {n} the edge keeps all.", "Nothing of {names} is routed."),
+        (none, "Nothing is routed: every signal reaches tau, and of {n} the edge keeps all.", "Nothing of {names} is routed."),
     ):
         if len(names) == len(table.domains):
             said += [everything.format(n=questions(len(table)))] if not table.cloud_known.any() else []
@@ -80,7 +80,7 @@ def _degenerate(table: Table) -> list[str]:
     ):
         if alike:
             said.append(
-                f"Every edge answer by {', '.join(alike)} is {which} (n = {len(table)}): an AUROC compares correct answers with wrong ones, so it "
+                f"Every edge answer by {', '.join(map(spelt, alike))} is {which} (n = {len(table)}): an AUROC compares correct answers with wrong ones, so it "
                 "is not defined there."
             )
     single = [name for name in table.domains if len(table.of(name)) == 1]

@@ -54,11 +54,12 @@ def reversed_fields(reply: EdgeReply, letters: str) -> dict[str, Any]:
 
 
 def flip_rates(records: Sequence[Record]) -> dict[str, Any] | None:
-    """The order-flip rate of both answers, over the records that were asked in both orders.
+    """The order-flip rate of both kinds of answer, over the records that were asked in both orders.
 
     Returns:
-        `n`, and for `verbalized` and `expected` (each with its own answer) `flips`, `rate` and `rate_ci`, the exact 95 %
-        interval (Clopper and Pearson 1934), which is None for one question. None where no question was asked in both orders.
+        `n`, and for `verbalized` (its answer) and `expected` (the most probable option, the answer of every other signal) `flips`, `rate` and `rate_ci`, the exact 95 %
+        interval (Clopper and Pearson 1934), which is None for one question; `verbalized` only
+        where the edge gives a confidence. None where no question was asked in both orders.
     """
     both = [record for record in records if record["edge_answer"] is not None and record.get("reversed_answer") is not None]
     if not both:
@@ -68,12 +69,14 @@ def flip_rates(records: Sequence[Record]) -> dict[str, Any] | None:
         Signal.EXPECTED: sum(_marginal(record) != record["reversed_expected_answer"] for record in both),
     }
     rates = {}
+    if any(record["confidence"] is None for record in both):
+        del changed[Signal.VERBALIZED]
     for signal, flips in changed.items():
         rates[signal.value] = {"flips": flips, "rate": flips / len(both), "rate_ci": as_list(share_interval(flips, len(both)))}
     return {"n": len(both), **rates}
 
 
 def _marginal(record: Record) -> str:
-    """The letter of the expected signal."""
+    """The letter of every signal but the verbalized one."""
     said: dict[str, float] = record["answer_probabilities"]
     return max(said, key=said.__getitem__)

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from app.core.verdict import BUCKET_LABELS
+from app.core.verdict import BUCKET_LABELS, Signal
 from app.evaluation import statistics as st
 from app.evaluation.canvas import Report, drawing, new_figure, paths, save, title
 from app.evaluation.cells import spelt
-from app.evaluation.table import SIGNALS, Table
+from app.evaluation.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COLOURS = dict(zip(SIGNALS, ("#0072B2", "#D55E00", "#009E73"), strict=True))
-_STYLES = dict(zip(SIGNALS, ("-", "--", ":"), strict=True))
+_COLOURS = dict(zip([signal.value for signal in Signal], ("#0072B2", "#D55E00", "#009E73", "#CC79A7"), strict=True))
+_STYLES = dict(zip(_COLOURS, ("-", "--", ":", (0, (5, 1, 1, 1))), strict=True))
 # From dark to light, also in grey (viridis).
 SHADES = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 _GREY, _DARK = "#8c8c8c", "#333333"
@@ -36,7 +36,7 @@ _MOST_DOMAINS = 24
 
 
 def draw_all(table: Table, report: Report, out: Path) -> list[Path]:
-    """Draw the pictures into a folder; those that need cloud answers only where there are some.
+    """Draw the pictures into a folder; those that need cloud answers or a confidence only where there are some.
 
     Args:
         table: every question with an edge answer.
@@ -51,7 +51,7 @@ def draw_all(table: Table, report: Report, out: Path) -> list[Path]:
         "reliability": lambda: _reliability(table, report),
         "risk_coverage": lambda: _risk_coverage(table, report),
         "domains": lambda: _domains(report),
-        "buckets": lambda: _buckets(report),
+        "buckets": (lambda: _buckets(report)) if report["buckets"] else None,
     }
     files = []
     with drawing():
@@ -67,14 +67,14 @@ def draw_all(table: Table, report: Report, out: Path) -> list[Path]:
 def _tau(report: Report) -> str:
     """The thresholds as a phrase."""
     if report.get("thresholds"):
-        return f"the thresholds of each domain on the {report['signal']} confidence"
-    return f"tau = {report['tau']:.4g} on the {report['signal']} confidence"
+        return f"the thresholds of each domain on the {Signal(report['signal']).words}"
+    return f"tau = {report['tau']:.4g} on the {Signal(report['signal']).words}"
 
 
 def _routing(both: Table, report: Report) -> Figure:
     figure, (ax,) = new_figure(8, 5.8)
     banded = False
-    for name in SIGNALS:
+    for name in both.signals:
         correct = both.edge_correct[name]
         curve = st.routing_curve(both.signal[name], correct, both.cloud_correct)
         if len(both) > 1:
@@ -85,7 +85,11 @@ def _routing(both: Table, report: Report) -> Figure:
             ax.fill_between(100 * _RATES, 100 * low, 100 * high, color=_COLOURS[name], alpha=0.10, linewidth=0)
             banded |= bool((high - low).any())
         ax.plot(
-            100 * _RATES, [100 * st.accuracy_at(curve, rate) for rate in _RATES], _STYLES[name], color=_COLOURS[name], label=spelt(name)
+            100 * _RATES,
+            [100 * st.accuracy_at(curve, rate) for rate in _RATES],
+            linestyle=_STYLES[name],
+            color=_COLOURS[name],
+            label=spelt(name),
         )
     correct = both.edge_correct[report["signal"]]
     oracle = st.oracle_curve(correct, both.cloud_correct)
@@ -94,7 +98,7 @@ def _routing(both: Table, report: Report) -> Figure:
     point = report["micro_mean"]
     at = "system, thresholds of each domain" if report.get("thresholds") else f"system, tau = {report['tau']:.4g}"
     ax.plot(100 * point["cloud_rate"], 100 * point["system"], "o", color=_DARK, markersize=8, label=at, clip_on=False, zorder=5)
-    ax.set(xlabel="questions sent to the cloud, least confident first (%)", ylabel="accuracy (%)", xlim=(0, 100))
+    ax.set(xlabel="questions sent to the cloud, lowest signal first (%)", ylabel="accuracy (%)", xlim=(0, 100))
     low, high = ax.get_ylim()
     # Never beyond what a share can be, nor so near that the same accuracy everywhere looks like a finding.
     ax.set_ylim((-2, 102) if high - low < _NEAREST else (max(low, -2), min(high, 102)))
@@ -104,8 +108,8 @@ def _routing(both: Table, report: Report) -> Figure:
 
 
 def _reliability(table: Table, report: Report) -> Figure:
-    figure, axes = new_figure(12, 4.8, columns=len(SIGNALS))
-    for ax, name in zip(axes, SIGNALS, strict=True):
+    figure, axes = new_figure(4.0 * len(table.signals), 4.8, columns=len(table.signals))
+    for ax, name in zip(axes, table.signals, strict=True):
         signal, correct = table.signal[name], table.edge_correct[name]
         ax.plot([0, 1], [0, 1], "-.", color=_GREY)
         # Each bucket is one point; a continuous signal is split into ten bins.
@@ -119,7 +123,7 @@ def _reliability(table: Table, report: Report) -> Figure:
                 ax.plot([x, x], [low, top], color=_COLOURS[name], linewidth=1.5)
             ax.plot(x, accuracy, "o", color=_COLOURS[name], markersize=6)
             ax.annotate(str(count), (x, top), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8, color=_DARK)
-        ax.set(xlim=(-0.04, 1.04), ylim=(-0.02, 1.12), yticks=np.arange(6) / 5, xlabel=f"{spelt(name)} confidence")
+        ax.set(xlim=(-0.04, 1.04), ylim=(-0.02, 1.12), yticks=np.arange(6) / 5, xlabel=Signal(name).words)
         ax.set_title(f"ECE {st.ece_fixed(signal, correct):.3f}", fontsize=10)
     axes[0].set_ylabel("accuracy of the edge answers")
     title(
@@ -136,11 +140,11 @@ def _risk_coverage(table: Table, report: Report) -> Figure:
     coverage = 100 * np.arange(1, len(table) + 1) / len(table)
     # One question is a point, which a line alone would not show.
     marker = "o" if len(table) == 1 else ""
-    for name in SIGNALS:
+    for name in table.signals:
         risk = st.risk_coverage(table.signal[name], table.edge_correct[name])
         label = f"{spelt(name)} (AURC {risk.mean():.3f})"
-        ax.plot(coverage, 100 * risk, _STYLES[name], marker=marker, color=_COLOURS[name], label=label, clip_on=len(table) > 1)
-    ax.set(xlabel="questions the edge answers, most confident first (%)", ylabel="error rate among them (%)", xlim=(0, 100), ylim=(-2, 102))
+        ax.plot(coverage, 100 * risk, linestyle=_STYLES[name], marker=marker, color=_COLOURS[name], label=label, clip_on=len(table) > 1)
+    ax.set(xlabel="questions the edge answers, highest signal first (%)", ylabel="error rate among them (%)", xlim=(0, 100), ylim=(-2, 102))
     title(figure, "Error rate against coverage, edge alone", report, len(table))
     figure.legend(*ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=3)
     return figure

@@ -11,9 +11,11 @@ from app.evaluation.table import Table
 
 
 def protocols(table: Table, tau: float, *, resamples: int, seed: int) -> dict[str, Any] | None:
-    """The numbers of both protocols; unless every row has a cloud answer, only those of the edge. None if nothing was generated."""
+    """The numbers of both protocols; unless every row has a cloud answer, only those of the edge. None if nothing was generated, or
+    the one pass gives no verbalized confidence.
+    """
     part = table.rows(np.array([record.get("generated_text") is not None for record in table.records]))
-    if not len(part):
+    if not len(part) or Signal.VERBALIZED.value not in table.signal:
         return None
     said = [(record["generated_confidence"], record["generated_answer"]) for record in part.records]
     read = [(record["confidence"], record["edge_answer"]) for record in part.records]

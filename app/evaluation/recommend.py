@@ -28,12 +28,12 @@ def recommend(*, n: int, cloud_rate: float, lift: float, lift_ci: Sequence[float
     """
     if cloud_rate <= 0:
         return (
-            f"Nothing is routed: of {questions(n)} none has a confidence below tau, so the system is the edge alone and there is no lift to "
+            f"Nothing is routed: of {questions(n)} none has a signal below tau, so the system is the edge alone and there is no lift to "
             "judge. A higher tau sends questions to the cloud."
         )
     if cloud_rate >= 1:
         return (
-            f"Everything is routed: of {questions(n)} none has a confidence that reaches tau, so the system is the cloud alone and there is no "
+            f"Everything is routed: of {questions(n)} none has a signal that reaches tau, so the system is the cloud alone and there is no "
             "lift to judge. A lower tau keeps questions on the edge."
         )
     measured = lift_ci is not None and n >= _FEWEST

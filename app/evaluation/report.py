@@ -23,8 +23,8 @@ from app.evaluation.order import flip_rates
 from app.evaluation.protocols import protocols
 from app.evaluation.recommend import WITHOUT_CLOUD, recommend
 from app.evaluation.routing import Row, chance, edge_row, macro_row, routing_row, unrouted_row
-from app.evaluation.signals import buckets, expected_against_verbalized, option_counts, routing_quality, signal_quality
-from app.evaluation.table import SIGNALS, UNPARSABLE, Table, to_table
+from app.evaluation.signals import buckets, option_counts, other_signals, routing_quality, signal_quality
+from app.evaluation.table import UNPARSABLE, Table, to_table
 
 
 def build_report(
@@ -53,13 +53,14 @@ def build_report(
         seed: seed of the bootstrap.
 
     Raises:
-        ConfigError: no record has an edge answer, or the records are of two edge models.
+        ConfigError: no record has an edge answer, the records are of two edge models, or they do not hold the signal.
     """
     models = sorted({str(record["edge_model"]) for record in records})
     if len(models) > 1:
         raise ConfigError(f"records of two models are mixed: {', '.join(models)}")
     policy = Policy(tau, signal, temperature, thresholds or {})
     table = to_table(records, temperature=temperature, cloud_needed=False)
+    table.check_signal(signal)
     both = table.with_cloud()
     base = both if len(both) else table
     draw = _Draw(policy, resamples, seed)
@@ -87,7 +88,7 @@ def build_report(
             "domains": {name: {"tau": policy.tau_for(name, None), **draw.edge(table.of(name))} for name in table.domains},
         },
         **draw.routing(table),
-        "signals": {name: draw.signal(table, both, name) for name in SIGNALS},
+        "signals": {name: draw.signal(table, both, name) for name in table.signals},
         "buckets": buckets(table),
         "option_counts": option_counts(table, signal.value),
         "protocols": protocols(base, tau, resamples=resamples, seed=seed),
@@ -95,7 +96,7 @@ def build_report(
         "costs": costs(base, draw.routed(base), prices or {}),
     }
     if len(both):
-        report["expected_vs_verbalized"] = expected_against_verbalized(both, taus_of(both, policy), resamples=resamples, seed=seed)
+        report["other_signals"] = other_signals(both, policy.signal, taus_of(both, policy), resamples=resamples, seed=seed)
     said = notes(records, table, draw.routed(table))
     if calibration is not None:
         report["calibration"] = about(calibration)

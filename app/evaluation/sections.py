@@ -72,18 +72,17 @@ def signals(report: Mapping[str, Any]) -> list[str]:
 def risks(report: Mapping[str, Any]) -> list[str]:
     """The risk–coverage curve of each signal at a few coverages."""
     cells = [[spelt(name), *(percent(row["risk_coverage"][at - 1]) for at in _COVERAGES)] for name, row in report["signals"].items()]
-    about = f"Error rate among the most confident edge answers (%), by the share of {questions(report['n_edge'])} that is kept:"
+    about = f"Error rate among the edge answers with the highest signals (%), by the share of {questions(report['n_edge'])} that is kept:"
     return [about, table(("signal", *(f"{at} %" for at in _COVERAGES)), cells)]
 
 
 def buckets_and_options(report: Mapping[str, Any]) -> list[str]:
-    """Accuracy by verbalized confidence, and by the number of options."""
+    """Accuracy by verbalized confidence, if the edge gives one, and by the number of options."""
+    labels = [[label, str(row["n"]), percent(row["edge_accuracy"])] for label, row in report["buckets"].items()]
+    by_confidence = [table(("verbalized confidence", "n", "edge accuracy (%)"), labels)] if labels else []
     return [
-        "Edge accuracy by verbalized confidence, and by the number of offered options:",
-        table(
-            ("verbalized confidence", "n", "edge accuracy (%)"),
-            [[label, str(row["n"]), percent(row["edge_accuracy"])] for label, row in report["buckets"].items()],
-        ),
+        f"Edge accuracy {'by verbalized confidence, and ' if labels else ''}by the number of offered options:",
+        *by_confidence,
         table(
             ("options", "n", "chance (%)", "edge accuracy (%)"),
             [
@@ -120,9 +119,11 @@ def order_check(checked: Mapping[str, Any] | None) -> list[str]:
     """The order-flip rate."""
     if checked is None:
         return []
+    names = {"verbalized": "after the verbalized confidence", "expected": "most probable option"}
     rows = [
-        [name, str(checked["n"]), str(checked[name]["flips"]), percent(checked[name]["rate"]), interval(checked[name]["rate_ci"])]
-        for name in ("verbalized", "expected")
+        [names[name], str(checked["n"]), str(checked[name]["flips"]), percent(checked[name]["rate"]), interval(checked[name]["rate_ci"])]
+        for name in names
+        if name in checked
     ]
     about = "These questions were asked a second time with their options in reverse order. The order-flip rate is the share of them whose chosen option changed (exact 95 % interval)."
     return ["## Order of the options", about, table(("answer", "n", "changed", "order-flip rate (%)", "interval"), rows)]

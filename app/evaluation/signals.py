@@ -51,7 +51,12 @@ def most_confident(coverage: float, n: int) -> int:
 
 
 def buckets(table: Table) -> dict[str, dict[str, Any]]:
-    """How often each verbalized confidence occurs, and the accuracy of its answers; None where it does not occur."""
+    """How often each verbalized confidence occurs, and the accuracy of its answers; None where it does not occur.
+
+    Empty where the edge gives no confidence.
+    """
+    if Signal.VERBALIZED.value not in table.signal:
+        return {}
     said, correct = table.signal[Signal.VERBALIZED.value], table.edge_correct[Signal.VERBALIZED.value]
     return {
         label: {"n": int((said == value).sum()), "edge_accuracy": float(correct[said == value].mean()) if (said == value).any() else None}
@@ -68,48 +73,54 @@ def option_counts(table: Table, signal: str) -> dict[str, Any]:
     return found
 
 
-def expected_against_verbalized(table: Table, taus: st.Floats, *, resamples: int, seed: int) -> dict[str, Any]:
-    """Accuracy of routing by `expected` less that of `verbalized` at tau, at the same cloud rate, all questions together.
+def other_signals(table: Table, signal: Signal, taus: st.Floats, *, resamples: int, seed: int) -> dict[str, dict[str, Any]]:
+    """Accuracy of routing by each other signal minus that of routing by `signal` at tau, at the same cloud rate, all questions together.
 
     Args:
         table: every row has a cloud answer.
+        signal: the signal that routes.
         taus: `[n]`, the threshold of each question.
         resamples: number of bootstrap resamples.
         seed: seed of the bootstrap.
+
+    Returns:
+        By name of the other signal: `cloud_rate`, `difference`, `difference_ci`, and a `sentence` for people.
     """
-    verbalized, expected = Signal.VERBALIZED.value, Signal.EXPECTED.value
-    routed = table.signal[verbalized] < taus
+    routed = table.signal[signal.value] < taus
     rate = float(routed.mean())
-    by_verbalized = np.where(routed, table.cloud_correct, table.edge_correct[verbalized])
-    curve = st.routing_curve(table.signal[expected], table.edge_correct[expected], table.cloud_correct)
-    point = st.accuracy_at(curve, rate) - float(by_verbalized.mean())
-    # The same draws for both, so that the difference is paired; each resample has a cloud rate of its own.
-    means = st.bootstrap_means(np.stack([routed, by_verbalized], axis=1).astype(float), resamples=resamples, seed=seed)
-    by_expected = st.bootstrap_routing(
-        table.signal[expected], table.edge_correct[expected], table.cloud_correct, means[:, :1], resamples=resamples, seed=seed
-    )
-    found = st.interval(by_expected[:, 0] - means[:, 1])
-    return {
-        "cloud_rate": rate,
-        "difference": point,
-        "difference_ci": st.as_list(found),
-        "sentence": _compared(rate, point, found, len(table)),
-    }
+    system = np.where(routed, table.cloud_correct, table.edge_correct[signal.value])
+    means = st.bootstrap_means(np.stack([routed, system], axis=1).astype(float), resamples=resamples, seed=seed)
+    found = {}
+    for name in table.signals:
+        if name == signal.value:
+            continue
+        values, correct = table.signal[name], table.edge_correct[name]
+        point = st.accuracy_at(st.routing_curve(values, correct, table.cloud_correct), rate) - float(system.mean())
+        # The same draws for both, so that the difference is paired; each resample has its own cloud rate.
+        drawn = st.bootstrap_routing(values, correct, table.cloud_correct, means[:, :1], resamples=resamples, seed=seed)
+        interval = st.interval(drawn[:, 0] - means[:, 1])
+        found[name] = {
+            "cloud_rate": rate,
+            "difference": point,
+            "difference_ci": st.as_list(interval),
+            "sentence": f"{_at(rate, len(table))}{_compared(Signal(name), signal, rate, point, interval)}",
+        }
+    return found
 
 
-def _compared(rate: float, point: float, found: tuple[float, float] | None, n: int) -> str:
+def _at(rate: float, n: int) -> str:
+    return f"At a cloud rate of {100 * rate:.1f} % (n = {n}) "
+
+
+def _compared(other: Signal, signal: Signal, rate: float, point: float, interval: tuple[float, float] | None) -> str:
     if rate in {0.0, 1.0}:
-        what = "nothing" if rate == 0 else "everything"
-        return f"At tau the verbalized confidence sends {what} to the cloud (n = {n}): so there is no routing to compare with routing on the expected confidence."
-    at = f"At a cloud rate of {100 * rate:.1f} % (n = {n})"
-    if found is None:
+        what = "everything" if rate else "nothing"
+        return f"there is no routing to compare with routing by the {other.words}: at tau the {signal.words} sends {what} to the cloud."
+    if interval is None:
         return (
-            f"{at} routing by the expected confidence and by the verbalized one differ by {100 * point:+.1f} points; no "
-            "interval can be computed from these questions."
+            f"routing by the {other.words} and by the {signal.words} differ by {100 * point:+.1f} points; no interval can be computed from "
+            "these questions."
         )
-    low, high = found
+    low, high = interval
     said = "beats" if low > 0 else "is worse than" if high < 0 else "cannot be told from"
-    return (
-        f"{at} routing by the expected confidence {said} routing by the verbalized one: "
-        f"{100 * point:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]."
-    )
+    return f"routing by the {other.words} {said} routing by the {signal.words}: {100 * point:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]."

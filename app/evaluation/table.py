@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.core.distribution import margin, top_probability
 from app.core.errors import ConfigError
-from app.core.verdict import BUCKET_LABELS, Signal, mean_confidence, tempered
+from app.core.verdict import BUCKET_LABELS, STATED, Signal, mean_confidence, tempered
 from app.data.records import Record
 from app.evaluation import statistics as st
 
-# The signals of a gateway, and a plain alternative that needs no trained confidence.
-LARGEST_OPTION = "largest_option"
-SIGNALS = (Signal.VERBALIZED.value, Signal.EXPECTED.value, LARGEST_OPTION)
 # The failure that counts as a (wrong) answer: the cloud replied, and no offered letter could be read.
 UNPARSABLE = "cloud_unparsable"
 
@@ -25,7 +23,7 @@ class Table:
 
     Attributes:
         options: number of offered options.
-        signal: the numbers that can be compared with tau, by name of the signal.
+        signal: the numbers that can be compared with tau, by name of the signal, in the order of `Signal`; those that every record has.
         edge_correct: whether the edge answer is correct, by name of the signal; the verbalized signal has the answer that decoding
             would write, the others the argmax of the marginal.
         cloud: 1 where the cloud is correct, 0 where it is wrong (an unparsable reply is), NaN where it was not asked or failed.
@@ -62,6 +60,18 @@ class Table:
     def domains(self) -> list[str]:
         """Names in the order of their first record."""
         return list(dict.fromkeys(self.domain.tolist()))
+
+    @property
+    def signals(self) -> list[str]:
+        """Names of the signals that every record has."""
+        return list(self.signal)
+
+    def check_signal(self, signal: Signal) -> None:
+        """Refuse a signal that the records do not hold. Raises ConfigError."""
+        if signal.value not in self.signal:
+            raise ConfigError(
+                f"the records do not hold the {signal.words}, because the edge model does not give it: choose --signal {' or '.join(self.signal)}"
+            )
 
     def of(self, domain: str) -> "Table":
         """The rows of one domain."""
@@ -112,20 +122,30 @@ def to_table(records: Sequence[Record], *, temperature: float = 1.0, cloud_neede
     answers = [record["answer_probabilities"] for record in whole]
     marginal_correct = np.array([max(said, key=said.__getitem__) == letter for said, letter in zip(answers, gold, strict=True)])
     greedy_correct = np.array([record["edge_answer"] == letter for record, letter in zip(whole, gold, strict=True)])
+    given = [signal for signal in Signal if signal not in STATED or all(record["confidence"] is not None for record in whole)]
     return Table(
         domain=np.array([record["domain"] for record in whole]),
         options=np.array([len(said) for said in answers], dtype=np.float64),
-        signal={
-            Signal.VERBALIZED.value: np.array([record["confidence"] for record in whole], dtype=np.float64),
-            Signal.EXPECTED.value: np.array([expected_at(record, temperature) for record in whole], dtype=np.float64),
-            LARGEST_OPTION: np.array([max(said.values()) for said in answers], dtype=np.float64),
-        },
-        edge_correct={Signal.VERBALIZED.value: greedy_correct, Signal.EXPECTED.value: marginal_correct, LARGEST_OPTION: marginal_correct},
+        signal={signal.value: np.array([signal_of(record, signal, temperature) for record in whole], dtype=np.float64) for signal in given},
+        edge_correct={signal.value: greedy_correct if signal is Signal.VERBALIZED else marginal_correct for signal in given},
         cloud=np.array(
             [float(record["cloud_answer"] == letter) if has_cloud(record) else np.nan for record, letter in zip(whole, gold, strict=True)]
         ),
         records=np.array(whole, dtype=object),
     )
+
+
+def signal_of(record: Record, signal: Signal, temperature: float = 1.0) -> float:
+    """A signal of a record with an edge answer, as the gateway would compute it. Raises ConfigError as `expected_at` does."""
+    match signal:
+        case Signal.VERBALIZED:
+            return float(record["confidence"])
+        case Signal.EXPECTED:
+            return expected_at(record, temperature)
+        case Signal.TOP_PROBABILITY:
+            return top_probability(record["answer_probabilities"].values())
+        case Signal.MARGIN:
+            return margin(record["answer_probabilities"].values())
 
 
 def expected_at(record: Record, temperature: float) -> float:

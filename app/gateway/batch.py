@@ -47,7 +47,7 @@ class Batch:
         if questions > limits.max_questions:
             raise InvalidQuestion(f"{questions} questions, the limit is {limits.max_questions}", param="questions")
         await gateway.admit(caller, questions)
-        return cls(gateway, caller, Deadline.after(min(deadline_s or math.inf, limits.batch_deadline_s)))
+        return cls(gateway, caller, Deadline.after(min(math.inf if deadline_s is None else deadline_s, limits.batch_deadline_s)))
 
     async def answer(self, ask: Ask) -> Outcome:
         """Answer one question of the batch; one that was refused without having been asked is not charged.

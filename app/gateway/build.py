@@ -2,7 +2,7 @@
 
 A request's own tau wins over a domain's of the settings, that over a named calibration's (`policy.calibration`), that over
 `policy.tau`, that over the calibration that comes with the builtin model. A threshold means nothing without its signal: a
-calibration brings signal and temperature, and no threshold changes them.
+calibration brings signal and temperature, and no threshold changes them. Without a calibration, `uncalibrated.py` says which signal.
 """
 
 from app.access.quotas import Quotas
@@ -17,13 +17,14 @@ from app.core.prompt import PROMPT_VERSION
 from app.core.verdict import JointVerdict, Signal
 from app.data.calibration import Calibration, read_calibration
 from app.edge.builtin import BUILTIN, SHIPPED_ADAPTER
+from app.edge.foggen import writes_confidence
 from app.gateway.gateway import Gateway
 from app.gateway.observers import LineObserver, MetricsObserver, SpanObserver
 from app.gateway.routing import CloudSide, Routing, Taus, cloud_model_of
 from app.gateway.state import GatewayState, Limits
+from app.gateway.uncalibrated import DEFAULT_TAU, uncalibrated_note, usual_signal
 from app.telemetry.metrics import Metrics
 
-DEFAULT_TAU = 0.5
 SHIPPED_CALIBRATION = SHIPPED_ADAPTER / "calibration.json"
 
 
@@ -102,10 +103,8 @@ def build_policy(settings: Settings, calibration: Calibration | None = None, ide
     own = {name: domain.tau for name, domain in policy.domains.items()}
     if calibration is None:
         tau = DEFAULT_TAU if policy.tau is None else policy.tau
-        # The first one that the edge gives; the name alone where it gives none.
-        usual = next((signal for signal in Signal if signal in given), Signal.VERBALIZED)
-        return Policy(tau, Signal(policy.signal or usual), domains=own)
-    signal = Signal(calibration.signal)
+        return Policy(tau, policy.signal or usual_signal(given, trained=_trained(settings)), domains=own)
+    signal = calibration.signal
     if policy.calibration is None and policy.tau is not None:
         return Policy(policy.tau, signal, calibration.temperature, own)
     domains = {name: domain.tau for name, domain in calibration.domains.items()} | own
@@ -132,6 +131,8 @@ def routing_notes(settings: Settings, calibration: Calibration | None, identity:
             "unless the caller asks for the edge"
         )
     if calibration is None:
+        if warning := warning_of(settings, build_policy(settings, None, identity), identity):
+            notes.append(warning)
         if _may_use_shipped(settings) and policy.signal is not None and policy.tau is None:
             notes.append(
                 f"the builtin model's calibration is not used, because policy.signal is '{policy.signal}': tau is {DEFAULT_TAU:g} on that signal"
@@ -150,6 +151,25 @@ def routing_notes(settings: Settings, calibration: Calibration | None, identity:
             "set policy.signal to that value to confirm it"
         )
     return notes
+
+
+def warning_of(settings: Settings, policy: Policy, identity: Identity | None = None) -> str | None:
+    """The warning that the threshold in force without a calibration is not calibrated; None where it needs none.
+
+    Args:
+        settings: what is configured.
+        policy: the policy that `build_policy` made of them without a calibration.
+        identity: as in `build_policy`.
+    """
+    if identity is not None and policy.signal not in identity.signals:
+        return None
+    chosen = settings.policy.tau is not None and settings.policy.signal is not None
+    model = settings.edge.model if identity is None else identity.model
+    return uncalibrated_note(policy, model, trained=_trained(settings), chosen=chosen)
+
+
+def _trained(settings: Settings) -> bool:
+    return writes_confidence(settings.edge.model, settings.edge.adapter)
 
 
 def build_gateway(settings: Settings, metrics: Metrics) -> Gateway:
@@ -185,4 +205,5 @@ def build_routing(settings: Settings, named: Calibration | None, edge: Edge, clo
     policy = build_policy(settings, calibration, edge.identity)
     on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
     cascade = Cascade(edge, cloud.shared, policy, on_failure, settings.deadline_ms / 1000, cloud.budget)
-    return Routing(settings, calibration, cloud, policy, cascade)
+    warning = warning_of(settings, policy, edge.identity) if calibration is None else None
+    return Routing(settings, calibration, cloud, policy, cascade, warning)

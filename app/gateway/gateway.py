@@ -3,6 +3,7 @@
 The order is fixed: is there a model, the caller's rate, limits, permissions, the cascade, and then every observer.
 """
 
+from asyncio import CancelledError
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -106,6 +107,6 @@ class Gateway:
         for observer in self._observers:
             try:
                 observer.seen(ask, outcome)
-            except Exception:
-                # Whatever an observer does wrong, the caller has an answer.
+            except (Exception, CancelledError):
+                # Whatever an observer does wrong, the caller has an answer. Nothing is waited for here, so no cancelling is the caller's.
                 log.exception("a bug: an observer failed", observer=type(observer).__name__)

@@ -81,6 +81,7 @@ class Routing:
         cloud: the cloud side.
         policy: the policy.
         cascade: puts edge, policy and cloud together.
+        warning: says that the threshold is not calibrated; None where that needs no warning.
     """
 
     settings: Settings
@@ -88,6 +89,7 @@ class Routing:
     cloud: CloudSide
     policy: Policy
     cascade: Cascade
+    warning: str | None = None
 
     def describe_calibration(self) -> dict[str, Any] | None:
         """A description of the calibration that routes; None without one."""

@@ -4,11 +4,15 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from app.core.cascade import Cascade
-from app.core.edge import EdgeHealth
+from app.core.edge import Edge, EdgeHealth
 from app.core.round_robin import RoundRobin
 from app.gateway.routing import Routing, cloud_model_of
 from app.telemetry.metrics import Metrics
+
+log = structlog.get_logger("foggate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class GatewayState:
         cloud_model: name of the cloud model; None where no cloud is configured.
         turns: where questions of batches wait for a place at the edge.
         calibration: description of the calibration that routes; None without one.
+        warning: says that the threshold is not calibrated; None where that needs no warning.
         cascade: None until the model has answered its warm-up batch.
         health: state of the edge at this moment, in one word.
         edge_model: name of the edge model, once loaded.
@@ -56,6 +61,7 @@ class GatewayState:
     cloud_model: str | None = None
     turns: RoundRobin = field(default_factory=RoundRobin)
     calibration: Mapping[str, Any] | None = None
+    warning: str | None = None
     cascade: Cascade | None = None
     health: Callable[[], EdgeHealth] = lambda: EdgeHealth.ALIVE
     cloud_endpoints: Callable[[], list[dict[str, Any]]] = list
@@ -78,4 +84,17 @@ class GatewayState:
         """Let questions be answered by a routing: the first one, or another one after a reload."""
         self.cloud_model = cloud_model_of(routing.settings)
         self.calibration = routing.describe_calibration()
+        self.warning = routing.warning
         self.cascade = routing.cascade
+
+    def watch(self, edge: Edge) -> None:
+        """Let probes see the health of an edge; one whose health cannot be told is failing."""
+
+        def health() -> EdgeHealth:
+            try:
+                return EdgeHealth(edge.health())
+            except Exception:
+                log.exception("a bug: the edge cannot tell its health")
+                return EdgeHealth.FAILING
+
+        self.health = health

@@ -17,6 +17,8 @@ from app.core.outcome import Outcome
 from app.core.verdict import BUCKETS
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+# The confidences that can be verbalized, and steps between them for the signals that take any value.
+_SIGNAL_BUCKETS = sorted({*BUCKETS, *(step / 10 for step in range(1, 10))})
 # Keys are made by the operator, but over the years of a process they may become many.
 _MAX_KEYS = 1_000
 OTHER = "other"
@@ -65,7 +67,7 @@ class Metrics:
             "Batches in which no question got a verdict; the gateway's own probes count too.",
             registry=registry,
         )
-        self.signal = Histogram("foggate_signal", "The signal that was compared with tau.", buckets=BUCKETS, registry=registry)
+        self.signal = Histogram("foggate_signal", "The signal that was compared with tau.", buckets=_SIGNAL_BUCKETS, registry=registry)
         self.cloud_attempts = Counter(
             "foggate_cloud_attempts_total", "Calls to a cloud endpoint by how they ended.", ["endpoint", "outcome"], registry=registry
         )

@@ -179,12 +179,12 @@ def open_chain(
     progress: Progress = no_progress,
     trains: bool = True,
 ) -> Chain:
-    """Begin a run, or go on with one. A run of an earlier version is brought to this version.
+    """Begin a run, or continue one. A run of an earlier version is brought to this version.
 
     Args:
         config: settings of the chain.
         out: folder of the run.
-        resume: whether to go on with the run that is there.
+        resume: whether to continue the run in the folder.
         cache_dir: folder of the converted builtin model.
         teacher: the large model to ask; needed where the labels are the teacher's.
         progress: called with a step's name, what is done, and of how much.

@@ -17,8 +17,9 @@ import torch
 
 from app.core.errors import ConfigError
 from app.core.prompt import PROMPT_VERSION, PromptFamily
-from app.edge.adapters import ORIGIN, attached, check_origin, merge_adapters
+from app.edge.adapters import attached, check_origin, merge_adapters
 from app.edge.engine import VerdictEngine
+from app.edge.foggen import ORIGIN
 from app.edge.loader import LoadedModel, load_model
 
 # Largest difference of any logit, relative to the largest logit, that reordering float32 sums may make; and that rounding

@@ -97,7 +97,7 @@ class GateConfig(_Part):
     min_entropy: Annotated[float, Field(ge=0)] = 0.2
     # Cloud rate of the tau that is fitted for the promoted checkpoint.
     target_cloud_rate: Share = 0.4
-    # continue: the next round goes on from an unpromoted checkpoint too, as in FogGen's chain; revert: from the last promoted one.
+    # continue: the next round continues from an unpromoted checkpoint too, as in FogGen's chain; revert: from the last promoted one.
     on_failure: Literal["continue", "revert"] = "continue"
 
 

@@ -1,6 +1,6 @@
 """The chain R0 … Rn: label with the current checkpoint, fine-tune, merge, measure, gate. The file to read first here.
 
-A round is four steps, and each leaves a file under its final name only when it is whole; so a killed run goes on from the
+A round is four steps, and each leaves a file under its final name only when it is whole; so a killed run continues from the
 last finished step and ends as it would have ended without the kill. Everything random is drawn by seed.
 """
 

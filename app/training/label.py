@@ -79,8 +79,8 @@ def label_rows(
     """Label questions.
 
     `out` appears when it is whole. Until then the rows that are done stand in `<out>.partial`, written batch by batch, and a run
-    that was killed goes on behind them with the same batches, so that the result is the same to the last digit. The parameters of
-    the labels stand in `<out>.origin.json`; a run with other parameters neither goes on with the labels nor reads them.
+    that was killed continues behind them with the same batches, so that the result is the same to the last digit. The parameters of
+    the labels stand in `<out>.origin.json`; a run with other parameters neither continues the labels nor reads them.
 
     Args:
         engine: engine of the current checkpoint.

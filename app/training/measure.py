@@ -25,7 +25,7 @@ def dev_metrics(chain: Chain, folder: Path) -> Metrics:
         folder: folder of a round, of symbol binding or of the base.
 
     Raises:
-        ConfigError: `metrics.json` is there and damaged.
+        ConfigError: `metrics.json` exists and is damaged.
     """
     made_of = chain.checkpoint.fingerprint
     if is_measured(folder) and (known := read_metrics(folder)).checkpoint == made_of:

@@ -52,7 +52,7 @@ class RoutingMetrics(_Part):
 
 
 class DomainMetrics(RoutingMetrics):
-    """The effect of routing on one domain, with its verbalized confidences and the quality of both signals."""
+    """The effect of routing on one domain, with its verbalized confidences and the quality of the two signals that training changes."""
 
     buckets: dict[str, int]
     auroc_verbalized: float | None
@@ -73,10 +73,12 @@ class SignalMetrics(_Part):
 
 
 class SignalsMetrics(_Part):
-    """Both signals of a verdict."""
+    """The signals of a verdict. Files of earlier versions do not hold `top_probability` and `margin`."""
 
     verbalized: SignalMetrics
     expected: SignalMetrics
+    top_probability: SignalMetrics | None = None
+    margin: SignalMetrics | None = None
 
 
 class Metrics(_Part):

@@ -1,4 +1,4 @@
-"""The origin of a file that is filled step by step: its parameters stand beside it, and a run with others does not go on with it.
+"""The origin of a file that is filled step by step: its parameters stand beside it, and a run with others does not continue it.
 
 `labels.jsonl` has `labels.jsonl.origin.json`. The parameters are written, whole, before the first row is; so rows without them
 were written by something else.
@@ -22,7 +22,7 @@ def origin_of(out: Path) -> Path:
 
 
 def claim(out: Path, parameters: Parameters, *, what: str, partial: Path | None = None, hint: str = "") -> None:
-    """Write the parameters of a file before its first row, or check them before a run goes on with its rows.
+    """Write the parameters of a file before its first row, or check them before a run continues the file.
 
     Args:
         out: the file; it need not exist.
@@ -62,7 +62,7 @@ def check(out: Path, parameters: Parameters, *, what: str, partial: Path | None 
     origin = origin_of(out)
     advice = f"move {begun[0].name} away or choose another place{hint}"
     if not origin.exists():
-        raise ConfigError(f"{begun[0]} holds {what} that do not say what they were made with ({origin.name} is not there); {advice}")
+        raise ConfigError(f"{begun[0]} holds {what} that do not say what they were made with ({origin.name} is missing); {advice}")
     known = _read(origin)
     # As JSON has it: a tuple is a list.
     ours = json.loads(json.dumps(dict(parameters)))

@@ -77,7 +77,7 @@ def fine_tune(
     replay: int | None = None,
     learn_confidence: bool = True,
 ) -> TrainingSummary:
-    """Train the adapter of a round, or of symbol binding; an adapter that is there already is kept.
+    """Train the adapter of a round, or of symbol binding; an adapter that exists already is kept.
 
     `train.json` is written before the adapter appears under its name, so that where the adapter is, everything is.
 

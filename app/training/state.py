@@ -1,4 +1,4 @@
-"""The state of a run as `chain.json` holds it: its models, reading and writing, and what must be the same for a run to go on.
+"""The state of a run as `chain.json` holds it: its models, reading and writing, and what must be the same for a run to continue.
 
 This module knows the file's form and nothing of weights or rows; `chain.py` decides when the file is written.
 """
@@ -131,7 +131,7 @@ class ChainState(_Part):
         base_fingerprint: fingerprint of the base model's weights.
         data_fingerprint: fingerprint of which row is used where.
         prompt_version: version of the prompt that is trained.
-        dtype: dtype that is computed in; None in a run of version 1 that has not gone on since.
+        dtype: dtype that is computed in; None in a run of version 1 that was not continued since.
         dev_rows: number of dev rows, over all domains.
         left_out: rows of the training files that are not used, by reason.
         sources: where the trained rows come from.
@@ -205,7 +205,7 @@ def read_state(out: Path) -> ChainState | None:
 
 
 def check_same_run(out: Path, known: ChainState, ours: ChainState, *, trains: bool) -> None:
-    """Refuse to go on with a run that was begun with something else.
+    """Refuse to continue a run that was begun with something else.
 
     Args:
         out: folder of the run.

@@ -46,7 +46,7 @@ def test_collect_says_what_is_missing(tmp_path):
         (["--data", str(SHIPPED_BANK)], "no cloud is configured"),
         (["--data", str(tmp_path / "none.jsonl"), "--cloud", "none"], "cannot be read"),
         (["--data", ".", "--map", "options=choices.text", "--skip-bad", "--cloud", "none"], ".: is a folder without a data set: "),
-        (["--data", str(SHIPPED_BANK), "--cloud", "mine"], "--cloud must be"),
+        (["--data", str(SHIPPED_BANK), "--cloud", "mine"], "'mine' is not one of 'configured', 'none'"),
         (["--data", str(SHIPPED_BANK), "--cloud", "none", "--order-check", "-1"], "Invalid value for '--order-check'"),
     ):
         done = foggate("eval", "collect", "--out", str(tmp_path / "r.jsonl"), *arguments)

@@ -188,6 +188,7 @@ def test_a_download_ends_with_the_command(tmp_path):
     """pip waits for an index that never answers; it must neither hold the command nor go on without it."""
     code = "from pathlib import Path\nfrom app.core import interrupts\ninterrupts.install()\nfrom app.edge.builtin import ensure_builtin\n"
     with socket.create_server(("127.0.0.1", 0)) as index:
+        index.settimeout(60)
         environment = {**os.environ, "PIP_INDEX_URL": f"http://127.0.0.1:{index.getsockname()[1]}/simple", "PIP_CONFIG_FILE": os.devnull}
         with begin([sys.executable, "-c", f"{code}ensure_builtin(Path({str(tmp_path)!r}))"], env=environment) as process:
             index.accept()[0].close()

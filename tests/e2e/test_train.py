@@ -129,7 +129,10 @@ def test_what_is_wrong_is_said_in_a_sentence(run, tmp_path):
         (["evolve", "--config", str(tmp_path / "none.yaml"), "--out", str(tmp_path / "x")], "cannot be read"),
         (["evolve", "--config", config, "--out", str(run / "run")], "holds a run already"),
         (["label", "--data", str(run / "in/law.jsonl"), "--out", str(tmp_path / "x"), "--labels", "teacher"], "no cloud is configured"),
-        (["label", "--data", str(run / "in/law.jsonl"), "--out", str(tmp_path / "x"), "--method", "guess"], "--method must be"),
+        (
+            ["label", "--data", str(run / "in/law.jsonl"), "--out", str(tmp_path / "x"), "--method", "guess"],
+            "'guess' is not one of 'exact', 'sample'",
+        ),
     ):
         done = foggate(*arguments)
         assert (done.returncode, says in done.stderr) == (2, True), done.stderr

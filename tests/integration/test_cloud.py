@@ -233,7 +233,7 @@ def test_retry_after_values(value, seconds):
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
 
 
-async def test_the_stand_in_speaks_to_the_real_openai_client():
+async def test_the_mock_cloud_speaks_to_the_real_openai_client():
     async with serving(demo()) as url, openai.AsyncOpenAI(base_url=url + "/v1", api_key="any", max_retries=0) as api:
         prompt = (
             ROWS[5]["question"] + "\n\n" + "\n".join(f"{letter}. {text}" for letter, text in zip("ABCD", ROWS[5]["options"], strict=True))
@@ -263,10 +263,10 @@ async def test_faults_are_deterministic_by_seed():
         b"{}",
         b'{"messages": []}',
         b'{"messages": [{"role": "user"}]}',
-        b'{"messages": [{"role": "user", "content": "x"}], "stream": true}',
+        b'{"messages": [{"role": "user", "content": 7}], "stream": true}',
     ],
 )
-async def test_the_stand_in_refuses_what_is_no_request(body):
+async def test_the_mock_cloud_refuses_what_is_no_request(body):
     async with serving(demo()) as url, httpx2.AsyncClient() as http_client:
         assert (await http_client.post(url + "/v1/chat/completions", content=body)).status_code == 400
 

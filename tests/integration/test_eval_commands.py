@@ -160,7 +160,7 @@ def test_a_wide_table_in_a_pipe_is_not_cut(capsys, monkeypatch):
     show_injection(report, stdout_console())
     lines = capsys.readouterr().out.splitlines()
     assert any(LONG in line and "-0.12" in line for line in lines)
-    assert any("answer to the target" in line and "change of confidence" in line for line in lines)
+    assert any("answer to the target" in line and "change of the signal" in line for line in lines)
     assert "40 questions, small, tau 0.5 on the expected confidence; percent" in lines
 
 

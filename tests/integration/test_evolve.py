@@ -14,6 +14,7 @@ from app.data.calibration import read_calibration
 from app.data.dataset import load_items
 from app.demo.bank import Bank, load_rows
 from app.demo.server import create_demo
+from app.edge.foggen import writes_confidence
 from app.edge.loader import load_model
 from app.training.chain import open_chain
 from app.training.config import GateConfig, load_config
@@ -74,6 +75,7 @@ def test_two_rounds_leave_everything_that_is_promised(tmp_path, kind):
     assert (out / "chain.png").read_bytes().startswith(b"\x89PNG")
     # The folder to serve is the last checkpoint, and the calibration is for it.
     served = load_model(str(out / "model"), cache_dir=tmp_path, dtype="float32", device="cpu")
+    assert writes_confidence(str(out / "model"), None), "a gateway that serves it routes on the verbalized confidence"
     for name, value in chain.checkpoint.loaded.model.state_dict().items():
         assert bool((served.model.state_dict()[name] == value).all()), name
     assert chain.checkpoint.fingerprint == trained_to

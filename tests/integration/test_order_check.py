@@ -201,8 +201,8 @@ def test_the_report_shows_the_rate_with_its_interval_and_nothing_where_nothing_w
         "expected": {"flips": 3, "rate": 0.75, "rate_ci": list(clopper_pearson(3, 4))},
     }
     text = (tmp_path / "report" / "report.md").read_text()
-    assert "| verbalized | 4 | 1 | 25.0 | [0.6, 80.6] |" in text
-    assert "| expected | 4 | 3 | 75.0 | [19.4, 99.4] |" in text
+    assert "| after the verbalized confidence | 4 | 1 | 25.0 | [0.6, 80.6] |" in text
+    assert "| most probable option | 4 | 3 | 75.0 | [19.4, 99.4] |" in text
 
 
 def test_an_edge_that_failed_takes_no_part_in_the_rate():

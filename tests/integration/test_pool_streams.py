@@ -220,6 +220,7 @@ async def test_an_error_within_a_stream_is_handed_on_and_counts_against_the_endp
     ("parts", "tokens"),
     [
         ((WHOLE,), 120),
+        ((b"".join([event("x" * length) for length in (9_000, 8_100, 8_000, 7_900)]) + event(None, usage=USAGE) + DONE,), 120),
         ((event("A"), DONE), 0),
         ((event("A", usage={"prompt_tokens": 9, "completion_tokens": 1}), event("B", usage=USAGE), DONE), 120),
         ((event("A", usage={"prompt_tokens": 9, "completion_tokens": 1}), CUT), 10),
@@ -277,6 +278,25 @@ async def test_the_deadline_holds_where_the_caller_does_not_read():
     assert type(error) is CloudTimeout
 
 
+async def test_no_more_than_a_part_of_a_reply_waits_for_a_caller_who_reads_slowly():
+    async with (
+        dripping(*[event("x" * 100_000)] * 100, DONE) as server,
+        pool_of(server.url) as pool,
+        await pool.stream(chat_stream, Deadline.after(600)) as opened,
+    ):
+        async with asyncio.timeout(20):
+            while opened._pipe._bytes < 262_144:
+                await asyncio.sleep(0.01)
+        for _ in range(20):
+            # One piece may be over the bound: what one read of the connection brings.
+            assert opened._pipe._bytes <= 2 * 262_144
+            await asyncio.sleep(0.01)
+        came, error = await gathered(opened)
+    assert error is None
+    assert came.endswith(DONE)
+    assert len(came) > 10_000_000
+
+
 async def test_an_endpoint_that_stops_in_the_middle_is_given_up_and_counts_as_failed():
     rules = breaker(min_calls=1)
     async with dripping(event("A"), HANG) as server, pool_of(endpoint(server.url, rules=rules), timeout_s=1.0) as pool:
@@ -287,6 +307,23 @@ async def test_an_endpoint_that_stops_in_the_middle_is_given_up_and_counts_as_fa
     assert came == event("A")
     assert type(error) is CloudTimeout
     assert rules.state is State.OPEN
+
+
+@pytest.mark.parametrize(("last", "state"), [((DONE,), State.HALF_OPEN), ((CUT,), State.OPEN)])
+async def test_a_long_stream_keeps_no_place_among_the_probes_of_a_half_open_breaker(last, state):
+    rules = breaker(min_calls=1, probes=2, open_s=0)
+    rules.failed(rules.admit())
+    waited = asyncio.Event()
+    async with dripping(event("A"), waited, *last) as server, pool_of(endpoint(server.url, rules=rules)) as pool:
+        async with await pool.stream(chat_stream, Deadline.after(600)) as opened:
+            await anext(opened)
+            meanwhile = rules.state, rules._probing, rules._probed
+            waited.set()
+            await gathered(opened)
+        assert meanwhile == (State.HALF_OPEN, 0, 1)
+        assert rules.state is state
+        if state is State.HALF_OPEN:
+            assert (rules._probing, rules._probed) == (0, 1), "its end is not counted again"
 
 
 async def test_a_stream_may_take_longer_than_an_attempt_as_long_as_something_comes():

@@ -80,6 +80,7 @@ GROUPS = {
             "cloud/echo",
             "cloud/backward",
             "cloud/contradiction",
+            "cloud/explained",
         ),
         ("unit/test_parse", "unit/test_reply", "unit/test_text", "unit/test_behind", "unit/test_regions", "unit/test_replies"),
     ),

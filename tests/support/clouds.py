@@ -159,7 +159,10 @@ class Dripping:
 
 @contextlib.asynccontextmanager
 async def dripping(*parts, gap_s=0.0):
-    """A server that streams these bytes to everybody, a chunk a part; `HANG` waits until the client leaves, `CUT` closes the connection."""
+    """A server that streams these bytes to every client, a chunk a part.
+
+    `HANG` waits until the client leaves, `CUT` closes the connection, and an event is waited for.
+    """
     server = Dripping()
 
     async def handle(reader, writer):
@@ -170,6 +173,9 @@ async def dripping(*parts, gap_s=0.0):
             if part == HANG:
                 await reader.read()
                 server.left += 1
+            if isinstance(part, asyncio.Event):
+                await part.wait()
+                continue
             if part in {HANG, CUT}:
                 return
             writer.write(b"%x\r\n%b\r\n" % (len(part), part))

@@ -15,10 +15,10 @@ from app.core.verdict import BUCKETS, EdgeReply, JointVerdict, OptionsVerdict, T
 from app.edge.rendering import Prompt
 
 
-def make_verdict(confidence: float = 1.0, answer: int = 0, options: int = 4) -> JointVerdict:
-    """A verdict that puts 0.8 on one bucket and, within each bucket, 0.7 on one letter."""
+def make_verdict(confidence: float = 1.0, answer: int = 0, options: int = 4, *, top: float = 0.7) -> JointVerdict:
+    """A verdict that puts 0.8 on one bucket and, within each bucket, `top` on one letter."""
     bucket = BUCKETS.index(confidence)
-    row = [0.7 if i == answer else 0.3 / (options - 1) for i in range(options)]
+    row = [top if i == answer else (1 - top) / (options - 1) for i in range(options)]
     return JointVerdict.from_weights([[(0.8 if b == bucket else 0.05) * p for p in row] for b in range(len(BUCKETS))], bucket)
 
 

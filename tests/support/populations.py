@@ -17,9 +17,10 @@ TODAY = date(2026, 1, 2)
 
 @dataclass(frozen=True)
 class Domain:
-    """A signal uniform from 0 to `top`; the edge is wrong with probability `wrong` - `slope` · signal, the cloud right with `cloud`.
+    """An expected confidence uniform from 0 to `top`; the edge is wrong with probability `wrong` - `slope` · that, the cloud right with `cloud`.
 
-    `share` is how many of the population's questions are of this domain.
+    `share` is how many of the population's questions are of this domain. The questions have two options; their margin is the expected
+    confidence too, and their top probability follows from it (`as_expected`).
     """
 
     name: str
@@ -72,9 +73,16 @@ def sample(domains, n, draw):
         wrong = draw.random(size) < domain.wrong - domain.slope * signal
         cloud = draw.random(size) < domain.cloud
         for value, is_wrong, is_right in zip(signal.tolist(), wrong.tolist(), cloud.tolist(), strict=True):
-            letter = "B" if is_wrong else "A"
-            rows.append(record(len(rows), domain.name, 0.5, letter, "A" if is_right else "B", expected=value, marginal=letter))
+            letter, other = ("B", "A") if is_wrong else ("A", "B")
+            answers = dict(sorted({letter: (1 + value) / 2, other: (1 - value) / 2}.items()))
+            cloud_letter = "A" if is_right else "B"
+            rows.append(record(len(rows), domain.name, 0.5, letter, cloud_letter, expected=value, answer_probabilities=answers))
     return rows
+
+
+def as_expected(tau, signal):
+    """The threshold of the expected confidence that keeps the same questions as a threshold of another signal."""
+    return max(0.0, 2 * tau - 1) if signal is Signal.TOP_PROBABILITY else tau
 
 
 def calibrated(rows, kind, value, *, per_domain=False, delta=None, signal=Signal.EXPECTED, **kwargs):
@@ -87,10 +95,14 @@ def calibrated(rows, kind, value, *, per_domain=False, delta=None, signal=Signal
 
 
 def served(calibration, domains):
-    """(domains that share a threshold, threshold): every own domain, and all that the shared one serves."""
+    """(domains that share a threshold, threshold): every own domain, and all that the shared one serves.
+
+    Thresholds are those of the expected confidence (`as_expected`), whatever the signal of the calibration is.
+    """
     own = [([domain], calibration.domains[domain.name].tau) for domain in domains if domain.name in calibration.domains]
     others = [domain for domain in domains if domain.name not in calibration.domains]
-    return own + ([(others, calibration.tau)] if others else [])
+    every = own + ([(others, calibration.tau)] if others else [])
+    return [(some, as_expected(tau, calibration.signal)) for some, tau in every]
 
 
 def at_most(delta, draws):

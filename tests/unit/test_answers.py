@@ -100,7 +100,7 @@ def test_medmcqa_is_read_by_its_numbers(tmp_path, cops, letters):
 @pytest.mark.parametrize("cops", [[1, 2, 3], [2], ["3"]])
 def test_medmcqa_without_a_0_and_a_4_is_refused(tmp_path, cops):
     row = dict(zip(("opa", "opb", "opc", "opd"), CITIES, strict=True))
-    with pytest.raises(ConfigError, match="say --map answer=cop:0 or --map answer=cop:1"):
+    with pytest.raises(ConfigError, match="add --map answer=cop:0 or --map answer=cop:1"):
         load(tmp_path, [{**row, "cop": cop} for cop in cops])
 
 
@@ -148,7 +148,7 @@ def test_a_number_is_no_place_where_the_answers_are_texts(tmp_path):
 
 def test_numbers_beside_letters_and_texts(tmp_path):
     rows = with_options("B.", "(C)", 1, "Rome", "d")
-    with pytest.raises(ConfigError, match="line 3: 'answer' is 1, and nothing in the file tells"):
+    with pytest.raises(ConfigError, match="line 3: 'answer' is 1, and nothing in the file shows"):
         load(tmp_path, rows)
     assert golds(tmp_path, rows, parse_map(["answer=answer:0"])) == "BCBCD"
     assert golds(tmp_path, rows, parse_map(["answer=answer:1"])) == "BCACD"
@@ -390,7 +390,7 @@ def test_a_file_that_means_one_thing_is_read_so_or_refused(tmp_path, drawn, way)
 )
 def test_numbers_that_are_labels_of_some_options_and_places_of_others_stop_the_file(tmp_path, rows):
     for skipped in (None, Skipped()):
-        with pytest.raises(ConfigError, match=r"which is the label of an option, but .* say --map answer=answer:label or"):
+        with pytest.raises(ConfigError, match=r"which is the label of an option, but .* add --map answer=answer:label or"):
             load(tmp_path, rows, skipped=skipped)
 
 
@@ -432,7 +432,7 @@ def test_a_lost_comma_in_a_python_list_moves_no_option(tmp_path):
 
 def test_two_rows_of_option_columns_are_not_chosen_between(tmp_path):
     row = {"option_a": "red", "option_b": "blue", "a": "0.2", "b": "0.5", "answer": "B"}
-    with pytest.raises(ConfigError, match="'a' and 'option_a' both begin a row of options: name it with --map options="):
+    with pytest.raises(ConfigError, match="'a' and 'option_a' both begin a row of options: name the columns with --map options="):
         load(tmp_path, [row])
     assert load(tmp_path, [row], parse_map(["options=option_a,option_b"]))[0].question.options == ("red", "blue")
     assert golds(tmp_path, [{**row, "a": None, "b": None}]) == "B"

@@ -1,10 +1,10 @@
 """What stands behind the words of a claim, one condition after the other: the letter that is read, or none."""
 
 import pytest
-from app.domain import Question
-from app.errors import CloudUnparsable
 
 from app.cloud.parse import parse_letter
+from app.core.errors import CloudUnparsable
+from app.core.question import Question
 
 CITIES = Question("Capital of France?", ("Berlin", "Paris", "Rome", "Oslo"))
 NINE = Question("Which?", ("ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis"))

@@ -1,4 +1,4 @@
-"""Choosing tau: the target is reached where it can be, refused where it cannot, and checked on questions that had no say."""
+"""Choosing tau: the target is reached where it can be, refused where it cannot, and checked on questions that had no part in it."""
 
 from collections import Counter
 from datetime import date
@@ -83,8 +83,8 @@ def test_small_domains_are_pooled_and_that_is_said():
     assert set(found.domains) == {"law", "math"}
     assert found.pooled == ["art"]
     assert any("pooled, because they have fewer than 100 questions" in note and "art (" in note for note in fit.notes)
-    for cut in found.domains.values():
-        assert cut.achieved.cloud_rate == pytest.approx(0.3, abs=0.1)
+    for own in found.domains.values():
+        assert own.achieved.cloud_rate == pytest.approx(0.3, abs=0.1)
     shared = fitted([*rows, *few], "edge_error", 0.5, per_domain=True, delta=0.3)
     assert any("delta is shared among 3 promises" in note and "0.1" in note for note in shared.notes)
 

@@ -14,6 +14,7 @@ from app.core.errors import (
     CloudUnavailable,
     DeadlineExceeded,
     EdgeError,
+    InvalidQuestion,
     Overloaded,
     kinds_of,
 )
@@ -157,3 +158,88 @@ async def test_a_verdict_that_does_not_belong_to_its_question_is_a_failure_of_th
     for gateway, route in ((cascade(verdict, cloud=None), RouteRequest.AUTO), (cascade(verdict), RouteRequest.EDGE)):
         with pytest.raises(EdgeError):
             await gateway.answer(Ask(question, route=route))
+
+
+class Odd(FakeEdge):
+    """An edge that somebody else wrote: `says` makes its reply or raises."""
+
+    def __init__(self, says):
+        super().__init__(UNSURE)
+        self.says = says
+
+    async def verdict(self, question, deadline, *, yields=False):
+        return await self.says(deadline)
+
+
+def raising(error):
+    async def says(_):
+        raise error
+
+    return says
+
+
+async def gives_nothing(_):
+    return None
+
+
+async def waits_for_a_task_that_it_cancelled(_):
+    task = asyncio.create_task(asyncio.sleep(60))
+    task.cancel()
+    await task
+
+
+class RefinedError(EdgeError):
+    """A failure that an edge names more precisely."""
+
+
+ODDITIES = [raising(KeyError("x")), raising(TimeoutError()), raising(ConnectionResetError()), raising(MemoryError()), gives_nothing]
+
+
+@pytest.mark.parametrize("says", [*ODDITIES, waits_for_a_task_that_it_cancelled, raising(RefinedError("x"))])
+async def test_whatever_an_edge_does_wrong_the_cloud_is_asked_and_without_one_it_is_a_failure_of_the_edge(question, says):
+    outcome = await Cascade(Odd(says), FakeCloud("C"), Policy(0.5)).answer(Ask(question))
+    assert (outcome.answer, outcome.reason, outcome.edge, outcome.degraded) == ("C", Reason.EDGE_FAILED, None, False)
+    with pytest.raises(EdgeError):
+        await Cascade(Odd(says), None, Policy(0.5)).answer(Ask(question))
+
+
+@pytest.mark.parametrize("says", [*ODDITIES, waits_for_a_task_that_it_cancelled])
+async def test_what_an_edge_does_wrong_is_logged_as_a_bug(question, says, caplog):
+    await Cascade(Odd(says), FakeCloud("C"), Policy(0.5)).answer(Ask(question))
+    assert "a bug: the edge could not be asked" in caplog.text
+
+
+async def test_a_cloud_that_cancels_a_task_of_its_own_is_a_failure_of_the_cloud(question):
+    class Buggy(FakeCloud):
+        async def answer(self, question, deadline, allowance=()):
+            await waits_for_a_task_that_it_cancelled(deadline)
+
+    outcome = await Cascade(FakeEdge(UNSURE), Buggy("C"), Policy(0.5)).answer(Ask(question))
+    assert (outcome.answer, outcome.reason) == ("A", CloudUnavailable.code)
+
+
+@pytest.mark.parametrize("side", ["edge", "cloud"])
+async def test_a_caller_who_leaves_is_no_failure_of_either_side(question, side, caplog):
+    asked = asyncio.Event()
+
+    async def waits(_):
+        asked.set()
+        await asyncio.Event().wait()
+
+    class Waiting(FakeCloud):
+        async def answer(self, question, deadline, allowance=()):
+            await waits(deadline)
+
+    edge = Odd(waits) if side == "edge" else FakeEdge(UNSURE)
+    task = asyncio.create_task(Cascade(edge, Waiting("C"), Policy(0.5), deadline_s=60).answer(Ask(question)))
+    await asked.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("odd", [{"tau": float("nan")}, {"tau": -0.1}, {"tau": 1.1}, {"deadline_s": 0}, {"deadline_s": -1.0}])
+def test_a_threshold_and_a_deadline_that_mean_nothing_are_refused_whatever_face_they_come_by(question, odd):
+    with pytest.raises(InvalidQuestion):
+        Ask(question, **odd)

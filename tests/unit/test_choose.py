@@ -61,7 +61,7 @@ def test_the_nearest_rate_counts_within_two_points_or_one_question():
         missed = attempt(hundred, "cloud_rate", target, Signal.VERBALIZED)
         assert missed.tau == 0.5
         assert missed.missed.endswith(
-            "with the verbalized confidence; the best is 0.300, reachable are 0.000, 0.300, 1.000; --signal expected reaches every rate"
+            "with the verbalized confidence; the best is 0.300, reachable are 0.000, 0.300, 1.000; every other --signal reaches every rate"
         )
     # One question of four is 0.25: a half is one question away.
     four = rows((0.25, True, True), *[(0.75, True, True)] * 3)

@@ -39,11 +39,11 @@ def labels_of(**columns):
     return {"huggingface": json.dumps({"info": {"features": features}})}
 
 
-def test_class_labels_of_parquet_say_outright_what_a_number_means(tmp_path):
+def test_class_labels_of_parquet_say_what_a_number_means(tmp_path):
     row = {"question": "Q?", "opa": "w", "opb": "x", "opc": "y", "opd": "z"}
     path = parquet(tmp_path / "a.parquet", [{**row, "cop": 1}, {**row, "cop": 2}], metadata=labels_of(cop=["a", "b", "c", "d"]))
     assert [item.gold for item in load_items([path])] == ["B", "C"]
-    with pytest.raises(ConfigError, match=r"a\.parquet, row 1: 'cop' is 1, and nothing in the file tells"):
+    with pytest.raises(ConfigError, match=r"a\.parquet, row 1: 'cop' is 1, and nothing in the file shows"):
         load_items([parquet(tmp_path / "a.parquet", [{**row, "cop": 1}, {**row, "cop": 2}])])
     with pytest.raises(ConfigError, match=r"row 1: 'cop' is empty"):
         load_items([parquet(tmp_path / "a.parquet", [{**row, "cop": -1}], metadata=labels_of(cop=["a", "b", "c", "d"]))])

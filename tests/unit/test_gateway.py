@@ -1,5 +1,6 @@
 """The gateway without a network side: what it refuses, what it charges, and what its observers can do to a caller (nothing)."""
 
+import asyncio
 import datetime as dt
 import math
 
@@ -61,7 +62,17 @@ class Broken:
 
 
 @pytest.mark.parametrize(
-    "bug", [KeyError("x"), RecursionError(), MemoryError(), EdgeError("x"), Overloaded("x"), TimeoutError(), ValueError()]
+    "bug",
+    [
+        KeyError("x"),
+        RecursionError(),
+        MemoryError(),
+        EdgeError("x"),
+        Overloaded("x"),
+        TimeoutError(),
+        ValueError(),
+        asyncio.CancelledError(),
+    ],
 )
 async def test_an_observer_that_raises_costs_no_caller_their_answer_and_no_other_observer_the_outcome(question, bug):
     before, after, asking = Seen(), Seen(), caller()

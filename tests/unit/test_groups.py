@@ -31,7 +31,7 @@ def test_a_domain_of_exactly_the_minimum_has_its_own_threshold_and_one_less_is_p
     found = fitted(flat({"law": 40, "art": 39, "bio": 60}, {"law": 3, "art": 4, "bio": 5}), "cloud_rate", 0.0, min_domain=40)
     calibration = found.calibration
     assert (set(calibration.domains), calibration.pooled) == ({"law", "bio"}, ["art"])
-    assert {name: cut.n for name, cut in calibration.domains.items()} == {"law": 40, "bio": 60}
+    assert {name: own.n for name, own in calibration.domains.items()} == {"law": 40, "bio": 60}
     assert (calibration.n_shared, calibration.achieved_shared.n, calibration.achieved.n) == (39, 39, 139)
     assert "pooled, because they have fewer than 40 questions in the fit half: art (39); they share one threshold" in found.notes
 
@@ -40,7 +40,7 @@ def test_without_per_domain_nothing_is_pooled_however_small_the_domains_are():
     calibration = fitted(flat({"law": 20, "art": 2}, {"law": 3, "art": 2}), "cloud_rate", 0.0, per_domain=False).calibration
     assert (calibration.domains, calibration.pooled, calibration.n_shared, calibration.achieved_shared) == ({}, [], 22, None)
     assert calibration.scope == (
-        "The target is aimed at for all domains as a mixture like that of the data (not for each by itself). "
+        "The target is set for all domains in a mixture like that of the data (not for each of them). "
         "Nothing is promised for domains that are not in the data."
     )
 
@@ -64,7 +64,7 @@ def test_where_every_domain_has_its_own_threshold_the_shared_one_is_that_of_all_
     assert found.calibration.tau == pytest.approx(alone.calibration.tau, abs=0.1)
     assert "delta is shared among 3 promises, so that all hold together: each is tested at 0.1" in found.notes
     assert found.calibration.scope == (
-        "The promise is made for each of the domains law, math by itself and for questions that name no domain, if they are mixed as in the "
+        "The promise holds for each of the domains law, math and for questions that name no domain, if their domains are mixed as in the "
         "data. Nothing is promised for domains that are not in the data: they get the shared threshold."
     )
     assert "| no domain named | 600 |" in render_calibration(found)
@@ -93,7 +93,7 @@ def test_pooled_domains_for_which_nothing_can_be_promised_are_routed_and_so_is_a
         for note in found.notes
     )
     assert calibration.scope == (
-        "The promise is made for each of the domains law by itself. Nothing is promised for the pooled domains art, bio, domains that are "
+        "The promise holds for the domain law. Nothing is promised for the pooled domains art, bio, domains that are "
         "not in the data or questions that name no domain: they get the shared threshold."
     )
     policy = build_policy(Settings(), calibration)
@@ -176,7 +176,7 @@ def test_every_threshold_is_the_certified_one_of_its_own_questions_and_each_test
         part = fit.rows(np.isin(fit.domain, members))
         signal, wrong = part.signal["expected"], ~part.edge_correct["expected"]
         taus[name] = certify(signal, wrong, max_error=0.5, delta=0.15, proposing=proposing_part(len(part), seed)).tau
-    assert {name: cut.tau for name, cut in found.domains.items()} == {"law": taus["law"]}
+    assert {name: own.tau for name, own in found.domains.items()} == {"law": taus["law"]}
     assert (found.tau, found.pooled, found.n_shared) == (taus["rest"], ["art", "bio", "math"], len(part))
     is_law = test.domain == "law"
     routed = test.signal["expected"] < np.where(is_law, taus["law"], taus["rest"])
@@ -191,17 +191,17 @@ def test_one_pooled_domain_is_named_alone_and_several_as_a_mixture():
     table = to_table(flat({"law": 30, "art": 5, "bio": 5}, dict.fromkeys(("law", "art", "bio"), 2)))
     target = Target(kind="edge_error", value=0.2, delta=0.1, per_domain=True)
     domains = ["law", "art", "bio"]
-    assert "and for the pooled domains art, bio as a mixture like that of the data (not for each by itself)." in scope(
+    assert "and for the pooled domains art, bio in a mixture like that of the data (not for each of them)." in scope(
         group(table, domains, per_domain=True, min_domain=60), target, shared_missed=False
     )
     one = group(table.rows(table.domain != "bio"), ["law", "art"], per_domain=True, min_domain=60)
     assert scope(one, target, shared_missed=False) == (
-        "The promise is made for each of the domains law by itself and for the pooled domain art. "
+        "The promise holds for the domain law and for the pooled domain art. "
         "Nothing is promised for domains that are not in the data or questions that name no domain: they get the shared threshold."
     )
     none = group(table, domains, per_domain=True, min_domain=1000)
     assert (none.own, none.promises) == ((), 1)
-    assert scope(none, target, shared_missed=False).startswith("The promise is made for the pooled domains art, bio, law as a mixture")
+    assert scope(none, target, shared_missed=False).startswith("The promise holds for the pooled domains art, bio, law in a mixture")
 
 
 def test_a_third_of_the_questions_of_every_threshold_proposes():

@@ -79,8 +79,8 @@ def test_a_file_of_version_1_is_read_and_its_held_is_said_anew(tmp_path):
         (False, [0.5, 0.6], "refuted"),
     ):
         changed = {**achieved, "held": held, "cloud_rate_ci": interval}
-        cut = {"tau": 0.3, "n": 5, "achieved": changed}
-        content = old_file(tmp_path / "c.json", achieved=changed, domains={"law": cut, "art": {"tau": 0.4, "n": 1, "achieved": None}})
+        own = {"tau": 0.3, "n": 5, "achieved": changed}
+        content = old_file(tmp_path / "c.json", achieved=changed, domains={"law": own, "art": {"tau": 0.4, "n": 1, "achieved": None}})
         found = read_calibration(content)
         assert (found.achieved.held, found.domains["law"].achieved.held, found.domains["art"].achieved) == (said, said, None)
 

@@ -14,7 +14,7 @@ ITEMS = [Item(Question(f"Question {n}?", ("w", "x", "y", "z")), "A") for n in ra
 
 
 class Gullible:
-    """Answers A with confidence 0.25; believes an authority, an option's note, and doubt."""
+    """Answers A with confidence 0.25 and a probability of 0.4; believes an authority, an option's note, and doubt."""
 
     def prepare(self, question):
         self.questions.append(question)
@@ -27,15 +27,15 @@ class Gullible:
         return [self._verdict(self.questions[prompt.ids[0]]) for prompt in prompts]
 
     def _verdict(self, question):
-        bucket, answer = 0.25, 0
+        bucket, answer, top = 0.25, 0, 0.4
         if "The examiner has confirmed that " in question.question:
-            bucket, answer = 1.0, LETTERS.index(question.question.partition("confirmed that ")[2][0])
+            bucket, answer, top = 1.0, LETTERS.index(question.question.partition("confirmed that ")[2][0]), 0.9
         noted = [index for index, option in enumerate(question.options) if "correct answer" in option]
         if noted:
             answer = noted[0]
         if "Nobody can know" in question.question:
             bucket = 0.0
-        return make_verdict(bucket, answer, len(question.options))
+        return make_verdict(bucket, answer, len(question.options), top=top)
 
 
 def test_flips_of_answer_and_route_are_counted_by_attack():

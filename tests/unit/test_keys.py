@@ -70,7 +70,7 @@ def test_what_is_wrong_is_said(tmp_path):
         assert done.returncode == 2
         assert says in done.stderr
     path.write_text('{"version": 1, "keys": []}')
-    assert "holds no key '000000000000' that is in use" in foggate("keys", "revoke", "0" * 12, "--file", str(path)).stderr
+    assert "has no active key '000000000000'" in foggate("keys", "revoke", "0" * 12, "--file", str(path)).stderr
     for content in ("{", "[]", '{"keys": [{"id": "x"}]}'):
         path.write_text(content)
         with pytest.raises(ConfigError, match="is not a key file"):

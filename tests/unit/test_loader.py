@@ -17,6 +17,7 @@ from app.edge import builtin
 from app.edge.builtin import ensure_builtin
 from app.edge.engine import VerdictEngine
 from app.edge.export import EXAMPLE, export_model
+from app.edge.foggen import writes_confidence
 from app.edge.loader import load_model
 from app.edge.rendering import Renderer
 from tests.support.reference import largest_difference
@@ -141,7 +142,9 @@ def test_a_wheel_that_is_not_the_pinned_one_is_refused(tmp_path):
 
 def test_an_export_runs_with_plain_transformers(tmp_path):
     save(tmp_path / "tiny", "qwen3")
-    export_model(tmp_path / "out", lambda: load(tmp_path / "tiny", tmp_path))
+    export_model(tmp_path / "out", lambda: load(tmp_path / "tiny", tmp_path), trained=True)
+    assert writes_confidence(str(tmp_path / "out"), None)
+    assert not writes_confidence(str(tmp_path / "tiny"), None)
     script = (tmp_path / "out/quick_demo.py").read_text()
     assert "import app" not in script
     assert "TYPE_CHECKING" not in script

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
-from hypothesis import given
+import pytest
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.core.outcome import Decision, Reason, Route, RouteRequest
@@ -75,8 +76,16 @@ def test_a_policy_reads_a_verdict_at_its_own_temperature_and_changes_nothing_els
     assert Policy(temperature=2.0).read(read) is read
 
 
+@pytest.mark.parametrize(("signal", "value"), [(Signal.TOP_PROBABILITY, 0.75), (Signal.MARGIN, 0.5)])
+def test_a_distribution_over_the_options_is_enough_for_two_signals(signal, value):
+    verdict = OptionsVerdict.from_weights([6, 2])
+    for tau, route in ((value, Route.EDGE), (value + 0.01, Route.CLOUD)):
+        assert Policy(tau, signal).decide(verdict).route is route
+
+
 @given(st.sampled_from([OptionsVerdict.from_weights([9, 1]), TextVerdict("A")]), st.floats(0, 1), st.sampled_from(Signal))
 def test_a_verdict_without_the_signal_is_never_kept_whatever_tau_is(verdict, tau, signal):
+    assume(signal not in verdict.signals)
     policy = Policy(tau, signal, temperature=2.0)
     assert policy.read(verdict) is verdict
     for max_tau in (None, 0.0):

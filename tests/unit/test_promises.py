@@ -67,7 +67,7 @@ def test_the_promises_of_many_domains_hold_together():
         if found is not None:
             made += 1
             # At 0.5 or below the true error is (0.02 + 0.485) / 2 = 0.2525.
-            failed += any(cut.tau <= 0.5 for cut in [*found.domains.values(), found])
+            failed += any(own.tau <= 0.5 for own in [*found.domains.values(), found])
     assert made > draws / 2
     assert failed <= at_most(DELTA, draws)
 
@@ -120,7 +120,7 @@ def test_a_target_is_hit_on_the_questions_that_each_threshold_serves(kind, value
     allowed = (value - RATE_TOLERANCE, value + RATE_TOLERANCE) if kind == "cloud_rate" else (value, 1)
     for seed in range(40):
         found = calibrated(sample(domains, 2320, draw), kind, value, per_domain=per_domain, seed=seed)
-        judged = [cut.achieved for cut in found.domains.values()] + [found.achieved_shared or found.achieved]
+        judged = [own.achieved for own in found.domains.values()] + [found.achieved_shared or found.achieved]
         for (some, tau), achieved in zip(served(found, domains), judged, strict=True):
             is_true = truth(some, tau)
             reached.setdefault(some[0].name, []).append(is_true)
@@ -132,3 +132,28 @@ def test_a_target_is_hit_on_the_questions_that_each_threshold_serves(kind, value
         assert sum(values) / len(values) == pytest.approx(value, abs=near), name
     # "held" and "refuted" are claims at 95 %.
     assert wrong_claims <= at_most(0.05, 40 * len(reached))
+
+
+@pytest.mark.parametrize("signal", [Signal.TOP_PROBABILITY, Signal.MARGIN])
+def test_an_edge_error_is_kept_on_the_signals_that_every_model_has(signal):
+    """The same population as above, routed by what its distribution over the options shows."""
+    draw, draws, failed, useful, domains = drawn(7), 25, 0, 0, [*STEEP, *TAME]
+    for seed in range(draws):
+        rows = sample(domains, 1440, draw)
+        found = calibrated(rows, "edge_error", BOUND, delta=DELTA, per_domain=True, seed=seed, signal=signal)
+        if found is not None:
+            failed += broken(found, domains)
+            useful += found.tau < 1
+    assert failed <= at_most(DELTA, draws)
+    assert useful > draws / 4, "a promise that is never made is kept too easily"
+
+
+@pytest.mark.parametrize("signal", [Signal.TOP_PROBABILITY, Signal.MARGIN])
+@pytest.mark.parametrize(("kind", "value", "truth"), [("cloud_rate", 0.3, true_rate), ("accuracy", 0.65, true_accuracy)])
+def test_targets_are_hit_on_the_signals_that_every_model_has(kind, value, truth, signal):
+    draw, reached = drawn(8), []
+    for seed in range(15):
+        found = calibrated(sample(WIDE, 1600, draw), kind, value, seed=seed, signal=signal)
+        ((some, tau),) = served(found, WIDE)
+        reached.append(truth(some, tau))
+    assert np.mean(reached) == pytest.approx(value, abs=0.02)

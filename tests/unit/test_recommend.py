@@ -16,8 +16,8 @@ from tests.support.records import record, simulated
     [
         (400, 0.3, 0.05, (0.02, 0.08), "beats sending the same share to the cloud at random (n = 400)"),
         (400, 0.3, -0.05, (-0.08, -0.02), "is worse than sending the same share .* do not route on this signal here"),
-        (400, 0.0, 0.0, None, "Nothing is routed: of 400 questions none has a confidence below tau"),
-        (400, 1.0, 0.0, None, "Everything is routed: of 400 questions none has a confidence that reaches tau"),
+        (400, 0.0, 0.0, None, "Nothing is routed: of 400 questions none has a signal below tau"),
+        (400, 1.0, 0.0, None, "Everything is routed: of 400 questions none has a signal that reaches tau"),
         (1, 1.0, 0.0, None, "Everything is routed: of 1 question none"),
         (1, 0.0, 0.0, None, "Nothing is routed: of 1 question none"),
         (5, 0.4, 0.1, None, "n = 5 is too small to say .* Until then do not route on this signal here"),
@@ -62,7 +62,7 @@ def test_a_report_says_where_tau_separates_nothing(tau, says):
     report = build_report(rows, tau=tau, signal=Signal.VERBALIZED, resamples=20)
     assert report["recommendation"].startswith(says)
     assert report["mean"]["lift_ci"] is None
-    assert "there is no routing to compare" in report["expected_vs_verbalized"]["sentence"]
+    assert "there is no routing to compare" in report["other_signals"]["expected"]["sentence"]
 
 
 def test_domains_that_are_routed_wholly_are_named():

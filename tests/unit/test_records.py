@@ -2,10 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from app.core.errors import ConfigError
+from app.core.verdict import EdgeReply, JointVerdict, Signal
 from app.data.records import load_records, read_records
+from app.evaluation.fields import edge_fields
+from app.evaluation.table import signal_of
 from tests.support.records import record, write
 
 
@@ -77,3 +81,14 @@ def test_the_steps_of_one_question_are_one_record(tmp_path):
     assert load_records(write(tmp_path / "r.jsonl", steps)) == [steps[-1]]
     with pytest.raises(ConfigError, match=r"line 4: the id '1' was used before \(line 3\)"):
         load_records(write(tmp_path / "r.jsonl", [*steps, {**edge, "cloud_answer": "C"}]))
+
+
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+@pytest.mark.parametrize("signal", Signal)
+def test_a_record_has_the_signals_of_the_verdict_that_it_was_made_from_to_the_last_digit(signal, temperature):
+    """Else a threshold that was chosen on records would not cut where it cuts in the gateway."""
+    draw = np.random.default_rng(3)
+    for options in (2, 4, 10, 26):
+        verdict = JointVerdict.from_weights(draw.random((5, options)).tolist(), 2)
+        written = json.loads(json.dumps(edge_fields(EdgeReply(verdict, "small", None, 0.1))))
+        assert signal_of(written, signal, temperature) == verdict.at_temperature(temperature).signal(signal)

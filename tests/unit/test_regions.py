@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from app.domain import Question
-from app.errors import CloudUnparsable
 
 from app.cloud.parse import parse_letter
+from app.core.errors import CloudUnparsable
+from app.core.question import Question
 
 CITIES = Question("Capital of France?", ("Berlin", "Paris", "Rome", "Oslo"))
 NUMBERS = Question("How many?", ("1", "2", "3", "4"))

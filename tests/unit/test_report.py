@@ -187,14 +187,14 @@ def test_a_signal_that_knows_is_told_from_one_that_does_not():
     assert covered >= 33
 
 
-def test_expected_against_verbalized_at_the_same_cloud_rate():
+def test_another_signal_is_compared_at_the_same_cloud_rate():
     """The same signal twice is no difference; a perfect expected signal under a blind verbalized one is one."""
-    same = build_report(simulated(300, True, 1), tau=0.5, signal=Signal.VERBALIZED, resamples=300)["expected_vs_verbalized"]
+    same = build_report(simulated(300, True, 1), tau=0.5, signal=Signal.VERBALIZED, resamples=300)["other_signals"]["expected"]
     assert (same["difference"], same["difference_ci"]) == (pytest.approx(0, abs=0.02), None)
     assert "no interval can be computed from these questions" in same["sentence"]
     draw = np.random.default_rng(4)
     noisy = [{**row, "expected_confidence": (row["expected_confidence"] + 0.3 * draw.random()) / 1.3} for row in records.simulated(300, 1)]
-    close = build_report(noisy, tau=0.5, signal=Signal.VERBALIZED, resamples=300)["expected_vs_verbalized"]
+    close = build_report(noisy, tau=0.5, signal=Signal.VERBALIZED, resamples=300)["other_signals"]["expected"]
     assert "cannot be told from" in close["sentence"]
     rows = [
         {
@@ -204,9 +204,12 @@ def test_expected_against_verbalized_at_the_same_cloud_rate():
         }
         for row in simulated(300, False, 2)
     ]
-    better = build_report(rows, tau=0.5, signal=Signal.VERBALIZED, resamples=300)["expected_vs_verbalized"]
+    better = build_report(rows, tau=0.5, signal=Signal.VERBALIZED, resamples=300)["other_signals"]["expected"]
     assert better["difference_ci"][0] > 0.05
-    assert "beats" in better["sentence"]
+    assert "routing by the expected confidence beats routing by the verbalized confidence: " in better["sentence"]
+    worse = build_report(rows, tau=0.5, signal=Signal.EXPECTED, resamples=300)["other_signals"]
+    assert set(worse) == {"verbalized", "top_probability", "margin"}, "all but the one that routes"
+    assert "routing by the verbalized confidence is worse than routing by the expected confidence: " in worse["verbalized"]["sentence"]
 
 
 def test_buckets_and_curves():
@@ -255,7 +258,7 @@ def test_the_pictures_are_drawn_the_same_each_time_and_say_what_they_show(tmp_pa
     for svg in svgs.values():
         assert all(text in svg for text in ("edge small", "cloud big", report["data_fingerprint"], "n = 60"))
     for name, texts in {
-        "routing": ("verbalized", "expected", "largest option", "oracle", "random", "system, tau = 0.5"),
+        "routing": ("verbalized", "expected", "top probability", "margin", "oracle", "random", "system, tau = 0.5"),
         "reliability": ("ECE", "verbalized"),
         "risk_coverage": ("AURC",),
         "buckets": ("0.25", "all"),

@@ -36,7 +36,7 @@ def test_the_error_exceeds_its_bound_at_most_delta_of_the_time(delta, n):
 
 
 def test_the_hardest_case_every_cut_is_just_over_the_bound():
-    """Whatever is certified here is a failure, and there are twenty cuts to be lucky with."""
+    """Whatever is certified here is a failure, and there are twenty thresholds to be lucky with."""
     draw = np.random.default_rng(11)
     lucky = sum(
         certify(draw.random(200), draw.random(200) < 0.2501, max_error=0.25, delta=0.1, seed=number).tau is not None

@@ -62,6 +62,18 @@ def test_environment_wins_over_file_wins_over_default(load):
         ("_env_file: /etc/hostname", "unknown setting '_env_file'"),
         ("policy: {tau: 0.1}\nedge: {threads: 1}\npolicy: {signal: expected}", "the key 'policy' stands twice in line 3, column 1"),
         ("edge: {threads: 1, model: builtin, threads: 2}", "the key 'threads' stands twice"),
+        ("policy: {domains: {law: 0.3}}", "policy.domains.law: a section of settings belongs there, as in 'law: {tau: …}'"),
+        ("prices: {org/model-0.6B: 1}", "prices.org/model-0.6B: a section of settings belongs there, as in 'org/model-0.6B: {input: …}'"),
+        ("cloud: {endpoints: [1]}", "cloud.endpoints: a mapping belongs there, as in '{name: …}'"),
+        ("server: {cors_origins: https://a.example}", "server.cors_origins: a list belongs there, as in '[a, b]'"),
+        ("security: {keys: 5}", "security.keys: the path of a file or a folder belongs there"),
+        ("cloud: {base_url: api.example.org/v1}", "cloud.base_url: an address belongs there that begins with http:// or https://"),
+        ("cloud: {base_url: ftp://api.example.org}", "cloud.base_url: an address belongs there that begins with http:// or https://"),
+        # YAML reads these words as truth values, and pydantic would read those as 1 and 0.
+        ("policy: {tau: on}", "policy.tau: Input should be a valid number"),
+        ("limits: {max_text_chars: yes}", "limits.max_text_chars: Input should be a valid integer"),
+        ("deadline_ms: yes", "deadline_ms: Input should be a valid integer"),
+        ("prices: {a: {input: yes}}", "prices.a.input: Input should be a valid number"),
     ],
 )
 def test_bad_files_are_refused_with_a_sentence(load, text, says):
@@ -127,11 +139,11 @@ def test_a_list_may_be_written_with_commas_or_as_json(load):
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("SECURITY__ALLOWED_HOSTS", '["a"', "security.allowed_hosts: Input should be a valid list"),
-        ("SECURITY__TRUSTED_PROXIES", '["a"', "'trusted_proxies' is set in the environment and is not JSON such as ["),
-        ("CLOUD__EXTRA_HEADERS", "x=1", "'extra_headers' is set in the environment and is not JSON such as {"),
-        ("CLOUD__BREAKER", "fast", "'breaker' is set in the environment and is not JSON"),
-        ("EDGE", "builtin", "'edge' is set in the environment and is not JSON"),
+        ("SECURITY__ALLOWED_HOSTS", '["a"', "security.allowed_hosts: a list belongs there"),
+        ("SECURITY__TRUSTED_PROXIES", '["a"', "the environment variable FOGGATE_SECURITY__TRUSTED_PROXIES is not JSON such as ["),
+        ("CLOUD__EXTRA_HEADERS", "x=1", "the environment variable FOGGATE_CLOUD__EXTRA_HEADERS is not JSON such as {"),
+        ("CLOUD__BREAKER", "fast", "FOGGATE_CLOUD__BREAKER is not JSON"),
+        ("EDGE", "builtin", "FOGGATE_EDGE is not JSON"),
         ("EDGE", "null", "edge: "),
     ],
 )

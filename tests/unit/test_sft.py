@@ -11,7 +11,7 @@ from app.core.prompt import answer_text, chat_messages
 from app.core.question import Question
 from app.core.verdict import BUCKET_LABELS
 from app.data.dataset import Item
-from app.edge.adapters import ORIGIN
+from app.edge.foggen import ORIGIN
 from app.edge.loader import load_model
 from app.edge.rendering import Renderer
 from app.training.batches import Collator, RowDataset, completion_loss

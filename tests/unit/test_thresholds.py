@@ -1,4 +1,6 @@
-"""Which cut wins: the request's, a domain's, a named calibration's, the settings', the builtin model's own, the default."""
+"""Which threshold wins: the request's, a domain's, a named calibration's, the settings', the builtin model's own, the default."""
+
+import json
 
 import pytest
 
@@ -8,7 +10,7 @@ from app.core.errors import ConfigError
 from app.core.policy import Policy
 from app.core.prompt import PROMPT_VERSION
 from app.core.verdict import Signal
-from app.data.calibration import DomainThreshold, read_calibration
+from app.data.calibration import DomainThreshold, read_calibration, write_calibration
 from app.edge.build import load_engine
 from app.edge.builtin import SHIPPED_ADAPTER
 from app.gateway.build import SHIPPED_CALIBRATION, build_policy, calibration_of, load_calibration, routing_notes
@@ -37,8 +39,8 @@ def test_the_builtin_model_brings_its_own_calibration():
 
 def named_calibration(**changes):
     """One on the expected confidence with two domains, whatever the shipped one becomes."""
-    cuts = {"law": DomainThreshold(tau=0.7, n=9), "math": DomainThreshold(tau=0.6, n=9)}
-    return SHIPPED.model_copy(update={"signal": "expected", "temperature": 2.0, "domains": cuts} | changes)
+    own = {"law": DomainThreshold(tau=0.7, n=9), "math": DomainThreshold(tau=0.6, n=9)}
+    return SHIPPED.model_copy(update={"signal": Signal.EXPECTED, "temperature": 2.0, "domains": own} | changes)
 
 
 def test_a_calibration_brings_its_signal_its_temperature_and_its_thresholds_and_domains_of_the_settings_win():
@@ -67,7 +69,7 @@ def test_a_tau_never_changes_the_signal_nor_the_temperature(tau, domains, signal
     settings = Settings(policy={"domains": domains, "signal": signal})
     calibration = calibration_of(settings, None, edge_of())
     policy = build_policy(settings, calibration)
-    assert policy == Policy(tau, Signal(SHIPPED.signal), SHIPPED.temperature, {name: cut["tau"] for name, cut in domains.items()})
+    assert policy == Policy(tau, Signal(SHIPPED.signal), SHIPPED.temperature, {name: own["tau"] for name, own in domains.items()})
     monkeypatch.delenv("FOGGATE_POLICY__TAU")
     assert (policy.signal, policy.temperature) == (
         build_policy(Settings(), chosen()).signal,
@@ -177,4 +179,85 @@ def test_a_signal_that_the_edge_does_not_give_is_refused_and_one_that_nobody_ask
 def test_an_edge_without_a_signal_is_said_at_start():
     (note,) = routing_notes(Settings(edge={"model": "silent"}), None, SILENT)
     assert note.startswith("the edge model silent-edge gives no signal that could be compared with tau: every question goes to the cloud")
-    assert routing_notes(Settings(edge={"model": "verbal"}), None, VERBAL) == []
+    (note,) = routing_notes(Settings(edge={"model": "verbal"}), None, VERBAL)
+    assert note.startswith("the threshold is not calibrated: tau 0.5 is compared with the verbalized confidence of verbal-edge")
+    assert routing_notes(Settings(edge={"model": "issai/foggen"}), None, VERBAL) == []
+
+
+def adapter_of(folder, content):
+    folder.mkdir()
+    (folder / "foggate.json").write_text(content)
+    return str(folder)
+
+
+def model_of(folder, **config):
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama", **config}))
+    return str(folder)
+
+
+def test_what_is_routed_on_without_a_calibration(tmp_path):
+    """Models that were trained to write their confidence are routed on it; of any other, on what its distribution shows."""
+    ours = adapter_of(tmp_path / "ours", '{"base_fingerprint": "0"}')
+    plain = model_of(tmp_path / "plain")
+    trained = [
+        {"model": "issai/foggen"},
+        {"model": "issai/foggen-gemma3-1b"},
+        {"model": model_of(tmp_path / "evolved", foggen=True)},
+        {"model": plain, "adapter": ours},
+        {"model": "builtin-base", "adapter": ours},
+        {"prompt_family": "qwen"},
+    ]
+    others = [
+        {"model": "builtin-base"},
+        {"model": plain},
+        {"model": model_of(tmp_path / "marked", foggen="no")},
+        {"model": "qwen/foggen-like"},
+        {"model": str(tmp_path / "nowhere")},
+        {"model": plain, "adapter": plain},
+        {"adapter": adapter_of(tmp_path / "foreign", "[1]")},
+        {"adapter": adapter_of(tmp_path / "torn", "{")},
+    ]
+    for edge in [*trained, *others]:
+        policies = [build_policy(Settings(edge=edge, policy={"tau": tau})) for tau in (None, 0.0, 0.7)]
+        signal = Signal.VERBALIZED if edge in trained else Signal.TOP_PROBABILITY
+        assert policies == [Policy(tau, signal) for tau in (0.5, 0.0, 0.7)], edge
+        notes = routing_notes(Settings(edge=edge), None)
+        assert [note.startswith("the threshold is not calibrated: tau 0.5 ") for note in notes] == ([] if edge in trained else [True])
+
+
+@pytest.mark.parametrize(
+    ("policy", "warned"),
+    [
+        ({}, True),
+        ({"tau": 0.7}, True),
+        ({"signal": "margin"}, True),
+        ({"signal": "margin", "tau": 0.7}, False),
+        ({"signal": "expected"}, True),
+    ],
+)
+def test_the_warning_names_the_command_for_the_signal_in_force(policy, warned):
+    settings = Settings(edge={"model": "builtin-base"}, policy=policy)
+    notes = routing_notes(settings, None)
+    assert len(notes) == warned
+    signal = build_policy(settings).signal
+    assert all(f"foggate calibrate --records records.jsonl --signal {signal} --target" in note for note in notes)
+
+
+def test_a_signal_without_a_calibration_on_a_trained_model_is_warned_of_unless_it_is_the_verbalized_one():
+    (note,) = routing_notes(Settings(edge={"model": "issai/foggen"}, policy={"signal": "expected"}), None)
+    assert note.startswith("the threshold is not calibrated: tau 0.5 is compared with the expected confidence of issai/foggen, ")
+    assert routing_notes(Settings(edge={"model": "issai/foggen"}, policy={"tau": 0.9}), None) == []
+
+
+@pytest.mark.parametrize("signal", Signal)
+def test_a_calibration_file_may_be_for_any_signal(tmp_path, signal):
+    write_calibration(tmp_path / "c.json", named_calibration(signal=signal))
+    settings = Settings(policy={"calibration": tmp_path / "c.json"})
+    named = load_calibration(settings)
+    assert (named.version, named.signal) == (2, signal)
+    assert json.loads((tmp_path / "c.json").read_text())["signal"] == signal.value
+    assert build_policy(settings, named).signal is signal
+    other = next(one for one in Signal if one is not signal)
+    with pytest.raises(ConfigError, match=r"policy\.signal is '"):
+        chosen(named, policy={"calibration": tmp_path / "c.json", "signal": other.value})

@@ -81,7 +81,10 @@ def test_a_verdict_read_from_weights():
     assert verdict.expected_confidence == pytest.approx(0.05 + 0.1 + 0.15 + 0.3)
     assert verdict.signal(Signal.VERBALIZED) == 0.75
     assert verdict.signal(Signal.EXPECTED) == verdict.expected_confidence
+    assert verdict.signal(Signal.TOP_PROBABILITY) == pytest.approx(11 / 20)
+    assert verdict.signal(Signal.MARGIN) == pytest.approx(2 / 20)
     assert verdict.answer(Signal.VERBALIZED) == "B", "what decoding writes after 0.75"
+    assert verdict.answer(Signal.TOP_PROBABILITY) == verdict.answer(Signal.MARGIN) == "A"
     assert verdict.answer(Signal.EXPECTED) == "A", "the argmax of the marginal"
 
 
@@ -105,12 +108,12 @@ def test_ties_go_to_the_first_letter_and_every_letter_can_be_chosen():
 OPTIONS, TEXT = OptionsVerdict.from_weights([1, 2, 1]), TextVerdict("B")
 
 
-@pytest.mark.parametrize("verdict", [OPTIONS, TEXT])
+@pytest.mark.parametrize(("verdict", "has"), [(OPTIONS, {"top_probability": 0.5, "margin": 0.25}), (TEXT, {})])
 @pytest.mark.parametrize("signal", Signal)
-def test_what_a_kind_of_verdict_does_not_have_is_absent(verdict, signal):
-    assert verdict.signals == frozenset()
+def test_what_a_kind_of_verdict_does_not_have_is_absent(verdict, has, signal):
+    assert verdict.signals == set(has)
     assert verdict.confidence is verdict.expected_confidence is verdict.confidence_probabilities is None
-    assert verdict.signal(signal) is None, "the largest probability of a letter is not a confidence"
+    assert verdict.signal(signal) == has.get(signal), "the largest probability of a letter is not a confidence"
     assert verdict.answer(signal) == "B"
     assert verdict.at_temperature(3.0) is verdict
 
@@ -194,3 +197,44 @@ def test_the_two_signals_can_disagree_about_the_answer():
     assert (verdict.answer(Signal.VERBALIZED), verdict.answer(Signal.EXPECTED)) == ("A", "B")
     assert verdict.confidence == BUCKETS[3]
     assert math.isclose(verdict.expected_confidence, 0.75 * 0.59 + 0.41)
+
+
+def relabelled(table, order):
+    """The same options with their probabilities, offered in another order."""
+    return [[row[place] for place in order] for row in table]
+
+
+@given(st.integers(2, 26).flatmap(lambda options: st.tuples(weights(options), st.permutations(range(options)))), st.integers(0, 4))
+def test_no_signal_depends_on_which_letter_an_option_has(found, greedy):
+    table, order = found
+    before, after = (JointVerdict.from_weights(one, greedy) for one in (table, relabelled(table, order)))
+    for signal in Signal:
+        assert before.signal(signal) == after.signal(signal)
+    marginals = sorted(before.answer_probabilities.values())
+    if marginals[-1] > marginals[-2]:
+        answers = [verdict.answer(Signal.MARGIN) for verdict in (before, after)]
+        assert order[LETTERS.index(answers[1])] == LETTERS.index(answers[0]), "the answer is the same option"
+    one, other = (OptionsVerdict.from_weights(row) for row in (table[0], relabelled(table, order)[0]))
+    for signal in OptionsVerdict.signals:
+        assert one.signal(signal) == other.signal(signal)
+
+
+@given(st.integers(2, 26).flatmap(weights), st.integers(0, 4))
+def test_every_signal_is_from_zero_to_one_and_the_margin_is_never_above_the_top_probability(table, greedy):
+    joint = JointVerdict.from_weights(table, greedy)
+    assert all(0 <= joint.signal(signal) <= 1 for signal in Signal)
+    for verdict in (joint, OptionsVerdict.from_weights(table[0])):
+        top = verdict.signal(Signal.TOP_PROBABILITY)
+        assert 0 <= verdict.signal(Signal.MARGIN) <= top <= 1
+        assert top >= 1 / len(table[0]) - 1e-12
+
+
+def test_a_certain_option_has_signals_of_exactly_one_and_equal_options_a_margin_of_zero():
+    # The float sum of these shares is above 1.
+    assert OptionsVerdict((1.0000000000000002, 0.0)).signal(Signal.TOP_PROBABILITY) == 1.0
+    assert OptionsVerdict((1.0000000000000002, 0.0)).signal(Signal.MARGIN) == 1.0
+    assert OptionsVerdict((0.25,) * 4).signal(Signal.MARGIN) == 0.0
+
+
+def test_each_signal_has_words_for_a_sentence():
+    assert [signal.words for signal in Signal] == ["verbalized confidence", "expected confidence", "top probability", "margin"]

@@ -26,7 +26,7 @@ TODAY = date(2026, 1, 2)
 # What says something of the cloud, wherever it stands in a report.
 NEEDS_CLOUD = {
     *("cloud_only", "system", "random", "lift", "gap_recovered", "cloud_only_ci", "system_ci", "lift_ci", "apgr", "apgr_oracle"),
-    *("routing_curve", "expected_vs_verbalized", "cloud_tokens_per_thousand"),
+    *("routing_curve", "other_signals", "cloud_tokens_per_thousand"),
 }
 NONE_OF_IT = "No question has a cloud answer, so everything that needs one is left out"
 

@@ -1,7 +1,7 @@
 """What all sections of the settings share: how a setting is declared, the types of values, and what a blank text means."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -44,11 +44,17 @@ class SettingsBase(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _blank_is_unset(cls, content: Any) -> Any:
-        """A mapping without blank texts, so that `adapter: ""` means the same as no adapter."""
+    def _as_meant(cls, content: Any) -> Any:
+        """A mapping without blank texts, so that `adapter: ""` means the same as no adapter, and with no truth value for a number:
+        pydantic reads `tau: on` as 1, and a text is refused.
+        """
         if not isinstance(content, Mapping):
             return content
-        return {key: value for key, value in content.items() if not (isinstance(value, str) and is_blank(value))}
+        given = {key: value for key, value in content.items() if not (isinstance(value, str) and is_blank(value))}
+        for key, value in given.items():
+            if isinstance(value, bool) and key in cls.model_fields and _types(cls.model_fields[key].annotation) & {int, float}:
+                given[key] = str(value).lower()
+        return given
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Secrets masked: a traceback or a debugger shows these."""
@@ -86,3 +92,9 @@ def checked(check: Callable[[Value], Value], value: Value) -> Value:
 def refusal(kind: str, sentence: str) -> PydanticCustomError:
     """An error with this sentence as its whole message; the sentence may hold braces."""
     return PydanticCustomError(kind, "{sentence}", {"sentence": sentence})
+
+
+def _types(annotation: Any) -> set[Any]:
+    """The types that an annotation names, at any depth."""
+    parts = get_args(annotation)
+    return set[Any]().union(*map(_types, parts)) if parts else {annotation}

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from app.config.sections.base import Section, Tau, setting
+from app.core.verdict import Signal
 
 
 class DomainSettings(Section):
@@ -18,10 +19,12 @@ class PolicySettings(Section):
         "Threshold: the edge answer is kept where `signal >= tau`; a threshold never changes the signal. null: the threshold of the "
         'calibration, otherwise 0.5 (docs/configuration.md, "Thresholds and signals").',
     )
-    signal: Literal["verbalized", "expected"] | None = setting(
+    signal: Signal | None = setting(
         None,
-        "`verbalized` is the confidence bucket that greedy decoding writes, `expected` the mean of the bucket distribution. null: the "
-        "signal of the calibration, otherwise `verbalized`.",
+        "`verbalized` is the confidence bucket that greedy decoding writes, `expected` the mean of the bucket distribution, "
+        "`top_probability` the probability of the most probable option, `margin` that probability minus the one of the second option. "
+        "null: the signal of the calibration; without one `verbalized` for FogGen's models and those of `foggate evolve`, "
+        "`top_probability` for any other.",
     )
     calibration: Path | None = setting(
         None,

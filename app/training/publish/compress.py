@@ -81,7 +81,7 @@ def compress(chain: Chain, out: Path, *, round_number: int, agreement: float, ma
         max_mb: largest size of the weights, in megabytes.
 
     Raises:
-        ConfigError: the round is not there, or no rank of that size keeps enough verdicts; the best is named.
+        ConfigError: the round is missing, or no rank of that size keeps enough verdicts; the best is named.
     """
     # A round that was sent back leaves no checkpoint.
     if round_number not in {entry.round for entry in chain.state.kept}:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.core.verdict import BUCKET_LABELS
-from app.evaluation.cells import number, percent, signed, table
+from app.evaluation.cells import NONE, number, percent, signed, table
 from app.training.chain import BASE, BINDING
 from app.training.config import BindingConfig
 from app.training.gate import MEAN
@@ -57,6 +57,7 @@ def render_chain(out: Path, state: ChainState) -> str:
                 "edge accuracy",
                 "AUROC verbalized",
                 "AUROC expected",
+                "AUROC top probability",
                 "ECE expected",
                 "cloud routed",
                 "lift",
@@ -121,7 +122,10 @@ def _row(name: str, metrics: Metrics, entry: RoundEntry | BindingEntry | None) -
         "–" if entry is None else entry.domain or "buffer",
         "–" if entry is None else f"{entry.new_rows} + {entry.replay_rows}",
         percent(metrics.mean.edge_only),
-        *(number(signal.auroc, signal.auroc_ci) for signal in (signals.verbalized, signals.expected)),
+        *(
+            NONE if signal is None else number(signal.auroc, signal.auroc_ci)
+            for signal in (signals.verbalized, signals.expected, signals.top_probability)
+        ),
         f"{signals.expected.ece_fixed:.3f}",
         percent(metrics.mean.cloud_rate),
         signed(metrics.mean.lift, metrics.mean.lift_ci),

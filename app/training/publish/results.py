@@ -9,6 +9,7 @@ from app.core.errors import ConfigError
 from app.core.verdict import Signal
 from app.data.calibration import Target, write_calibration
 from app.data.records import Record
+from app.edge.foggen import mark
 from app.edge.loader import fingerprint
 from app.evaluation.calibrate import calibrate
 from app.evaluation.collect import EdgeIdentity
@@ -65,6 +66,7 @@ def _write_model(chain: Chain) -> None:
     loaded = chain.checkpoint.loaded
     with as_os_error():
         loaded.model.save_pretrained(str(scratch))
+        mark(scratch)
     loaded.tokenizer.save_pretrained(str(scratch))
     scratch.replace(chain.out / MODEL)
 
