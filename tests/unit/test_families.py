@@ -93,21 +93,6 @@ def pictures_and_text():
     """Gemma 3's wrapper; it has no soft-capping of the final logits, whatever the configuration of its text model says."""
     torch.manual_seed(3)
     text = {**FAMILIES["gemma3_text"], "vocab_size": len(TOKENIZER), "final_logit_softcapping": None}
-    vision = {
-        "hidden_size": 16,
-        "intermediate_size": 32,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "image_size": 28,
-        "patch_size": 14,
-    }
-    return Gemma3ForConditionalGeneration(Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4)).eval()
-
-
-def pictures_and_text():
-    """Gemma 3's wrapper; it has no soft-capping of the final logits, whatever the configuration of its text model says."""
-    torch.manual_seed(3)
-    text = {**FAMILIES["gemma3_text"], "vocab_size": len(TOKENIZER), "final_logit_softcapping": None}
     vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28}
     config = Gemma3Config(text_config=text, vision_config={**vision, "patch_size": 14}, mm_tokens_per_image=4)
     return Gemma3ForConditionalGeneration(config).eval()
