@@ -198,6 +198,8 @@ class CloudPool:
             raise BudgetExhausted("the cloud budget of the gateway or of this caller is spent")
         if not waiting.deadline.remaining():
             raise CloudTimeout("the deadline left no time for the cloud")
+        if self._http.is_closed:
+            raise CloudUnavailable("the connections to the cloud are closed")
         if self._in_flight >= self._max_in_flight:
             raise CloudUnavailable(f"{self._max_in_flight} cloud calls are in flight already")
         self._in_flight += 1

@@ -100,7 +100,7 @@ async def test_at_its_end_answers_are_degraded_or_the_cut_is_lowered(lowered, ro
             return
         assert (second.degraded, second.reason, second.decision.tau) == (False, Reason.CONFIDENT, 0.25)
         third = await cascade.answer(Ask(QUESTIONS[0], tau=0.9))
-        assert (third.route, third.decision.tau) == (Route.EDGE, 0.25), "a request's own cut is bounded too"
+        assert (third.route, third.decision.tau) == (Route.EDGE, 0.25), "a request's own threshold is bounded too"
         unsure = Cascade(FakeEdge(make_verdict(0.0)), cascade.cloud, Policy(tau=0.5), budget=budget)
         assert (await unsure.answer(Ask(QUESTIONS[0]))).reason == BudgetExhausted.code
 

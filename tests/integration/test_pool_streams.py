@@ -384,3 +384,28 @@ async def test_a_stream_is_bounded():
     async with dripping(*[b": wait " + b"x" * 100_000 + b"\n\n"] * 12) as server, pool_of(server.url) as pool:
         with pytest.raises(CloudUnparsable, match="not an event stream"):
             await pool.stream(chat_stream, Deadline.after(600))
+
+
+async def test_a_pool_that_is_closed_says_so_and_blames_no_endpoint(caplog):
+    metrics = Metrics()
+    async with dripping(WHOLE) as server, pool_of(endpoint(server.url), metrics=metrics) as pool:
+        await pool.close()
+        with pytest.raises(CloudUnavailable, match="are closed"):
+            await pool.stream(chat_stream, Deadline.after(20))
+        with pytest.raises(CloudUnavailable, match="are closed"):
+            await pool.post(chat_stream, lambda seen: seen, Deadline.after(20))
+    assert (outcomes(metrics), pool.in_flight, caplog.text) == ({}, 0, "")
+
+
+async def test_a_stream_that_was_left_before_its_first_byte_gives_its_place_back():
+    async with dripping(HANG) as server, pool_of(endpoint(server.url), max_in_flight=1) as pool:
+        first = asyncio.create_task(pool.stream(chat_stream, Deadline.after(60)))
+        async with asyncio.timeout(20):
+            while not pool.in_flight:
+                await asyncio.sleep(0.01)
+        with pytest.raises(CloudUnavailable, match="1 cloud calls are in flight already"):
+            await pool.stream(chat_stream, Deadline.after(60))
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert pool.in_flight == 0

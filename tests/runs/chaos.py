@@ -58,7 +58,7 @@ class Case:
 
 
 class World:
-    """Stand-in cloud, two gateways, a load balancer, and callers."""
+    """Mock cloud, two gateways, a load balancer, and callers."""
 
     def __init__(self, folder, balancer):
         self.folder = folder
