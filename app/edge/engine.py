@@ -1,7 +1,7 @@
 """The one-pass verdict: one forward over prompt + answer trie, read at the few positions where the model chooses.
 
-Owns masks, positions, the shared prefix cache and the reading of logits. Knows nothing of queues, HTTP or settings.
-See ARCHITECTURE.md, "One forward pass".
+Owns positions, the shared prefix cache and the reading of logits. Knows nothing of queues, HTTP or settings, and of no family of models:
+whether a model is read exactly is proven when it is loaded (`app/edge/proof.py`). See ARCHITECTURE.md, "One forward pass".
 """
 
 import math
@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from app.core.errors import ConfigError, EdgeError, InvalidQuestion
+from app.core.errors import EdgeError, InvalidQuestion
 from app.core.question import Question
 from app.core.verdict import BUCKETS, JointVerdict
+from app.edge.architecture import longest_prompt
+from app.edge.masks import Masks
+from app.edge.readout import ReadOutModel
 from app.edge.rendering import Prompt, Renderer
 from app.edge.trie import ROOT
-
-ARCHITECTURES = ("qwen3", "gemma3_text", "llama")
 
 
 class VerdictEngine:
@@ -28,7 +29,7 @@ class VerdictEngine:
     called from one other thread.
 
     Args:
-        model: a transformers causal language model of one of `ARCHITECTURES`, in evaluation mode.
+        model: a transformers causal language model with attention only, in evaluation mode.
         renderer: renders prompts; holds the tokenizer, the trie and the shared prefix.
         name: what answers call this model.
         fingerprint: fingerprint of its weights, for records and calibrations.
@@ -36,7 +37,7 @@ class VerdictEngine:
         share_prefix: compute the keys and values of the common system prompt once.
 
     Raises:
-        ConfigError: an architecture that was never proven exact here.
+        ConfigError: it has layers that read other tokens without a mask, or no output layer that can be found.
     """
 
     def __init__(
@@ -49,9 +50,7 @@ class VerdictEngine:
         max_prompt_tokens: int = 2048,
         share_prefix: bool = True,
     ) -> None:
-        config = model.config
-        if config.model_type not in ARCHITECTURES:
-            raise ConfigError(f"model architecture '{config.model_type}' is not supported (supported: {', '.join(ARCHITECTURES)})")
+        config = model.config.get_text_config(decoder=True)
         self.name = name
         self.fingerprint = fingerprint
         self.prompt_fingerprint = renderer.prompt_fingerprint
@@ -59,14 +58,10 @@ class VerdictEngine:
         self.renderer = renderer
         trie = renderer.trie
         self._trie = trie
-        self._decoder = model.model
         self._device = model.device
-        self._dtype = model.dtype
-        self._softcap: float | None = getattr(config, "final_logit_softcapping", None)
-        layer_types = set(getattr(config, "layer_types", None) or ["full_attention"])
-        self._window: int | None = config.sliding_window if "sliding_attention" in layer_types else None
-        room = config.max_position_embeddings - max(trie.depths)
-        self.max_prompt_tokens = min(max_prompt_tokens, room)
+        self._masks = Masks(config, model.dtype, self._device)
+        room = longest_prompt(config, max(trie.depths))
+        self.max_prompt_tokens = max_prompt_tokens if room is None else min(max_prompt_tokens, room)
 
         ancestors = torch.zeros(len(trie), len(trie), dtype=torch.bool)
         for node in range(len(trie)):
@@ -75,12 +70,11 @@ class VerdictEngine:
         self._depths = torch.tensor(trie.depths, device=self._device)
         self._nodes = torch.tensor(trie.tokens, device=self._device)
         # Only these rows of the output matrix are ever multiplied: the children of each branching, then the letters.
-        # They are kept in float32: a verdict is a handful of dot products, and bf16 logits would tie needlessly.
         self._read_at = [branching.node for branching in trie.branchings] + list(trie.leaves)
         rows = [branching.tokens for branching in trie.branchings] + list(trie.letters)
-        output = model.get_output_embeddings()
-        self._heads = [output.weight.detach()[list(ids)].float() for ids in rows]
-        self._biases = [None if output.bias is None else output.bias.detach()[list(ids)].float() for ids in rows]
+        tokens = sorted({token for row in rows for token in row})
+        self._columns = [[tokens.index(token) for token in row] for row in rows]
+        self._model = ReadOutModel(model, tokens)
         self._prefix = self._prefill_prefix(renderer.prefix_ids) if share_prefix and renderer.prefix_ids else None
 
     @property
@@ -158,29 +152,11 @@ class VerdictEngine:
         if shared is not None:
             # Views of the shared tensors; the cache concatenates into new ones, so the originals are never written.
             cache = DynamicCache([(k.expand(batch, -1, -1, -1), v.expand(batch, -1, -1, -1)) for k, v in shared])
-        hidden = self._decoder(
-            input_ids=input_ids, attention_mask=masks, position_ids=positions, past_key_values=cache, use_cache=cache is not None
-        ).last_hidden_state
         at = [width + node if node != ROOT else width - 1 for node in self._read_at]
-        return [
-            self._logits(hidden[:, place].float(), weight, bias) for place, weight, bias in zip(at, self._heads, self._biases, strict=True)
-        ]
-
-    def _masks(self, allowed: torch.Tensor, query_positions: torch.Tensor, key_positions: torch.Tensor) -> Any:
-        """Additive 4-D mask; for models with sliding layers one per layer type, the window counted by position id."""
-        full = self._additive(allowed)
-        if self._window is None:
-            return full
-        near = query_positions[:, :, None] - key_positions[:, None, :] < self._window
-        return {"full_attention": full, "sliding_attention": self._additive(allowed & near)}
-
-    def _additive(self, allowed: torch.Tensor) -> torch.Tensor:
-        mask = torch.zeros(allowed.shape, dtype=self._dtype, device=self._device)
-        return mask.masked_fill_(~allowed, torch.finfo(self._dtype).min)[:, None]
-
-    def _logits(self, hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        logits = torch.nn.functional.linear(hidden, weight, bias)
-        return logits if self._softcap is None else torch.tanh(logits / self._softcap) * self._softcap
+        logits = self._model(
+            at, input_ids=input_ids, attention_mask=masks, position_ids=positions, past_key_values=cache, use_cache=cache is not None
+        )
+        return [logits[:, place, columns] for place, columns in enumerate(self._columns)]
 
     def _verdict(self, read: list[list[float]], options: int, temperature: float) -> JointVerdict:
         """Multiply the probabilities of the choices along each path: log-softmax over the children at each branching."""
@@ -206,7 +182,8 @@ class VerdictEngine:
         positions = torch.arange(count, device=self._device)[None]
         causal = torch.ones(1, count, count, dtype=torch.bool, device=self._device).tril()
         cache = DynamicCache()
-        self._decoder(
+        self._model(
+            [count - 1],
             input_ids=torch.tensor([list(ids)], device=self._device),
             attention_mask=self._masks(causal, positions, positions),
             position_ids=positions,

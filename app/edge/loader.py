@@ -4,6 +4,7 @@ Every way this can fail ends in one sentence for a person at start-up (`ConfigEr
 """
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,34 +17,52 @@ from app.core.edge import Identity
 from app.core.errors import ConfigError
 from app.core.prompt import PromptFamily
 from app.core.verdict import JointVerdict
+from app.edge import stamps
 from app.edge.adapters import Adapter, check_origin, find_adapter, merge_adapters, scaling
+from app.edge.architecture import Architecture, find_architecture
 from app.edge.builtin import BUILTIN, BUILTIN_BASE, IDENTITY, SHIPPED_ADAPTER, ensure_builtin
 from app.edge.devices import compute_dtype, one_sentence, resolve_device
-from app.edge.engine import ARCHITECTURES, VerdictEngine
+from app.edge.engine import VerdictEngine
+from app.edge.proof import prove
 from app.edge.rendering import Renderer
 from app.edge.weights import cast_as_loaded, read_config, read_weights
+
+logger = logging.getLogger(__name__)
 
 BUILTIN_NAME = "smollm2-135m-instruct"
 _BLOCKS, _BLOCK_BYTES = 64, 16_384
 _WEIGHTS = (".safetensors", ".bin")
-_FAMILIES = {"qwen3": PromptFamily.QWEN, "gemma3_text": PromptFamily.GEMMA, "llama": PromptFamily.LLAMA}
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model in evaluation mode with its tokenizer, its name in answers, and a fingerprint of its weights (12 hex digits)."""
+    """A model in evaluation mode.
+
+    Attributes:
+        model: a transformers causal language model.
+        tokenizer: its tokenizer.
+        family: wording of the prompt.
+        name: name of the model in answers.
+        fingerprint: fingerprint of its weights, 12 hex digits; empty where it has none.
+        proofs: folder in which proofs are noted; None where each engine is proven anew.
+    """
 
     model: Any
     tokenizer: Any
     family: PromptFamily
     name: str
     fingerprint: str
+    proofs: Path | None = None
 
     def engine(self, *, max_prompt_tokens: int = 2048, share_prefix: bool = True) -> VerdictEngine:
-        """The one-pass engine of these weights, on the device and in the dtype that they are in. Raises ConfigError."""
+        """The one-pass engine of these weights, on the device and in the dtype that they are in, proven exact.
+
+        Raises:
+            ConfigError: its prompts cannot be rendered, or one pass over this model does not give what decoding gives.
+        """
         renderer = Renderer(self.tokenizer, self.family)
-        # It computes the shared prefix: a first forward pass, for which memory may be lacking.
-        with one_sentence(f"the model '{self.name}' cannot answer", self.model.device):
+
+        def make() -> VerdictEngine:
             return VerdictEngine(
                 self.model,
                 renderer,
@@ -52,6 +71,18 @@ class LoadedModel:
                 max_prompt_tokens=max_prompt_tokens,
                 share_prefix=share_prefix,
             )
+
+        # It computes the shared prefix: a first forward pass, for which memory may be lacking.
+        with one_sentence(f"the model '{self.name}' cannot answer", self.model.device):
+            engine = make()
+            facts = stamps.facts_of(self.model, engine)
+            noted = self.proofs if self.fingerprint else None
+            if noted is None or not stamps.is_stamped(noted, facts):
+                proof = prove(self.model, make, engine)
+                logger.info("one pass over '%s' gives what decoding gives: %s", self.name, proof)
+                if noted is not None:
+                    stamps.write_stamp(noted, facts, str(proof))
+        return engine
 
 
 def load_model(
@@ -84,10 +115,10 @@ def load_model(
     to = compute_dtype(dtype, where)
     found = find_model(spec, cache_dir=cache_dir, adapter=adapter, family=family)
     with one_sentence(f"edge.model '{spec}' could not be loaded", torch.device("cpu")):
-        tokenizer, model = read_weights(spec, found.source, found.config, to=to, revision=found.commit)
+        tokenizer, model = read_weights(spec, found.source, found.architecture, to=to, revision=found.commit)
         stored = model.dtype
         folders = [*beneath, *([found.adapter.folder] if found.adapter is not None else [])]
-        if folders and getattr(found.config, "quantization_config", None):
+        if folders and getattr(found.architecture.config, "quantization_config", None):
             raise ConfigError(f"edge.model '{spec}' is quantised: no adapter can be merged into it")
         if folders:
             merge_adapters(model, folders, to)
@@ -95,7 +126,7 @@ def load_model(
             cast_as_loaded(model, to)
     with one_sentence(f"edge.model '{spec}' could not be moved to its device", where):
         model = model.to(where)
-    return LoadedModel(model.eval(), tokenizer, found.family, found.name, found.fingerprint)
+    return LoadedModel(model.eval(), tokenizer, found.family, found.name, found.fingerprint, cache_dir / stamps.FOLDER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +136,7 @@ class FoundModel:
     Attributes:
         spec: value of the setting.
         source: folder or Hugging Face id.
-        config: configuration object of transformers.
+        architecture: how it is loaded.
         commit: commit that a hub id stood for; None for a folder.
         adapter: what will be merged, if anything will.
         family: wording of the prompt.
@@ -115,7 +146,7 @@ class FoundModel:
 
     spec: str
     source: str
-    config: Any
+    architecture: Architecture
     commit: str | None
     adapter: Adapter | None
     family: PromptFamily
@@ -137,7 +168,7 @@ def find_model(spec: str, *, cache_dir: Path, adapter: str | None = None, family
     """What can be known about a model without reading its weights; the arguments are those of `load_model`.
 
     Raises:
-        ConfigError: there is no such model or adapter, files are missing, it is of an architecture that is not supported, or the adapter
+        ConfigError: there is no such model or adapter, files are missing, its architecture cannot be read in one pass, or the adapter
             belongs to another base.
     """
     builtin = spec in {BUILTIN, BUILTIN_BASE}
@@ -147,8 +178,7 @@ def find_model(spec: str, *, cache_dir: Path, adapter: str | None = None, family
     if spec == BUILTIN and adapter is None:
         adapter = str(SHIPPED_ADAPTER)
     config, commit = read_config(spec, source)
-    if config.model_type not in ARCHITECTURES:
-        raise ConfigError(f"edge.model '{spec}' has the architecture '{config.model_type}'; supported are {', '.join(ARCHITECTURES)}")
+    architecture = find_architecture(spec, config)
     if Path(source).is_dir() and not _holds_weights(Path(source)):
         raise ConfigError(f"edge.model '{spec}' could not be loaded (the folder holds no weights: no .safetensors and no .bin file)")
     found = find_adapter(adapter) if adapter else None
@@ -157,8 +187,8 @@ def find_model(spec: str, *, cache_dir: Path, adapter: str | None = None, family
         if not _holds_weights(found.folder):
             raise ConfigError(f"the adapter '{adapter}' cannot be used: it could not be merged (the folder holds no weights)")
         name = f"{name}+{Path(found.name).name}"
-    known = family or _FAMILIES[config.model_type]
-    return FoundModel(spec, source, config, commit, found, known, name, fingerprint(identity, found, commit=commit))
+    known = family or architecture.family
+    return FoundModel(spec, source, architecture, commit, found, known, name, fingerprint(identity, found, commit=commit))
 
 
 def _holds_weights(folder: Path) -> bool:

@@ -78,7 +78,9 @@ def continuation(encode: Encode, prompt: str, text: str) -> list[int]:
     """
     head, whole = encode(prompt), encode(prompt + text)
     if whole[: len(head)] != head:
-        raise ConfigError("the tokenizer merges the end of the chat prompt with the start of the answer; this model cannot be used")
+        raise ConfigError(
+            f"the tokenizer merges the end of the chat prompt with the first word of the answer, '{text.split(maxsplit=1)[0]}'; this model cannot be used"
+        )
     return whole[len(head) :]
 
 
@@ -99,11 +101,13 @@ def build_trie(encode: Encode, prompt: str) -> VerdictTrie:
         for letter, ids in zip(LETTERS, encoded, strict=True):
             if ids[:-1] != stem:
                 raise ConfigError(
-                    f"option letter {letter} is not a single token after 'Final answer:' in this tokenizer; this model cannot be used"
+                    f"option letter {letter} is not a single token after 'Final answer:' in this tokenizer (behind confidence {label}); this "
+                    "model cannot be used"
                 )
         row = tuple(ids[-1] for ids in encoded)
-        if len(set(row)) != len(LETTERS):
-            raise ConfigError("two option letters share a token in this tokenizer; this model cannot be used")
+        shared = [letter for letter, token in zip(LETTERS, row, strict=True) if row.count(token) > 1]
+        if shared:
+            raise ConfigError(f"two option letters share a token in this tokenizer ({', '.join(shared)}); this model cannot be used")
         paths.append(stem)
         letters.append(row)
     return _merge(paths, letters)
@@ -130,8 +134,9 @@ def _merge(paths: Sequence[Sequence[int]], letters: Sequence[tuple[int, ...]]) -
     branchings = tuple(Branching(node, tuple(below)) for node, below in children.items() if len(below) > 1)
     where = {branching.node: index for index, branching in enumerate(branchings)}
     leaves = tuple(children[walk[-1][0]][walk[-1][1]] for walk in walks)
-    if len(set(leaves)) != len(leaves) or any(children[leaf] for leaf in leaves):
-        raise ConfigError("one confidence word is the start of another in this tokenizer; this model cannot be used")
+    inside = [label for label, leaf in zip(BUCKET_LABELS, leaves, strict=True) if children[leaf] or leaves.count(leaf) > 1]
+    if inside:
+        raise ConfigError(f"confidence {inside[0]} is the start of another in this tokenizer; this model cannot be used")
     choices = tuple(
         tuple((where[node], branchings[where[node]].tokens.index(token)) for node, token in walk if node in where) for walk in walks
     )

@@ -16,8 +16,10 @@ import torch
 from accelerate import init_empty_weights  # a requirement of peft
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import cached_file
+from transformers.utils import logging as transformers_logging
 
 from app.core.errors import ConfigError, first_line
+from app.edge.architecture import Architecture
 
 _BF16, _FLOATS = "BF16", {"BF16", "F16", "F32", "F64"}
 # Of what transformers warns of in a rope configuration, this changes positions: a setting that it ignores, or a value that
@@ -51,13 +53,13 @@ def read_config(spec: str, source: str) -> tuple[Any, str | None]:
     return config, commit
 
 
-def read_weights(spec: str, source: str, config: Any, *, to: torch.dtype, revision: str | None) -> tuple[Any, Any]:
+def read_weights(spec: str, source: str, architecture: Architecture, *, to: torch.dtype, revision: str | None) -> tuple[Any, Any]:
     """(tokenizer, model): the model on the CPU, in the dtype of its files, or already in `to` where that loses nothing.
 
     Args:
         spec: value of the setting, for messages.
         source: folder or Hugging Face id.
-        config: from `read_config`.
+        architecture: from `find_architecture`.
         to: dtype that the model will compute in.
         revision: commit of the configuration, so that all files are of the same commit.
 
@@ -65,10 +67,16 @@ def read_weights(spec: str, source: str, config: Any, *, to: torch.dtype, revisi
         ConfigError: the files do not hold exactly the weights of the architecture; or the tokenizer does not fit it.
     """
     tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
-    dtype = _stored_dtype(source, config, to, revision)
-    model, info = AutoModelForCausalLM.from_pretrained(
-        source, revision=revision, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
-    )
+    dtype = _stored_dtype(source, architecture.config, to, revision)
+    how: dict[str, Any] = {"revision": revision, "dtype": dtype, "attn_implementation": architecture.attention, "output_loading_info": True}
+    if architecture.key_mapping is None:
+        model, info = AutoModelForCausalLM.from_pretrained(source, **how)
+    else:
+        how |= {"config": architecture.config, "key_mapping": architecture.key_mapping}
+        with _no_report():
+            model, info = architecture.model_class.from_pretrained(source, **how)
+        # What the files hold beside the text model: weights for pictures or sound.
+        info = {**info, "unexpected_keys": [name for name in info["unexpected_keys"] if name.startswith(("model.layers.", "lm_head."))]}
     check_whole(f"edge.model '{spec}'", info)
     check_fit(spec, tokenizer, model)
     return tokenizer, model
@@ -187,6 +195,17 @@ def _example(names: Sequence[Any]) -> str:
     """One name; a mismatched key comes with its shapes."""
     first = min(names)
     return first if isinstance(first, str) else f"{first[0]} ({list(first[1])} for {list(first[2])})"
+
+
+@contextmanager
+def _no_report() -> Iterator[None]:
+    """Without the table of unused weights that transformers logs."""
+    before = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before)
 
 
 @contextmanager

@@ -98,8 +98,8 @@ def test_a_model_folder_is_looked_at_without_its_weights(model, tmp_path):
     (broken / "chat_template.jinja").write_text("{{ raise_exception('no questions here') }}")
     assert "cannot render a question (no questions here)" in problems(edge={"model": str(broken)})[0]
     config = json.loads((broken / "config.json").read_text())
-    (broken / "config.json").write_text(json.dumps(config | {"model_type": "gpt2"}))
-    assert "has the architecture 'gpt2'" in problems(edge={"model": str(broken)})[0]
+    (broken / "config.json").write_text(json.dumps(config | {"model_type": "t5"}))
+    assert "has the architecture 't5'" in problems(edge={"model": str(broken)})[0]
 
 
 def test_a_calibration_of_another_edge_or_signal_is_found(model, tmp_path):

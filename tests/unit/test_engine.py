@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from app.core.errors import ConfigError, EdgeError, InvalidQuestion
+from app.core.errors import EdgeError, InvalidQuestion
 from app.core.question import LETTERS, Question
 from app.core.verdict import BUCKET_LABELS, Signal
 from app.edge.engine import VerdictEngine
@@ -220,19 +220,6 @@ def test_long_prompts_are_refused_with_both_numbers(parts):
 def test_the_models_own_limit_leaves_room_for_the_trie(parts):
     engine = engine_of(parts, max_prompt_tokens=10**9)
     assert engine.max_prompt_tokens == 4096 - max(engine.renderer.trie.depths)
-
-
-def test_unproven_architectures_are_refused(parts):
-    _, renderer, _ = parts
-
-    class Config:
-        model_type = "mamba"
-
-    class Other:
-        config = Config()
-
-    with pytest.raises(ConfigError, match="mamba"):
-        VerdictEngine(Other(), renderer, name="x")
 
 
 def test_control_tokens_in_user_text_stay_text(parts):

@@ -74,7 +74,7 @@ def test_what_cannot_be_loaded_is_one_sentence(tmp_path):
     save(tmp_path / "tiny")
     (tmp_path / "empty").mkdir()
     (tmp_path / "other").mkdir()
-    (tmp_path / "other/config.json").write_text('{"model_type": "gpt2"}')
+    (tmp_path / "other/config.json").write_text('{"model_type": "mamba"}')
     save(tmp_path / "broken")
     (tmp_path / "broken/model.safetensors").write_bytes(b"not weights")
     save(tmp_path / "gone")
@@ -82,7 +82,7 @@ def test_what_cannot_be_loaded_is_one_sentence(tmp_path):
     for spec, kwargs, says in (
         ("nobody/no-such-model", {}, "neither a folder with a model nor a model id"),
         (tmp_path / "empty", {}, "neither a folder with a model nor a model id"),
-        (tmp_path / "other", {}, "architecture 'gpt2'"),
+        (tmp_path / "other", {}, "architecture 'mamba'"),
         (tmp_path / "broken", {}, "could not be loaded"),
         (tmp_path / "gone", {}, "could not be loaded"),
         (tmp_path / "tiny", {"adapter": str(tmp_path / "no-adapter")}, "could not be merged"),

@@ -108,20 +108,31 @@ def test_a_letter_of_several_tokens_is_refused():
         # A character tokenizer in which X is spelt with two tokens.
         return [code for char in text for code in ((1, 2) if char == "X" else (ord(char),))]
 
-    with pytest.raises(ConfigError, match="option letter X is not a single token"):
+    with pytest.raises(
+        ConfigError, match=r"option letter X is not a single token after 'Final answer:' in this tokenizer \(behind confidence 0\.0\)"
+    ):
         build_trie(encode, "prompt")
 
 
 def test_letters_that_share_a_token_are_refused():
-    with pytest.raises(ConfigError, match="share a token"):
+    with pytest.raises(ConfigError, match=r"two option letters share a token in this tokenizer \(P, Q\)"):
         build_trie(lambda text: [ord(char.lower() if char == "Q" else char if char != "P" else "q") for char in text], "rompt")
+
+
+def test_a_confidence_that_is_the_start_of_another_is_refused():
+    def encode(text):
+        # The last digit is lost.
+        return [ord(char) for char in text.replace("0.25", "0.2").replace("0.2", "0.5")]
+
+    with pytest.raises(ConfigError, match=r"confidence 0\.25 is the start of another in this tokenizer"):
+        build_trie(encode, "prompt")
 
 
 def test_a_prompt_that_merges_with_the_answer_is_refused():
     def encode(text):
         return [ord(char) for char in text.replace(":C", "!")]
 
-    with pytest.raises(ConfigError, match="merges the end"):
+    with pytest.raises(ConfigError, match="merges the end of the chat prompt with the first word of the answer, 'Confidence:'"):
         build_trie(encode, "Answer:")
 
 

@@ -20,7 +20,7 @@ class EdgeSettings(Section):
         'refused at start (docs/configuration.md, "Adapters").',
     )
     prompt_family: Literal["auto", "qwen", "gemma", "llama"] = setting(
-        "auto", "Wording of the system prompt; `auto` follows the architecture of the model."
+        "auto", 'Wording of the system prompt; `auto` follows the architecture of the model (docs/configuration.md, "Which models").'
     )
     device: str = setting(
         "auto",
@@ -55,4 +55,7 @@ class EdgeSettings(Section):
     )
     max_prompt_tokens: Positive = setting(2048, "Longest prompt, in tokens; a longer one gets 422. The model's own limit applies too.")
     share_prefix: bool = setting(True, "Compute the keys and values of the system prompt once and use them for every question.")
-    cache_dir: Path | None = setting(None, "Folder of the converted builtin model; null: `$XDG_CACHE_HOME/foggate` or `~/.cache/foggate`.")
+    cache_dir: Path | None = setting(
+        None,
+        "Folder of the converted builtin model and of the proofs that were made; null: `$XDG_CACHE_HOME/foggate` or `~/.cache/foggate`.",
+    )
