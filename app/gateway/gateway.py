@@ -50,8 +50,8 @@ class Gateway:
     async def answer(self, ask: Ask, caller: Caller) -> Outcome:
         """Answer one question; it is charged to the caller's rate, unless `admit` did so.
 
-        A question that is refused without having been asked is not charged. One that yields stays paid for, so that it can be
-        asked again.
+        A question that is refused because the queue is full or the gateway is draining is not charged. One that yields stays paid for,
+        so that it can be asked again.
 
         Args:
             ask: what is asked; its allowance is the caller's, whatever it says.

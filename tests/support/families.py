@@ -7,7 +7,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 # Smaller than every prompt.
 WINDOW = 24
-_SHAPE = {
+SHAPE = {
     "hidden_size": 48,
     "intermediate_size": 96,
     "num_hidden_layers": 4,
@@ -21,15 +21,15 @@ _SHAPE = {
     "eos_token_id": None,
 }
 _ALTERNATING = {"sliding_window": WINDOW, "layer_types": ["sliding_attention", "full_attention"] * 2}
-_NO_HEAD_DIM = {key: value for key, value in _SHAPE.items() if key != "head_dim"}
+_NO_HEAD_DIM = {key: value for key, value in SHAPE.items() if key != "head_dim"}
 
 FAMILIES: dict[str, dict[str, Any]] = {
-    "qwen2": {**_SHAPE, "use_sliding_window": True, **_ALTERNATING},
-    "qwen3": _SHAPE,
-    "gemma2": {**_SHAPE, **_ALTERNATING, "attn_logit_softcapping": 5.0, "final_logit_softcapping": 3.0, "query_pre_attn_scalar": 7},
-    "gemma3_text": {**_SHAPE, **_ALTERNATING, "final_logit_softcapping": 3.0, "query_pre_attn_scalar": 16},
-    "llama": _SHAPE,
-    "mistral": {**_SHAPE, "sliding_window": WINDOW},
+    "qwen2": {**SHAPE, "use_sliding_window": True, **_ALTERNATING},
+    "qwen3": SHAPE,
+    "gemma2": {**SHAPE, **_ALTERNATING, "attn_logit_softcapping": 5.0, "final_logit_softcapping": 3.0, "query_pre_attn_scalar": 7},
+    "gemma3_text": {**SHAPE, **_ALTERNATING, "final_logit_softcapping": 3.0, "query_pre_attn_scalar": 16},
+    "llama": SHAPE,
+    "mistral": {**SHAPE, "sliding_window": WINDOW},
     "phi3": {**_NO_HEAD_DIM, "sliding_window": WINDOW},
     "olmo2": _NO_HEAD_DIM,
     "granite": {
@@ -56,5 +56,5 @@ FAMILIES: dict[str, dict[str, Any]] = {
 def family_model(kind: str, vocab_size: int, *, seed: int = 0, **changes: Any) -> Any:
     """A model of a family, in evaluation mode."""
     torch.manual_seed(seed)
-    config = AutoConfig.for_model(kind, **{**FAMILIES.get(kind, _SHAPE), "vocab_size": vocab_size, **changes})
+    config = AutoConfig.for_model(kind, **{**FAMILIES.get(kind, SHAPE), "vocab_size": vocab_size, **changes})
     return AutoModelForCausalLM.from_config(config).eval()

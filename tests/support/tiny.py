@@ -13,6 +13,7 @@ from transformers import (
 )
 
 from app.core.prompt import PromptFamily, system_prompt
+from tests.support.families import SHAPE
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -62,20 +63,7 @@ def _pattern():
 def tiny_model(kind: str, vocab_size: int, *, seed: int = 0, window: int = 24):
     """A random-weight model, float32; weights large enough that its distributions are far from uniform."""
     torch.manual_seed(seed)
-    shape = {
-        "vocab_size": vocab_size,
-        "hidden_size": 48,
-        "intermediate_size": 96,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 16,
-        "max_position_embeddings": 4096,
-        "initializer_range": 0.3,
-        "pad_token_id": 0,
-        "bos_token_id": None,
-        "eos_token_id": None,
-    }
+    shape = {**SHAPE, "vocab_size": vocab_size}
     if kind == "qwen3":
         model = Qwen3ForCausalLM(Qwen3Config(**shape))
     elif kind == "gemma3":
