@@ -134,6 +134,7 @@ def _edge(settings: "Settings", named: "Calibration | None", findings: Findings)
     if builtin and not is_converted(cache):
         check_cache(cache)
         findings.notes.append("the builtin model is not in its cache folder yet: the first start fetches and converts it")
+        build_policy(settings, named or shipped_calibration(settings))
         return
     if builtin and edge.adapter is None and edge.device in {"auto", "cpu"} and named is None:
         # There is nothing to look for, and importing torch takes seconds. The calibration of the builtin model is shipped.

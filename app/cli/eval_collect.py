@@ -123,6 +123,7 @@ async def _collect(settings: "Settings", plan: _Plan) -> "tuple[Collected, float
     from app.cloud.build import build_cloud, cloud_models
     from app.core.offload import in_daemon_thread
     from app.edge.build import build_batcher, build_engine, load_edge_model
+    from app.edge.foggen import writes_confidence
     from app.evaluation.collect import EdgeIdentity, collect
     from app.gateway.running import WARM_UP, WARM_UP_S
     from app.telemetry.metrics import Metrics
@@ -150,7 +151,14 @@ async def _collect(settings: "Settings", plan: _Plan) -> "tuple[Collected, float
                 plan.items,
                 plan.out,
                 edge=batcher,
-                identity=EdgeIdentity(engine.name, engine.fingerprint, engine.parameters, engine.prompt_fingerprint, hardware),
+                identity=EdgeIdentity(
+                    engine.name,
+                    engine.fingerprint,
+                    engine.parameters,
+                    engine.prompt_fingerprint,
+                    hardware,
+                    writes_confidence(settings.edge.model, settings.edge.adapter),
+                ),
                 cloud=cloud,
                 cloud_asked=cloud_models(settings),
                 known_cloud=plan.known,

@@ -1,4 +1,4 @@
-"""The fitted signal: its features, the regression, and when it is worth having."""
+"""The model behind the signal `fitted`: its features, and the regression that gives its weights."""
 
 import json
 import math
@@ -8,25 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.fitted import SHOWN_FEATURES, STATED_FEATURES, Logistic, features_of, shown_features
-from app.core.verdict import EdgeReply, JointVerdict, OptionsVerdict, TextVerdict
+from app.core.fitted import FEATURES, SHOWN_FEATURES, Logistic, features_of, fitted_probability, shown_features
+from app.core.verdict import SHOWN, STATED, EdgeReply, JointVerdict, OptionsVerdict, TextVerdict
+from app.evaluation import statistics as stats
+from app.evaluation.features import record_features
 from app.evaluation.fields import edge_fields
-from app.evaluation.fitting import beats, cross_fitted, feature_matrix, fit_logistic, predicted, record_features
+from app.evaluation.fitting import cross_fitted, feature_matrix, fit_logistic, predicted
+from tests.support.fitted import logistic, shown_logistic
 
 NAMES = ("top_probability", "margin")
 
 
 def table(options):
-    return st.lists(st.lists(st.floats(1e-6, 1.0), min_size=options, max_size=options), min_size=5, max_size=5)
+    return st.lists(st.lists(st.floats(1e-6, 1.0), min_size=options, max_size=options, unique=True), min_size=5, max_size=5)
 
 
 @given(st.integers(2, 26).flatmap(lambda options: st.tuples(table(options), st.permutations(range(options)))), st.integers(0, 4))
 def test_no_feature_depends_on_which_letter_an_option_has(found, greedy):
     rows, order = found
     before, after = (features_of(JointVerdict.from_weights(one, greedy)) for one in (rows, [[row[at] for at in order] for row in rows]))
-    # Where two options are equally probable, the first of them is the answer.
-    before.pop("letters_agree"), after.pop("letters_agree")
-    assert after == pytest.approx(before, rel=1e-12, abs=1e-12)
+    assert after == before, "to the last digit"
     assert all(map(math.isfinite, after.values()))
 
 
@@ -39,17 +40,53 @@ def test_a_certain_and_a_blind_distribution_have_the_same_features_whatever_the_
 
 def test_each_kind_of_verdict_has_the_features_that_it_can_have():
     assert tuple(features_of(OptionsVerdict.from_weights([3, 1]))) == SHOWN_FEATURES
-    assert tuple(features_of(JointVerdict.from_weights([[3, 1]] * 5, 0))) == (*SHOWN_FEATURES, *STATED_FEATURES)
-    assert features_of(TextVerdict("A")) is None
+    assert tuple(features_of(JointVerdict.from_weights([[3, 1]] * 5, 0))) == FEATURES
+    assert features_of(TextVerdict("A")) == {}
 
 
-def test_a_record_has_the_features_of_its_verdict():
+def test_a_model_reads_every_verdict_that_has_its_features_and_no_other():
+    joint, options = JointVerdict.from_weights([[3, 1]] * 5, 0), OptionsVerdict.from_weights([3, 1])
+    assert (logistic().signals, shown_logistic().signals) == (STATED | SHOWN, SHOWN)
+    for model, verdict, reads in (
+        (logistic(), joint, True),
+        (logistic(), options, False),
+        (shown_logistic(), joint, True),
+        (shown_logistic(), options, True),
+        (shown_logistic(), TextVerdict("A"), False),
+    ):
+        assert (fitted_probability(model, verdict) is not None) is reads
+
+
+def test_where_options_are_equally_probable_each_of_them_agrees_with_the_written_letter():
+    """Both letters have the same marginal, and decoding writes B after the greedy bucket."""
+    verdict = JointVerdict.from_weights([[0.3, 0.4], [0.2, 0.1], [0, 0], [0, 0], [0, 0]], 0)
+    assert features_of(verdict)["letters_agree"] == 1.0
+    assert features_of(JointVerdict.from_weights([[0.3, 0.4], [0.3, 0.1], [0, 0], [0, 0], [0, 0]], 0))["letters_agree"] == 0.0
+
+
+def test_a_record_has_the_features_of_its_verdict_to_the_last_digit():
     draw = np.random.default_rng(0)
     for options in (2, 5, 26):
         verdict = JointVerdict.from_weights(draw.random((5, options)).tolist(), 3)
         assert record_features(json.loads(json.dumps(edge_fields(EdgeReply(verdict, "m", None, 0.1))))) == features_of(verdict)
-    names, values = feature_matrix([edge_fields(EdgeReply(verdict, "m", None, 0.1))])
-    assert values.shape == (1, len(names)) == (1, 12)
+    rows = [edge_fields(EdgeReply(one, "m", None, 0.1)) for one in (verdict, OptionsVerdict.from_weights([3, 1]))]
+    assert feature_matrix(rows[:1])[0] == FEATURES
+    names, values = feature_matrix(rows)
+    assert (names, values.shape) == (SHOWN_FEATURES, (2, len(SHOWN_FEATURES))), "those that every record has"
+
+
+def test_what_lies_outside_the_fitted_range_counts_as_the_end_of_the_range():
+    model = Logistic(("log_options",), (3.0,), -4.0, (math.log(3),), (math.log(5),))
+    inside, beyond = (model.probability({"log_options": math.log(options)}) for options in (5, 26))
+    assert beyond == inside
+    assert model.probability({"log_options": math.log(2)}) == model.probability({"log_options": math.log(3)}) < inside
+
+
+@pytest.mark.parametrize("logit", [-1e4, -40.0, 0.0, 40.0, 1e4])
+def test_a_probability_is_one_and_keeps_its_digits_whatever_the_logit_is(logit):
+    found = Logistic(("x",), (1.0,), 0.0, (-1e9,), (1e9,)).probability({"x": logit})
+    assert 0 <= found <= 1
+    assert found == pytest.approx(1 / (1 + math.exp(-logit)) if logit > -700 else 0.0, rel=1e-12)
 
 
 def test_the_regression_finds_the_weights_of_its_population():
@@ -59,43 +96,40 @@ def test_the_regression_finds_the_weights_of_its_population():
     correct = draw.random(20_000) < 1 / (1 + np.exp(-logit))
     model = fit_logistic(NAMES, values, correct)
     assert (model.intercept, *model.weights) == pytest.approx((-1.0, 3.0, -2.0), abs=0.15)
-    assert predicted(model, values[:3]) == pytest.approx(1 / (1 + np.exp(-logit[:3])), abs=0.03)
-    by_mean = predicted(model, values)
-    assert float(by_mean.mean()) == pytest.approx(float(correct.mean()), abs=1e-3), "calibrated in the large"
+    found = predicted(model, NAMES, values)
+    assert found[:3] == pytest.approx(1 / (1 + np.exp(-logit[:3])), abs=0.03)
+    assert float(found.mean()) == pytest.approx(float(correct.mean()), abs=1e-3), "calibrated in the large"
+    assert model.lowest == tuple(values.min(axis=0))
+    assert model.highest == tuple(values.max(axis=0))
 
 
-@pytest.mark.parametrize("all_of_them", [True, False])
-def test_rows_that_separate_nothing_or_everything_give_a_finite_model(all_of_them):
-    values = np.linspace(0, 1, 40).reshape(20, 2)
-    for correct in (np.full(20, all_of_them), values[:, 0] > 0.5):
-        model = fit_logistic(NAMES, np.concatenate([values[:, :1], np.ones((20, 1))], axis=1), correct)
-        assert all(map(math.isfinite, (model.intercept, *model.weights)))
-        assert model.weights[1] == 0.0, "a feature that is the same everywhere"
-        assert all(0 <= p <= 1 for p in predicted(model, values))
-
-
-@pytest.mark.parametrize("logit", [-1e4, -40.0, 0.0, 40.0, 1e4])
-def test_a_probability_is_one_whatever_the_logit_is(logit):
-    found = Logistic(("x",), (1.0,), 0.0).probability({"x": logit}) if abs(logit) < 700 else None
-    assert found is None or 0 <= found <= 1
-    assert found is None or found == pytest.approx(1 / (1 + math.exp(-logit)))
+def test_separable_rows_give_a_finite_model_and_a_feature_that_is_the_same_everywhere_is_left_out():
+    values = np.stack([np.linspace(0, 1, 20), np.ones(20)], axis=1)
+    model = fit_logistic(NAMES, values, values[:, 0] > 0.5)
+    assert model.features == ("top_probability",)
+    assert all(map(math.isfinite, (model.intercept, *model.weights)))
 
 
 def test_cross_fitted_values_of_noise_know_nothing_of_their_own_rows():
     draw = np.random.default_rng(2)
     values, correct = draw.random((60, 40)), draw.random(60) < 0.5
     names = tuple(map(str, range(40)))
-    inside = predicted(fit_logistic(names, values, correct), values)
+    inside = predicted(fit_logistic(names, values, correct), names, values)
     outside = cross_fitted(names, values, correct, seed=0)
     assert inside[correct].mean() - inside[~correct].mean() > 0.1, "fitted to its own rows"
     assert outside[correct].mean() - outside[~correct].mean() < 0.05
+    assert np.array_equal(outside, cross_fitted(names, values, correct, seed=0))
 
 
-def test_it_is_taken_only_where_it_beats_the_best_single_signal_by_more_than_its_standard_error():
-    draw = np.random.default_rng(3)
-    single, other = draw.random(800), draw.random(800)
-    for weight, better in ((0.0, False), (3.0, True)):
-        correct = draw.random(800) < 1 / (1 + np.exp(-(3 * single + weight * other - (3 + weight) / 2)))
-        fitted = cross_fitted(NAMES, np.stack([single, other], axis=1), correct, seed=0)
-        assert beats(fitted, single, correct, correct, resamples=200, seed=0) is better
-    assert not beats(single, single, np.ones(800, dtype=bool), np.ones(800, dtype=bool), resamples=50, seed=0)
+def test_the_standard_error_of_a_difference_of_two_aurocs_is_that_of_repeated_samples():
+    draw, gains, errors = np.random.default_rng(3), [], []
+    for _ in range(300):
+        truth = draw.normal(size=120)
+        correct = draw.random(120) < 1 / (1 + np.exp(-truth))
+        one, other = truth + draw.normal(size=120), np.round(truth + 2 * draw.normal(size=120))
+        gain, error = stats.auroc_gain(one, other, correct)
+        assert gain == pytest.approx(stats.auroc(one, correct) - stats.auroc(other, correct))
+        gains.append(gain)
+        errors.append(error)
+    assert np.mean(errors) == pytest.approx(np.std(gains), rel=0.15)
+    assert stats.auroc_gain(one, one, correct) == (0.0, 0.0)
