@@ -77,6 +77,9 @@ class LoadedModel:
             facts = stamps.facts_of(self.model, engine)
             noted = self.proofs if self.fingerprint else None
             if noted is None or not stamps.is_stamped(noted, facts):
+                logger.info(
+                    "proving that one pass over '%s' gives what decoding gives; this is noted, and not repeated at later starts", self.name
+                )
                 proof = prove(self.model, make, engine)
                 logger.info("one pass over '%s' gives what decoding gives: %s", self.name, proof)
                 if noted is not None:
