@@ -21,6 +21,9 @@ from app.edge.readout import ReadOutModel
 from app.edge.rendering import Prompt, Renderer
 from app.edge.trie import ROOT
 
+# Keys and values `[1, heads, tokens, head_dim]` of each layer.
+Prefix = Sequence[tuple[torch.Tensor, torch.Tensor]]
+
 
 class VerdictEngine:
     """Reads P(confidence, answer) for a batch of questions in a single prefill.
@@ -75,7 +78,10 @@ class VerdictEngine:
         tokens = sorted({token for row in rows for token in row})
         self._columns = [[tokens.index(token) for token in row] for row in rows]
         self._model = ReadOutModel(model, tokens)
-        self._prefix = self._prefill_prefix(renderer.prefix_ids) if share_prefix and renderer.prefix_ids else None
+        self._prefix: Prefix | None = None
+        if share_prefix and renderer.prefix_ids:
+            with torch.inference_mode():
+                self._prefix = self.prefill()
 
     @property
     def prefix_tokens(self) -> int:
@@ -106,7 +112,7 @@ class VerdictEngine:
                 carries the verdicts on the others.
         """
         # One transfer per place that is read, not one per question: each is a synchronisation on a GPU.
-        read = [logits.tolist() for logits in self._forward(prompts)]
+        read = [logits.tolist() for logits in self.forward(prompts, self._prefix)]
         verdicts: list[JointVerdict] = []
         found: list[JointVerdict | None] = []
         for i, prompt in enumerate(prompts):
@@ -120,10 +126,18 @@ class VerdictEngine:
             raise EdgeError(f"the edge model's output on {unsound} of {len(found)} questions is not finite", verdicts=found)
         return verdicts
 
-    def _forward(self, prompts: Sequence[Prompt]) -> list[torch.Tensor]:
-        """Logits `[batch, children]` at every place in `self._read_at`."""
-        shared = self._prefix if all(prompt.shares_prefix for prompt in prompts) else None
-        skip = self.prefix_tokens if shared is not None else 0
+    def forward(self, prompts: Sequence[Prompt], prefix: Prefix | None = None) -> list[torch.Tensor]:
+        """The logits that a verdict is read from. They can be differentiated: training computes its loss on them.
+
+        Args:
+            prompts: at least one.
+            prefix: what `prefill` gave for the weights as they are now; used where all prompts share the prefix.
+
+        Returns:
+            Float32 logits `[batch, children]`: at each branching of the trie, then of all letters behind each bucket.
+        """
+        shared = prefix if all(prompt.shares_prefix for prompt in prompts) else None
+        skip = len(self.renderer.prefix_ids) if shared is not None else 0
         lengths = torch.tensor([len(prompt.ids) - skip for prompt in prompts], device=self._device)
         width, batch = int(lengths.max()), len(prompts)
         padded = torch.tensor([[0] * (width - len(p.ids) + skip) + list(p.ids[skip:]) for p in prompts], device=self._device)
@@ -175,9 +189,9 @@ class VerdictEngine:
                 greedy = bucket
         return JointVerdict.from_weights(joint, greedy, trie.choices)
 
-    @torch.inference_mode()
-    def _prefill_prefix(self, ids: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Keys and values `[1, heads, prefix, head_dim]` of each layer; a plain cache, which crops nothing."""
+    def prefill(self) -> Prefix:
+        """Keys and values of the shared prefix, which must not be empty, in a plain cache, which crops nothing."""
+        ids = self.renderer.prefix_ids
         count = len(ids)
         positions = torch.arange(count, device=self._device)[None]
         causal = torch.ones(1, count, count, dtype=torch.bool, device=self._device).tril()
