@@ -160,6 +160,7 @@ def conclude(run: Tuning, notes: Sequence[str]) -> tuple["Tuned", dict[str, Any]
     from app.data.calibration import write_calibration
     from app.data.records import load_records
     from app.evaluation.page import Tuned, render_page
+    from app.evaluation.tuning import advice
 
     rows = load_records(run.records)
     target, why = run.wanted.target(rows, run.seed)
@@ -170,7 +171,7 @@ def conclude(run: Tuning, notes: Sequence[str]) -> tuple["Tuned", dict[str, Any]
     report = run_report(
         settings, records=run.records, out=run.out, seed=run.seed, as_json=False, calibration=path, pictures=run.pictures, shown=False
     )
-    said = [*notes, *fit.notes, *([fit.calibration.scope] if fit.calibration.scope else []), *replaced]
+    said = [*notes, *advice(fit.calibration), *fit.notes, *([fit.calibration.scope] if fit.calibration.scope else []), *replaced]
     with writing(run.out):
         said += write_gateway(run.out / GATEWAY, settings, _about(run, fit))
         tuned = Tuned(fit.calibration, _test_half(rows, fit), why, said, _commands(run), _FILES, report["hardware"])

@@ -128,10 +128,12 @@ def _tiles(found: Achieved, test: Table, signal: str) -> str:
         tiles.append(("accuracy of the edge alone", edge / len(test), share_interval(edge, len(test)), len(test)))
     tiles.append(("of the kept answers are wrong", found.edge_error, found.edge_error_ci, found.kept))
     shown = [(f"{percent(value)} %" if value is not None else NONE, what, ci, n) for what, value, ci, n in tiles]
-    lines = [f"<li><b>{value}</b><span>{what}</span><span>{interval(ci)} n = {n}</span></li>" for value, what, ci, n in shown]
+    lines = [f"<li><b>{value}</b><span>{what}</span><span>{interval(ci)}, n = {n}</span></li>" for value, what, ci, n in shown]
     if found.lift is not None:
         n = found.n if found.n_cloud is None else found.n_cloud
-        lines.append(f"<li><b>{100 * found.lift:+.1f}</b><span>points over random routing</span><span>{_points(found)} n = {n}</span></li>")
+        lines.append(
+            f"<li><b>{100 * found.lift:+.1f}</b><span>points over random routing</span><span>{_points(found)}, n = {n}</span></li>"
+        )
     return '<ul class="tiles">' + "".join(lines) + "</ul>"
 
 

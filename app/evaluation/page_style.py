@@ -12,7 +12,7 @@ h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .4rem; overflow-wrap: any
 h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
 p, li { max-width: 46rem; overflow-wrap: anywhere; }
 .soft, caption { color: var(--soft); }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .7rem; margin: 1.2rem 0; padding: 0; list-style: none; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(12rem, 1fr)); gap: .7rem; margin: 1.2rem 0; padding: 0; list-style: none; }
 .tiles li { background: var(--card); border-radius: .5rem; padding: .7rem .9rem; }
 .tiles b { display: block; font-size: 1.5rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .tiles span { display: block; font-size: .85rem; color: var(--soft); }
@@ -37,8 +37,9 @@ svg .chosen { fill: var(--chosen); stroke: var(--paper); stroke-width: 2; }
 .legend .k-chosen { background: var(--chosen); width: .8rem; height: .8rem; border-radius: 50%; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .93rem; }
 caption { text-align: left; padding-bottom: .4rem; font-size: .9rem; }
-th, td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-th:first-child, td:first-child { text-align: left; overflow-wrap: anywhere; }
+th, td { text-align: right; padding: .35rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; white-space: nowrap; }
+th { white-space: normal; }
+th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: anywhere; }
 thead th { font-weight: 600; border-bottom-color: var(--soft); }
 tr.here td { font-weight: 600; }
 pre { background: var(--card); border-radius: .4rem; padding: .7rem .9rem; overflow-x: auto; margin: .3rem 0 1rem; font-size: .9rem; }

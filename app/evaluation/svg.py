@@ -107,9 +107,9 @@ def _chosen(point: CurvePoint, rate_ci: tuple[float, float] | None, x: Scale, y:
         bars.append(f'<line class="bar" x1="{at}" y1="{y(point.ci[0])}" x2="{at}" y2="{y(point.ci[1])}"/>')
     if rate_ci is not None:
         bars.append(f'<line class="bar" x1="{x(rate_ci[0])}" y1="{height}" x2="{x(rate_ci[1])}" y2="{height}"/>')
-    # The label stands on the side with more room, and never leaves the picture.
+    # Below the point, where a rising curve leaves room, on the side with more of it, and never outside the picture.
     side, anchor = (12, "start") if point.cloud_rate < _MIDDLE else (-12, "end")
-    label_y = min(max(height - 12, _TOP + 14), _HEIGHT - _BOTTOM - 8)
+    label_y = min(height + 26, _HEIGHT - _BOTTOM - 8)
     return [
         *bars,
         f'<circle class="chosen" cx="{at}" cy="{height}" r="7"><title>chosen: {_said(point)}</title></circle>',

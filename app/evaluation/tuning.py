@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.core.errors import ConfigError
-from app.data.calibration import Target
+from app.data.calibration import Calibration, Target
 from app.data.records import Record
 from app.evaluation.calibrate import FEWEST
 from app.evaluation.cells import interval, percent, questions
@@ -18,6 +18,8 @@ from app.evaluation.table import has_cloud, to_table
 WITHIN = 0.02
 # Without a target and without a cloud: the share of the questions that goes to the cloud.
 CLOUD_RATE = 0.4
+# A cloud rate this near to 0 or 1 is nearly nothing or nearly everything.
+_FEW = 0.05
 _HALVES = 2
 _PROPOSING = 3
 
@@ -112,6 +114,21 @@ class Wanted:
 
     def _target(self, kind: str, value: float, delta: float | None = None) -> Target:
         return Target.model_validate({"kind": kind, "value": value, "delta": delta, "per_domain": self.per_domain})
+
+
+def advice(found: Calibration) -> list[str]:
+    """What to do where the threshold keeps nearly nothing, or nearly everything, to reach an accuracy; otherwise nothing."""
+    achieved = found.achieved
+    if found.target.kind != "accuracy" or _FEW < achieved.cloud_rate < 1 - _FEW:
+        return []
+    if achieved.cloud_rate >= 1 - _FEW:
+        said = (
+            "To reach this accuracy nearly every question has to go to the cloud: the edge model's answers are not correct often enough where its signal "
+            "is high. An edge model that knows more (edge.model) keeps more. With --target-cloud-rate you accept a loss of accuracy for fewer cloud calls; "
+            "the page shows how much."
+        )
+        return [said]
+    return ["The edge alone reaches this accuracy, so nearly no question goes to the cloud."]
 
 
 def _whole(record: Record) -> bool:

@@ -14,7 +14,7 @@ from app.evaluation.page import Tuned, render_page
 from app.evaluation.risk import answers_needed
 from app.evaluation.split import halves
 from app.evaluation.table import to_table
-from app.evaluation.tuning import Wanted
+from app.evaluation.tuning import Wanted, advice
 from tests.support.populations import TODAY
 from tests.support.records import simulated
 
@@ -55,6 +55,19 @@ def test_without_enough_cloud_answers_a_share_of_the_questions_is_the_target():
     assert why.startswith("No cloud answer is known")
     some = simulated(2 * FEWEST - 1, 1) + [row | {"id": f"x{row['id']}"} for row in rows]
     assert Wanted().target(some, 0)[1].startswith("Only 39 questions have both answers")
+
+
+def test_where_nearly_everything_or_nothing_is_routed_it_is_said_what_to_do():
+    def advised(target=None, **population):
+        rows = simulated(200, 5, **population)
+        target = target or Wanted(within=0.0).target(rows, 0)[0]
+        return advice(calibrate(rows, target=target, signal=Signal.EXPECTED, today=TODAY, resamples=2).calibration)
+
+    hopeless = {"edge": 0.1, "cloud": 0.95, "knows": False}
+    assert advised(**hopeless)[0].startswith("To reach this accuracy nearly every question has to go to the cloud")
+    assert advised(edge=0.9, cloud=0.5) == ["The edge alone reaches this accuracy, so nearly no question goes to the cloud."]
+    assert advised(Target(kind="accuracy", value=0.7), edge=0.5, cloud=0.9) == []
+    assert advised(Target(kind="cloud_rate", value=1.0), **hopeless) == []
 
 
 @pytest.mark.parametrize(
