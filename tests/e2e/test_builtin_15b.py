@@ -39,7 +39,9 @@ async def serve(start, name):
         memory = psutil.Process(gateway.process.pid).memory_full_info()
         (edge, _) = (await http.get("/v1/models")).json()["data"]
     assert await gateway.stop() == 0
-    print(f"\n{name}: ready after {ready_s:.0f} s, seconds a question: {seconds}, memory {memory.rss / 1e9:.1f} GB (own {memory.uss / 1e9:.1f})")
+    print(
+        f"\n{name}: ready after {ready_s:.0f} s, seconds a question: {seconds}, memory {memory.rss / 1e9:.1f} GB (own {memory.uss / 1e9:.1f})"
+    )
     print(edge, *(line["message"] for line in gateway.lines()), sep="\n")
     return replies, [line["message"] for line in gateway.lines()]
 
