@@ -5,7 +5,7 @@ Every way this can fail ends in one sentence for a person at start-up (`ConfigEr
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import transformers
 from app.core.edge import Identity
 from app.core.errors import ConfigError
 from app.core.prompt import PromptFamily
+from app.core.question import MAX_OPTIONS
 from app.core.verdict import JointVerdict
 from app.edge import stamps
 from app.edge.adapters import Adapter, check_origin, find_adapter, merge_adapters, scaling
@@ -23,7 +24,7 @@ from app.edge.architecture import Architecture, find_architecture
 from app.edge.builtin import ensure_builtin, find_builtin
 from app.edge.devices import compute_dtype, one_sentence, resolve_device
 from app.edge.engine import VerdictEngine
-from app.edge.proof import prove
+from app.edge.proof import Proof, prove, prove_long
 from app.edge.rendering import Renderer
 from app.edge.weights import cast_as_loaded, read_config, read_weights
 
@@ -53,8 +54,14 @@ class LoadedModel:
     fingerprint: str
     proofs: Path | None = None
 
-    def engine(self, *, max_prompt_tokens: int = 2048, share_prefix: bool = True) -> VerdictEngine:
+    def engine(self, *, max_prompt_tokens: int = 2048, share_prefix: bool = True, long_labels: bool = False) -> VerdictEngine:
         """The one-pass engine of these weights, on the device and in the dtype that they are in, proven exact.
+
+        Args:
+            max_prompt_tokens: longest prompt.
+            share_prefix: see `VerdictEngine`.
+            long_labels: whether it is to read questions with more options than letters too. Where that cannot be proven, it is logged,
+                and the engine refuses such questions.
 
         Raises:
             ConfigError: its prompts cannot be rendered, or one pass over this model does not give what decoding gives.
@@ -75,16 +82,26 @@ class LoadedModel:
         with one_sentence(f"the model '{self.name}' cannot answer", self.model.device):
             engine = make()
             facts = stamps.facts_of(self.model, engine)
-            noted = self.proofs if self.fingerprint else None
-            if noted is None or not stamps.is_stamped(noted, facts):
-                logger.info(
-                    "proving that one pass over '%s' gives what decoding gives; this is noted, and not repeated at later starts", self.name
-                )
-                proof = prove(self.model, make, engine)
-                logger.info("one pass over '%s' gives what decoding gives: %s", self.name, proof)
-                if noted is not None:
-                    stamps.write_stamp(noted, facts, str(proof))
+            self._prove("one pass", facts, lambda: prove(self.model, make, engine))
+            if long_labels:
+                try:
+                    engine.read_long_labels()
+                    self._prove("one pass with long labels", facts | {"labels": "long"}, lambda: prove_long(self.model, make, engine))
+                except ConfigError as error:
+                    engine.forget_long_labels()
+                    logger.warning("'%s' takes no question with more than %d options: %s", self.name, MAX_OPTIONS, error.message)
         return engine
+
+    def _prove(self, what: str, facts: dict[str, str], proof: Callable[[], Proof]) -> None:
+        """Make a proof, unless it was made before. Raises ConfigError."""
+        noted = self.proofs if self.fingerprint else None
+        if noted is not None and stamps.is_stamped(noted, facts):
+            return
+        logger.info("proving that %s over '%s' gives what decoding gives; this is noted, and not repeated at later starts", what, self.name)
+        found = proof()
+        logger.info("%s over '%s' gives what decoding gives: %s", what, self.name, found)
+        if noted is not None:
+            stamps.write_stamp(noted, facts, str(found))
 
 
 def load_model(
