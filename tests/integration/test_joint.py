@@ -1,0 +1,145 @@
+"""Chains that are trained through the one pass: they can be killed, refuse labels that say nothing, and make confidence a signal."""
+
+import json
+
+import pytest
+import yaml
+
+from app.core.errors import ConfigError
+from app.training.chain import open_chain
+from app.training.checkpoint import load_base, sign
+from app.training.config import LoraConfig, SftConfig, load_config
+from app.training.evolve import run_rounds
+from app.training.label_file import Labelled
+from app.training.rows import TrainingRows
+from app.training.sft import train
+from tests.integration.test_evolve import OPEN, artefacts, opened, run_killed
+from tests.support.chains import chain_config
+from tests.support.graded import graded, learnable_base, measure
+
+JOINT = {"loss": "joint", "joint": {"evaluate_every": 2, "evaluate_rows": 6}, "labels": {"source": "gold", "target": "soft"}, **OPEN}
+SFT = {"learning_rate": 1e-3, "epochs": 2, "batch_size": 4, "micro_batch_size": 2}
+
+
+async def test_killed_and_resumed_a_joint_chain_ends_with_the_same_bytes(tmp_path):
+    path = chain_config(tmp_path / "in", rounds=0, sft=SFT, **JOINT)
+    run_rounds(opened(path, tmp_path / "whole"))
+    killed = await run_killed(path, tmp_path / "killed", "http://127.0.0.1:9", kills=3, seed=2)
+    assert killed["kills"] == 3
+    whole = artefacts(tmp_path / "whole")
+    assert artefacts(tmp_path / "killed") == whole
+    assert {"R00/letters.jsonl", "R00/adapter/adapter_model.safetensors"} <= set(whole)
+    assert not [name for name in whole if name.endswith((".partial", ".state"))]
+
+
+def stopped_at(chain, step):
+    """Stop a chain like a kill, when a step of training is done."""
+
+    def progress(name, done, _of):
+        if name.endswith("training") and done == step:
+            raise KeyboardInterrupt
+
+    chain.progress = progress
+    with pytest.raises(KeyboardInterrupt):
+        run_rounds(chain, until=0)
+
+
+def test_a_training_continues_from_its_last_evaluation(tmp_path):
+    """Also with dropout, whose draws must not depend on where the run was killed."""
+    path = chain_config(tmp_path / "in", buffer_rows=16, sft=SFT, lora={"r": 4, "dropout": 0.2}, **JOINT)
+    run_rounds(opened(path, tmp_path / "whole"), until=0)
+    out, seen = tmp_path / "killed", []
+    first = opened(path, out)
+    before = {name: value.clone() for name, value in first.checkpoint.loaded.model.state_dict().items()}
+    stopped_at(first, 5)
+    after = first.checkpoint.loaded.model.state_dict()
+    assert list(after) == list(before), "the adapter is taken off the model whatever happens"
+    assert all(bool((after[name] == value).all()) for name, value in before.items())
+    again = opened(path, out, resume=True)
+    again.progress = lambda name, done, of: seen.append((done, of)) if name.endswith("training") else None
+    run_rounds(again, until=0)
+    assert seen == [(5, 8), (6, 8), (7, 8), (8, 8)], "steps 1 to 4 stand in the state"
+    assert artefacts(out) == artefacts(tmp_path / "whole")
+    summary = json.loads((out / "R00/train.json").read_text())
+    assert [entry["step"] for entry in summary["joint"]["evaluations"]] == [0, 2, 4, 6, 8]
+    assert summary["joint"]["best_step"] in {2, 4, 6, 8}
+    assert len(summary["loss"]) == len(summary["joint"]["confidence"]) == summary["steps"] == 8
+
+
+def test_gradient_checkpointing_and_micro_batches_of_one_train_the_same_adapter(tmp_path):
+    losses = []
+    for name, changes in (("plain", {"micro_batch_size": 4}), ("thrifty", {"micro_batch_size": 1, "gradient_checkpointing": True})):
+        path = chain_config(tmp_path / name, kind="gemma3", sft={**SFT, "epochs": 1, **changes}, **JOINT)
+        run_rounds(opened(path, tmp_path / name / "run"), until=0)
+        losses.append(json.loads((tmp_path / name / "run/R00/train.json").read_text())["loss"])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_labels_that_are_all_alike_are_refused_before_anything_is_trained(tmp_path):
+    alike = {**JOINT, "labels": {**JOINT["labels"], "buckets": [0.25] * 9}}
+    data = {"train": {"law": ["law.jsonl"]}, "test": ["test.jsonl"], "dev_rows": 8}
+    path = chain_config(tmp_path / "in", domains=["law"], data=data, buffer_rows=20, rounds=0, sft={**SFT, "epochs": 1}, **alike)
+    with pytest.raises(ConfigError, match=r"domain 'law' are nearly all alike \(20 × 0\.25: 0\.00 bits"):
+        run_rounds(opened(path, tmp_path / "run"))
+    assert not (tmp_path / "run/R00/adapter").exists()
+    told = opened(path, tmp_path / "run", resume=True)
+    told.allow_uniform_labels = True
+    run_rounds(told)
+    assert json.loads((tmp_path / "run/R00/train.json").read_text())["joint"]["label_entropy"] == {"law": 0.0}
+
+
+KINDS = ("named", "random")
+
+
+def knowing_base(folder):
+    """A tiny model that can read an answer which stands in the question, and knows nothing else; it was never taught a confidence."""
+    base = load_base(str(learnable_base(folder / "raw")), cache_dir=folder, family="auto", device="cpu")
+    renderer = base.engine(max_prompt_tokens=512).renderer
+    rows = [Labelled(item, item.gold, index % 5) for index, item in enumerate(graded(320, 7, KINDS))]
+    sft = SftConfig(learning_rate=8e-3, epochs=3, batch_size=8, micro_batch_size=8)
+    lessons = TrainingRows(renderer, rows, seed=None, learn_confidence=False)
+    train(base.loaded.model, lessons, folder / "taught", base_name="raw", sft=sft, lora=LoraConfig(), seed=0)
+    sign(folder / "taught", base.fingerprint)
+    base.merge(folder / "taught", renderer.prompt(rows[0].item.question).ids)
+    base.loaded.model.save_pretrained(folder / "knows")
+    base.loaded.tokenizer.save_pretrained(folder / "knows")
+    return folder / "knows"
+
+
+@pytest.mark.timeout(1800)
+def test_confidence_becomes_a_signal_and_the_answers_are_kept(tmp_path):
+    """One round with soft targets and kept letters, on a model that knows something: the AUROC of the confidence rises, accuracy stays."""
+    items = graded(200, 1, KINDS)
+    rows = [
+        {"id": i.id, "domain": "graded", "question": i.question.question, "options": i.question.options, "answer": i.gold} for i in items
+    ]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = {
+        "base": str(knowing_base(tmp_path)),
+        "dtype": "float32",
+        "domains": ["graded"],
+        "rounds": 0,
+        "buffer_rows": 160,
+        "data": {"train": {"graded": ["train.jsonl"]}, "dev_rows": 40},
+        "labels": {"source": "gold", "target": "soft"},
+        "loss": "joint",
+        "joint": {"evaluate_every": 10},
+        # These questions ask for a letter: under another one the same words would be the wrong answer.
+        "sft": {"learning_rate": 4e-3, "epochs": 3, "batch_size": 8, "micro_batch_size": 8, "shuffle_options": False},
+    }
+    (tmp_path / "evolve.yaml").write_text(yaml.safe_dump(settings))
+    chain = open_chain(load_config(tmp_path / "evolve.yaml"), tmp_path / "run", resume=False, cache_dir=tmp_path, teacher=None)
+    test = graded(120, 3, KINDS)
+    before = measure(chain.engine, test, KINDS)
+    run_rounds(chain)
+    after = measure(chain.engine, test, KINDS)
+    said = f"before {before}, after {after}"
+    assert before.accuracy["named"] > 0.9, said
+    assert before.auroc < 0.7, said
+    assert after.auroc > 0.9, said
+    assert after.accuracy["named"] >= before.accuracy["named"] - 0.02, said
+    assert after.confidence["named"] > after.confidence["random"] + 0.3, said
+    summary = json.loads((tmp_path / "run/R00/train.json").read_text())["joint"]
+    # More was learned than the mean of the targets.
+    assert summary["confidence"][-1] < summary["constant"] - 0.1
+    assert summary["letters"][-1] < 0.1
