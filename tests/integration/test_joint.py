@@ -10,6 +10,7 @@ from app.training.chain import open_chain
 from app.training.checkpoint import load_base, sign
 from app.training.config import LoraConfig, SftConfig, load_config
 from app.training.evolve import run_rounds
+from app.training.joint import fine_tune_jointly
 from app.training.label_file import Labelled
 from app.training.rows import TrainingRows
 from app.training.sft import train
@@ -32,60 +33,70 @@ async def test_killed_and_resumed_a_joint_chain_ends_with_the_same_bytes(tmp_pat
     assert not [name for name in whole if name.endswith((".partial", ".state"))]
 
 
-def stopped_at(chain, step):
-    """Stop a chain like a kill, when a step of training is done."""
+def trained(chain, folder, *, rows=16):
+    """The adapter of a round on rows of R0, without the round's other steps."""
+    folder.mkdir(exist_ok=True)
+    labelled = [Labelled(item, item.gold, index % 5, (index % 9) / 8) for index, item in enumerate(chain.pools.new[0][:rows])]
+    return fine_tune_jointly(chain, folder, labelled, seed=1, new=rows, replay=0)
+
+
+def stop_at(chain, step):
+    """Stop a training like a kill, when so many steps are done."""
 
     def progress(name, done, _of):
         if name.endswith("training") and done == step:
             raise KeyboardInterrupt
 
     chain.progress = progress
-    with pytest.raises(KeyboardInterrupt):
-        run_rounds(chain, until=0)
 
 
 def test_a_training_continues_from_its_last_evaluation(tmp_path):
     """Also with dropout, whose draws must not depend on where the run was killed."""
-    path = chain_config(tmp_path / "in", buffer_rows=16, sft=SFT, lora={"r": 4, "dropout": 0.2}, **JOINT)
-    run_rounds(opened(path, tmp_path / "whole"), until=0)
-    out, seen = tmp_path / "killed", []
-    first = opened(path, out)
-    before = {name: value.clone() for name, value in first.checkpoint.loaded.model.state_dict().items()}
-    stopped_at(first, 5)
-    after = first.checkpoint.loaded.model.state_dict()
-    assert list(after) == list(before), "the adapter is taken off the model whatever happens"
-    assert all(bool((after[name] == value).all()) for name, value in before.items())
-    again = opened(path, out, resume=True)
-    again.progress = lambda name, done, of: seen.append((done, of)) if name.endswith("training") else None
-    run_rounds(again, until=0)
+    path, out = chain_config(tmp_path / "in", buffer_rows=16, sft=SFT, lora={"r": 4, "dropout": 0.2}, **JOINT), tmp_path / "run"
+    chain = opened(path, out)
+    model, seen = chain.checkpoint.loaded.model, []
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    summary = trained(chain, out / "whole")
+    stop_at(chain, 5)
+    with pytest.raises(KeyboardInterrupt):
+        trained(chain, out / "killed")
+    assert list(model.state_dict()) == list(before), "the adapter is taken off the model whatever happens"
+    assert all(bool((model.state_dict()[name] == value).all()) for name, value in before.items())
+    chain.progress = lambda name, done, of: seen.append((done, of)) if name.endswith("training") else None
+    assert trained(chain, out / "killed") == summary
     assert seen == [(5, 8), (6, 8), (7, 8), (8, 8)], "steps 1 to 4 stand in the state"
-    assert artefacts(out) == artefacts(tmp_path / "whole")
-    summary = json.loads((out / "R00/train.json").read_text())
-    assert [entry["step"] for entry in summary["joint"]["evaluations"]] == [0, 2, 4, 6, 8]
-    assert summary["joint"]["best_step"] in {2, 4, 6, 8}
-    assert len(summary["loss"]) == len(summary["joint"]["confidence"]) == summary["steps"] == 8
+    files = [
+        {path.relative_to(out / name): path.read_bytes() for path in (out / name).rglob("*") if path.is_file()}
+        for name in ("whole", "killed")
+    ]
+    assert files[0] == files[1]
+    assert [entry.step for entry in summary.joint.evaluations] == [0, 2, 4, 6, 8]
+    assert len(summary.loss) == len(summary.joint.confidence) == len(summary.joint.letters) == summary.steps == 8
+    # The adapter is that of the best step, not of the last one.
+    best = max(summary.joint.evaluations[1:], key=lambda entry: (entry.auroc or 0, entry.step))
+    assert summary.joint.best_step == best.step
 
 
 def test_gradient_checkpointing_and_micro_batches_of_one_train_the_same_adapter(tmp_path):
     losses = []
     for name, changes in (("plain", {"micro_batch_size": 4}), ("thrifty", {"micro_batch_size": 1, "gradient_checkpointing": True})):
         path = chain_config(tmp_path / name, kind="gemma3", sft={**SFT, "epochs": 1, **changes}, **JOINT)
-        run_rounds(opened(path, tmp_path / name / "run"), until=0)
-        losses.append(json.loads((tmp_path / name / "run/R00/train.json").read_text())["loss"])
+        losses.append(trained(opened(path, tmp_path / name / "run"), tmp_path / name / "run/R00", rows=8).loss)
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
 def test_labels_that_are_all_alike_are_refused_before_anything_is_trained(tmp_path):
     alike = {**JOINT, "labels": {**JOINT["labels"], "buckets": [0.25] * 9}}
     data = {"train": {"law": ["law.jsonl"]}, "test": ["test.jsonl"], "dev_rows": 8}
-    path = chain_config(tmp_path / "in", domains=["law"], data=data, buffer_rows=20, rounds=0, sft={**SFT, "epochs": 1}, **alike)
+    path = chain_config(tmp_path / "in", domains=["law"], data=data, buffer_rows=20, rounds=0, **alike)
+    chain = opened(path, tmp_path / "run")
     with pytest.raises(ConfigError, match=r"domain 'law' are nearly all alike \(20 × 0\.25: 0\.00 bits"):
-        run_rounds(opened(path, tmp_path / "run"))
+        run_rounds(chain)
     assert not (tmp_path / "run/R00/adapter").exists()
-    told = opened(path, tmp_path / "run", resume=True)
-    told.allow_uniform_labels = True
-    run_rounds(told)
-    assert json.loads((tmp_path / "run/R00/train.json").read_text())["joint"]["label_entropy"] == {"law": 0.0}
+    chain.allow_uniform_labels = True
+    stop_at(chain, 1)
+    with pytest.raises(KeyboardInterrupt):
+        run_rounds(chain)
 
 
 KINDS = ("named", "random")

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from app.training.joint_steps import spread
 from app.training.label import bucket_distribution
 from app.training.label_file import Labelled
 from app.training.own_letters import own_letters
+from app.training.publish.report import joint_sentences
 from app.training.summary import Evaluation
 from tests.support.tiny import FAMILIES, TEMPLATES, tiny_tokenizer
 
@@ -148,6 +150,12 @@ def test_a_state_is_read_as_it_was_written_or_not_at_all(tmp_path):
         load(tmp_path, "o")
     clear(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_report_says_how_the_loss_was_computed():
+    (said,) = joint_sentences(SimpleNamespace(config=config_of(joint={"confidence_loss": "brier"})))
+    assert "through the one pass: soft targets, brier of the confidence (weight 1), letters: keep (weight 1)" in said
+    assert joint_sentences(SimpleNamespace(config=EvolveConfig(data={"train": {}}))) == []
 
 
 def test_some_dev_rows_are_spread_over_the_domains():
