@@ -6,27 +6,27 @@ import pytest
 import yaml
 
 from app.core.errors import ConfigError
+from app.core.verdict import Signal
+from app.data.dataset import Item
 from app.training.chain import open_chain
-from app.training.checkpoint import load_base, sign
-from app.training.config import LoraConfig, SftConfig, load_config
+from app.training.checkpoint import load_base
+from app.training.config import load_config
 from app.training.evolve import run_rounds
 from app.training.joint import fine_tune_jointly
 from app.training.label_file import Labelled
-from app.training.rows import TrainingRows
-from app.training.sft import train
 from tests.integration.test_evolve import OPEN, artefacts, opened, run_killed
 from tests.support.chains import chain_config
-from tests.support.graded import graded, learnable_base, measure
+from tests.support.graded import LETTERS, graded, learnable_base, measure
 
 JOINT = {"loss": "joint", "joint": {"evaluate_every": 2, "evaluate_rows": 6}, "labels": {"source": "gold", "target": "soft"}, **OPEN}
 SFT = {"learning_rate": 1e-3, "epochs": 2, "batch_size": 4, "micro_batch_size": 2}
 
 
 async def test_killed_and_resumed_a_joint_chain_ends_with_the_same_bytes(tmp_path):
-    path = chain_config(tmp_path / "in", rounds=0, sft=SFT, **JOINT)
+    path = chain_config(tmp_path / "in", rounds=0, sft={**SFT, "epochs": 1}, **{**JOINT, "joint": {"evaluate_every": 1, "evaluate_rows": 6}})
     run_rounds(opened(path, tmp_path / "whole"))
-    killed = await run_killed(path, tmp_path / "killed", "http://127.0.0.1:9", kills=3, seed=2)
-    assert killed["kills"] == 3
+    killed = await run_killed(path, tmp_path / "killed", "http://127.0.0.1:9", kills=2, seed=2)
+    assert killed["kills"] == 2
     whole = artefacts(tmp_path / "whole")
     assert artefacts(tmp_path / "killed") == whole
     assert {"R00/letters.jsonl", "R00/adapter/adapter_model.safetensors"} <= set(whole)
@@ -102,55 +102,51 @@ def test_labels_that_are_all_alike_are_refused_before_anything_is_trained(tmp_pa
 KINDS = ("named", "random")
 
 
-def knowing_base(folder):
-    """A tiny model that can read an answer which stands in the question, and knows nothing else; it was never taught a confidence."""
-    base = load_base(str(learnable_base(folder / "raw")), cache_dir=folder, family="auto", device="cpu")
-    renderer = base.engine(max_prompt_tokens=512).renderer
-    rows = [Labelled(item, item.gold, index % 5) for index, item in enumerate(graded(320, 7, KINDS))]
-    sft = SftConfig(learning_rate=8e-3, epochs=3, batch_size=8, micro_batch_size=8)
-    lessons = TrainingRows(renderer, rows, seed=None, learn_confidence=False)
-    train(base.loaded.model, lessons, folder / "taught", base_name="raw", sft=sft, lora=LoraConfig(), seed=0)
-    sign(folder / "taught", base.fingerprint)
-    base.merge(folder / "taught", renderer.prompt(rows[0].item.question).ids)
-    base.loaded.model.save_pretrained(folder / "knows")
-    base.loaded.tokenizer.save_pretrained(folder / "knows")
-    return folder / "knows"
+def asked(base, items):
+    """The questions with a correct answer that the model gives to those of the first kind, and does not give to the others.
+
+    So a model of random weights knows something, and its knowledge costs no training; nothing but the text tells the kinds apart.
+    """
+    engine = base.engine(max_prompt_tokens=512)
+    verdicts = [verdict for item in items for verdict in engine.verdicts([engine.prepare(item.question)])]
+    answers = [verdict.answer(Signal.EXPECTED) for verdict in verdicts]
+    letters = [LETTERS[(LETTERS.index(a) + i.id.startswith("random")) % 4] for a, i in zip(answers, items, strict=True)]
+    return [Item(item.question, letter) for item, letter in zip(items, letters, strict=True)]
 
 
 @pytest.mark.timeout(1800)
 def test_confidence_becomes_a_signal_and_the_answers_are_kept(tmp_path):
-    """One round with soft targets and kept letters, on a model that knows something: the AUROC of the confidence rises, accuracy stays."""
-    items = graded(200, 1, KINDS)
+    """One round with soft targets and kept letters: the AUROC of the confidence rises on held-out questions, and accuracy stays."""
+    folder = learnable_base(tmp_path / "base")
+    base = load_base(str(folder), cache_dir=tmp_path, family="auto", device="cpu")
+    items, test = asked(base, graded(160, 1, KINDS)), asked(base, graded(80, 3, KINDS))
     rows = [
         {"id": i.id, "domain": "graded", "question": i.question.question, "options": i.question.options, "answer": i.gold} for i in items
     ]
     (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     settings = {
-        "base": str(knowing_base(tmp_path)),
+        "base": str(folder),
         "dtype": "float32",
         "domains": ["graded"],
         "rounds": 0,
-        "buffer_rows": 160,
-        "data": {"train": {"graded": ["train.jsonl"]}, "dev_rows": 40},
+        "buffer_rows": 128,
+        "data": {"train": {"graded": ["train.jsonl"]}, "dev_rows": 32},
         "labels": {"source": "gold", "target": "soft"},
         "loss": "joint",
-        "joint": {"evaluate_every": 10},
-        # These questions ask for a letter: under another one the same words would be the wrong answer.
+        "joint": {"evaluate_every": 16},
         "sft": {"learning_rate": 4e-3, "epochs": 3, "batch_size": 8, "micro_batch_size": 8, "shuffle_options": False},
     }
     (tmp_path / "evolve.yaml").write_text(yaml.safe_dump(settings))
     chain = open_chain(load_config(tmp_path / "evolve.yaml"), tmp_path / "run", resume=False, cache_dir=tmp_path, teacher=None)
-    test = graded(120, 3, KINDS)
     before = measure(chain.engine, test, KINDS)
     run_rounds(chain)
     after = measure(chain.engine, test, KINDS)
-    said = f"before {before}, after {after}"
-    assert before.accuracy["named"] > 0.9, said
-    assert before.auroc < 0.7, said
-    assert after.auroc > 0.9, said
-    assert after.accuracy["named"] >= before.accuracy["named"] - 0.02, said
-    assert after.confidence["named"] > after.confidence["random"] + 0.3, said
     summary = json.loads((tmp_path / "run/R00/train.json").read_text())["joint"]
+    said = f"before {before}, after {after}, {summary}"
+    assert (before.accuracy["named"], before.accuracy["random"]) == (1.0, 0.0)
+    assert before.auroc < 0.75, said
+    assert after.auroc > 0.9, said
+    assert after.accuracy["named"] >= 0.9, said
+    assert after.confidence["named"] > after.confidence["random"] + 0.2, said
     # More was learned than the mean of the targets.
-    assert summary["confidence"][-1] < summary["constant"] - 0.1
-    assert summary["letters"][-1] < 0.1
+    assert summary["confidence"][-1] < summary["constant"] - 0.1, said
