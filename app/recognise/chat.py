@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from app.recognise import refusals
 from app.recognise.forms import OPEN, Asked, form_of_reply
@@ -13,6 +13,8 @@ from app.recognise.recognised import Recognised
 _SYSTEM = {"system", "developer"}
 # A conversation with more examples than this is none that an evaluation sends, and costs time.
 _MOST_TURNS = 200
+# Characters of an earlier message, or of a system prompt, that are looked at for another task.
+_MOST_READ = 4_000
 # Our own answer to an earlier question of the same conversation.
 _OWN = re.compile(r"\s*Confidence: [0-9.]{1,6}\s+Final answer: \w{1,3}\s*")
 _NEUTRAL = re.compile(
@@ -46,24 +48,41 @@ def recognise_chat(messages: Sequence[tuple[str, str]]) -> Recognised | None:
     found = read(turns[-1][1])
     if found is None or not _about_questions(system):
         return None
-    said: list[str] = [system] if system else []
-    example: Asked | None = None
-    for index, (role, text) in enumerate(turns[:-1]):
-        if role != "user":
-            continue
-        earlier = read(text)
-        if earlier is None:
-            if refusals.is_task(text[:4_000]) or refusals.wants_several(text[:4_000]):
-                return None
-            said += [text] if _instructions_only(text) else []
-        elif turns[index + 1][0] == "assistant":
-            example = _form(earlier, turns[index + 1][1])
-            if example is None:
-                return None
-    if not (found.evident or begun or example or any(map(speaks_of_choice, said))):
+    earlier = _earlier(turns[:-1])
+    if earlier is None:
+        return None
+    said, example = "\n".join(part for part in (system, earlier.instructions) if part), earlier.example
+    if not (found.evident or begun or example or speaks_of_choice(said)):
         return None
     found = replace(found, waits=found.waits or begun, example=example or found.example)
-    return found.recognised(found.asked("\n".join(said)))
+    return found.recognised(found.asked(said))
+
+
+@dataclass(frozen=True, slots=True)
+class _Earlier:
+    """What the turns before the last message say: instructions, and the form of the last example's answer."""
+
+    instructions: str
+    example: Asked | None
+
+
+def _earlier(turns: Sequence[tuple[str, str]]) -> _Earlier | None:
+    """Read the earlier turns, or None if they set another task or answer a question with something else than one option."""
+    said: list[str] = []
+    example: Asked | None = None
+    for index, (role, text) in enumerate(turns):
+        if role != "user":
+            continue
+        question = read(text)
+        if question is None:
+            if refusals.is_task(text[:_MOST_READ]) or refusals.wants_several(text[:_MOST_READ]):
+                return None
+            said += [text] if _instructions_only(text) else []
+        elif index + 1 < len(turns) and turns[index + 1][0] == "assistant":
+            example = _form(question, turns[index + 1][1])
+            if example is None:
+                return None
+    return _Earlier("\n".join(said), example)
 
 
 def _form(earlier: Found, reply: str) -> Asked | None:
@@ -74,7 +93,7 @@ def _form(earlier: Found, reply: str) -> Asked | None:
 
 
 def _instructions_only(text: str) -> bool:
-    pieces = [piece for line in text[:4_000].split("\n") for piece in sentences(line)]
+    pieces = [piece for line in text[:_MOST_READ].split("\n") for piece in sentences(line)]
     return bool(pieces) and all(instructs(piece) or persona(piece) for piece in pieces)
 
 

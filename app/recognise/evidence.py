@@ -6,6 +6,7 @@ Lists with numbers, small letters and bullets are more common outside of questio
 """
 
 import re
+from dataclasses import dataclass
 
 from app.recognise import refusals
 from app.recognise.instructions import sentences
@@ -84,6 +85,9 @@ _OPEN_END = re.compile(
 )
 _HEADING = re.compile(r"\s{0,3}#{1,6} |\s{0,3}\*\*[^*\n]{1,80}\*\*:?\s{0,3}$")
 _HEADING_WORDS = 5
+_SENTENCE_END = re.compile(r"(?<=[.!?:]) ")
+# A question of fewer characters that begins with a request is one.
+_SHORT = 200
 # Two marks in the middle of a sentence are more often a list than options.
 _FEW = 2
 _STEP = re.compile(
@@ -109,58 +113,103 @@ def is_list_of_questions(stem: Stem, options: tuple[str, ...]) -> bool:
 
 def is_asked(stem: Stem, options: tuple[str, ...], chain: Chain, *, inline: bool) -> bool:
     """Whether the text in front of the options asks for one of them."""
-    text = stem.question
-    last_line = text[-400:].rsplit("\n", 1)[-1]
-    last = re.split(r"(?<=[.!?:]) ", last_line.rstrip())[-1]
-    question = _ASKED_QUESTION.search(last_line[-120:]) is not None
-    weak = chain.marks[0].label.isdigit() or chain.marks[0].label.islower() or chain.style[0] in "-*•‣◦·–—+[|"
-    spoken = _QUOTED.sub(" ", last)
-    if refusals.wants_advice(_QUOTED.sub(" ", last_line[-200:])):
+    ending = _ending(stem, chain)
+    if _requests(ending) or sum("__" in option for option in options) * 2 > len(options):
         return False
-    if _REQUEST.match(last) or (_REQUEST.match(text[:200]) and (weak or len(text) < 200)):  # noqa: PLR2004
-        return False
-    if _REQUEST_AT_END.search(last) or sum("__" in option for option in options) * 2 > len(options):
-        return False
-    if not stem.marked and (_TERMS.search(spoken) or _ABOUT_ITEMS.search(spoken)):
-        return False
-    if inline and not _inline_list(last_line, options, chain, question=question, marked=stem.marked):
+    if inline and not _inline_list(ending, options, chain):
         return False
     if stem.marked:
         return True
-    if _PLEA.search(spoken) or (weak and not question and _ADDRESSED.search(spoken)):
+    if _speaks(ending) or (not ending.question and _takes_all(ending)):
         return False
-    closed = last.rstrip()[-1:] in set(":.!") and not _BLANK.search(last) and not _OPEN_END.search(last)
-    if not question and closed and ((_ITEMS.search(spoken) and not _NOT_ITEMS.search(spoken)) or _FIRST_PERSON.match(spoken)):
+    return ending.question or _BLANK.search(ending.last[-60:]) is not None or not _is_list(ending, options, inline=inline)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """The end of the text in front of the options: its last line, its last sentence, and the latter without quotations."""
+
+    first: str
+    line: str
+    last: str
+    spoken: str
+    short: bool
+    question: bool
+    weak: bool
+    marked: bool
+
+
+def _ending(stem: Stem, chain: Chain) -> _Ending:
+    line = stem.question[-400:].rsplit("\n", 1)[-1]
+    last = _SENTENCE_END.split(line.rstrip())[-1]
+    label = chain.marks[0].label
+    return _Ending(
+        first=stem.question[:_SHORT],
+        line=line,
+        last=last,
+        spoken=_QUOTED.sub(" ", last),
+        short=len(stem.question) < _SHORT,
+        question=_ASKED_QUESTION.search(line[-120:]) is not None,
+        weak=label.isdigit() or label.islower() or chain.style[0] in "-*•‣◦·–—+[|",
+        marked=stem.marked,
+    )
+
+
+def _requests(ending: _Ending) -> bool:
+    """Whether something is to be done, or an opinion is wanted."""
+    return (
+        refusals.wants_advice(_QUOTED.sub(" ", ending.line[-200:]))
+        or _REQUEST.match(ending.last) is not None
+        or (_REQUEST.match(ending.first) is not None and (ending.weak or ending.short))
+        or _REQUEST_AT_END.search(ending.last) is not None
+    )
+
+
+def _speaks(ending: _Ending) -> bool:
+    """Whether a person speaks to another one, or asks about all items of the list."""
+    return (
+        _TERMS.search(ending.spoken) is not None
+        or _ABOUT_ITEMS.search(ending.spoken) is not None
+        or _PLEA.search(ending.spoken) is not None
+        or (ending.weak and not ending.question and _ADDRESSED.search(ending.spoken) is not None)
+    )
+
+
+def _takes_all(ending: _Ending) -> bool:
+    """Whether a sentence that is no question takes all items (`Use each word in a sentence:`) or tells of them (`I found this:`)."""
+    last, spoken = ending.last, ending.spoken
+    if last.rstrip()[-1:] not in set(":.!") or _BLANK.search(last) or _OPEN_END.search(last):
         return False
-    if question or _BLANK.search(last[-60:]):
+    return (_ITEMS.search(spoken) is not None and _NOT_ITEMS.search(spoken) is None) or _FIRST_PERSON.match(spoken) is not None
+
+
+def _is_list(ending: _Ending, options: tuple[str, ...], *, inline: bool) -> bool:
+    """Whether the text in front is the heading of a list, or the items are steps or entries."""
+    last = ending.last
+    if _HEADING.match(ending.line) or (_LIST_INTRO.search(last) and _introduces(last)):
         return True
-    if _HEADING.match(last_line) or (_LIST_INTRO.search(last) and _introduces(last)):
-        return False
-    if (
-        (last.rstrip().endswith(":") or (weak and last.rstrip().endswith((".", "!"))))
-        and not _WH.search(last)
-        and not _OPEN_END.search(last)
-        and sum(_STEP.match(option) is not None for option in options) * 2 >= len(options)
-    ):
-        return False
-    if weak and sum(_ENTRY.match(option) is not None for option in options) * 2 > len(options):
-        return False
-    return not inline or not _ADDRESSED.search(spoken)
+    if inline and _ADDRESSED.search(ending.spoken):
+        return True
+    if ending.weak and sum(_ENTRY.match(option) is not None for option in options) * 2 > len(options):
+        return True
+    closed = last.rstrip().endswith(":") or (ending.weak and last.rstrip().endswith((".", "!")))
+    steps = sum(_STEP.match(option) is not None for option in options)
+    return closed and steps * 2 >= len(options) and not _WH.search(last) and not _OPEN_END.search(last)
 
 
-def _inline_list(last_line: str, options: tuple[str, ...], chain: Chain, *, question: bool, marked: bool) -> bool:
+def _inline_list(ending: _Ending, options: tuple[str, ...], chain: Chain) -> bool:
     """Whether options that stand in running text can be options, and are not a list inside of a sentence."""
     if any(_JOINED.search(option[-12:]) for option in options[:-1]):
         return False
     pieces = sentences(options[-1])
     if len(pieces) > 1 and (_REQUEST.match(pieces[-1]) or (pieces[-1].rstrip().endswith("?") and not options[0].rstrip().endswith("?"))):
         return False
-    ends = last_line.rstrip()[-1:] in set("?:._)]>…")
-    if any(option.endswith((",", ";")) for option in options[:-1]) and not (question or marked):
+    if any(option.endswith((",", ";")) for option in options[:-1]) and not (ending.question or ending.marked):
         return False
     style = chain.style.removeprefix("inline ")
     certain = style[0] in "([*" or (style[:1] == "A" and style[-1] in ")*")
-    return ends or marked or (certain and chain.marks[0].label.isupper() and len(options) > _FEW)
+    ends = ending.line.rstrip()[-1:] in set("?:._)]>…")
+    return ends or ending.marked or (certain and chain.marks[0].label.isupper() and len(options) > _FEW)
 
 
 def _introduces(sentence: str) -> bool:

@@ -1,6 +1,7 @@
 """Examples inside of one message: questions with their answers, in front of the one that is asked."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from app.recognise.forms import Asked, form_of_reply
 from app.recognise.marks import Chain, Line
@@ -24,7 +25,7 @@ def last_answer(text: str, lines: list[Line], chains: list[Chain]) -> Example | 
         chains: chains of options of one style, in order; the last one is the question that is asked.
     """
     found: Example | None = None
-    for chain, following in zip(chains, chains[1:], strict=False):
+    for chain, following in pairwise(chains):
         labels = tuple(mark.label for mark in chain.marks)
         between = [line for line in lines[chain.last.line + 1 : following.marks[0].line] if text[line.start : line.end].strip()]
         options = option_texts(text, chain, lines[chain.last.line].end)

@@ -71,50 +71,62 @@ def asked_form(instructions: str) -> Asked | None:
     if _FOGGEN.search(instructions):
         return OPEN
     if (found := _JSON.search(instructions)) is not None:
-        return None if found["more"] else Asked(Form.TEXT, f'{{"{found["key"]}": "{PLACE}"}}')
+        return None if found["more"] else _json(found["key"])
     if _JSON_WORD.search(instructions):
         keys = _JSON_KEY.findall(instructions)
-        return Asked(Form.TEXT, f'{{"{keys[0]}": "{PLACE}"}}') if len(keys) == 1 else None
-    if (boxed := _BOXED.search(instructions)) is not None:
-        return Asked(Form.TEXT, _around(instructions, boxed, f"\\boxed{{{PLACE}}}"))
-    if (tags := _TAGS.search(instructions)) is not None:
-        return Asked(Form.TEXT, f"<{tags['tag']}>{PLACE}</{tags['tag']}>")
-    if (template := _quoted(instructions)) is not None:
-        return Asked(Form.TEXT, template)
-    if (shown := _SHOWN.search(instructions)) is not None:
-        return Asked(
-            Form.TEXT,
-            instructions[shown.start("form") : shown.start("place")] + PLACE + instructions[shown.end("place") : shown.end("form")],
-        )
-    if _WITH_TEXT.search(instructions):
-        return Asked(Form.TEXT, f"{PLACE}. {OPTION}")
-    if _PARENTHESES.search(instructions):
-        return Asked(Form.TEXT, f"({PLACE})")
-    if _TEXT_ONLY.search(instructions):
-        return Asked(Form.TEXT, OPTION)
+        return _json(keys[0]) if len(keys) == 1 else None
+    for read in (_boxed, _tagged, _quoted, _shown, _fixed):
+        if (template := read(instructions)) is not None:
+            return Asked(Form.TEXT, template)
     return LETTER if _LETTER_ONLY.search(instructions) else OPEN
 
 
-def _around(text: str, found: re.Match[str], filled: str) -> str:
+def _json(key: str) -> Asked:
+    return Asked(Form.TEXT, f'{{"{key}": "{PLACE}"}}')
+
+
+def _boxed(instructions: str) -> str | None:
     """A boxed answer with the words that belong to it, when both stand in quotes."""
-    for quoted in _QUOTED.finditer(text):
+    found = _BOXED.search(instructions)
+    if found is None:
+        return None
+    filled = f"\\boxed{{{PLACE}}}"
+    for quoted in _QUOTED.finditer(instructions):
         if quoted.start() < found.start() and found.end() <= quoted.end():
-            inside = next(group for group in quoted.groups() if group)
-            return inside.replace(found[0], filled)
+            return _inside(quoted).replace(found[0], filled)
     return filled
+
+
+def _tagged(instructions: str) -> str | None:
+    found = _TAGS.search(instructions)
+    return None if found is None else f"<{found['tag']}>{PLACE}</{found['tag']}>"
+
+
+def _shown(instructions: str) -> str | None:
+    found = _SHOWN.search(instructions)
+    if found is None:
+        return None
+    return instructions[found.start("form") : found.start("place")] + PLACE + instructions[found.end("place") : found.end("form")]
+
+
+def _fixed(instructions: str) -> str | None:
+    """Forms that are described and not shown."""
+    forms = ((_WITH_TEXT, f"{PLACE}. {OPTION}"), (_PARENTHESES, f"({PLACE})"), (_TEXT_ONLY, OPTION))
+    return next((form for pattern, form in forms if pattern.search(instructions)), None)
+
+
+def _inside(quoted: re.Match[str]) -> str:
+    return next(group for group in quoted.groups() if group)
 
 
 def _quoted(instructions: str) -> str | None:
     """The first quoted text with a place for the label, or a quoted beginning after which the label is to stand."""
     for quoted in _QUOTED.finditer(instructions):
-        inside = next(group for group in quoted.groups() if group).strip()
-        places = list(_PLACE.finditer(inside))
-        if places and (len(inside) > len(places[0][0]) or len(places[0][0]) == 1):
-            at = _INSERT.search(inside) or places[0]
-            start, end = at.start(), at.end()
-            if len(places[0][0]) == 1 and at is places[0]:
-                return inside[:start] + PLACE + inside[end:]
-            return inside[:start] + PLACE + inside[end:]
+        inside = _inside(quoted).strip()
+        place = _INSERT.search(inside) or _PLACE.search(inside)
+        if place is not None and (len(inside) > len(place[0]) or len(place[0]) == 1):
+            # `(insert answer here)` stands for the label together with its parentheses.
+            return inside[: place.start()] + PLACE + inside[place.end() :]
         if inside.endswith((":", "is")) and _PREFIX.search(instructions[max(0, quoted.start() - 40) : quoted.start()]):
             return f"{inside} {PLACE}"
     return None

@@ -102,9 +102,8 @@ def inline_marks(text: str, lines: list[Line]) -> list[Mark]:
     for number, line in enumerate(lines):
         if line.code:
             continue
-        for match in _INLINE.finditer(text, line.start, line.end):
-            if (mark := _mark(match, text, line, number, inline=True)) is not None:
-                found.append(mark)
+        read = (_mark(match, text, line, number, inline=True) for match in _INLINE.finditer(text, line.start, line.end))
+        found += [mark for mark in read if mark is not None]
     return found
 
 

@@ -43,9 +43,7 @@ def split_stem(before: str, first_preface: str = "") -> Stem | None:
         start += 1
     at = next((index for index in headers if index >= start), None)
     if at is not None and (at == start or _only_instructions(lines[:at])):
-        match = QUESTION_HEADER.match(lines[at])
-        assert match is not None
-        rest = lines[at][match.end() :]
+        rest = QUESTION_HEADER.sub("", lines[at], count=1)
         question = [rest, *lines[at + 1 :]] if rest.strip() else lines[at + 1 :]
         preface, marked = lines[:at], True
     else:
