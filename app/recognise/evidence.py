@@ -8,7 +8,7 @@ Lists with numbers, small letters and bullets are more common outside of questio
 import re
 from dataclasses import dataclass
 
-from app.recognise import refusals
+from app.recognise import refusals, structure
 from app.recognise.instructions import sentences
 from app.recognise.marks import Chain
 from app.recognise.stem import Stem
@@ -19,12 +19,12 @@ _WH = re.compile(r"\b(?:which|what|who|where|when|why|how)\b", re.IGNORECASE)
 _WHICH = re.compile(r"\bwhich\b[^?\n]{0,150}\?\s{0,3}$", re.IGNORECASE)
 # A request stands at the end of a sentence in Kazakh.
 _REQUEST_AT_END = re.compile(
-    r"\b(?:хат|эссе|мәтін|өлең|шығарма|әңгіме)\w* (?:\w+ ){0,2}жаз|\b(?:аудар|жаз|түсіндір|түзет|құрастыр|орналастыр|салыстыр|қысқарт|сипатта|тізімде|көмектес|айт|толықтыр|дайында|талда|аяқта|жалғастыр|жауап бер|сәйкестендір|ойлап тап)(?:ың|ің|ң)(?:ыз|із)[\s.:!]{0,4}$|"
+    r"\b(?:хат|эссе|мәтін|өлең|шығарма)\w* (?:\w+ ){0,2}жаз(?:ыңыз|ып|шы)|\b(?:аудар|жаз|түсіндір|түзет|құрастыр|орналастыр|салыстыр|қысқарт|сипатта|тізімде|көмектес|айт|толықтыр|дайында|талда|аяқта|жалғастыр|жауап бер|сәйкестендір|ойлап тап)(?:ың|ің|ң)(?:ыз|із)[\s.:!]{0,4}$|"
     r"\w{4,}(?:лар|лер|дар|дер|тар|тер)(?:ды|ді|ға|ге|дың|дің)\s(?:\w+\s){0,3}(?:шеш|есепте|тап|анықта|дәлелде)(?:ың|ің|ң)(?:ыз|із)[\s.:!]{0,4}$",
     re.IGNORECASE,
 )
 # The items of the list as things that something is to be done with: all of them, not one.
-_ITEMS = re.compile(r"\b(?<!of )(?:these|each|the following|them)\b(?! (?:is|are|except|one)\b)", re.IGNORECASE)
+_ITEMS = re.compile(r"\b(?<!of )(?:these|each|the following)\b(?! (?:is|are|except|one)\b)", re.IGNORECASE)
 _NOT_ITEMS = re.compile(
     r"\b(?:which|what|who|where|when|why|how|except|not|true|false|correct|incorrect|best|most|least|choose|select|pick|identify|one)\b|\bof (?:these|the following|each)\b|following,? (?:is|are|which)|following:?\s{0,3}$|[=$\\]|\d",
     re.IGNORECASE,
@@ -88,6 +88,8 @@ _HEADING_WORDS = 5
 _SENTENCE_END = re.compile(r"(?<=[.!?:]) ")
 # A question of fewer characters that begins with a request is one.
 _SHORT = 200
+# A longer sentence tells something; it is no request in front of a list.
+_LONG = 150
 # Two marks in the middle of a sentence are more often a list than options.
 _FEW = 2
 _STEP = re.compile(
@@ -111,12 +113,22 @@ def is_list_of_questions(stem: Stem, options: tuple[str, ...]) -> bool:
     )
 
 
-def is_asked(stem: Stem, options: tuple[str, ...], chain: Chain, *, inline: bool) -> bool:
-    """Whether the text in front of the options asks for one of them."""
+def is_asked(stem: Stem, options: tuple[str, ...], chain: Chain, *, inline: bool, listed: bool) -> bool:
+    """Whether the text in front of the options asks for one of them.
+
+    Args:
+        stem: text in front of the options.
+        options: texts of the options.
+        chain: marks of the options.
+        inline: whether the options stand in one line.
+        listed: whether a comma or a semicolon stands behind an option.
+    """
     ending = _ending(stem, chain)
+    if structure.leads_elsewhere(stem.question) or structure.is_exercise(stem.question, options):
+        return False
     if _requests(ending) or sum("__" in option for option in options) * 2 > len(options):
         return False
-    if inline and not _inline_list(ending, options, chain):
+    if inline and not _inline_list(ending, options, chain, listed=listed):
         return False
     if stem.marked:
         return True
@@ -162,6 +174,7 @@ def _requests(ending: _Ending) -> bool:
         or _REQUEST.match(ending.last) is not None
         or (_REQUEST.match(ending.first) is not None and (ending.weak or ending.short))
         or _REQUEST_AT_END.search(ending.last) is not None
+        or structure.imperative(ending.last)
     )
 
 
@@ -169,6 +182,8 @@ def _speaks(ending: _Ending) -> bool:
     """Whether a person speaks to another one, or asks about all items of the list."""
     return (
         _TERMS.search(ending.spoken) is not None
+        or structure.asks_of_all(ending.first, ending.spoken)
+        or (not ending.question and structure.heads_a_list(ending.first, ending.spoken))
         or _ABOUT_ITEMS.search(ending.spoken) is not None
         or _PLEA.search(ending.spoken) is not None
         or (ending.weak and not ending.question and _ADDRESSED.search(ending.spoken) is not None)
@@ -178,7 +193,7 @@ def _speaks(ending: _Ending) -> bool:
 def _takes_all(ending: _Ending) -> bool:
     """Whether a sentence that is no question takes all items (`Use each word in a sentence:`) or tells of them (`I found this:`)."""
     last, spoken = ending.last, ending.spoken
-    if last.rstrip()[-1:] not in set(":.!") or _BLANK.search(last) or _OPEN_END.search(last):
+    if len(last) > _LONG or last.rstrip()[-1:] not in set(":.!") or _BLANK.search(last) or _OPEN_END.search(last):
         return False
     return (_ITEMS.search(spoken) is not None and _NOT_ITEMS.search(spoken) is None) or _FIRST_PERSON.match(spoken) is not None
 
@@ -197,18 +212,22 @@ def _is_list(ending: _Ending, options: tuple[str, ...], *, inline: bool) -> bool
     return closed and steps * 2 >= len(options) and not _WH.search(last) and not _OPEN_END.search(last)
 
 
-def _inline_list(ending: _Ending, options: tuple[str, ...], chain: Chain) -> bool:
+def _inline_list(ending: _Ending, options: tuple[str, ...], chain: Chain, *, listed: bool) -> bool:
     """Whether options that stand in running text can be options, and are not a list inside of a sentence."""
     if any(_JOINED.search(option[-12:]) for option in options[:-1]):
         return False
-    pieces = sentences(options[-1])
-    if len(pieces) > 1 and (_REQUEST.match(pieces[-1]) or (pieces[-1].rstrip().endswith("?") and not options[0].rstrip().endswith("?"))):
+    # A sentence behind the last option, or a question mark that ends the sentence of which the list is a part.
+    others = [option.rstrip() for option in options[:-1]]
+    last = options[-1].rstrip()
+    if len(sentences(last)) > 1 and not any(len(sentences(option)) > 1 or option.endswith(".") for option in others):
         return False
-    if any(option.endswith((",", ";")) for option in options[:-1]) and not (ending.question or ending.marked):
+    if last.endswith("?") and not any(option.endswith("?") for option in others):
+        return False
+    if listed and not (ending.question or ending.marked):
         return False
     style = chain.style.removeprefix("inline ")
     certain = style[0] in "([*" or (style[:1] == "A" and style[-1] in ")*")
-    ends = ending.line.rstrip()[-1:] in set("?:._)]>…")
+    ends = ending.line.rstrip()[-1:] in set("?:._)]>…`")
     return ends or ending.marked or (certain and chain.marks[0].label.isupper() and len(options) > _FEW)
 
 

@@ -112,14 +112,29 @@ def leading_instruction(line: str) -> bool:
     return any(map(certainly_instructs, pieces)) and all(instructs(piece) or persona(piece) for piece in pieces)
 
 
+_ASKS_ONE = re.compile(
+    r"\W{0,4}(?:which|what|какой|какая|қай\w*)\b[^?]{0,60}\b(?:answer|option|choice|one|correct|right|best|letter|ответ|вариант|жауап|нұсқа)\w*[^?]{0,20}\?[\s*_]{0,4}",
+    re.IGNORECASE,
+)
+_PLAIN = re.compile(
+    r"[\s*_]{0,4}(?:please )?(?:think|reason|work|answer|reply|respond|отвечай|ответь|подумай|жауап бер\w*|be|keep)\b[^.\n]{0,40}\b(?:step by step|carefully|step-by-step|in (?:english|russian|kazakh)|quickly|short|brief|briefly|concise|на \w+ языке|по-русски|шаг за шагом|қазақша|орысша)[.!]?[\s*_]{0,4}",
+    re.IGNORECASE,
+)
+
+
 def trailing_instruction(line: str) -> bool:
     """Whether a line behind the options tells how to answer, or waits for the answer."""
-    return (
-        SEPARATOR.fullmatch(line) is not None
-        or _SECTION.fullmatch(line) is not None
-        or CUE.fullmatch(line) is not None
-        or all(map(instructs, sentences(line)))
-    )
+    if SEPARATOR.fullmatch(line) or _SECTION.fullmatch(line) or CUE.fullmatch(line):
+        return True
+    return all(_tells_how(piece) for piece in sentences(line))
+
+
+def _tells_how(sentence: str) -> bool:
+    if len(sentence) > MAX_SENTENCE:
+        return False
+    if sentence.rstrip(" *_").endswith("?"):
+        return _ASKS_ONE.fullmatch(sentence) is not None
+    return instructs(sentence) or _PLAIN.fullmatch(sentence) is not None
 
 
 _CHOICE = re.compile(

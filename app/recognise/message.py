@@ -128,19 +128,20 @@ def _decide(text: str, chain: Chain, tail: Tail, stem: Stem | None, example: Exa
     if stem is None:
         return None
     options = option_texts(text, chain, tail.start)
-    extra = ""
+    extra, listed = "", False
     if inline:
+        listed = any(option.endswith((",", ";")) for option in options[:-1])
         options, extra = cut_inline(options)
     instructions = "\n".join(part for part in (stem.preface, extra, tail.instructions) if part)
     about = f"{stem.preface}\n{stem.question[-2_000:]}\n{extra}\n{tail.instructions}"
-    if refusals.transforms(instructions) or refusals.is_about_a_question(stem.question):
+    if refusals.transforms(instructions) or refusals.wants_other_form(instructions) or refusals.is_about_a_question(stem.question):
         return None
     if refusals.is_task(about) or refusals.wants_several(about) or refusals.question_wants_explanation(stem.question, options):
         return None
     waits = tail.waits or CUE.fullmatch(extra) is not None
     if is_list_of_questions(stem, options):
         return None
-    evident = waits or example is not None or speaks_of_choice(instructions) or is_asked(stem, options, chain, inline=inline)
+    evident = waits or example is not None or speaks_of_choice(instructions) or is_asked(stem, options, chain, inline=inline, listed=listed)
     try:
         question = Question(stem.question, options)
     except InvalidQuestion:

@@ -42,15 +42,20 @@ _THIS_QUESTION = re.compile(
     re.IGNORECASE,
 )
 _ANSWER_THIS = re.compile(r"\b(?:answer|for|to|in|ответь\w*|жауап)\b[^.\n]{0,40}$", re.IGNORECASE)
+_OTHER_FORM = re.compile(
+    r"\b(?:table|columns?|rows?|comments?|paragraphs?|essay|bullets?|bullet points|sources?|links?|references|citations?|percentages?|probabilit\w+|poem|rhyme|diagram|chart|csv|xml|yaml|summary|ranking|feedback|topic i should|reasoning behind|so (?:that )?i can|for my)\b|"
+    r"\b(?:in|with|of) (?:a|one|two|three|\d|a few|full|complete|short) sentences?\b|таблиц\w*|источник\w*|ссылк\w*|абзац\w*|предложени\w* \w+|кесте\w*|дереккөз\w*",
+    re.IGNORECASE,
+)
 _ADVICE = re.compile(
     r"\bshould (?:i|we)\b|\bdo you (?:prefer|like|recommend|suggest|think (?:i|we))\b|\bwould you (?:recommend|suggest|prefer|pick|choose)\b|\bwhat do you think\b|\bwhich (?:one )?do you\b|help (?:me|us) (?:choose|decide|pick)|your (?:opinion|thoughts|favou?rite|preference)|\badvise me\b|"
     r"\b(?:мне|нам) (?:лучше )?(?:выбрать|купить|взять|поехать|пойти)|посоветуй\w*|что (?:ты )?думаешь|деп ойлайсы\w*|как (?:ты )?(?:думаешь|считаешь)|помоги\w* (?:мне )?(?:выбрать|решить)|кеңес бер|қайсысын ұнат|сен қалай ойлай",
     re.IGNORECASE,
 )
 _SEVERAL = re.compile(
-    r"\b(?:select|choose|check|mark|tick|pick|identify|circle|indicate) (?:all (?:of the |the )?(?:that|correct|options|answers|choices|statements|which|true|right|apply)|all\s{0,2}[.):]|every (?:correct|option|answer|statement)|(?:the )?(?:best |correct )?(?:two|three|four|2|3|4)(?: (?:correct|right|best|of the (?:following|options|answers|statements|choices)|options|answers|choices|statements|letters)\b|\s{0,2}[.):])|(?:one|1) or more|at least (?:one|two))|\ball that apply\b|all (?:the )?(?:correct|right|true|applicable) (?:answers|options|choices|statements|letters)|"
+    r"\b(?:select|choose|check|mark|tick|pick|identify|circle|indicate) (?:all (?:of the |the )?(?:that|correct|options|answers|choices|statements|which|true|right|apply)|all\s{0,2}[.):]|every (?:correct|option|answer|statement)|(?:the )?(?:best )?(?:correct )?(?:two|three|four|2|3|4)(?: best)?(?: (?:correct|right|best|of the (?:following|options|answers|statements|choices)|statements|options|answers|choices|statements|letters)\b|\s{0,2}[.):])|(?:one|1) or more|at least (?:one|two))|\ball that apply\b|all (?:the )?(?:correct|right|true|applicable) (?:answers|options|choices|statements|letters)|"
     r"more than one (?:correct |right )?(?:answer|option|choice)|multiple (?:answers|options|choices|responses) (?:may|can|could|are|is)|one or more (?:answers|options|choices|letters|of)|(?:select|choose) several|"
-    r"which (?:two|three) (?:of (?:the following|these)|statements|answers|options|are (?:correct|true|right))|\b(?:two|three) (?:correct|right) (?:answers|options)|both (?:correct )?answers|letters separated|comma[- ]separated|rank (?:the following|these) (?:options|items|answers|statements)|(?:following|these) in (?:the )?(?:correct|right|chronological) order:?\s{0,3}$|match (?:each|the following)|true or false (?:for each|:)|"
+    r"which (?:two|three) (?:of (?:the following|these)|statements|answers|options|are (?:correct|true|right))|\b(?:two|three) (?:correct|right) (?:answers|options)|\((?:two|three|2|3) (?:answers|options|choices)\)|both (?:correct )?answers|letters separated|comma[- ]separated|rank (?:the following|these) (?:options|items|answers|statements)|(?:following|these) in (?:the )?(?:correct|right|chronological) order:?\s{0,3}$|match (?:each|the following)|true or false (?:for each|:)|"
     r"(?:выбер|укаж|отметь|назов)\w* (?:все|два|две|три|нескольк|один или нескольк|не менее)\w*|все (?:правильные|верные|подходящие) (?:ответы|варианты)|нескольк\w+ (?:правильн|верн|вариант|ответ)\w*|два (?:правильн|верн)\w+|"
     r"барлық дұрыс|бірнеше (?:дұрыс )?(?:жауап|нұсқа)\w*|екі (?:дұрыс )?(?:жауап|нұсқа)\w*|үш (?:дұрыс )?(?:жауап|нұсқа)\w*|екеуін таңда|үшеуін таңда",
     re.IGNORECASE,
@@ -91,6 +96,11 @@ def is_task(text: str) -> bool:
     """Whether a text asks for something to be done with a text, a list or a question, other than to answer it."""
     text = _WEIGH.sub(" ", text)
     return _anywhere(_TASK, text) or _anywhere(_META, text) or _anywhere(_OPTIONS_TASK, text)
+
+
+def wants_other_form(instructions: str) -> bool:
+    """Whether the instructions want a form that one label does not fill: a table, sentences, sources."""
+    return _anywhere(_OTHER_FORM, _NO_EXPLAIN.sub(" ", instructions))
 
 
 def transforms(instructions: str) -> bool:
