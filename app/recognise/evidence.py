@@ -24,7 +24,7 @@ _REQUEST_AT_END = re.compile(
     re.IGNORECASE,
 )
 # The items of the list as things that something is to be done with: all of them, not one.
-_ITEMS = re.compile(r"\b(?<!of )(?:these|each|the following)\b(?! (?:is|are|except|one)\b)", re.IGNORECASE)
+_ITEMS = re.compile(r"\b(?<!of )(?:these|each|every|the following)\b(?! (?:is|are|except|one)\b)", re.IGNORECASE)
 _NOT_ITEMS = re.compile(
     r"\b(?:which|what|who|where|when|why|how|except|not|true|false|correct|incorrect|best|most|least|choose|select|pick|identify|one)\b|\bof (?:these|the following|each)\b|following,? (?:is|are|which)|following:?\s{0,3}$|[=$\\]|\d",
     re.IGNORECASE,
@@ -132,7 +132,7 @@ def is_asked(stem: Stem, options: tuple[str, ...], chain: Chain, *, inline: bool
         return False
     if stem.marked:
         return True
-    if _speaks(ending) or (not ending.question and _takes_all(ending)):
+    if structure.is_pair(options) or _speaks(ending) or (not ending.question and _takes_all(ending)):
         return False
     return ending.question or _BLANK.search(ending.last[-60:]) is not None or not _is_list(ending, options, inline=inline)
 
@@ -182,6 +182,7 @@ def _speaks(ending: _Ending) -> bool:
     """Whether a person speaks to another one, or asks about all items of the list."""
     return (
         _TERMS.search(ending.spoken) is not None
+        or structure.names_items(ending.last)
         or structure.asks_of_all(ending.first, ending.spoken)
         or (not ending.question and structure.heads_a_list(ending.first, ending.spoken))
         or _ABOUT_ITEMS.search(ending.spoken) is not None

@@ -42,9 +42,10 @@ _RUSSIAN_EXAM = re.compile(
 )
 
 _THESE = re.compile(
-    r"\b(?<!of )(?:these|each)(?: \w+)?\s{0,2}[?:]\s{0,3}$|\b(?:do|does|did|are|were|was|have|would you \w+) (?:these|each|the following)\b[^?\n]{0,80}[?:]\s{0,3}$|\bэт(?:и|их|им|ими) \w+\?\s{0,3}$",
+    r"\b(?<!of )(?:these|each)(?: \w+)?\s{0,2}[?:]\s{0,3}$|\b(?:do|does|did|are|were|was|have|would you \w+) (?:these|each|the following)\b[^?\n]{0,80}[?:]\s{0,3}$|\bthese in \w+\?\s{0,3}$|\b(?:have|did) you\b[^?\n]{0,100}\?\s{0,3}$|\bin your (?:view|opinion)\b|\bэт(?:и|их|им|ими) \w+\?\s{0,3}$|^\W{0,4}(?:бұл|мына|осы) \w+(?:лар|лер|дар|дер|тар|тер)\b",
     re.IGNORECASE,
 )
+_OF_EACH = re.compile(r"\bof each(?: \w+)?\?\s{0,3}$", re.IGNORECASE)
 _FOLLOWING = re.compile(
     r"(?<!of )\bthe following \w+(?: \w+){0,3}\?\s{0,3}$|\b(?:what|who|when|where|how many)\b[^?\n]{0,120}\bof the following \w+\?\s{0,3}$",
     re.IGNORECASE,
@@ -59,6 +60,17 @@ _ITEM = re.compile(
     r"\b(?:the following|test|quiz|exam) item\b|\b(?:item|question|quiz) below\b|\bdistractors?\b|\bquiz (?:item|question|night)|\boption \(?[A-Z]\)? (?:here|below|above)|\bexam question\b",
     re.IGNORECASE,
 )
+_COURTESY = re.compile(r"\b(?:please|kindly|пожалуйста|өтінемін)\b(?! (?:refer|read|choose|select|answer|consider)\b)", re.IGNORECASE)
+_NUMBERED_HEADING = re.compile(
+    r"\W{0,4}(?:two|three|four|five|six|seven|две|два|три|четыре|пять)\b[^.?\n]{0,100}:\s{0,3}$|\b(?:two|three|four|five|six) \w{1,30}:\s{0,3}$",
+    re.IGNORECASE,
+)
+_THEIR_LABELS = re.compile(r"\([ab]\)[^\n]{0,200}\([ab]\)")
+_BOOLEAN = re.compile(
+    r"\b(?:yes|no|true|false|in?correct|(?:dis)?agree|(?:in)?valid|(?:ir)?relevant|positive|negative|male|female|(?:in|de)creases?|(?:un)?supported|(?:not )?guilty|иә|ия|жоқ|да|нет|верно|неверно|дұрыс|бұрыс)\b|entailment|contradiction",
+    re.IGNORECASE,
+)
+_ITEM_AT_END = re.compile(r"(?:ың|ің|ң)(?:ыз|із)[\s.!?]{0,4}$")
 _PERSON = re.compile(
     r"\b(?:i need|i want|i'd like|i would like|help me|мне нужн\w+|помоги\w*|маған керек)\b|^\W{0,4}(?:can|could|would|will) you\b|^\W{0,4}please\b(?! (?:refer|read|choose|select|answer|consider)\b)",
     re.IGNORECASE,
@@ -70,14 +82,17 @@ _EXERCISE = re.compile(
     r"\W{0,4}(?:exercise|problem|task|homework|worksheet|activity|test paper|упражнение|задача|контрольная|самостоятельная|жаттығу|бақылау)\b",
     re.IGNORECASE,
 )
-_DO_ITEM = re.compile(r"(?:find|calculate|compute|show|prove|determine|sketch|solve|explain|describe|evaluate)\b", re.IGNORECASE)
+_DO_ITEM = re.compile(
+    r"(?:find|calculate|compute|show|prove|determine|sketch|solve|explain|describe|evaluate|найдите|докажите|постройте|вычислите|определите|опишите|draw)\b",
+    re.IGNORECASE,
+)
 _EITHER = re.compile(r"\(\w{1,20} ?/ ?\w{1,20}\)|[а-яё]_[а-яё]|^_[а-яё]")
 _COPULA = re.compile(
     r"\b(?:is|are|was|were|has|have|had|includes?|contains?|causes?|means?|except|by|of|in|to|for|with|from|at|on|will|lies?|can|may|must|should|occurs?)\s{0,2}:\s{0,3}$",
     re.IGNORECASE,
 )
 _KAZAKH_LETTERS = re.compile("[әғқңөұүһі]", re.IGNORECASE)
-_HEADING_WORDS, _HEADING_LINE, _CONTEXT = 4, 200, 20
+_HEADING_WORDS, _HEADING_LINE, _CONTEXT, _ALONE = 4, 200, 20, 50
 
 
 def imperative(sentence: str) -> bool:
@@ -97,6 +112,8 @@ def asks_of_all(question: str, sentence: str) -> bool:
     """Whether a sentence asks about every item of the list; with text in front of it, `these` may be what that text tells of."""
     if len(question) - len(sentence) > _CONTEXT:
         return False
+    if len(question) <= _ALONE and _OF_EACH.search(sentence):
+        return True
     if _THESE.search(sentence) or _WH_OF.match(sentence):
         return True
     return _FOLLOWING.search(sentence) is not None and _CHOICE_OF.search(sentence) is None
@@ -108,6 +125,8 @@ def leads_elsewhere(question: str) -> bool:
     first = lines[0] if lines else ""
     if len(first) > _HEADING_LINE:
         return False
+    if len(lines) > 1 and _COURTESY.search(first):
+        return True
     if _ITEM.search(first) or _PERSON.search(first) or (imperative(first) and len(lines) > 1):
         return True
     if len(lines) == 1:
@@ -120,15 +139,28 @@ def leads_elsewhere(question: str) -> bool:
 
 def heads_a_list(question: str, sentence: str) -> bool:
     """Whether a few words with a colon, or a sentence of a person, stand in front of the list."""
-    if _I.search(sentence):
+    if _I.search(sentence) or _NUMBERED_HEADING.search(sentence):
         return True
-    if not sentence.rstrip().endswith(":") or _COPULA.search(sentence) or _KAZAKH_LETTERS.search(sentence):
+    if not sentence.rstrip().endswith(":") or _COPULA.search(sentence):
         return False
-    return len(question.split()) <= _HEADING_WORDS
+    # Kazakh questions put the verb last: `… астанасы:` is one.
+    return len(question.split()) <= (_HEADING_WORDS // 2 if _KAZAKH_LETTERS.search(sentence) else _HEADING_WORDS)
+
+
+def is_pair(options: tuple[str, ...]) -> bool:
+    """Whether there are two items that are no yes and no: questions of examinations with two options nearly always offer a yes and a no."""
+    return len(options) == 2 and not any(_BOOLEAN.search(option[:40]) for option in options)  # noqa: PLR2004
+
+
+def names_items(sentence: str) -> bool:
+    """Whether a sentence names the items by their labels, `(a)` and `(b)`, as one does with clauses."""
+    return _THEIR_LABELS.search(sentence) is not None
 
 
 def is_exercise(question: str, options: tuple[str, ...]) -> bool:
     """Whether the items are parts of an exercise: each of them is to be done."""
+    if sum(_ITEM_AT_END.search(option[-20:]) is not None for option in options) * 2 >= len(options):
+        return True
     if question.rstrip().endswith("."):
         if sum(_DO_ITEM.match(option) is not None for option in options) * 2 >= len(options):
             return True
