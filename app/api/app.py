@@ -13,6 +13,7 @@ from app.access.quotas import Quotas
 from app.api.answers import answers_face
 from app.api.auth import Access
 from app.api.body_guard import BodyLimits
+from app.api.decisions import decisions_face
 from app.api.documents import DocumentedApp, documents_face
 from app.api.errors import install_handlers
 from app.api.face import Endpoints, endpoints_of
@@ -53,7 +54,7 @@ def create_app(
     named = load_calibration(settings)
     gateway = build_gateway(settings, metrics)
     state = gateway.state
-    faces = (answers_face(gateway), operations_face(state), documents_face())
+    faces = (answers_face(gateway), decisions_face(gateway, settings.decisions.prior), operations_face(state), documents_face())
     endpoints = endpoints_of(faces)
     access = access_of(settings, endpoints)
     quotas = Quotas(settings.limits.store)

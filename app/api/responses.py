@@ -70,6 +70,18 @@ ANSWERS: Responses = {
     },
     **_ASKING,
 }
+
+
+def _decided(description: str, example: Any, not_used: int) -> Responses:
+    """Responses of an endpoint whose errors have the form of its protocol (docs/decisions.md)."""
+    good = {"schema": {"type": "object"}, "example": example}
+    errors: Responses = {status: {"description": text, "headers": _REQUEST_ID} for status, text in _DESCRIPTIONS.items() if status != not_used}
+    headers = {**_REQUEST_ID, "x-foggate-decision-id": _header("For `explain_route` of `/mcp`; the request id")}
+    return {200: {"description": description, "headers": headers, "content": {"application/json": good}}, **errors}
+
+
+SYSTEM_ONE: Responses = _decided("One answer for each question, by its name", examples.SYSTEM_ONE, 400)
+DECISIONS: Responses = _decided("One answer for each question, in order, or by id in SGLang's form", examples.DECISIONS, 422)
 MODELS: Responses = {
     200: {"model": ModelsResponse, "headers": _REQUEST_ID, "content": {"application/json": {"example": examples.MODELS}}},
     **_READING,
