@@ -216,4 +216,3 @@ def described(name: str, description: Any) -> str:
     """An option with what is said about it."""
     said = text_of(description)
     return f"{name}: {said}" if said.strip() else name
-

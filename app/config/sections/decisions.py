@@ -18,4 +18,6 @@ class DecisionsSettings(Section):
 
 class McpSettings(Section):
     enabled: bool = setting(False, "Serve the Model Context Protocol at `/mcp` (docs/mcp.md). It needs `foggate[mcp]`.")
-    remembered_requests: Positive = setting(1_000, "Requests whose routing `explain_route` can still explain.")
+    remembered_decisions: Positive = setting(
+        1_000, "Most decisions that `explain_route` can still explain; the oldest are forgotten first."
+    )
