@@ -21,6 +21,9 @@ from app.edge.masks import Masks
 from app.edge.rendering import Prompt, Renderer
 from app.edge.trie import ROOT
 
+# Keys and values `[1, heads, tokens, head_dim]` of each layer.
+KeysValues = Sequence[tuple[torch.Tensor, torch.Tensor]]
+
 
 class VerdictEngine:
     """Reads P(confidence, answer) for a batch of questions in a single prefill.
@@ -64,7 +67,10 @@ class VerdictEngine:
         self._long: Layout | None = None
         self.max_prompt_tokens = self._room(self._layout, max_prompt_tokens)
         self._max_long_prompt_tokens = 0
-        self._prefix = self._prefill_prefix(renderer.prefix_ids) if share_prefix and renderer.prefix_ids else None
+        self._prefix: KeysValues | None = None
+        if share_prefix and renderer.prefix_ids:
+            with torch.inference_mode():
+                self._prefix = self.prefill()
 
     @property
     def prefix_tokens(self) -> int:
@@ -123,7 +129,7 @@ class VerdictEngine:
                 continue
             layout = self._layout_for(prompts[members[0]].options)
             # One transfer per place that is read, not one per question: each is a synchronisation on a GPU.
-            read = [logits.tolist() for logits in self._forward(layout, [prompts[at] for at in members])]
+            read = [logits.tolist() for logits in self._forward(layout, [prompts[at] for at in members], self._prefix)]
             for row, at in enumerate(members):
                 with suppress(EdgeError):
                     found[at] = layout.verdict([rows[row] for rows in read], prompts[at].options, temperature)
@@ -140,10 +146,22 @@ class VerdictEngine:
             raise EdgeError(f"the edge model '{self.name}' does not take more than {MAX_OPTIONS} options")
         return self._long
 
-    def _forward(self, layout: Layout, prompts: Sequence[Prompt]) -> list[torch.Tensor]:
+    def forward(self, prompts: Sequence[Prompt], prefix: KeysValues | None = None) -> list[torch.Tensor]:
+        """The logits that a verdict is read from. They can be differentiated: training computes its loss on them.
+
+        Args:
+            prompts: at least one, of questions with no more options than letters.
+            prefix: what `prefill` gave for the weights as they are now; used where all prompts share the prefix.
+
+        Returns:
+            Float32 logits `[batch, children]`: at each branching of the trie, then of all letters behind each bucket.
+        """
+        return self._forward(self._layout, prompts, prefix)
+
+    def _forward(self, layout: Layout, prompts: Sequence[Prompt], prefix: KeysValues | None) -> list[torch.Tensor]:
         """Logits `[batch, children]` at every place of a layout."""
-        shared = self._prefix if all(prompt.shares_prefix for prompt in prompts) else None
-        skip = self.prefix_tokens if shared is not None else 0
+        shared = prefix if all(prompt.shares_prefix for prompt in prompts) else None
+        skip = len(self.renderer.prefix_ids) if shared is not None else 0
         lengths = torch.tensor([len(prompt.ids) - skip for prompt in prompts], device=self._device)
         width, batch = int(lengths.max()), len(prompts)
         padded = torch.tensor([[0] * (width - len(p.ids) + skip) + list(p.ids[skip:]) for p in prompts], device=self._device)
@@ -178,9 +196,9 @@ class VerdictEngine:
         )
         return layout.split(logits)
 
-    @torch.inference_mode()
-    def _prefill_prefix(self, ids: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Keys and values `[1, heads, prefix, head_dim]` of each layer; a plain cache, which crops nothing."""
+    def prefill(self) -> KeysValues:
+        """Keys and values of the shared prefix, which must not be empty, in a plain cache, which crops nothing."""
+        ids = self.renderer.prefix_ids
         count = len(ids)
         positions = torch.arange(count, device=self._device)[None]
         causal = torch.ones(1, count, count, dtype=torch.bool, device=self._device).tril()

@@ -1,4 +1,4 @@
-"""A model setting → a loaded model: `builtin`, `builtin-base`, a Hugging Face id or a local folder, with an adapter merged if asked.
+"""A model setting → a loaded model: a builtin one, a Hugging Face id or a local folder, with an adapter merged if asked.
 
 Every way this can fail ends in one sentence for a person at start-up (`ConfigError`).
 """
@@ -21,7 +21,7 @@ from app.core.verdict import JointVerdict
 from app.edge import stamps
 from app.edge.adapters import Adapter, check_origin, find_adapter, merge_adapters, scaling
 from app.edge.architecture import Architecture, find_architecture
-from app.edge.builtin import BUILTIN, BUILTIN_BASE, IDENTITY, SHIPPED_ADAPTER, ensure_builtin
+from app.edge.builtin import ensure_builtin, find_builtin
 from app.edge.devices import compute_dtype, one_sentence, resolve_device
 from app.edge.engine import VerdictEngine
 from app.edge.proof import Proof, prove, prove_long
@@ -30,7 +30,6 @@ from app.edge.weights import cast_as_loaded, read_config, read_weights
 
 logger = logging.getLogger(__name__)
 
-BUILTIN_NAME = "smollm2-135m-instruct"
 _BLOCKS, _BLOCK_BYTES = 64, 16_384
 _WEIGHTS = (".safetensors", ".bin")
 
@@ -98,6 +97,7 @@ class LoadedModel:
         noted = self.proofs if self.fingerprint else None
         if noted is not None and stamps.is_stamped(noted, facts):
             return
+        logger.info("proving that %s over '%s' gives what decoding gives; this is noted, and not repeated at later starts", what, self.name)
         found = proof()
         logger.info("%s over '%s' gives what decoding gives: %s", what, self.name, found)
         if noted is not None:
@@ -117,8 +117,8 @@ def load_model(
     """Load a causal language model for verdicts. At most one copy of its weights is in memory, and one weight more.
 
     Args:
-        spec: `builtin` (with the shipped adapter, unless another is named), `builtin-base`, a Hugging Face model id, or a folder.
-        cache_dir: where the converted builtin model lives.
+        spec: a builtin model (with its shipped adapter, if it has one, unless another is named), a Hugging Face model id, or a folder.
+        cache_dir: where converted builtin models live.
         adapter: a LoRA adapter (id or folder), merged weight by weight in float32 and rounded once.
         beneath: adapters of a chain, merged one after the other before `adapter`; name and fingerprint do not depend on them.
         family: wording of the prompt; by default that of the architecture.
@@ -190,12 +190,15 @@ def find_model(spec: str, *, cache_dir: Path, adapter: str | None = None, family
         ConfigError: there is no such model or adapter, files are missing, its architecture cannot be read in one pass, or the adapter
             belongs to another base.
     """
-    builtin = spec in {BUILTIN, BUILTIN_BASE}
-    source = str(ensure_builtin(cache_dir)) if builtin else spec
-    identity = IDENTITY if builtin else source
-    name = BUILTIN_NAME if builtin else (Path(spec).name if Path(spec).is_dir() else spec)
-    if spec == BUILTIN and adapter is None:
-        adapter = str(SHIPPED_ADAPTER)
+    builtin = find_builtin(spec)
+    if builtin is None:
+        source = identity = spec
+        name = Path(spec).name if Path(spec).is_dir() else spec
+    else:
+        source = str(ensure_builtin(cache_dir, builtin.weights))
+        identity, name = builtin.weights.identity, builtin.weights.name
+        if adapter is None and builtin.adapter is not None:
+            adapter = str(builtin.adapter)
     config, commit = read_config(spec, source)
     architecture = find_architecture(spec, config)
     if Path(source).is_dir() and not _holds_weights(Path(source)):
@@ -221,7 +224,7 @@ def fingerprint(source: str, adapter: Adapter | None, *, commit: str | None = No
     changes weights everywhere. A model or an adapter from a hub is known by its commit.
 
     Args:
-        source: a folder, a Hugging Face id, or the builtin's `IDENTITY`.
+        source: a folder, a Hugging Face id, or the `identity` of a builtin model's weights.
         adapter: what is merged, if anything is.
         commit: commit of a source from a hub.
     """
