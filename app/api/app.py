@@ -18,6 +18,7 @@ from app.api.errors import install_handlers
 from app.api.face import Endpoints, endpoints_of
 from app.api.guard import guard
 from app.api.operations import operations_face
+from app.api.pages import pages_face
 from app.api.reload import Reloader, access_of
 from app.config.settings import Settings
 from app.core.edge import EdgeHealth
@@ -53,10 +54,11 @@ def create_app(
     named = load_calibration(settings)
     gateway = build_gateway(settings, metrics)
     state = gateway.state
-    faces = (answers_face(gateway), operations_face(state), documents_face())
+    quotas = Quotas(settings.limits.store)
+    pages = (pages_face(state, quotas),) if settings.ui.enabled else ()
+    faces = (answers_face(gateway), operations_face(state), documents_face(), *pages)
     endpoints = endpoints_of(faces)
     access = access_of(settings, endpoints)
-    quotas = Quotas(settings.limits.store)
     reloader = Reloader(settings, state, access, endpoints)
     metrics.batch_queue_depth.set_function(lambda: len(state.turns))
 

@@ -14,6 +14,7 @@ from app.config.sections.policy import DomainSettings, PolicySettings
 from app.config.sections.prices import PriceSettings
 from app.config.sections.server import SecuritySettings, ServerSettings
 from app.config.sections.telemetry import LogSettings, TracingSettings
+from app.config.sections.ui import UiSettings
 from app.config.tree import PREFIX
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "TracingSettings",
+    "UiSettings",
 ]
 
 
@@ -56,6 +58,7 @@ class Settings(SettingsBase, BaseSettings):
     limits: LimitsSettings = setting(LimitsSettings(), "Bounds on what callers send.")
     tracing: TracingSettings = setting(TracingSettings(), "Traces for OpenTelemetry.")
     log: LogSettings = setting(LogSettings(), "What is logged, and in which form.")
+    ui: UiSettings = setting(UiSettings(), "The page for people.")
     deadline_ms: Positive = setting(
         10_000,
         "Milliseconds for a question: one deadline over queue, edge model, all cloud attempts and fallback. A request may shorten it.",

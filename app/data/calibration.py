@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
+from app.data.curve import Curve
 from app.data.files import read_model, write_model
 
 # A threshold above every signal, with which every question goes to the cloud. 1.0 would keep a signal of exactly 1.
@@ -122,6 +123,8 @@ class Calibration(_Part):
     prompt_fingerprint: str | None = None
     cloud_model: list[str]
     created: date
+    # For the page; earlier versions did not write it.
+    curve: Curve | None = None
 
     @model_validator(mode="before")
     @classmethod

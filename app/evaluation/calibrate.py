@@ -12,6 +12,7 @@ from app.data.calibration import ROUTES_ALL, Achieved, Calibration, DomainThresh
 from app.data.records import Record
 from app.evaluation.cells import questions
 from app.evaluation.choose import Choice, Chooser, listed
+from app.evaluation.curve import curve_of
 from app.evaluation.groups import Groups, group, scope
 from app.evaluation.judge import Judge
 from app.evaluation.recommend import WITHOUT_CLOUD, recommend
@@ -131,6 +132,7 @@ def calibrate(
         prompt_fingerprint=next((found for record in table.records if (found := record.get("prompt_fingerprint"))), None),
         cloud_model=sorted({str(record.get("cloud_model")) for record in table.records if record["cloud_answer"] is not None}),
         created=today,
+        curve=curve_of(test, signal),
     )
     said = [*_notes(fit, chooser, groups, shared, min_domain), *_about(records, plain, calibration)]
     return Fit(calibration, tuple(said), temperature_report)

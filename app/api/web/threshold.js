@@ -1,0 +1,118 @@
+// What the threshold does: the calibration's curve, where the gateway stands on it, and what another tau would do.
+
+import {html, useEffect, useState} from "./preact.js";
+import {Chart, Legend} from "./charts.js";
+import {Failed, json} from "./gateway.js";
+import {count, interval, percent, share, signalWords} from "./words.js";
+
+const TARGETS = {cloud_rate: "a cloud rate of", accuracy: "an accuracy of", edge_error: "an error of the kept answers of at most"};
+const HELD = {held: ["good", "shown on the test half"], refuted: ["bad", "refuted on the test half"], "not enough data": ["warn", "not shown: too few test questions"]};
+
+export const Threshold = ({session, onRefused}) => {
+  const [found, setFound] = useState(null);
+  const [problem, setProblem] = useState("");
+  const {gateway} = session;
+  useEffect(() => {
+    json("ui/threshold").then(setFound, error => {
+      if (!(error instanceof Failed)) throw error;
+      if (error.status === 401) onRefused();
+      else setProblem(error.message);
+    });
+  }, [gateway.status]);
+  if (!found) return html`<p class="empty" role="status">${problem || "Loading …"}</p>`;
+  const {calibration, curve} = found;
+  return html`<div class="threshold">
+    <${InForce} gateway=${gateway} calibration=${calibration} />
+    ${curve && curve.points.length > 1 ? html`<${Curve} curve=${curve} gateway=${gateway} />` : html`<${Missing} calibration=${calibration} gateway=${gateway} />`}
+    ${calibration && html`<${Measured} calibration=${calibration} />`}
+  </div>`;
+};
+
+const InForce = ({gateway, calibration}) => html`<section class="card"><h2>In force</h2>
+  <dl class="facts">
+    <div><dt>Tau</dt><dd>${share(gateway.tau)}</dd></div>
+    <div><dt>Compared with it</dt><dd>${signalWords(gateway.signal)}</dd></div>
+    ${Object.entries(gateway.domains).map(([name, tau]) => html`<div><dt>Tau of ${name}</dt><dd>${share(tau)}</dd></div>`)}
+    <div><dt>Comes from</dt><dd>${!calibration ? "the configuration or the default" : calibration.in_force ? "the calibration" : "the configuration; the calibration gives the signal"}</dd></div>
+  </dl>
+  ${gateway.warning && html`<p class="banner">${gateway.warning}</p>`}
+</section>`;
+
+const Missing = ({calibration, gateway}) => html`<section class="card"><h2>No curve yet</h2>
+  <p>${calibration
+    ? "The calibration in use does not hold the curve of other thresholds; files of earlier versions do not have it."
+    : "No calibration is in use, so nobody has measured what another threshold would do."}
+    These commands measure it on your own questions:</p>
+  <pre tabindex="0" aria-label="Commands that make a calibration"><code>${[
+    "foggate eval collect --data mine.jsonl --out records.jsonl",
+    `foggate calibrate --records records.jsonl --signal ${calibration?.signal || gateway.signal || "expected"} --target-cloud-rate 0.4`,
+  ].join("\n")}</code></pre>
+  <p>Then set <code>policy.calibration: calibration.json</code> and reload the gateway.</p>
+</section>`;
+
+// The point whose threshold sends the same questions to the cloud, or nearly the same: the nearest one on the curve.
+const nearest = (points, tau) => points.reduce((best, point, index) => (Math.abs(point.tau - tau) < Math.abs(points[best].tau - tau) ? index : best), 0);
+const tauOf = point => (point.tau > 1 ? "above 1" : share(point.tau));
+
+const Curve = ({curve, gateway}) => {
+  const {points} = curve;
+  const here = nearest(points, gateway.tau);
+  const [chosen, setChosen] = useState(here);
+  const [stands, other] = [points[here], points[chosen]];
+  const withCloud = points.some(point => point.accuracy !== null);
+  const low = point => point?.[withCloud ? "accuracy_ci" : "kept_accuracy_ci"]?.[0] ?? null;
+  const high = point => point?.[withCloud ? "accuracy_ci" : "kept_accuracy_ci"]?.[1] ?? null;
+  const value = point => (withCloud ? point.accuracy : point.kept_accuracy);
+  const what = withCloud ? "Accuracy of edge and cloud together" : "Accuracy of the kept answers";
+  const seen = points.flatMap(point => [low(point), high(point), value(point)]).filter(one => one !== null);
+  const range = [Math.max(0, Math.floor(Math.min(...seen) * 20) / 20), Math.min(1, Math.ceil(Math.max(...seen) * 20) / 20)];
+  return html`<section class="card"><h2>${what}, by cloud rate</h2>
+    <p class="note">One threshold for all ${count(curve.n)} questions of the test half, which chose no threshold. ${withCloud && curve.n_cloud < curve.n ? `Accuracy: on the ${count(curve.n_cloud)} with a cloud answer. ` : ""}Shaded: exact 95 % intervals.</p>
+    <${Legend} entries=${[["accuracy", "accent"], ["where the gateway stands", "line-plain"], ["the tau below", "line-cloud"]]} />
+    <${Chart} height=${260} label=${`${what} against the cloud rate: ${percent(value(points[0]))} with nothing sent to the cloud, ${percent(value(stands))} where the gateway stands, at a cloud rate of ${percent(stands.cloud_rate)}`}
+      data=${[points.map(point => point.cloud_rate), points.map(high), points.map(low), points.map(value)]}
+      x=${{range: () => [0, 1], values: (_, ticks) => ticks.map(tick => percent(tick, 0))}}
+      y=${{range: () => range, values: (_, ticks) => ticks.map(tick => percent(tick, 0))}}
+      series=${[{name: "high"}, {name: "low"}, {name: "accuracy", colour: "--accent", points: points.length < 30}]}
+      bands=${[[1, 2, "--band"]]} mark=${[[stands.cloud_rate, "--text"], [other.cloud_rate, "--cloud"]]} />
+    <div class="scale plain">
+      <div class="row"><label for="other">Another <b>tau</b></label><output for="other" class="value">${tauOf(other)}</output><span class="grow"></span>
+        ${chosen !== here && html`<button type="button" class="link" onClick=${() => setChosen(here)}>back to where the gateway stands</button>`}</div>
+      <div class="track"><input id="other" type="range" min="0" max=${points.length - 1} step="1" value=${chosen} aria-valuetext=${`tau ${tauOf(other)}`} onInput=${event => setChosen(Number(event.target.value))} /></div>
+    </div>
+    <div class="wide"><table class="list compare">
+      <thead><tr><th></th><th scope="col" class="number">Tau</th><th scope="col" class="number">Cloud rate</th><th scope="col" class="number">Accuracy</th><th scope="col" class="number">Kept at the edge</th><th scope="col" class="number">Accuracy of these</th></tr></thead>
+      <tbody><${Row} name="The gateway" point=${stands} n=${curve.n} /><${Row} name="The tau above" point=${other} n=${curve.n} /></tbody>
+    </table></div>
+    ${Object.keys(gateway.domains).length > 0 && html`<p class="note">Domains have thresholds of their own; the curve is for one threshold for all questions.</p>`}
+    <details><summary>All ${points.length} points as a table</summary><div class="wide"><table class="list compare">
+      <thead><tr><th></th><th scope="col" class="number">Tau</th><th scope="col" class="number">Cloud rate</th><th scope="col" class="number">Accuracy</th><th scope="col" class="number">Kept at the edge</th><th scope="col" class="number">Accuracy of these</th></tr></thead>
+      <tbody>${points.map((point, index) => html`<${Row} name=${index === here ? "The gateway" : ""} point=${point} n=${curve.n} />`)}</tbody></table></div></details>
+  </section>`;
+};
+
+const Row = ({name, point, n}) => html`<tr>
+  <th scope="row">${name}</th><td class="number">${tauOf(point)}</td><td class="number">${percent(point.cloud_rate)}</td>
+  <td class="number">${percent(point.accuracy)}<small>${point.accuracy_ci ? interval(point.accuracy_ci) : ""}</small></td>
+  <td class="number">${count(point.kept)} of ${count(n)}</td>
+  <td class="number">${percent(point.kept_accuracy)}<small>${point.kept_accuracy_ci ? interval(point.kept_accuracy_ci) : ""}</small></td>
+</tr>`;
+
+const Measured = ({calibration}) => {
+  const {achieved, target} = calibration;
+  const [kind, text] = HELD[achieved.held] || ["warn", achieved.held];
+  return html`<section class="card"><h2>What the calibration measured</h2>
+    <p>Chosen for ${TARGETS[target.kind]} <b>${percent(target.value)}</b> on ${calibration.created}. <i class=${`dot ${kind}`}></i>${text}.</p>
+    <div class="wide"><table class="list compare"><thead><tr><th></th><th scope="col" class="number">Test half</th><th scope="col" class="number">95 % interval</th></tr></thead><tbody>
+      <tr><th scope="row">Cloud rate</th><td class="number">${percent(achieved.cloud_rate)}</td><td class="number">${interval(achieved.cloud_rate_ci)}</td></tr>
+      <tr><th scope="row">Accuracy</th><td class="number">${percent(achieved.accuracy)}</td><td class="number">${interval(achieved.accuracy_ci)}</td></tr>
+      <tr><th scope="row">Error of the kept answers</th><td class="number">${percent(achieved.edge_error)}</td><td class="number">${interval(achieved.edge_error_ci)}</td></tr>
+      <tr><th scope="row">Lift over random routing</th><td class="number">${points(achieved.lift)}</td><td class="number">${achieved.lift_ci ? `${points(achieved.lift_ci[0])} to ${points(achieved.lift_ci[1])}` : "no interval"}</td></tr>
+    </tbody></table></div>
+    <p>n = ${count(achieved.n)}. ${calibration.recommendation}</p>
+    ${!calibration.in_force && html`<p class="note">Another threshold than the calibration’s is in force: these numbers do not hold for it.</p>`}
+    ${calibration.scope && html`<p class="note">${calibration.scope}</p>`}
+  </section>`;
+};
+
+const points = value => (value === null || value === undefined ? "–" : `${value < 0 ? "−" : "+"}${(100 * Math.abs(value)).toFixed(1)} points`);
