@@ -132,7 +132,7 @@ def calibrate(
         prompt_fingerprint=next((found for record in table.records if (found := record.get("prompt_fingerprint"))), None),
         cloud_model=sorted({str(record.get("cloud_model")) for record in table.records if record["cloud_answer"] is not None}),
         created=today,
-        curve=curve_of(test, signal),
+        curve=curve_of(test, signal, chosen=shared.tau),
     )
     said = [*_notes(fit, chooser, groups, shared, min_domain), *_about(records, plain, calibration)]
     return Fit(calibration, tuple(said), temperature_report)

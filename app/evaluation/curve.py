@@ -13,16 +13,17 @@ from app.evaluation.table import Table
 _POINTS = 41
 
 
-def curve_of(test: Table, signal: Signal) -> Curve:
-    """The curve of one threshold for all questions, at up to 41 thresholds that route different questions.
+def curve_of(test: Table, signal: Signal, *, chosen: float) -> Curve:
+    """The curve of one threshold for all questions, at up to 41 thresholds that route different questions, and at the chosen one.
 
     Args:
         test: questions that chose no threshold.
         signal: the number that is compared with the thresholds.
+        chosen: the threshold that was chosen, which is one of the points.
     """
     values, edge, known = test.signal[signal.value], test.edge_correct[signal.value], test.cloud_known
     points = []
-    for tau in _thresholds(values, signal):
+    for tau in sorted({*_thresholds(values, signal), chosen}):
         routed = values < tau
         kept = int((~routed).sum())
         kept_correct = int(edge[~routed].sum())

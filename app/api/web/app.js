@@ -1,7 +1,7 @@
 // The page: who is logged in, and which of its three parts is shown.
 
 import {html, render, useCallback, useEffect, useState} from "./preact.js";
-import {Ask} from "./ask.js";
+import {Ask, FIRST} from "./ask.js";
 import {Failed, json} from "./gateway.js";
 import {Live} from "./live.js";
 import {Login} from "./login.js";
@@ -12,14 +12,14 @@ const PARTS = [
   ["live", "Live", "admin"],
   ["threshold", "Threshold", "answer"],
 ];
-const FIRST = {form: {question: "", options: ["", "", "", ""], domain: ""}, tau: null, result: null};
+const NOTHING = {form: FIRST, tau: null, result: null};
 const wanted = () => location.hash.slice(1);
 
 const Page = () => {
   const [session, setSession] = useState(null);
   const [problem, setProblem] = useState("");
   const [part, setPart] = useState(wanted());
-  const [kept, setKept] = useState(FIRST);
+  const [kept, setKept] = useState(NOTHING);
   const keep = useCallback(change => setKept(old => ({...old, ...change})), []);
   const begin = useCallback(found => { setProblem(""); setSession(found); }, []);
   const refused = useCallback(() => { setProblem("The login is no longer valid: log in again."); setSession(old => ({...old, permissions: [], gateway: null, key: null})); }, []);
@@ -49,7 +49,7 @@ const Page = () => {
   const logout = async () => {
     try {
       const found = await json("ui/logout", {});
-      setKept(FIRST);
+      setKept(NOTHING);
       begin(found);
     } catch (error) {
       if (!(error instanceof Failed)) throw error;

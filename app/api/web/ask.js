@@ -11,7 +11,7 @@ const EXAMPLES = [
   ["Русский", {question: "Какая планета Солнечной системы самая большая?", options: ["Марс", "Юпитер", "Венера", "Сатурн"]}],
   ["Қазақша", {question: "Қазақстанның ең ұзын өзені қайсысы?", options: ["Ертіс", "Іле", "Сырдария", "Жайық"]}],
 ];
-const EMPTY = {question: "", options: ["", ""], domain: ""};
+export const FIRST = {question: "", options: ["", "", "", ""], domain: ""};
 
 export const Ask = ({session, kept, keep, onRefused}) => {
   const {form, tau, result} = kept;
@@ -78,7 +78,8 @@ export const Ask = ({session, kept, keep, onRefused}) => {
     <form class="card" aria-label="Question" onSubmit=${event => { event.preventDefault(); submit(asked()); }}
       onKeyDown=${event => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(asked()); }}>
       <div class="field">
-        <label for="question">Question</label>
+        <div class="row"><label for="question">Question</label><span class="grow"></span>
+          <button type="button" class="link quiet" onClick=${() => { setSplit(null); keep({form: FIRST, result: null}); field.current.focus(); }}>Clear</button></div>
         <textarea id="question" rows="4" dir="auto" ref=${field} value=${form.question} maxlength=${gateway.max_text_chars}
           aria-invalid=${String(result?.failed?.param === "question")} aria-describedby="question-hint"
           placeholder="Type a question, or paste a whole multiple-choice question with its options"
@@ -98,10 +99,8 @@ export const Ask = ({session, kept, keep, onRefused}) => {
         <button class="primary" disabled=${busy}>${busy ? "Asking …" : "Ask"}</button>
         <span class="muted">or try</span>
         ${EXAMPLES.map(([name, example]) => html`<button type="button" class="link" onClick=${() => {
-          const question = {...EMPTY, ...example}; setSplit(null); keep({form: question}); submit(asked(question));
+          const question = {...FIRST, ...example}; setSplit(null); keep({form: question}); submit(asked(question));
         }}>${name}</button>`)}
-        <span class="grow"></span>
-        <button type="button" class="link quiet" onClick=${() => { setSplit(null); keep({form: EMPTY, result: null}); field.current.focus(); }}>Clear</button>
       </div>
     </form>
     <div class="result" aria-busy=${String(busy)}>
@@ -159,6 +158,7 @@ const Decision = ({result, applied, own, gateway, mayChoose, busy, onSlide, onRe
 // What the threshold on the scale would do to the verdict that is there.
 const noteOnTau = ({answer, signal, applied, own, mayChoose, result}) => {
   if (!answer || signal === null) return mayChoose ? "" : "This key may not choose tau: the scale shows what another one would do.";
+  if (!answer.degraded && answer.tau === applied) return "";
   const verdict = signal >= applied ? "the edge model’s answer is kept" : "the question goes to the cloud";
   if (!mayChoose && applied !== own) return `With tau ${share(applied)}, ${verdict}. This key may not choose tau, so nothing is asked again.`;
   if (Math.abs(answer.tau - applied) > 1e-9 && !result.own && answer.tau < applied) return `The gateway used tau ${share(answer.tau)}: the cloud’s budget is spent, which lowers it.`;

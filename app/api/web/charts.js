@@ -17,7 +17,7 @@ export const Chart = ({label, data, series, x, y, height = 190, bands = [], mark
       const axis = {stroke: colour("--muted"), grid: {stroke: colour("--line"), width: 1}, ticks: {show: false}, font: "12px system-ui, sans-serif", gap: 6};
       plot.current = new uPlot({
         width: Math.max(200, place.current.clientWidth), height,
-        legend: {show: false}, cursor: {show: false}, padding: [10, 12, 0, 0],
+        legend: {show: false}, cursor: {show: false}, padding: [10, 26, 0, 0],
         scales: {x: {time: false, range: x.range}, y: {range: y.range}},
         axes: [{...axis, size: 30, values: x.values, space: 60}, {...axis, size: y.size || 52, values: y.values, space: 34}],
         series: [{}, ...series.map(one => ({

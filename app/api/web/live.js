@@ -3,7 +3,7 @@
 import {html, useEffect, useState} from "./preact.js";
 import {Chart, Legend} from "./charts.js";
 import {Failed, listen} from "./gateway.js";
-import {count, milliseconds, percent, share} from "./words.js";
+import {count, milliseconds, pair, percent, share} from "./words.js";
 
 const KEPT = 300;
 const ms = seconds => (seconds === null ? null : seconds * 1000);
@@ -49,8 +49,7 @@ export const Live = ({onRefused}) => {
       <${Tile} title="Answers a second" value=${now.per_second === null ? "–" : now.per_second.toFixed(1)} more=${`${count(total)} answers`} />
       <${Tile} title="Cloud share" value=${percent(of(now.cloud, answered))} more=${`${percent(of(all.cloud, total))} of all`} />
       <${Tile} title="Degraded share" value=${percent(of(now.degraded, answered))} more=${`${percent(of(all.degraded, total))} · ${count(all.degraded)} answers`} warn=${now.degraded > 0} />
-      <${Tile} title="Latency p50" value=${milliseconds(ms(now.p50_s))} more=${milliseconds(ms(all.p50_s))} />
-      <${Tile} title="Latency p95" value=${milliseconds(ms(now.p95_s))} more=${milliseconds(ms(all.p95_s))} />
+      <${Tile} title="Latency p50 / p95" value=${pair(ms(now.p50_s), ms(now.p95_s))} more=${pair(ms(all.p50_s), ms(all.p95_s))} />
       <${Tile} title="Waiting" value=${count(event.queue.edge)} more=${`${count(event.queue.batches)} of batches`} />
       <${Tile} title="Errors" value=${count(now.errors)} more=${`${count(all.errors)} errors`} warn=${now.errors > 0} />
     </div>
@@ -70,7 +69,7 @@ const Tile = ({title, value, more, warn}) => html`<dl class=${`tile card ${warn 
 
 // Seconds before now, the newest at the right.
 const ago = events => events.map((_, index) => index + 1 - events.length);
-const AXIS = {range: (_, low) => [Math.min(low, -60), 0], values: (_, ticks) => ticks.map(tick => (tick === 0 ? "now" : `${tick} s`))};
+const AXIS = {range: (_, low) => [Math.min(low, -60), 0], values: (_, ticks) => ticks.map(tick => (tick === 0 ? "now" : `${String(tick).replace("-", "−")} s`))};
 const fromZero = least => (_, low, high) => [0, Math.max(high || 0, least) * 1.1];
 
 const Rates = ({events}) => {
@@ -120,11 +119,11 @@ const BREAKERS = {closed: ["good", "closed: it is asked"], "half-open": ["warn",
 
 const Cloud = ({event}) => html`<section class="card"><h2>Cloud</h2>
   ${event.endpoints.length === 0 ? html`<p class="empty">No cloud is configured.</p>` : html`<div class="wide"><table class="list">
-    <thead><tr><th scope="col">Endpoint</th><th scope="col">Breaker</th><th scope="col" class="number">Calls</th><th scope="col" class="number">Failed</th></tr></thead>
+    <thead><tr><th scope="col">Endpoint</th><th scope="col">Breaker</th><th scope="col" class="number">Calls</th><th scope="col" class="number">Answered</th></tr></thead>
     <tbody>${event.endpoints.map(({name, breaker, attempts}) => {
       const calls = Object.values(attempts).reduce((sum, one) => sum + one, 0);
       const [kind, text] = BREAKERS[breaker] || ["warn", breaker];
-      return html`<tr><th scope="row">${name}</th><td><i class=${`dot ${kind}`}></i>${text}</td><td class="number">${count(calls)}</td><td class="number">${count(calls - (attempts.ok || 0))}</td></tr>`;
+      return html`<tr><th scope="row">${name}</th><td><i class=${`dot ${kind}`}></i>${text}</td><td class="number">${count(calls)}</td><td class="number">${count(attempts["200"] || 0)}</td></tr>`;
     })}</tbody></table></div>`}
   <h3>Budget left</h3>
   ${event.budget.length === 0 ? html`<p class="empty">No budget is configured.</p>` : event.budget.map(({kind, per, left, limit}) => html`<div class="budget">

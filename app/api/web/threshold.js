@@ -6,7 +6,7 @@ import {Failed, json} from "./gateway.js";
 import {count, interval, percent, share, signalWords} from "./words.js";
 
 const TARGETS = {cloud_rate: "a cloud rate of", accuracy: "an accuracy of", edge_error: "an error of the kept answers of at most"};
-const HELD = {held: ["good", "shown on the test half"], refuted: ["bad", "refuted on the test half"], "not enough data": ["warn", "not shown: too few test questions"]};
+const HELD = {held: ["good", "The test half shows it"], refuted: ["bad", "The test half refutes it"], "not enough data": ["warn", "The test half is too small to show it"]};
 
 export const Threshold = ({session, onRefused}) => {
   const [found, setFound] = useState(null);
@@ -80,36 +80,39 @@ const Curve = ({curve, gateway}) => {
         ${chosen !== here && html`<button type="button" class="link" onClick=${() => setChosen(here)}>back to where the gateway stands</button>`}</div>
       <div class="track"><input id="other" type="range" min="0" max=${points.length - 1} step="1" value=${chosen} aria-valuetext=${`tau ${tauOf(other)}`} onInput=${event => setChosen(Number(event.target.value))} /></div>
     </div>
-    <div class="wide"><table class="list compare">
-      <thead><tr><th></th><th scope="col" class="number">Tau</th><th scope="col" class="number">Cloud rate</th><th scope="col" class="number">Accuracy</th><th scope="col" class="number">Kept at the edge</th><th scope="col" class="number">Accuracy of these</th></tr></thead>
-      <tbody><${Row} name="The gateway" point=${stands} n=${curve.n} /><${Row} name="The tau above" point=${other} n=${curve.n} /></tbody>
-    </table></div>
+    <table class="list compare">
+      <thead><tr><td></td><th scope="col" class="number">Gateway</th><th scope="col" class="number">Tau above</th></tr></thead>
+      <tbody>${COLUMNS.map(([title, cell]) => html`<tr><th scope="row">${title}</th><td class="number">${cell(stands, curve.n)}</td><td class="number">${cell(other, curve.n)}</td></tr>`)}</tbody>
+    </table>
     ${Object.keys(gateway.domains).length > 0 && html`<p class="note">Domains have thresholds of their own; the curve is for one threshold for all questions.</p>`}
-    <details><summary>All ${points.length} points as a table</summary><div class="wide"><table class="list compare">
-      <thead><tr><th></th><th scope="col" class="number">Tau</th><th scope="col" class="number">Cloud rate</th><th scope="col" class="number">Accuracy</th><th scope="col" class="number">Kept at the edge</th><th scope="col" class="number">Accuracy of these</th></tr></thead>
-      <tbody>${points.map((point, index) => html`<${Row} name=${index === here ? "The gateway" : ""} point=${point} n=${curve.n} />`)}</tbody></table></div></details>
+    <details><summary>All ${points.length} points as a table</summary><div class="wide" tabindex="0" role="region" aria-label="All points of the curve"><table class="list points">
+      <thead><tr>${COLUMNS.map(([title]) => html`<th scope="col" class="number">${title}</th>`)}</tr></thead>
+      <tbody>${points.map((point, index) => html`<tr class=${index === here ? "here" : ""}>${COLUMNS.map(([, cell]) => html`<td class="number">${cell(point, curve.n)}</td>`)}</tr>`)}</tbody>
+    </table></div></details>
   </section>`;
 };
 
-const Row = ({name, point, n}) => html`<tr>
-  <th scope="row">${name}</th><td class="number">${tauOf(point)}</td><td class="number">${percent(point.cloud_rate)}</td>
-  <td class="number">${percent(point.accuracy)}<small>${point.accuracy_ci ? interval(point.accuracy_ci) : ""}</small></td>
-  <td class="number">${count(point.kept)} of ${count(n)}</td>
-  <td class="number">${percent(point.kept_accuracy)}<small>${point.kept_accuracy_ci ? interval(point.kept_accuracy_ci) : ""}</small></td>
-</tr>`;
+const withInterval = (value, ends) => html`${percent(value)}<small>${ends ? interval(ends) : ""}</small>`;
+const COLUMNS = [
+  ["Tau", point => tauOf(point)],
+  ["Cloud rate", point => percent(point.cloud_rate)],
+  ["Accuracy", point => withInterval(point.accuracy, point.accuracy_ci)],
+  ["Kept at the edge", (point, n) => `${count(point.kept)} of ${count(n)}`],
+  ["Accuracy of the kept answers", point => withInterval(point.kept_accuracy, point.kept_accuracy_ci)],
+];
 
 const Measured = ({calibration}) => {
   const {achieved, target} = calibration;
   const [kind, text] = HELD[achieved.held] || ["warn", achieved.held];
   return html`<section class="card"><h2>What the calibration measured</h2>
-    <p>Chosen for ${TARGETS[target.kind]} <b>${percent(target.value)}</b> on ${calibration.created}. <i class=${`dot ${kind}`}></i>${text}.</p>
-    <div class="wide"><table class="list compare"><thead><tr><th></th><th scope="col" class="number">Test half</th><th scope="col" class="number">95 % interval</th></tr></thead><tbody>
-      <tr><th scope="row">Cloud rate</th><td class="number">${percent(achieved.cloud_rate)}</td><td class="number">${interval(achieved.cloud_rate_ci)}</td></tr>
-      <tr><th scope="row">Accuracy</th><td class="number">${percent(achieved.accuracy)}</td><td class="number">${interval(achieved.accuracy_ci)}</td></tr>
-      <tr><th scope="row">Error of the kept answers</th><td class="number">${percent(achieved.edge_error)}</td><td class="number">${interval(achieved.edge_error_ci)}</td></tr>
-      <tr><th scope="row">Lift over random routing</th><td class="number">${points(achieved.lift)}</td><td class="number">${achieved.lift_ci ? `${points(achieved.lift_ci[0])} to ${points(achieved.lift_ci[1])}` : "no interval"}</td></tr>
-    </tbody></table></div>
-    <p>n = ${count(achieved.n)}. ${calibration.recommendation}</p>
+    <p>Chosen on ${calibration.created} for ${TARGETS[target.kind]} <b>${percent(target.value)}</b>. <span class="nowrap"><i class=${`dot ${kind}`}></i>${text}.</span></p>
+    <table class="list compare"><thead><tr><td></td><th scope="col" class="number">Test half</th></tr></thead><tbody>
+      <tr><th scope="row">Cloud rate</th><td class="number">${withInterval(achieved.cloud_rate, achieved.cloud_rate_ci)}</td></tr>
+      <tr><th scope="row">Accuracy</th><td class="number">${withInterval(achieved.accuracy, achieved.accuracy_ci)}</td></tr>
+      <tr><th scope="row">Error of the kept answers</th><td class="number">${withInterval(achieved.edge_error, achieved.edge_error_ci)}</td></tr>
+      <tr><th scope="row">Lift over random routing</th><td class="number">${points(achieved.lift)}<small>${achieved.lift_ci ? `${points(achieved.lift_ci[0])} to ${points(achieved.lift_ci[1])}` : ""}</small></td></tr>
+    </tbody></table>
+    <p>n = ${count(achieved.n)}; small: 95 % intervals. ${calibration.recommendation}</p>
     ${!calibration.in_force && html`<p class="note">Another threshold than the calibration’s is in force: these numbers do not hold for it.</p>`}
     ${calibration.scope && html`<p class="note">${calibration.scope}</p>`}
   </section>`;

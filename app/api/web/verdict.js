@@ -1,7 +1,7 @@
 // What edge and cloud said of one question: distributions as bars with numbers, and the signal against tau.
 
 import {html} from "./preact.js";
-import {LETTERS, milliseconds, percent, share, signalWords} from "./words.js";
+import {LETTERS, count, milliseconds, percent, share, signalWords} from "./words.js";
 
 // `rows`: [label, text, probability] each; the row whose label is `chosen` is marked.
 const Bars = ({rows, chosen, side, label}) => html`<table class=${`bars ${side}`}>
@@ -43,7 +43,7 @@ export const Cloud = ({cloud, compared, edge, options, why, onAsk, busy}) => htm
       rows=${Object.entries(cloud.answer_probabilities).map(([letter, p]) => [letter, options[LETTERS.indexOf(letter)], p])} />`}
     <dl class="facts">
       <div><dt>Attempts</dt><dd>${cloud.attempts}</dd></div>
-      ${Object.entries(cloud.usage).map(([name, tokens]) => html`<div><dt>${name.replaceAll("_", " ")}</dt><dd>${tokens}</dd></div>`)}
+      ${Object.entries(cloud.usage).filter(([name]) => name !== "total_tokens").map(([name, tokens]) => html`<div><dt>${name.replaceAll("_", " ")}</dt><dd>${count(tokens)}</dd></div>`)}
     </dl>
     ${compared && html`<p class="note">Asked for comparison: the answer above is still the edge model’s.</p>`}` : html`
     <p class="empty">${why}</p>
@@ -69,7 +69,7 @@ export const Scale = ({tau, own, signal, name, onSlide, onRelease, onReset, note
     <input id="tau" type="range" min="0" max="1" step="0.01" value=${tau} aria-valuetext=${`tau ${share(tau)}`}
       onInput=${event => onSlide(Number(event.target.value))} onChange=${event => onRelease(Number(event.target.value))} />
   </div>
-  <div class="ends" aria-hidden="true"><span>0</span><span>${signal === null ? "below tau: cloud · from tau on: edge" : `▲ ${signalWords(name)}`}</span><span>1</span></div>
+  <div class="ends" aria-hidden="true"><span>0</span><span>${signal === null ? "below tau: cloud · from tau on: edge" : html`<i class="mark"></i>${signalWords(name)}`}</span><span>1</span></div>
   ${note && html`<p class="note">${note}</p>`}
 </div>`;
 

@@ -10,6 +10,11 @@ export const milliseconds = ms => {
   if (ms >= 10000) return `${(ms / 1000).toFixed(1)} s`;
   return ms >= 100 ? `${Math.round(ms)} ms` : `${ms.toPrecision(2)} ms`;
 };
+// Two times that belong together, in one unit.
+export const pair = (first, second) => {
+  if ([first, second].some(ms => ms === null || ms === undefined || ms >= 10000)) return `${milliseconds(first)} / ${milliseconds(second)}`;
+  return `${milliseconds(first).replace(" ms", "")} / ${milliseconds(second)}`;
+};
 export const interval = ends => (ends ? `${percent(ends[0])} to ${percent(ends[1])}` : "no interval");
 
 export const SIGNALS = {
