@@ -40,6 +40,9 @@ class Reader:
         await self.page.until(found)
         await self.page.run(f"{found}.click()")
 
+    async def ask(self):
+        await self.page.run("document.querySelector('form .primary').click()")
+
     async def log_in(self, key):
         await self.page.until("document.querySelector('#key')")
         await self.type("#key", key)
@@ -75,7 +78,7 @@ async def test_a_person_logs_in_asks_slides_tau_watches_and_logs_out(tmp_path):
         await page.until("document.querySelectorAll('.options input').length === 3")
         assert await page.run("document.querySelector('#question').value") == f"Who knows {HOSTILE}?"
         assert "3 options were recognised" in await reader.text("#question-hint")
-        await reader.click("Ask")
+        await reader.ask()
         await page.until("document.querySelector('.pill')")
         assert await reader.route() == "cloud"
         assert "0.00, is below tau, 0.50" in await reader.text(".why")
@@ -135,18 +138,18 @@ async def test_errors_and_degraded_answers_are_said_clearly(tmp_path):
         await reader.log_in(key)
         await page.until("document.querySelector('.ask')")
         await reader.type("#question", "Who knows")
-        await reader.click("Ask")
+        await reader.ask()
         await page.until("document.querySelector('.problem')")
         assert "option A is blank" in await reader.text(".problem")
         assert await page.run("document.querySelector('[aria-label=\"Option A\"]').getAttribute('aria-invalid')") == "true"
         for letter in "AB":
             await reader.type(f'[aria-label="Option {letter}"]', f"option {letter}")
-        await reader.click("Ask")
+        await reader.ask()
         await page.until("document.querySelector('.pill')")
         assert await reader.text(".pill") == "Edge, degraded"
         assert "it cannot be reached or fails" in await reader.text(".why")
         http.state.cascade = None
-        await reader.click("Ask")
+        await reader.ask()
         await page.until("document.querySelector('.problem')")
         assert "still being loaded" in await reader.text(".problem")
 
