@@ -84,6 +84,7 @@ const Curve = ({curve, gateway}) => {
       <thead><tr><td></td><th scope="col" class="number">Gateway</th><th scope="col" class="number">Tau above</th></tr></thead>
       <tbody>${COLUMNS.map(([title, cell]) => html`<tr><th scope="row">${title}</th><td class="number">${cell(stands, curve.n)}</td><td class="number">${cell(other, curve.n)}</td></tr>`)}</tbody>
     </table>
+    ${Math.abs(stands.tau - gateway.tau) > 0.0005 && html`<p class="note">Tau ${share(gateway.tau)} is in force; the curve has no point for it, and the nearest one, ${tauOf(stands)}, is shown.</p>`}
     ${Object.keys(gateway.domains).length > 0 && html`<p class="note">Domains have thresholds of their own; the curve is for one threshold for all questions.</p>`}
     <details><summary>All ${points.length} points as a table</summary><div class="wide" tabindex="0" role="region" aria-label="All points of the curve"><table class="list points">
       <thead><tr>${COLUMNS.map(([title]) => html`<th scope="col" class="number">${title}</th>`)}</tr></thead>
