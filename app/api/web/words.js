@@ -22,6 +22,7 @@ export const SIGNALS = {
   expected: "expected confidence",
   top_probability: "top probability",
   margin: "margin",
+  fitted: "fitted probability",
 };
 export const signalWords = name => SIGNALS[name] || String(name || "signal").replaceAll("_", " ");
 
