@@ -29,15 +29,23 @@ def table():
 
 
 def test_a_curve_by_hand():
-    curve = curve_of(table(), Signal.EXPECTED, chosen=0.5)
+    curve = curve_of(table(), Signal.EXPECTED, chosen=0.6)
     assert (curve.n, curve.n_cloud) == (4, 3)
     found = [(round(point.tau, 6), point.cloud_rate, point.kept, point.kept_accuracy) for point in curve.points]
-    assert found == [(0.0, 0, 4, 0.5), (0.3, 0.25, 3, pytest.approx(2 / 3)), (0.5, 0.5, 2, 1), (0.7, 0.75, 1, 1), (1.0, 1, 0, None)]
+    # The threshold that equals a signal keeps it.
+    assert found == [
+        (0.0, 0, 4, 0.5),
+        (0.3, 0.25, 3, pytest.approx(2 / 3)),
+        (0.5, 0.5, 2, 1),
+        (0.6, 0.5, 2, 1),
+        (0.7, 0.75, 1, 1),
+        (1.0, 1, 0, None),
+    ]
     # On the three with a cloud answer.
-    assert [point.accuracy for point in curve.points] == [pytest.approx(share) for share in (1 / 3, 2 / 3, 1, 2 / 3, 2 / 3)]
+    assert [point.accuracy for point in curve.points] == [pytest.approx(share) for share in (1 / 3, 2 / 3, 1, 1, 2 / 3, 2 / 3)]
     assert curve.points[1].accuracy_ci == pytest.approx(clopper_pearson(2, 3))
     assert curve.points[2].kept_accuracy_ci == pytest.approx(clopper_pearson(2, 2))
-    assert curve.points[3].kept_accuracy_ci is None, "one question has no interval"
+    assert curve.points[4].kept_accuracy_ci is None, "one question has no interval"
 
 
 def test_a_curve_of_the_written_confidence_ends_where_everything_is_routed():
