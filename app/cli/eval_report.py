@@ -76,7 +76,8 @@ def run_report(
     calibration: Path | None = None,
     reference: bool = False,
     pictures: bool = True,
-) -> None:
+    shown: bool = True,
+) -> dict[str, Any]:
     """Write `report.json`, `report.md`, `outcomes.jsonl` and pictures into a folder.
 
     Args:
@@ -91,6 +92,10 @@ def run_report(
         calibration: calibration file; the report is about a gateway that serves with it.
         reference: whether the published results of FogGen are shown too.
         pictures: whether pictures are drawn, which takes some seconds.
+        shown: whether the report is printed.
+
+    Returns:
+        The report.
 
     Raises:
         ConfigError: records or calibration cannot be used or belong to different edge models, or tau or signal is given with a calibration.
@@ -128,11 +133,12 @@ def run_report(
         with working("drawing the pictures"):
             drawn, said = _draw(columns, report, out) if pictures else ([], "no pictures")
         (out / "report.md").write_text(render(report, pictures=drawn, reference=reference), encoding="utf-8")
-    if as_json:
+    if as_json and shown:
         print_json(report)
-        return
-    print_markdown(render(report, reference=reference))
-    print_line(f"wrote {out / 'report.json'}, report.md, {OUTCOMES} and {said}")
+    elif shown:
+        print_markdown(render(report, reference=reference))
+        print_line(f"wrote {out / 'report.json'}, report.md, {OUTCOMES} and {said}")
+    return report
 
 
 def _served(

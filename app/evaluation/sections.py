@@ -53,8 +53,9 @@ def routing(report: Mapping[str, Any]) -> list[str]:
 
 def tau_steps(report: Mapping[str, Any]) -> list[str]:
     """What each of a few thresholds buys, one line each."""
-    lines = "\n".join(f"- {step['sentence']}" for step in report["tau_steps"])
-    return [about_steps(report["n_edge"], report["n_cloud"], Signal(report["signal"])), lines]
+    steps = report["tau_steps"]
+    lines = "\n".join(f"- {step['sentence']}" for step in steps)
+    return [about_steps(steps[0]["n"], steps[0].get("n_cloud", 0), Signal(report["signal"])), lines]
 
 
 def signals(report: Mapping[str, Any]) -> list[str]:
