@@ -136,6 +136,7 @@ async def collect_answers(settings: "Settings", plan: CollectPlan) -> "tuple[Col
     from app.cloud.build import build_cloud, cloud_models
     from app.core.offload import in_daemon_thread
     from app.edge.build import build_batcher, build_engine, load_edge_model
+    from app.edge.foggen import writes_confidence
     from app.evaluation.collect import EdgeIdentity, collect
     from app.gateway.running import WARM_UP, WARM_UP_S
     from app.telemetry.metrics import Metrics
@@ -163,7 +164,14 @@ async def collect_answers(settings: "Settings", plan: CollectPlan) -> "tuple[Col
                 plan.items,
                 plan.out,
                 edge=batcher,
-                identity=EdgeIdentity(engine.name, engine.fingerprint, engine.parameters, engine.prompt_fingerprint, hardware),
+                identity=EdgeIdentity(
+                    engine.name,
+                    engine.fingerprint,
+                    engine.parameters,
+                    engine.prompt_fingerprint,
+                    hardware,
+                    writes_confidence(settings.edge.model, settings.edge.adapter),
+                ),
                 cloud=cloud,
                 cloud_asked=cloud_models(settings),
                 known_cloud=plan.known,

@@ -71,7 +71,7 @@ def signals(report: Mapping[str, Any]) -> list[str]:
             percent(row["edge_accuracy"]),
             number(row["mean"]),
             number(row["auroc"], row["auroc_ci"]),
-            *(number(row[key]) for key in keys),
+            *(number(row.get(key)) for key in keys),
         ]
         for name, row in report["signals"].items()
     ]
@@ -80,7 +80,13 @@ def signals(report: Mapping[str, Any]) -> list[str]:
 
 def risks(report: Mapping[str, Any]) -> list[str]:
     """The risk–coverage curve of each signal at a few coverages."""
-    cells = [[spelt(name), *(percent(row["risk_coverage"][at - 1]) for at in _COVERAGES)] for name, row in report["signals"].items()]
+    cells = [
+        [
+            spelt(name) + (f" (n = {row['n']})" if row["n"] < report["n_edge"] else ""),
+            *(percent(row["risk_coverage"][at - 1]) for at in _COVERAGES),
+        ]
+        for name, row in report["signals"].items()
+    ]
     about = f"Error rate among the edge answers with the highest signals (%), by the share of {questions(report['n_edge'])} that is kept:"
     return [about, table(("signal", *(f"{at} %" for at in _COVERAGES)), cells)]
 
