@@ -74,10 +74,18 @@ def calibrate(
             "--target-accuracy": target_accuracy is not None,
             "--per-domain (plan each domain on its own records, with delta divided by the number of thresholds)": per_domain,
             "--temperature": temperature,
-            "--keep-fitted": keep_fitted,
         }
         others = [name for name, is_given in options.items() if is_given]
-        print_plan(records, max_edge_error=max_edge_error, delta=delta, signal=signal, seed=seed, as_json=as_json, others=others)
+        print_plan(
+            records,
+            max_edge_error=max_edge_error,
+            delta=delta,
+            signal=signal,
+            keep_fitted=keep_fitted,
+            seed=seed,
+            as_json=as_json,
+            others=others,
+        )
         return
     given = {"cloud_rate": target_cloud_rate, "accuracy": target_accuracy, "edge_error": max_edge_error}
     wanted = {kind: value for kind, value in given.items() if value is not None}

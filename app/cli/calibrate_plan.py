@@ -10,7 +10,15 @@ from app.core.verdict import Signal
 
 
 def print_plan(
-    records: Path, *, max_edge_error: float | None, delta: float, signal: Signal | None, seed: int, as_json: bool, others: list[str]
+    records: Path,
+    *,
+    max_edge_error: float | None,
+    delta: float,
+    signal: Signal | None,
+    keep_fitted: bool,
+    seed: int,
+    as_json: bool,
+    others: list[str],
 ) -> None:
     """Print a plan.
 
@@ -18,7 +26,8 @@ def print_plan(
         records: records file of the pilot.
         max_edge_error: the error to promise; None where it was not given.
         delta: probability with which the promise may fail.
-        signal: the number that is compared with tau; None, and `fitted`, leave the choice as `foggate calibrate` does.
+        signal: the number that is compared with tau; None and `fitted` choose it as `calibrate` does, on the whole pilot.
+        keep_fitted: whether `fitted` is taken although it is not better than the best single signal.
         seed: seed of the simulation.
         as_json: whether the plan is printed as JSON.
         others: options that were given and that a plan does not take.
@@ -41,12 +50,13 @@ def print_plan(
         )
     if others:
         raise ConfigError(f"--plan plans one promise of an edge error: leave out {' and '.join(others)}")
-    pilot = to_table(load_records(records), cloud_needed=False)
-    # What a model gives for the questions that it was fitted on is cross-fitted.
-    chosen = choose_signal(pilot, np.arange(len(pilot)), wanted=signal, keep_fitted=False, seed=seed)
-    name, table = chosen.signal.value, chosen.table
+    table = to_table(load_records(records), cloud_needed=False)
+    wanted = signal or (Signal.FITTED if keep_fitted else None)
     with working("simulating calibrations"):
-        found = plan(table.signal[name], ~table.edge_correct[name], max_error=max_edge_error, delta=delta, seed=seed)
+        # Cross-fitted values of the whole pilot: a larger one would give a model that is a little better.
+        chosen = choose_signal(table, np.arange(len(table)), wanted=wanted, keep_fitted=keep_fitted, seed=seed)
+        name = chosen.signal.value
+        found = plan(chosen.table.signal[name], ~chosen.table.edge_correct[name], max_error=max_edge_error, delta=delta, seed=seed)
     if as_json:
         print_json(plan_content(found, chosen.signal, shlex.quote(str(records)), chosen.notes))
     else:

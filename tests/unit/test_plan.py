@@ -120,7 +120,6 @@ def test_the_command_prints_the_plan_and_writes_nothing(tmp_path, monkeypatch):
         ([], "give --max-edge-error"),
         (["--max-edge-error", "0.2", "--target-cloud-rate", "0.3"], "leave out --target-cloud-rate"),
         (["--max-edge-error", "0.2", "--per-domain", "--temperature"], r"leave out --per-domain \(plan each domain .*\) and --temperature"),
-        (["--max-edge-error", "0.2", "--keep-fitted"], "leave out --keep-fitted"),
         (["--max-edge-error", "0.2", "--signal", "verbalized"], "the records do not hold the verbalized confidence"),
     ],
 )
