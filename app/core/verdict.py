@@ -304,6 +304,7 @@ class EdgeReply:
         queue_s: wait before the model began.
         inference_s: the forward pass that `batch` questions shared, or the call of an engine elsewhere.
         batch: questions that shared the forward pass.
+        prompt_tokens: tokens of the prompt, those that were computed once for all prompts included.
     """
 
     verdict: Verdict
@@ -311,3 +312,4 @@ class EdgeReply:
     queue_s: float | None
     inference_s: float
     batch: int | None = None
+    prompt_tokens: int | None = None

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.core.errors import ConfigError
 from app.core.fitted import Logistic
 from app.core.verdict import Signal
+from app.data.curve import Curve
 from app.data.files import read_model, write_model
 from app.data.fitted import FittedModel
 
@@ -128,6 +129,8 @@ class Calibration(_Part):
     created: date
     fitted: FittedModel | None = None
     test_fingerprint: str | None = None
+    # For the page; earlier versions did not write it.
+    curve: Curve | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -14,6 +14,7 @@ from app.data.records import Record
 from app.evaluation.cells import questions
 from app.evaluation.choose import Choice, Chooser, listed
 from app.evaluation.choose_signal import ChosenSignal, choose_signal
+from app.evaluation.curve import curve_of
 from app.evaluation.groups import Groups, group, scope
 from app.evaluation.judge import Judge
 from app.evaluation.recommend import WITHOUT_CLOUD, recommend
@@ -146,6 +147,7 @@ def calibrate(
         created=today,
         fitted=_model(chosen, signals),
         test_fingerprint=fingerprint_of(test.records),
+        curve=curve_of(test, chosen.signal, chosen=shared.tau),
     )
     said = [*chosen.notes, *_notes(fit, chooser, groups, shared, min_domain), *_about(records, plain, calibration)]
     return Fit(calibration, tuple(said), temperature_report, signals)

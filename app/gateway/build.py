@@ -21,7 +21,7 @@ from app.data.calibration import Calibration, read_calibration
 from app.edge.builtin import find_builtin
 from app.edge.foggen import writes_confidence
 from app.gateway.gateway import Gateway
-from app.gateway.observers import LineObserver, MetricsObserver, SpanObserver
+from app.gateway.observers import LineObserver, MetricsObserver, Observer, SpanObserver
 from app.gateway.routing import CloudSide, Routing, Taus, cloud_model_of
 from app.gateway.state import GatewayState, Limits
 from app.gateway.uncalibrated import DEFAULT_TAU, uncalibrated_note, usual_signal
@@ -197,13 +197,13 @@ def _trained(settings: Settings) -> bool:
     return writes_confidence(settings.edge.model, settings.edge.adapter)
 
 
-def build_gateway(settings: Settings, metrics: Metrics) -> Gateway:
-    """A gateway whose model is still to be loaded; metrics, span and log line observe it."""
+def build_gateway(settings: Settings, metrics: Metrics, *more: Observer) -> Gateway:
+    """A gateway whose model is still to be loaded; metrics, span, log line and `more` observe it."""
     limits = Limits(
         settings.limits.max_text_chars, settings.limits.max_questions, settings.limits.batch_concurrency, settings.batch_deadline_ms / 1000
     )
     state = GatewayState(metrics, limits, cloud_model_of(settings))
-    return Gateway(state, [MetricsObserver(metrics), SpanObserver(settings.tracing.question_text), LineObserver()])
+    return Gateway(state, [MetricsObserver(metrics), SpanObserver(settings.tracing.question_text), LineObserver(), *more])
 
 
 def build_cloud_side(settings: Settings, metrics: Metrics, quotas: Quotas) -> CloudSide:
