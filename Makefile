@@ -15,7 +15,7 @@ EDGE ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test release soak chaos fuzz load memory test-fast test-mcq test-qwen readme test-nginx mechanism coverage mutation audit secrets docs docs-assets page-assets check format bench assets image clean
+.PHONY: help setup serve test release soak chaos fuzz load memory arms test-fast test-mcq test-qwen readme test-nginx mechanism coverage mutation audit secrets docs docs-assets check format bench assets image clean recogniser page-assets
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -87,8 +87,14 @@ fuzz: setup ## 100,000 random requests: documented statuses only
 load: setup ## 200 clients for 60 s against a small queue
 	LOAD_SECONDS=60 $(BIN)/python -m pytest tests/e2e/test_serve.py -k many_clients -s $(ARGS)
 
+recogniser: $(VENV)/.installed ## How well multiple-choice questions are found in chats (ARGS="QUESTIONS.jsonl … --questions 2000")
+	$(BIN)/python -m tests.runs.recogniser $(ARGS)
+
 memory: setup ## What a chain on a base of 1.8 billion random parameters needs (minutes; ARGS="--dtype bfloat16")
 	$(BIN)/python -m tests.runs.memory $(ARGS)
+
+arms: setup ## One chain for each way of training, and one table of them (ARGS="--config config/qwen15.yaml --out runs/arms")
+	$(BIN)/python -m tests.runs.arms $(ARGS)
 
 test-fast: $(VENV)/.installed ## Unit tests only
 	$(BIN)/python -m pytest tests/unit $(ARGS)

@@ -4,7 +4,7 @@ Keys, permissions and bodies are looked at before a route is chosen, so the midd
 the faces say of their endpoints. A new endpoint is therefore one entry in one face.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -29,6 +29,7 @@ class Endpoint:
         quiet: whether it is asked every few seconds, so that neither log nor traces name each request.
         counted: whether the metrics count it under its own path.
         replies: its responses in the OpenAPI document, with their examples.
+        error_form: makes the errors that its clients read of those of the gateway; None leaves them as they are.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Endpoint:
     quiet: bool = False
     counted: bool = True
     replies: dict[int | str, dict[str, Any]] = field(default_factory=dict)
+    error_form: Callable[[Mapping[str, Any], int], tuple[dict[str, Any], int]] | None = None
 
     @property
     def is_probe(self) -> bool:

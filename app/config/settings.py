@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from app.config.environment import EnvironmentSource
 from app.config.sections.base import Positive, SettingsBase, setting
 from app.config.sections.cloud import BreakerSettings, BudgetSettings, CloudSettings, EndpointSettings
+from app.config.sections.decisions import DecisionsSettings, McpSettings
 from app.config.sections.edge import EdgeSettings
 from app.config.sections.limits import LimitsSettings
 from app.config.sections.policy import DomainSettings, PolicySettings
@@ -21,11 +22,13 @@ __all__ = [
     "BreakerSettings",
     "BudgetSettings",
     "CloudSettings",
+    "DecisionsSettings",
     "DomainSettings",
     "EdgeSettings",
     "EndpointSettings",
     "LimitsSettings",
     "LogSettings",
+    "McpSettings",
     "PolicySettings",
     "PriceSettings",
     "SecuritySettings",
@@ -56,6 +59,8 @@ class Settings(SettingsBase, BaseSettings):
         reload=True,
     )
     limits: LimitsSettings = setting(LimitsSettings(), "Bounds on what callers send.")
+    decisions: DecisionsSettings = setting(DecisionsSettings(), "How decision clients are answered.")
+    mcp: McpSettings = setting(McpSettings(), "The Model Context Protocol, for agents.")
     tracing: TracingSettings = setting(TracingSettings(), "Traces for OpenTelemetry.")
     log: LogSettings = setting(LogSettings(), "What is logged, and in which form.")
     ui: UiSettings = setting(UiSettings(), "The page for people.")
