@@ -100,6 +100,9 @@ const tenths = ({bounds, counts}) => {
   return bins;
 };
 
+// A column holds what is above its lower end and at most at its upper end; a signal of exactly tau is kept.
+const sideOf = (index, tau) => ((index + 1) / 10 < tau ? "cloud" : index / 10 >= tau ? "edge" : "both");
+
 const Signals = ({signal, tau}) => {
   const bins = tenths(signal), total = bins.reduce((sum, one) => sum + one, 0), most = Math.max(...bins, 1);
   const domains = Object.entries(tau);
@@ -107,11 +110,11 @@ const Signals = ({signal, tau}) => {
     <p class="note">How often each value was compared with tau, since the start (n = ${count(total)}).</p>
     <table class="columns"><caption class="hidden">Answered questions by their signal</caption>
       <tbody><tr>${bins.map((one, index) => html`<td><span class="count">${one ? count(one) : ""}</span>
-        <span class=${`column ${index / 10 + 0.05 < tau.default ? "cloud" : "edge"}`} style=${{height: `${110 * one / most}px`}}></span></td>`)}</tr></tbody>
+        <span class=${`column ${sideOf(index, tau.default)}`} style=${{height: `${110 * one / most}px`}}></span></td>`)}</tr></tbody>
       <tfoot><tr>${bins.map((_, index) => html`<th scope="col">${index ? `≤ ${((index + 1) / 10).toFixed(1)}` : "≤ 0.1"}</th>`)}</tr></tfoot>
     </table>
     <p class="note">Tau in force: ${domains.map(([name, value], index) => html`${index ? " · " : ""}${name === "default" && domains.length === 1 ? "" : `${name} `}<b>${share(value)}</b>`)}.
-      Columns below it went to the cloud, unless a request chose otherwise.</p>
+      Left of it questions go to the cloud, right of it the edge model’s answers are kept; the grey column holds tau itself.</p>
   </section>`;
 };
 
