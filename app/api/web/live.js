@@ -46,12 +46,12 @@ export const Live = ({onRefused}) => {
       <span class="muted"> Large numbers: the last ${Math.round(now.seconds) || 1} s. Small numbers: since the start.</span>
     </p>
     <div class="tiles">
-      <${Tile} title="Answers a second" value=${now.per_second === null ? "–" : now.per_second.toFixed(1)} more=${`${count(total)} answers`} />
+      <${Tile} title="Answers a second" value=${now.per_second === null ? "–" : now.per_second.toFixed(1)} more=${`${count(total)} in all`} />
       <${Tile} title="Cloud share" value=${percent(of(now.cloud, answered))} more=${`${percent(of(all.cloud, total))} of all`} />
-      <${Tile} title="Degraded share" value=${percent(of(now.degraded, answered))} more=${`${percent(of(all.degraded, total))} · ${count(all.degraded)} answers`} warn=${now.degraded > 0} />
+      <${Tile} title="Degraded share" value=${percent(of(now.degraded, answered))} more=${`${percent(of(all.degraded, total))} · ${count(all.degraded)} in all`} warn=${now.degraded > 0} />
       <${Tile} title="Latency p50 / p95" value=${pair(ms(now.p50_s), ms(now.p95_s))} more=${pair(ms(all.p50_s), ms(all.p95_s))} />
       <${Tile} title="Waiting" value=${count(event.queue.edge)} more=${`${count(event.queue.batches)} of batches`} />
-      <${Tile} title="Errors" value=${count(now.errors)} more=${`${count(all.errors)} errors`} warn=${now.errors > 0} />
+      <${Tile} title="Errors" value=${count(now.errors)} more=${`${count(all.errors)} in all`} warn=${now.errors > 0} />
     </div>
     <div class="two">
       <${Rates} events=${events} />
