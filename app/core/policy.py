@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.core.outcome import Decision, Reason, Route, RouteRequest
+from app.core.permutation import Permutation
 from app.core.verdict import Signal, Verdict
 
 
@@ -16,12 +17,14 @@ class Policy:
         signal: name of the number that is compared with tau. Where the edge does not give it, every question goes to the cloud.
         temperature: temperature of the expected confidence.
         domains: thresholds by domain.
+        permutation: rule by which a question just below the threshold is read again in other orders; None where none is.
     """
 
     tau: float = 0.5
     signal: Signal = Signal.VERBALIZED
     temperature: float = 1.0
     domains: Mapping[str, float] = field(default_factory=dict)
+    permutation: Permutation | None = None
 
     def tau_for(self, domain: str | None, requested: float | None) -> float:
         """The threshold that applies: the request's, else the domain's, else the global one."""
@@ -32,6 +35,13 @@ class Policy:
     def read(self, verdict: Verdict) -> Verdict:
         """The verdict with its expected confidence at this policy's temperature."""
         return verdict.at_temperature(self.temperature)
+
+    def rereads(self, verdict: Verdict, decision: Decision) -> Permutation | None:
+        """The rule by which a question is read again before the cloud is asked; None where it is not."""
+        value = verdict.signal(decision.signal)
+        if self.permutation is None or decision.reason is not Reason.LOW_CONFIDENCE or value is None:
+            return None
+        return self.permutation if self.permutation.wants(value, decision.tau) else None
 
     def decide(
         self,

@@ -16,6 +16,7 @@ from app.core.errors import EdgeError, InvalidQuestion
 from app.core.question import Question
 from app.core.verdict import BUCKETS, JointVerdict
 from app.edge.architecture import longest_prompt
+from app.edge.kept_prompts import KeptPrompts, KeysValues
 from app.edge.masks import Masks
 from app.edge.readout import ReadOutModel
 from app.edge.rendering import Prompt, Renderer
@@ -35,6 +36,7 @@ class VerdictEngine:
         fingerprint: fingerprint of its weights, for records and calibrations.
         max_prompt_tokens: longer prompts are refused.
         share_prefix: compute the keys and values of the common system prompt once.
+        keep_prompts: number of prompts whose keys and values are kept, for questions that come again in another order of options.
 
     Raises:
         ConfigError: it has layers that read other tokens without a mask, or no output layer that can be found.
@@ -49,6 +51,7 @@ class VerdictEngine:
         fingerprint: str = "",
         max_prompt_tokens: int = 2048,
         share_prefix: bool = True,
+        keep_prompts: int = 0,
     ) -> None:
         config = model.config.get_text_config(decoder=True)
         self.name = name
@@ -76,6 +79,7 @@ class VerdictEngine:
         self._columns = [[tokens.index(token) for token in row] for row in rows]
         self._model = ReadOutModel(model, tokens)
         self._prefix = self._prefill_prefix(renderer.prefix_ids) if share_prefix and renderer.prefix_ids else None
+        self._kept = KeptPrompts(keep_prompts) if keep_prompts else None
 
     @property
     def prefix_tokens(self) -> int:
@@ -105,13 +109,11 @@ class VerdictEngine:
             EdgeError: the model's numbers on some of the questions are not a distribution (NaN or infinite logits); it
                 carries the verdicts on the others.
         """
-        # One transfer per place that is read, not one per question: each is a synchronisation on a GPU.
-        read = [logits.tolist() for logits in self._forward(prompts)]
         verdicts: list[JointVerdict] = []
         found: list[JointVerdict | None] = []
-        for i, prompt in enumerate(prompts):
+        for prompt, read in zip(prompts, self._read(prompts), strict=True):
             try:
-                verdicts.append(self._verdict([rows[i] for rows in read], prompt.options, temperature))
+                verdicts.append(self._verdict(read, prompt.options, temperature))
                 found.append(verdicts[-1])
             except EdgeError:
                 found.append(None)
@@ -120,10 +122,32 @@ class VerdictEngine:
             raise EdgeError(f"the edge model's output on {unsound} of {len(found)} questions is not finite", verdicts=found)
         return verdicts
 
-    def _forward(self, prompts: Sequence[Prompt]) -> list[torch.Tensor]:
-        """Logits `[batch, children]` at every place in `self._read_at`."""
-        shared = self._prefix if all(prompt.shares_prefix for prompt in prompts) else None
-        skip = self.prefix_tokens if shared is not None else 0
+    def _read(self, prompts: Sequence[Prompt]) -> list[list[list[float]]]:
+        """For each prompt the logits at every place in `self._read_at`. Prompts of which a beginning is kept are computed one by one."""
+        found: dict[int, list[list[float]]] = {}
+        if self._kept is not None:
+            for i, prompt in enumerate(prompts):
+                beginning = self._kept.beginning(prompt.ids, self.prefix_tokens if prompt.shares_prefix else 0)
+                if beginning is not None:
+                    skip, keys_values = beginning
+                    found[i] = [logits[0].tolist() for logits in self._forward([prompt], skip, keys_values)]
+        rest = [i for i in range(len(prompts)) if i not in found]
+        if rest:
+            batch = [prompts[i] for i in rest]
+            shared = self._prefix if all(prompt.shares_prefix for prompt in batch) else None
+            # One transfer per place that is read, not one per question: each is a synchronisation on a GPU.
+            read = [logits.tolist() for logits in self._forward(batch, self.prefix_tokens if shared is not None else 0, shared)]
+            found.update({i: [rows[place] for rows in read] for place, i in enumerate(rest)})
+        return [found[i] for i in range(len(prompts))]
+
+    def _forward(self, prompts: Sequence[Prompt], skip: int, shared: KeysValues | None) -> list[torch.Tensor]:
+        """Logits `[batch, children]` at every place in `self._read_at`.
+
+        Args:
+            prompts: what is read.
+            skip: number of tokens at the beginning of every prompt that are not computed.
+            shared: their keys and values; None where there are none.
+        """
         lengths = torch.tensor([len(prompt.ids) - skip for prompt in prompts], device=self._device)
         width, batch = int(lengths.max()), len(prompts)
         padded = torch.tensor([[0] * (width - len(p.ids) + skip) + list(p.ids[skip:]) for p in prompts], device=self._device)
@@ -148,7 +172,7 @@ class VerdictEngine:
 
         prefix_positions = torch.arange(skip, device=self._device).expand(batch, -1)
         masks = self._masks(allowed, positions, torch.cat([prefix_positions, positions], dim=1))
-        cache = None
+        cache = DynamicCache() if self._kept is not None else None
         if shared is not None:
             # Views of the shared tensors; the cache concatenates into new ones, so the originals are never written.
             cache = DynamicCache([(k.expand(batch, -1, -1, -1), v.expand(batch, -1, -1, -1)) for k, v in shared])
@@ -156,6 +180,11 @@ class VerdictEngine:
         logits = self._model(
             at, input_ids=input_ids, attention_mask=masks, position_ids=positions, past_key_values=cache, use_cache=cache is not None
         )
+        if self._kept is not None and cache is not None:
+            for i, prompt in enumerate(prompts):
+                # Of this row: what was skipped, and what stands between its padding and the trie.
+                keep = torch.cat([column.new_tensor(range(skip)), skip + column[int(pad[i]) :]])
+                self._kept.add(prompt.ids, [(layer.keys[i : i + 1, :, keep], layer.values[i : i + 1, :, keep]) for layer in cache.layers])
         return [logits[:, place, columns] for place, columns in enumerate(self._columns)]
 
     def _verdict(self, read: list[list[float]], options: int, temperature: float) -> JointVerdict:
@@ -176,7 +205,7 @@ class VerdictEngine:
         return JointVerdict.from_weights(joint, greedy, trie.choices)
 
     @torch.inference_mode()
-    def _prefill_prefix(self, ids: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    def _prefill_prefix(self, ids: Sequence[int]) -> KeysValues:
         """Keys and values `[1, heads, prefix, head_dim]` of each layer; a plain cache, which crops nothing."""
         count = len(ids)
         positions = torch.arange(count, device=self._device)[None]
