@@ -124,9 +124,9 @@ class Cascade:
                 tasks = [group.create_task(self._ask_edge(question, ends)) for question in questions]
         except (TimeoutError, ExceptionGroup):
             return reply
-        others = [aligned(self.policy.read(task.result().verdict), order) for task, order in zip(tasks, shuffled, strict=True)]
+        others = [aligned(task.result().verdict, order) for task, order in zip(tasks, shuffled, strict=True)]
         mean = mean_of([reply.verdict, *(other for other in others if other is not None)]) if None not in others else None
-        return reply if mean is None else replace(reply, verdict=RereadVerdict(reply.verdict, mean, rule))
+        return reply if mean is None else replace(reply, verdict=RereadVerdict(reply.verdict, self.policy.read(mean), rule))
 
     async def _ask_edge(self, ask: Ask, deadline: Deadline) -> EdgeReply:
         """The edge's reply, checked: whatever edge it is, an answer is one of the offered letters and a signal a probability."""

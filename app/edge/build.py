@@ -80,7 +80,10 @@ def load_engine(settings: Settings) -> Engine:
 
 def build_engine(settings: Settings, loaded: "LoadedModel") -> "VerdictEngine":
     """The one-pass engine of a loaded model. Raises ConfigError."""
-    return loaded.engine(max_prompt_tokens=settings.edge.max_prompt_tokens, share_prefix=settings.edge.share_prefix)
+    edge = settings.edge
+    # A question that is read again has waited behind one batch at most, and what is kept of a prompt is no more than its batch held.
+    kept = 2 * edge.max_batch_size if edge.permute > 1 else 0
+    return loaded.engine(max_prompt_tokens=edge.max_prompt_tokens, share_prefix=edge.share_prefix, keep_prompts=kept)
 
 
 def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:

@@ -54,7 +54,7 @@ class LoadedModel:
     fingerprint: str
     proofs: Path | None = None
 
-    def engine(self, *, max_prompt_tokens: int = 2048, share_prefix: bool = True) -> VerdictEngine:
+    def engine(self, *, max_prompt_tokens: int = 2048, share_prefix: bool = True, keep_prompts: int = 0) -> VerdictEngine:
         """The one-pass engine of these weights, on the device and in the dtype that they are in, proven exact.
 
         Raises:
@@ -70,6 +70,7 @@ class LoadedModel:
                 fingerprint=self.fingerprint,
                 max_prompt_tokens=max_prompt_tokens,
                 share_prefix=share_prefix,
+                keep_prompts=keep_prompts,
             )
 
         # It computes the shared prefix: a first forward pass, for which memory may be lacking.
