@@ -75,15 +75,19 @@ def load_engine(settings: Settings) -> Engine:
     Raises:
         ConfigError: the model cannot answer; one sentence for a person.
     """
-    return build_engine(settings, load_edge_model(settings))
+    return build_engine(settings, load_edge_model(settings), long_labels=True)
 
 
-def build_engine(settings: Settings, loaded: "LoadedModel") -> "VerdictEngine":
-    """The one-pass engine of a loaded model. Raises ConfigError."""
+def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool = False) -> "VerdictEngine":
+    """The one-pass engine of a loaded model; `long_labels` as in `LoadedModel.engine`. Raises ConfigError."""
     edge = settings.edge
-    # A question that is read again has waited behind one batch at most, and what is kept of a prompt is no more than its batch held.
-    kept = 2 * edge.max_batch_size if edge.permute > 1 else 0
-    return loaded.engine(max_prompt_tokens=edge.max_prompt_tokens, share_prefix=edge.share_prefix, keep_prompts=kept)
+    return loaded.engine(
+        max_prompt_tokens=edge.max_prompt_tokens,
+        share_prefix=edge.share_prefix,
+        long_labels=long_labels,
+        # A question that is read again has waited behind one batch or two.
+        keep_prompts=2 * edge.max_batch_size if edge.permute > 1 else 0,
+    )
 
 
 def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:

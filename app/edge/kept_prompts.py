@@ -7,7 +7,7 @@ from itertools import takewhile
 import torch
 
 # Keys and values `[1, heads, tokens, head_dim]` of each layer.
-KeysValues = list[tuple[torch.Tensor, torch.Tensor]]
+KeysValues = Sequence[tuple[torch.Tensor, torch.Tensor]]
 # A shorter common beginning is not worth a forward pass apart from the batch.
 _FEWEST = 8
 
