@@ -86,6 +86,11 @@ class RereadVerdict(Verdict):
         """P(letter) of the first read."""
         return self.first.answer_probabilities
 
+    @property
+    def fitted(self) -> float | None:
+        """The fitted probability of the first read."""
+        return self.first.fitted
+
     def signal(self, signal: Signal) -> float | None:
         """The number that is compared with tau: that of the rule where both reads have the signal, else that of the first."""
         value, mean = self.first.signal(signal), self.mean.signal(signal)

@@ -101,6 +101,8 @@ def test_the_document_says_how_to_send_a_key_where_keys_are_configured(tmp_path)
     assert needs == {
         "/v1/answer": [[{"key": []}]],
         "/v1/answers": [[{"key": []}]],
+        "/v1/systemone": [[{"key": []}]],
+        "/v1/decisions": [[{"key": []}]],
         "/v1/models": [[{"key": []}]],
         "/metrics": [[{"key": []}]],
         "/health/live": [[]],
