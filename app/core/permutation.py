@@ -62,6 +62,10 @@ class RereadVerdict(Verdict):
         """The letter of the first read."""
         return self.first.answer(signal)
 
+    def answer_distribution(self, signal: Signal) -> Mapping[str, float] | None:
+        """P(letter) of the first read, as its answer was chosen from it."""
+        return self.first.answer_distribution(signal)
+
     def is_sound(self, options: int) -> bool:
         """Whether both are about so many offered letters."""
         return self.first.is_sound(options) and self.mean.is_sound(options)

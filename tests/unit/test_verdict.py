@@ -254,7 +254,6 @@ def test_each_signal_has_words_for_a_sentence():
     ]
 
 
-
 def test_the_answer_is_the_most_probable_letter_of_the_distribution_that_it_was_chosen_from():
     # Behind the greedy bucket B is more probable, over all buckets A.
     joint = [[0.3, 0.05], [0.05, 0.05], [0.05, 0.05], [0.05, 0.05], [0.1, 0.25]]
