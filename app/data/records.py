@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from app.core.buckets import BUCKET_LABELS, BUCKETS
 from app.core.errors import ConfigError
 from app.core.question import MIN_OPTIONS, letters_of
-from app.core.verdict import BUCKET_LABELS, BUCKETS
 from app.data.readers.rows import shown
 
 Record = dict[str, Any]

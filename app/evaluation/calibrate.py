@@ -6,9 +6,10 @@ from datetime import date
 
 import numpy as np
 
+from app.core.buckets import BUCKETS
 from app.core.errors import ConfigError
 from app.core.permutation import Permutation
-from app.core.verdict import BUCKETS, Signal
+from app.core.verdict import Signal
 from app.data.calibration import ROUTES_ALL, Achieved, Calibration, DomainThreshold, PermutationRule, Target, split_name
 from app.data.fitted import FittedModel
 from app.data.records import Record

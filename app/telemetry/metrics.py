@@ -13,9 +13,9 @@ from prometheus_client import (
     generate_latest,
 )
 
+from app.core.buckets import BUCKETS
 from app.core.outcome import Outcome, Route
 from app.core.permutation import RereadVerdict
-from app.core.verdict import BUCKETS
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 # The confidences that can be verbalized, and steps between them for the signals that take any value.

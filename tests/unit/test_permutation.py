@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from app.core.ask import Ask
+from app.core.buckets import BUCKETS
 from app.core.cascade import Cascade
 from app.core.errors import EdgeError, Overloaded
 from app.core.outcome import Reason, Route, RouteRequest
 from app.core.permutation import Permutation, RereadVerdict, aligned, in_order, mean_of, orders
 from app.core.policy import Policy
 from app.core.question import Question
-from app.core.verdict import BUCKETS, JointVerdict, OptionsVerdict, Signal, TextVerdict
+from app.core.verdict import JointVerdict, OptionsVerdict, Signal, TextVerdict
 from tests.support.fakes import FakeCloud, FakeEdge
 
 shares = some.floats(0, 1)

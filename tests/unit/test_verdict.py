@@ -6,20 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.buckets import BUCKET_LABELS, BUCKETS, FLAT_PATHS, mean_confidence, tempered
 from app.core.errors import EdgeError
 from app.core.policy import Policy
 from app.core.question import LETTERS
-from app.core.verdict import (
-    BUCKET_LABELS,
-    BUCKETS,
-    FLAT_PATHS,
-    JointVerdict,
-    OptionsVerdict,
-    Signal,
-    TextVerdict,
-    mean_confidence,
-    tempered,
-)
+from app.core.verdict import JointVerdict, OptionsVerdict, Signal, TextVerdict
 from tests.support.fitted import logistic, shown_logistic
 
 FITTED, SHOWN_FITTED = (Policy(signal=Signal.FITTED, fitted=model) for model in (logistic(), shown_logistic()))
