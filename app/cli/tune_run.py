@@ -201,11 +201,12 @@ def _calibrated(run: Tuning, rows: "Sequence[Record]", target: Any) -> "Fit":
 
 def _test_half(rows: "Sequence[Record]", fit: "Fit") -> Any:
     """The questions that check the calibration, with the signals as it serves them."""
+    from app.evaluation.calibrated import model_of
     from app.evaluation.split import halves
     from app.evaluation.table import to_table
 
     found = fit.calibration
-    table = to_table(rows, temperature=found.temperature, cloud_needed=found.target.kind == "accuracy", fitted=found.logistic)
+    table = to_table(rows, temperature=found.temperature, cloud_needed=found.target.kind == "accuracy", **model_of(found, rows))
     return table.rows(halves(len(table), found.seed)[1])
 
 
