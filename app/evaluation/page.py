@@ -14,12 +14,12 @@ import numpy as np
 from app.data.calibration import Achieved, Calibration
 from app.evaluation import statistics as st
 from app.evaluation.cells import NONE, interval, percent, share, signed
-from app.evaluation.curve import Curve, curve_of
 from app.evaluation.page_style import STYLE
 from app.evaluation.risk import share_interval
 from app.evaluation.svg import curve_svg
 from app.evaluation.table import Table
 from app.evaluation.tau_steps import tau_steps
+from app.evaluation.tuning_curve import Curve, curve_of
 
 # Cloud rates whose thresholds the page compares with the chosen one.
 _RATES = tuple(step / 10 for step in range(10))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 
 from app.evaluation.cells import interval, percent
-from app.evaluation.curve import Curve, CurvePoint
+from app.evaluation.tuning_curve import Curve, CurvePoint
 
 _WIDTH, _HEIGHT = 720, 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 24, 22, 58

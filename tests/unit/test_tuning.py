@@ -9,12 +9,12 @@ from app.core.errors import ConfigError
 from app.core.verdict import Signal
 from app.data.calibration import Target
 from app.evaluation.calibrate import FEWEST, calibrate
-from app.evaluation.curve import curve_of
 from app.evaluation.page import Tuned, render_page
 from app.evaluation.risk import answers_needed
 from app.evaluation.split import halves
 from app.evaluation.table import to_table
 from app.evaluation.tuning import Wanted, advice
+from app.evaluation.tuning_curve import curve_of
 from tests.support.populations import TODAY
 from tests.support.records import simulated
 
