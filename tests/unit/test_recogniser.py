@@ -44,6 +44,7 @@ _WORDS = st.lists(
 ).map(" ".join)
 
 
+@settings(max_examples=40)
 @given(
     _WORDS,
     st.lists(_WORDS, min_size=3, max_size=8, unique=True),
