@@ -20,6 +20,7 @@ from app.api.face import Endpoints, endpoints_of
 from app.api.guard import guard
 from app.api.mcp_face import McpFace
 from app.api.operations import operations_face
+from app.api.pages import pages_face
 from app.api.reload import Reloader, access_of
 from app.config.settings import Settings
 from app.core.edge import EdgeHealth
@@ -57,11 +58,19 @@ def create_app(
     explanations = (Explanations(settings.mcp.remembered_decisions),) if settings.mcp.enabled else ()
     gateway = build_gateway(settings, metrics, *explanations)
     state = gateway.state
+    quotas = Quotas(settings.limits.store)
     agents = [McpFace(gateway, remembered) for remembered in explanations]
-    faces = (answers_face(gateway), decisions_face(gateway, settings.decisions.prior), operations_face(state), documents_face(), *agents)
+    pages = (pages_face(state, quotas),) if settings.ui.enabled else ()
+    faces = (
+        answers_face(gateway),
+        decisions_face(gateway, settings.decisions.prior),
+        operations_face(state),
+        documents_face(),
+        *pages,
+        *agents,
+    )
     endpoints = endpoints_of(faces)
     access = access_of(settings, endpoints)
-    quotas = Quotas(settings.limits.store)
     reloader = Reloader(settings, state, access, endpoints)
     metrics.batch_queue_depth.set_function(lambda: len(state.turns))
 

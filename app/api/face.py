@@ -24,6 +24,7 @@ class Endpoint:
         path: the path, without parameters.
         permission: what a key must permit, where keys are configured. None lets everybody in, without a key and under any host name: a probe.
         opened_by: the setting of `security` that lets everybody in too.
+        public: whether everybody is let in without a key, under the gateway's host names: it holds nothing secret, or looks at the key itself.
         takes_body: whether it takes POST requests with a body: the body is read and bounded, and a caller who leaves ends the work.
         quiet: whether it is asked every few seconds, so that neither log nor traces name each request.
         counted: whether the metrics count it under its own path.
@@ -34,6 +35,7 @@ class Endpoint:
     path: str
     permission: Permission | None = Permission.ANSWER
     opened_by: Literal["public_metrics", "public_docs"] | None = None
+    public: bool = False
     takes_body: bool = False
     quiet: bool = False
     counted: bool = True

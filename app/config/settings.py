@@ -15,6 +15,7 @@ from app.config.sections.policy import DomainSettings, PolicySettings
 from app.config.sections.prices import PriceSettings
 from app.config.sections.server import SecuritySettings, ServerSettings
 from app.config.sections.telemetry import LogSettings, TracingSettings
+from app.config.sections.ui import UiSettings
 from app.config.tree import PREFIX
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "TracingSettings",
+    "UiSettings",
 ]
 
 
@@ -61,6 +63,7 @@ class Settings(SettingsBase, BaseSettings):
     mcp: McpSettings = setting(McpSettings(), "The Model Context Protocol, for agents.")
     tracing: TracingSettings = setting(TracingSettings(), "Traces for OpenTelemetry.")
     log: LogSettings = setting(LogSettings(), "What is logged, and in which form.")
+    ui: UiSettings = setting(UiSettings(), "The page for people.")
     deadline_ms: Positive = setting(
         10_000,
         "Milliseconds for a question: one deadline over queue, edge model, all cloud attempts and fallback. A request may shorten it.",

@@ -9,6 +9,7 @@ import structlog
 from app.core.cascade import Cascade
 from app.core.edge import Edge, EdgeHealth
 from app.core.round_robin import RoundRobin
+from app.data.curve import Curve
 from app.gateway.routing import Routing, cloud_model_of
 from app.telemetry.metrics import Metrics
 
@@ -46,6 +47,7 @@ class GatewayState:
         cloud_model: name of the cloud model; None where no cloud is configured.
         turns: where questions of batches wait for a place at the edge.
         calibration: description of the calibration that routes; None without one.
+        curve: what other thresholds would achieve, by that calibration; None where it does not say.
         warning: says that the threshold is not calibrated; None where that needs no warning.
         cascade: None until the model has answered its warm-up batch.
         health: state of the edge at this moment, in one word.
@@ -61,6 +63,7 @@ class GatewayState:
     cloud_model: str | None = None
     turns: RoundRobin = field(default_factory=RoundRobin)
     calibration: Mapping[str, Any] | None = None
+    curve: Curve | None = None
     warning: str | None = None
     cascade: Cascade | None = None
     health: Callable[[], EdgeHealth] = lambda: EdgeHealth.ALIVE
@@ -84,6 +87,7 @@ class GatewayState:
         """Let questions be answered by a routing: the first one, or another one after a reload."""
         self.cloud_model = cloud_model_of(routing.settings)
         self.calibration = routing.describe_calibration()
+        self.curve = routing.calibration.curve if routing.calibration else None
         self.warning = routing.warning
         self.cascade = routing.cascade
 
