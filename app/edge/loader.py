@@ -101,7 +101,7 @@ class LoadedModel:
         noted = self.proofs if self.fingerprint else None
         if noted is not None and stamps.is_stamped(noted, facts):
             return
-        logger.info("proving that %s over '%s' gives what decoding gives; this is noted, and not repeated at later starts", what, self.name)
+        logger.info("the proof of %s for '%s' is being made; it is noted, and not repeated at later starts", what, self.name)
         found = proof()
         logger.info("%s over '%s' gives what decoding gives: %s", what, self.name, found)
         if noted is not None:

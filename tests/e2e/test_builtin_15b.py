@@ -56,4 +56,4 @@ async def test_it_is_fetched_proven_once_and_knows_something(start):
     assert all(reply["edge"]["model"].startswith("qwen2.5-coder-1.5b-instruct") for reply in replies.values()), replies
     again, log = await serve(start, "second")
     assert [reply["answer"] for reply in again.values()] == [reply["answer"] for reply in replies.values()]
-    assert not any(line.startswith("proving that one pass") for line in log)
+    assert not any(line.startswith("the proof of one pass") for line in log)

@@ -20,7 +20,7 @@ BODIES = blocks("decisions.md", "json")
 PATHS = [block.split()[2].removeprefix(ADDRESS) for block in blocks("decisions.md", "sh") if block.startswith("curl")]
 
 
-@pytest.mark.parametrize(("path", "body"), zip(PATHS, BODIES, strict=True))
+@pytest.mark.parametrize(("path", "body"), list(zip(PATHS, BODIES, strict=True)))
 async def test_a_body_is_answered_at_its_path(path, body):
     async with gateway() as (http, _):
         reply = await http.post(path, content=body, headers={"content-type": "application/json"})
