@@ -17,6 +17,9 @@ from app.api.documents import DocumentedApp, documents_face
 from app.api.errors import install_handlers
 from app.api.face import Endpoints, endpoints_of
 from app.api.guard import guard
+from app.api.models import models_face
+from app.api.openai_chat import chat_face
+from app.api.openai_responses import responses_face
 from app.api.operations import operations_face
 from app.api.reload import Reloader, access_of
 from app.config.settings import Settings
@@ -53,7 +56,14 @@ def create_app(
     named = load_calibration(settings)
     gateway = build_gateway(settings, metrics)
     state = gateway.state
-    faces = (answers_face(gateway), operations_face(state), documents_face())
+    faces = (
+        answers_face(gateway),
+        chat_face(gateway),
+        responses_face(gateway),
+        models_face(state),
+        operations_face(state),
+        documents_face(),
+    )
     endpoints = endpoints_of(faces)
     access = access_of(settings, endpoints)
     quotas = Quotas(settings.limits.store)

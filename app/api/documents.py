@@ -55,7 +55,10 @@ class DocumentedApp(FastAPI):
     def _put_back_what_is_null(self, document: dict[str, Any]) -> None:
         """FastAPI leaves every null out of the document, those inside examples among them."""
         for endpoint in self.endpoints:
-            for operation in document["paths"].get(endpoint.path, {}).values():
+            for operation in document["paths"].get(endpoint.shown, {}).values():
+                if endpoint.openai:
+                    # FastAPI's own, which no path of the gateway sends; OpenAI's form has it under 400.
+                    operation["responses"].pop("422", None)
                 for status, reply in endpoint.replies.items():
                     for kind, content in reply.get("content", {}).items():
                         examples = {key: content[key] for key in ("example", "examples") if key in content}

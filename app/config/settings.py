@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from app.config.environment import EnvironmentSource
 from app.config.sections.base import Positive, SettingsBase, setting
-from app.config.sections.cloud import BreakerSettings, BudgetSettings, CloudSettings, EndpointSettings
+from app.config.sections.cloud import BreakerSettings, BudgetSettings, CloudSettings, EndpointSettings, PassThroughSettings
 from app.config.sections.edge import EdgeSettings
 from app.config.sections.limits import LimitsSettings
 from app.config.sections.policy import DomainSettings, PolicySettings
@@ -25,6 +25,7 @@ __all__ = [
     "EndpointSettings",
     "LimitsSettings",
     "LogSettings",
+    "PassThroughSettings",
     "PolicySettings",
     "PriceSettings",
     "SecuritySettings",
