@@ -11,10 +11,11 @@
 # What the tag named on 2026-09-21, for all its platforms. A newer one: docker buildx imagetools inspect python:3.11-slim-bookworm
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 FROM ${PYTHON_IMAGE} AS build
-# All optional: an index or a folder of wheels (inside the build) to take torch from; BUILTIN= leaves the model out.
+# All optional: an index or a folder of wheels (inside the build) to take torch from; BUILTIN is the builtin model inside
+# (builtin-1.5b: a larger one, 3.6 GB), and BUILTIN= leaves it out.
 ARG TORCH_INDEX=
 ARG PIP_FIND_LINKS=
-ARG BUILTIN=1
+ARG BUILTIN=builtin
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
 RUN python -m venv /opt/foggate
@@ -25,7 +26,7 @@ RUN /opt/foggate/bin/pip install ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"
 RUN mkdir app && echo '__version__ = "0"' > app/__init__.py && /opt/foggate/bin/pip install --constraint constraints.txt .
 COPY app app
 RUN /opt/foggate/bin/pip install --no-deps --force-reinstall .
-RUN mkdir -p /models && if [ -n "$BUILTIN" ]; then /opt/foggate/bin/python -P -m app.edge.builtin /models; fi
+RUN mkdir -p /models && if [ -n "$BUILTIN" ]; then /opt/foggate/bin/python -P -m app.edge.builtin /models "$BUILTIN"; fi
 
 FROM ${PYTHON_IMAGE}
 # `make image` fills them in.

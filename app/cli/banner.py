@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from app.edge.builtin import BUILTIN
+
 if TYPE_CHECKING:
     from app.config.settings import Settings
 
@@ -24,7 +26,9 @@ def say_ready(console: Console, settings: "Settings", edge_model: str, url: str)
     """Print where the gateway is, what stands behind it, and two questions to try."""
     cloud = settings.cloud.model if settings.cloud.base_url else "none (every answer comes from the edge)"
     console.print(f"\n[bold]FogGate is ready at {url}[/]\n  edge   {escape(edge_model)}\n  cloud  {escape(cloud)}")
-    console.print("\nTwo questions to try; the builtin model answers the first itself and is not sure about the second:")
+    shown = settings.edge.model == BUILTIN and settings.edge.adapter is None
+    known = "; the builtin model answers the first itself and is not sure about the second" if shown else ""
+    console.print(f"\nTwo questions to try{known}:")
     for example in (EDGE_EXAMPLE, CLOUD_EXAMPLE):
         body = json.dumps(example)
         console.print(

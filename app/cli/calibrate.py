@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli.bars import working
+from app.cli.calibrate_plan import print_plan
 from app.cli.options import AsJson, Records
 from app.cli.output import print_json, print_line
 from app.core.errors import ConfigError
@@ -41,6 +42,13 @@ def calibrate(
     signal: Annotated[Signal, typer.Option(help="Number that tau is compared with.")] = Signal.EXPECTED,
     temperature: Annotated[bool, typer.Option("--temperature", help="Fit a temperature for the expected confidence first.")] = False,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the split into halves and of the bootstrap.")] = 0,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Choose nothing: take the records as a pilot, and say how many labelled questions the promise of --max-edge-error needs.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Choose tau for a target. Tau is chosen on one half of the records; the other half checks whether the target holds."""
@@ -50,6 +58,16 @@ def calibrate(
     from app.evaluation.calibrate import calibrate as fitted
     from app.evaluation.calibration_markdown import render_calibration
 
+    if plan:
+        options = {
+            "--target-cloud-rate": target_cloud_rate is not None,
+            "--target-accuracy": target_accuracy is not None,
+            "--per-domain (plan each domain on its own records, with delta divided by the number of thresholds)": per_domain,
+            "--temperature": temperature,
+        }
+        others = [name for name, is_given in options.items() if is_given]
+        print_plan(records, max_edge_error=max_edge_error, delta=delta, signal=signal, seed=seed, as_json=as_json, others=others)
+        return
     given = {"cloud_rate": target_cloud_rate, "accuracy": target_accuracy, "edge_error": max_edge_error}
     wanted = {kind: value for kind, value in given.items() if value is not None}
     if len(wanted) != 1:

@@ -125,18 +125,21 @@ async def _cloud(settings: "Settings") -> None:
 
 def _edge(settings: "Settings", named: "Calibration | None", findings: Findings) -> None:
     from app.edge.build import find_edge_model
-    from app.edge.builtin import BUILTIN, BUILTIN_BASE, check_cache, default_cache_dir, is_converted
+    from app.edge.builtin.cache import check_cache, default_cache_dir, first_start, is_converted
+    from app.edge.builtin.models import find_builtin
     from app.gateway.build import build_policy, calibration_of, routing_notes, shipped_calibration
 
     edge = settings.edge
-    builtin = edge.model in {BUILTIN, BUILTIN_BASE}
+    builtin = find_builtin(edge.model)
     cache = edge.cache_dir or default_cache_dir()
-    if builtin and not is_converted(cache):
-        check_cache(cache)
-        findings.notes.append("the builtin model is not in its cache folder yet: the first start fetches and converts it")
+    if builtin is not None and not is_converted(builtin.weights, cache):
+        check_cache(builtin.weights, cache)
+        findings.notes.append(
+            f"the builtin model {builtin.weights.name} is not in its cache folder yet: the first start {first_start(builtin.weights)}"
+        )
         return
-    if builtin and edge.adapter is None and edge.device in {"auto", "cpu"} and named is None:
-        # There is nothing to look for, and importing torch takes seconds. The calibration of the builtin model is shipped.
+    if builtin is not None and edge.adapter is None and edge.device in {"auto", "cpu"} and named is None:
+        # There is nothing to look for, and importing torch takes seconds. The calibration of a builtin model is shipped.
         findings.notes.extend(routing_notes(settings, shipped_calibration(settings)))
         return
     found = find_edge_model(settings)

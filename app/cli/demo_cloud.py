@@ -21,6 +21,10 @@ def demo_cloud(
     accuracy: Annotated[
         float, typer.Option(min=0, max=1, metavar="X", help="Share of the bank's questions that are answered correctly.")
     ] = 1.0,
+    domain_accuracy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME:X", help="The same share for the questions of one domain, such as law:0.707; may be repeated."),
+    ] = None,
     unknown: Annotated[
         Literal["none", "random"],
         typer.Option(
@@ -58,7 +62,14 @@ def demo_cloud(
     from app.telemetry.logs import configure_logging
 
     configure_logging("warning")
-    questions = Bank(load_rows(bank or [SHIPPED_BANK]), accuracy=accuracy, recorded=recorded, seed=seed, guess=unknown == "random")
+    questions = Bank(
+        load_rows(bank or [SHIPPED_BANK]),
+        accuracy=accuracy,
+        domain_accuracy=_shares(domain_accuracy or []),
+        recorded=recorded,
+        seed=seed,
+        guess=unknown == "random",
+    )
     app = create_demo(
         questions,
         faults=parse_faults(fault or []),
@@ -71,10 +82,25 @@ def demo_cloud(
         listeners = listen_on(host_name(host), port)
     except ValueError as error:
         raise ConfigError(f"--host: {error}") from None
-    what = f"replaying {recorded}" if recorded else f"accuracy {accuracy:g}"
+    of_domains = "".join(f", {one}" for one in domain_accuracy or [])
+    what = f"replaying {recorded}" if recorded else f"accuracy {accuracy:g}{of_domains}"
     stdout_console().print(
         f"mock cloud at {url_of(listeners[0])}/v1 ({len(questions)} questions, {what}), pid {os.getpid()}",
         highlight=False,
     )
     server = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
     asyncio.run(uvicorn.Server(server).serve(sockets=listeners))
+
+
+def _shares(given: list[str]) -> dict[str, float]:
+    """`["law:0.707"]` → shares by name of the domain. Raises ConfigError."""
+    found: dict[str, float] = {}
+    for item in given:
+        name, _, share = item.rpartition(":")
+        try:
+            found[name] = float(share)
+        except ValueError:
+            found[name] = -1.0
+        if not name or not 0 <= found[name] <= 1:
+            raise ConfigError(f"--domain-accuracy '{item}' must be NAME:X with a share from 0 to 1")
+    return found

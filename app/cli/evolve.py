@@ -28,6 +28,13 @@ def evolve(
         bool,
         typer.Option("--judge", help="Decide again, by the gate of this --config, which finished rounds are promoted; nothing is trained."),
     ] = False,
+    allow_uniform_labels: Annotated[
+        bool,
+        typer.Option(
+            "--allow-uniform-labels",
+            help="Train through the one pass (loss: joint) although nearly all confidence labels of a domain are alike.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train by the self-evolving recipe. It is R0, then rounds of labelling, fine-tuning, merging and measuring."""
@@ -58,7 +65,7 @@ def evolve(
         for sentence in chain.pools.skipped:
             sys.stderr.write(sentence + "\n")
         with interrupts.resumable(continues), bars() as progress:
-            chain.progress = progress
+            chain.progress, chain.allow_uniform_labels = progress, allow_uniform_labels
             if judge:
                 decide_again(chain)
             else:

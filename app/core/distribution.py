@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from app.core.errors import EdgeError
-from app.core.question import letters_of
+from app.core.question import labels_of
 
 # Sums of doubles that were normalised are exact to about 1e-15; this only has to tell a distribution from something else.
 _SUM_TOLERANCE = 1e-6
@@ -33,8 +33,8 @@ def is_distribution(values: Sequence[float]) -> bool:
 
 
 def by_letter(probabilities: Sequence[float]) -> Mapping[str, float]:
-    """The probabilities by the letters of their options."""
-    return dict(zip(letters_of(len(probabilities)), probabilities, strict=True))
+    """The probabilities by the labels of their options."""
+    return dict(zip(labels_of(len(probabilities)), probabilities, strict=True))
 
 
 def top_probability(probabilities: Iterable[float]) -> float:

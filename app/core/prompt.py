@@ -37,9 +37,7 @@ def system_prompt(family: PromptFamily) -> str:
 
 def user_prompt(question: Question) -> str:
     """The question verbatim, a blank line, then one option a line as `A. text`; nothing after the options."""
-    return (
-        question.question + "\n\n" + "\n".join(f"{letter}. {text}" for letter, text in zip(question.letters, question.options, strict=True))
-    )
+    return question.question + "\n\n" + "\n".join(f"{label}. {text}" for label, text in zip(question.labels, question.options, strict=True))
 
 
 def answer_text(bucket_label: str, letter: str) -> str:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from app.core.distribution import by_letter, is_distribution, margin, most_probable, normalised, top_probability
-from app.core.question import letters_of
+from app.core.question import labels_of
 
 # The five words of the confidence vocabulary, exactly as the model writes them.
 BUCKET_LABELS = ("0.0", "0.25", "0.5", "0.75", "1.0")
@@ -120,6 +120,14 @@ class Verdict(ABC):
         """P(letter) by letter, whatever the confidence."""
         return None
 
+    def answer_distribution(self, signal: Signal) -> Mapping[str, float] | None:  # noqa: ARG002  # the same for every signal, but for a joint
+        """P(letter) by letter as the answer of this signal was chosen from it: that answer is its most probable letter.
+
+        Raises:
+            EdgeError: the bucket that the answer goes with has no probability at all.
+        """
+        return self.answer_probabilities
+
     def at_temperature(self, temperature: float) -> "Verdict":  # noqa: ARG002  # nothing here depends on it
         """This verdict with its expected confidence at a temperature; itself where it has none."""
         return self
@@ -210,6 +218,12 @@ class JointVerdict(Verdict):
             return most_probable(by_letter(self.joint[self.greedy_bucket]))
         return most_probable(self.answer_probabilities)
 
+    def answer_distribution(self, signal: Signal) -> Mapping[str, float]:
+        """P(letter | greedy bucket) for the verbalized confidence, the marginal for every other signal."""
+        if signal is not Signal.VERBALIZED:
+            return self.answer_probabilities
+        return by_letter(normalised([self.joint[self.greedy_bucket]])[0])
+
 
 @dataclass(frozen=True, slots=True)
 class OptionsVerdict(Verdict):
@@ -254,7 +268,7 @@ class TextVerdict(Verdict):
 
     def is_sound(self, options: int) -> bool:
         """Whether the letter is one of so many."""
-        return len(self.letter) == 1 and self.letter in letters_of(options)
+        return self.letter in labels_of(options)
 
     def answer(self, signal: Signal) -> str:  # noqa: ARG002  # the letter is the same for every signal
         """The letter."""

@@ -66,12 +66,13 @@ class Bank:
     Args:
         rows: objects with `question`, `options`, `answer`, and for `recorded` a `recorded` object by model name.
         accuracy: share of the bank's questions that get the correct letter.
+        domain_accuracy: the same for the questions of some domains, by name of the domain.
         recorded: replay this model's letters instead.
         seed: decides which questions are answered wrongly, and how.
         guess: answer a question outside the bank with a random offered letter instead of saying that it is unknown.
 
     Raises:
-        ConfigError: no row has answers recorded under that name.
+        ConfigError: no row has answers recorded under that name, or no row is of a domain with a separate accuracy.
     """
 
     def __init__(
@@ -79,19 +80,27 @@ class Bank:
         rows: Iterable[Mapping[str, Any]],
         *,
         accuracy: float = 1.0,
+        domain_accuracy: Mapping[str, float] | None = None,
         recorded: str | None = None,
         seed: int = 0,
         guess: bool = False,
     ) -> None:
+        of_domain = domain_accuracy or {}
+        # Of the questions whose accuracy is not the common one.
+        self._accuracies: dict[str, float] = {}
         self._accuracy = accuracy
         self._seed = seed
         self._guess = guess
         # Per question the text of the option to name; None where the recorded model named none.
         self._answers: dict[str, str | None] = {}
         names: set[str] = set()
+        domains: set[str] = set()
         for row in rows:
             options = tuple(one_line(str(option)) for option in row["options"])
             asked = AskedQuestion(str(row["question"]), options)
+            domains.add(str(row.get("domain")))
+            if row.get("domain") in of_domain:
+                self._accuracies[asked.key] = of_domain[row["domain"]]
             letter = row["answer"]
             if recorded is not None:
                 replies = row.get("recorded") or {}
@@ -102,6 +111,8 @@ class Bank:
             text = options[LETTERS.index(str(letter))] if letter is not None else None
             # Where rows contradict each other, no answer is known.
             self._answers[asked.key] = text if self._answers.get(asked.key, text) == text else None
+        if absent := of_domain.keys() - domains:
+            raise ConfigError(f"no question of the domain '{min(absent)}' in the bank (domains: {', '.join(sorted(domains))})")
         self._is_recorded = recorded is not None
         if recorded is not None and not self._answers:
             known = f"recorded are: {', '.join(sorted(names))}" if names else "the bank holds no recorded answers"
@@ -130,7 +141,7 @@ class Bank:
             # Options that differ in blanks only, none of them written as in the bank.
             return None
         correct = same[0]
-        if self._is_recorded or draw.random() < self._accuracy:
+        if self._is_recorded or draw.random() < self._accuracies.get(key, self._accuracy):
             return LETTERS[correct]
         return LETTERS[draw.choice([index for index in range(len(asked.options)) if index != correct])]
 

@@ -75,12 +75,14 @@ def load_engine(settings: Settings) -> Engine:
     Raises:
         ConfigError: the model cannot answer; one sentence for a person.
     """
-    return build_engine(settings, load_edge_model(settings))
+    return build_engine(settings, load_edge_model(settings), long_labels=True)
 
 
-def build_engine(settings: Settings, loaded: "LoadedModel") -> "VerdictEngine":
-    """The one-pass engine of a loaded model. Raises ConfigError."""
-    return loaded.engine(max_prompt_tokens=settings.edge.max_prompt_tokens, share_prefix=settings.edge.share_prefix)
+def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool = False) -> "VerdictEngine":
+    """The one-pass engine of a loaded model; `long_labels` as in `LoadedModel.engine`. Raises ConfigError."""
+    return loaded.engine(
+        max_prompt_tokens=settings.edge.max_prompt_tokens, share_prefix=settings.edge.share_prefix, long_labels=long_labels
+    )
 
 
 def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:

@@ -4,8 +4,8 @@ Owns positions, the shared prefix cache and the reading of logits. Knows nothing
 whether a model is read exactly is proven when it is loaded (`app/edge/proof.py`). See ARCHITECTURE.md, "One forward pass".
 """
 
-import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +13,16 @@ import torch
 from transformers import DynamicCache
 
 from app.core.errors import EdgeError, InvalidQuestion
-from app.core.question import Question
-from app.core.verdict import BUCKETS, JointVerdict
+from app.core.question import MAX_OPTIONS, Question
+from app.core.verdict import JointVerdict
 from app.edge.architecture import longest_prompt
+from app.edge.layout import Layout
 from app.edge.masks import Masks
-from app.edge.readout import ReadOutModel
 from app.edge.rendering import Prompt, Renderer
 from app.edge.trie import ROOT
+
+# Keys and values `[1, heads, tokens, head_dim]` of each layer.
+KeysValues = Sequence[tuple[torch.Tensor, torch.Tensor]]
 
 
 class VerdictEngine:
@@ -56,46 +59,60 @@ class VerdictEngine:
         self.prompt_fingerprint = renderer.prompt_fingerprint
         self.parameters: int = model.num_parameters()
         self.renderer = renderer
-        trie = renderer.trie
-        self._trie = trie
+        self._model = model
         self._device = model.device
+        self._config = config
         self._masks = Masks(config, model.dtype, self._device)
-        room = longest_prompt(config, max(trie.depths))
-        self.max_prompt_tokens = max_prompt_tokens if room is None else min(max_prompt_tokens, room)
-
-        ancestors = torch.zeros(len(trie), len(trie), dtype=torch.bool)
-        for node in range(len(trie)):
-            ancestors[node, trie.ancestors(node)] = True
-        self._ancestors = ancestors.to(self._device)
-        self._depths = torch.tensor(trie.depths, device=self._device)
-        self._nodes = torch.tensor(trie.tokens, device=self._device)
-        # Only these rows of the output matrix are ever multiplied: the children of each branching, then the letters.
-        self._read_at = [branching.node for branching in trie.branchings] + list(trie.leaves)
-        rows = [branching.tokens for branching in trie.branchings] + list(trie.letters)
-        tokens = sorted({token for row in rows for token in row})
-        self._columns = [[tokens.index(token) for token in row] for row in rows]
-        self._model = ReadOutModel(model, tokens)
-        self._prefix = self._prefill_prefix(renderer.prefix_ids) if share_prefix and renderer.prefix_ids else None
+        self._layout = Layout(model, renderer.trie)
+        self._long: Layout | None = None
+        self.max_prompt_tokens = self._room(self._layout, max_prompt_tokens)
+        self._max_long_prompt_tokens = 0
+        self._prefix: KeysValues | None = None
+        if share_prefix and renderer.prefix_ids:
+            with torch.inference_mode():
+                self._prefix = self.prefill()
 
     @property
     def prefix_tokens(self) -> int:
         """How many tokens of every prompt are computed once instead of each time."""
         return len(self.renderer.prefix_ids) if self._prefix is not None else 0
 
+    def read_long_labels(self) -> None:
+        """Read questions with more than `MAX_OPTIONS` options too, from a trie of their own.
+
+        Raises:
+            ConfigError: the tokenizer cannot write their labels.
+        """
+        layout = Layout(self._model, self.renderer.long_trie())
+        self._long, self._max_long_prompt_tokens = layout, self._room(layout, self.max_prompt_tokens)
+
+    def forget_long_labels(self) -> None:
+        """Refuse questions with more than `MAX_OPTIONS` options again."""
+        self._long = None
+
+    def _room(self, layout: Layout, most: int) -> int:
+        """The longest prompt of at most so many tokens that leaves room for a trie."""
+        room = longest_prompt(self._config, max(layout.trie.depths))
+        return most if room is None else min(most, room)
+
     def prepare(self, question: Question) -> Prompt:
         """Render and tokenise.
 
         Raises:
             InvalidQuestion: the prompt is over the token limit.
+            EdgeError: more options than letters, and this engine does not read their labels.
         """
+        # Before the text is tokenised.
+        layout = self._layout_for(len(question.options))
         prompt = self.renderer.prompt(question)
-        if len(prompt.ids) > self.max_prompt_tokens:
-            raise InvalidQuestion(f"the prompt is {len(prompt.ids)} tokens long, the limit is {self.max_prompt_tokens}", param="question")
+        limit = self.max_prompt_tokens if layout is self._layout else self._max_long_prompt_tokens
+        if len(prompt.ids) > limit:
+            raise InvalidQuestion(f"the prompt is {len(prompt.ids)} tokens long, the limit is {limit}", param="question")
         return replace(prompt, cached=self.prefix_tokens) if prompt.shares_prefix else prompt
 
     @torch.inference_mode()
     def verdicts(self, prompts: Sequence[Prompt], *, temperature: float = 1.0) -> list[JointVerdict]:
-        """The verdict on each prompt, in order, from one forward pass over all of them.
+        """The verdict on each prompt, in order, from one forward pass over all of them; one more where some have more options than letters.
 
         Args:
             prompts: at least one; any mixture of lengths and option counts.
@@ -105,44 +122,65 @@ class VerdictEngine:
             EdgeError: the model's numbers on some of the questions are not a distribution (NaN or infinite logits); it
                 carries the verdicts on the others.
         """
-        # One transfer per place that is read, not one per question: each is a synchronisation on a GPU.
-        read = [logits.tolist() for logits in self._forward(prompts)]
-        verdicts: list[JointVerdict] = []
-        found: list[JointVerdict | None] = []
-        for i, prompt in enumerate(prompts):
-            try:
-                verdicts.append(self._verdict([rows[i] for rows in read], prompt.options, temperature))
-                found.append(verdicts[-1])
-            except EdgeError:
-                found.append(None)
+        found: list[JointVerdict | None] = [None] * len(prompts)
+        for long in (False, True):
+            members = [at for at, prompt in enumerate(prompts) if (prompt.options > MAX_OPTIONS) is long]
+            if not members:
+                continue
+            layout = self._layout_for(prompts[members[0]].options)
+            # One transfer per place that is read, not one per question: each is a synchronisation on a GPU.
+            read = [logits.tolist() for logits in self._forward(layout, [prompts[at] for at in members], self._prefix)]
+            for row, at in enumerate(members):
+                with suppress(EdgeError):
+                    found[at] = layout.verdict([rows[row] for rows in read], prompts[at].options, temperature)
+        verdicts = [verdict for verdict in found if verdict is not None]
         if len(verdicts) < len(found):
             unsound = len(found) - len(verdicts)
             raise EdgeError(f"the edge model's output on {unsound} of {len(found)} questions is not finite", verdicts=found)
         return verdicts
 
-    def _forward(self, prompts: Sequence[Prompt]) -> list[torch.Tensor]:
-        """Logits `[batch, children]` at every place in `self._read_at`."""
-        shared = self._prefix if all(prompt.shares_prefix for prompt in prompts) else None
-        skip = self.prefix_tokens if shared is not None else 0
+    def _layout_for(self, options: int) -> Layout:
+        if options <= MAX_OPTIONS:
+            return self._layout
+        if self._long is None:
+            raise EdgeError(f"the edge model '{self.name}' does not take more than {MAX_OPTIONS} options")
+        return self._long
+
+    def forward(self, prompts: Sequence[Prompt], prefix: KeysValues | None = None) -> list[torch.Tensor]:
+        """The logits that a verdict is read from. They can be differentiated: training computes its loss on them.
+
+        Args:
+            prompts: at least one, of questions with no more options than letters.
+            prefix: what `prefill` gave for the weights as they are now; used where all prompts share the prefix.
+
+        Returns:
+            Float32 logits `[batch, children]`: at each branching of the trie, then of all letters behind each bucket.
+        """
+        return self._forward(self._layout, prompts, prefix)
+
+    def _forward(self, layout: Layout, prompts: Sequence[Prompt], prefix: KeysValues | None) -> list[torch.Tensor]:
+        """Logits `[batch, children]` at every place of a layout."""
+        shared = prefix if all(prompt.shares_prefix for prompt in prompts) else None
+        skip = len(self.renderer.prefix_ids) if shared is not None else 0
         lengths = torch.tensor([len(prompt.ids) - skip for prompt in prompts], device=self._device)
         width, batch = int(lengths.max()), len(prompts)
         padded = torch.tensor([[0] * (width - len(p.ids) + skip) + list(p.ids[skip:]) for p in prompts], device=self._device)
-        input_ids = torch.cat([padded, self._nodes.expand(batch, -1)], dim=1)
+        input_ids = torch.cat([padded, layout.nodes.expand(batch, -1)], dim=1)
 
         # Columns: shared prefix, left-padded rest of the prompt, trie. Positions count real tokens only.
         column = torch.arange(width, device=self._device)
         pad = (width - lengths)[:, None]
         real = column >= pad
         rest_positions = (skip + column - pad).clamp(min=0)
-        trie_positions = (skip + lengths - 1)[:, None] + self._depths
+        trie_positions = (skip + lengths - 1)[:, None] + layout.depths
         positions = torch.cat([rest_positions, trie_positions], dim=1)
 
-        nodes = len(self._trie)
+        nodes = len(layout.trie)
         allowed = torch.zeros(batch, width + nodes, skip + width + nodes, dtype=torch.bool, device=self._device)
         allowed[:, :, :skip] = True
         allowed[:, :width, skip : skip + width] = (column[:, None] >= column) & real[:, None, :]
         allowed[:, width:, skip : skip + width] = real[:, None, :]
-        allowed[:, width:, skip + width :] = self._ancestors
+        allowed[:, width:, skip + width :] = layout.ancestors
         # A padding row sees itself, so that its softmax has something to stand on; nothing ever looks at it.
         allowed[:, column, skip + column] = True
 
@@ -152,37 +190,20 @@ class VerdictEngine:
         if shared is not None:
             # Views of the shared tensors; the cache concatenates into new ones, so the originals are never written.
             cache = DynamicCache([(k.expand(batch, -1, -1, -1), v.expand(batch, -1, -1, -1)) for k, v in shared])
-        at = [width + node if node != ROOT else width - 1 for node in self._read_at]
-        logits = self._model(
+        at = [width + node if node != ROOT else width - 1 for node in layout.read_at]
+        logits = layout.model(
             at, input_ids=input_ids, attention_mask=masks, position_ids=positions, past_key_values=cache, use_cache=cache is not None
         )
-        return [logits[:, place, columns] for place, columns in enumerate(self._columns)]
+        return layout.split(logits)
 
-    def _verdict(self, read: list[list[float]], options: int, temperature: float) -> JointVerdict:
-        """Multiply the probabilities of the choices along each path: log-softmax over the children at each branching."""
-        trie = self._trie
-        at_branching = read[: len(trie.branchings)]
-        at_leaf = [row[:options] for row in read[len(trie.branchings) :]]
-        log_p = [_log_softmax(row, temperature) for row in at_branching]
-        best = [max(range(len(row)), key=row.__getitem__) for row in at_branching]
-        joint = []
-        greedy = -1
-        for bucket in range(len(BUCKETS)):
-            walk = trie.choices[bucket]
-            log_bucket = math.fsum(log_p[branching][child] for branching, child in walk)
-            joint.append([math.exp(log_bucket + log_letter) for log_letter in _log_softmax(at_leaf[bucket], temperature)])
-            if all(best[branching] == child for branching, child in walk):
-                greedy = bucket
-        return JointVerdict.from_weights(joint, greedy, trie.choices)
-
-    @torch.inference_mode()
-    def _prefill_prefix(self, ids: Sequence[int]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Keys and values `[1, heads, prefix, head_dim]` of each layer; a plain cache, which crops nothing."""
+    def prefill(self) -> KeysValues:
+        """Keys and values of the shared prefix, which must not be empty, in a plain cache, which crops nothing."""
+        ids = self.renderer.prefix_ids
         count = len(ids)
         positions = torch.arange(count, device=self._device)[None]
         causal = torch.ones(1, count, count, dtype=torch.bool, device=self._device).tril()
         cache = DynamicCache()
-        self._model(
+        self._layout.model(
             [count - 1],
             input_ids=torch.tensor([list(ids)], device=self._device),
             attention_mask=self._masks(causal, positions, positions),
@@ -191,10 +212,3 @@ class VerdictEngine:
             use_cache=True,
         )
         return [(layer.keys, layer.values) for layer in cache.layers]
-
-
-def _log_softmax(logits: Sequence[float], temperature: float) -> list[float]:
-    scaled = [value / temperature for value in logits]
-    top = max(scaled)
-    log_total = top + math.log(math.fsum(math.exp(value - top) for value in scaled))
-    return [value - log_total for value in scaled]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.data.files import read_text, write_json
-from app.edge.builtin import BUILTIN, SHIPPED_ADAPTER
+from app.edge.builtin import find_builtin
 
 # File beside an adapter's weights that names the base which they belong to (`{"base_fingerprint"}`). The recipe writes it; adapters from
 # elsewhere have none.
@@ -26,8 +26,9 @@ def writes_confidence(model: str, adapter: str | None) -> bool:
         model: value of `edge.model`.
         adapter: value of `edge.adapter`.
     """
-    if model == BUILTIN and adapter is None:
-        adapter = str(SHIPPED_ADAPTER)
+    builtin = find_builtin(model)
+    if adapter is None and builtin is not None and builtin.adapter is not None:
+        adapter = str(builtin.adapter)
     if adapter is not None and "base_fingerprint" in _content(adapter, ORIGIN):
         return True
     return model.lower().startswith(_HUB_IDS) or _content(model, _CONFIG).get(MARK) is True

@@ -1,11 +1,11 @@
-"""A model setting → a loaded model: `builtin`, `builtin-base`, a Hugging Face id or a local folder, with an adapter merged if asked.
+"""A model setting → a loaded model: a builtin one, a Hugging Face id or a local folder, with an adapter merged if asked.
 
 Every way this can fail ends in one sentence for a person at start-up (`ConfigError`).
 """
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,20 @@ import transformers
 from app.core.edge import Identity
 from app.core.errors import ConfigError
 from app.core.prompt import PromptFamily
+from app.core.question import MAX_OPTIONS
 from app.core.verdict import JointVerdict
 from app.edge import stamps
 from app.edge.adapters import Adapter, check_origin, find_adapter, merge_adapters, scaling
 from app.edge.architecture import Architecture, find_architecture
-from app.edge.builtin import BUILTIN, BUILTIN_BASE, IDENTITY, SHIPPED_ADAPTER, ensure_builtin
+from app.edge.builtin import ensure_builtin, find_builtin
 from app.edge.devices import compute_dtype, one_sentence, resolve_device
 from app.edge.engine import VerdictEngine
-from app.edge.proof import prove
+from app.edge.proof import Proof, prove, prove_long
 from app.edge.rendering import Renderer
 from app.edge.weights import cast_as_loaded, read_config, read_weights
 
 logger = logging.getLogger(__name__)
 
-BUILTIN_NAME = "smollm2-135m-instruct"
 _BLOCKS, _BLOCK_BYTES = 64, 16_384
 _WEIGHTS = (".safetensors", ".bin")
 
@@ -54,8 +54,14 @@ class LoadedModel:
     fingerprint: str
     proofs: Path | None = None
 
-    def engine(self, *, max_prompt_tokens: int = 2048, share_prefix: bool = True) -> VerdictEngine:
+    def engine(self, *, max_prompt_tokens: int = 2048, share_prefix: bool = True, long_labels: bool = False) -> VerdictEngine:
         """The one-pass engine of these weights, on the device and in the dtype that they are in, proven exact.
+
+        Args:
+            max_prompt_tokens: longest prompt.
+            share_prefix: see `VerdictEngine`.
+            long_labels: whether it is to read questions with more options than letters too. Where that cannot be proven, it is logged,
+                and the engine refuses such questions.
 
         Raises:
             ConfigError: its prompts cannot be rendered, or one pass over this model does not give what decoding gives.
@@ -76,13 +82,26 @@ class LoadedModel:
         with one_sentence(f"the model '{self.name}' cannot answer", self.model.device):
             engine = make()
             facts = stamps.facts_of(self.model, engine)
-            noted = self.proofs if self.fingerprint else None
-            if noted is None or not stamps.is_stamped(noted, facts):
-                proof = prove(self.model, make, engine)
-                logger.info("one pass over '%s' gives what decoding gives: %s", self.name, proof)
-                if noted is not None:
-                    stamps.write_stamp(noted, facts, str(proof))
+            self._prove("one pass", facts, lambda: prove(self.model, make, engine))
+            if long_labels:
+                try:
+                    engine.read_long_labels()
+                    self._prove("one pass with long labels", facts | {"labels": "long"}, lambda: prove_long(self.model, make, engine))
+                except ConfigError as error:
+                    engine.forget_long_labels()
+                    logger.warning("'%s' takes no question with more than %d options: %s", self.name, MAX_OPTIONS, error.message)
         return engine
+
+    def _prove(self, what: str, facts: dict[str, str], proof: Callable[[], Proof]) -> None:
+        """Make a proof, unless it was made before. Raises ConfigError."""
+        noted = self.proofs if self.fingerprint else None
+        if noted is not None and stamps.is_stamped(noted, facts):
+            return
+        logger.info("proving that %s over '%s' gives what decoding gives; this is noted, and not repeated at later starts", what, self.name)
+        found = proof()
+        logger.info("%s over '%s' gives what decoding gives: %s", what, self.name, found)
+        if noted is not None:
+            stamps.write_stamp(noted, facts, str(found))
 
 
 def load_model(
@@ -98,8 +117,8 @@ def load_model(
     """Load a causal language model for verdicts. At most one copy of its weights is in memory, and one weight more.
 
     Args:
-        spec: `builtin` (with the shipped adapter, unless another is named), `builtin-base`, a Hugging Face model id, or a folder.
-        cache_dir: where the converted builtin model lives.
+        spec: a builtin model (with its shipped adapter, if it has one, unless another is named), a Hugging Face model id, or a folder.
+        cache_dir: where converted builtin models live.
         adapter: a LoRA adapter (id or folder), merged weight by weight in float32 and rounded once.
         beneath: adapters of a chain, merged one after the other before `adapter`; name and fingerprint do not depend on them.
         family: wording of the prompt; by default that of the architecture.
@@ -171,12 +190,15 @@ def find_model(spec: str, *, cache_dir: Path, adapter: str | None = None, family
         ConfigError: there is no such model or adapter, files are missing, its architecture cannot be read in one pass, or the adapter
             belongs to another base.
     """
-    builtin = spec in {BUILTIN, BUILTIN_BASE}
-    source = str(ensure_builtin(cache_dir)) if builtin else spec
-    identity = IDENTITY if builtin else source
-    name = BUILTIN_NAME if builtin else (Path(spec).name if Path(spec).is_dir() else spec)
-    if spec == BUILTIN and adapter is None:
-        adapter = str(SHIPPED_ADAPTER)
+    builtin = find_builtin(spec)
+    if builtin is None:
+        source = identity = spec
+        name = Path(spec).name if Path(spec).is_dir() else spec
+    else:
+        source = str(ensure_builtin(cache_dir, builtin.weights))
+        identity, name = builtin.weights.identity, builtin.weights.name
+        if adapter is None and builtin.adapter is not None:
+            adapter = str(builtin.adapter)
     config, commit = read_config(spec, source)
     architecture = find_architecture(spec, config)
     if Path(source).is_dir() and not _holds_weights(Path(source)):
@@ -202,7 +224,7 @@ def fingerprint(source: str, adapter: Adapter | None, *, commit: str | None = No
     changes weights everywhere. A model or an adapter from a hub is known by its commit.
 
     Args:
-        source: a folder, a Hugging Face id, or the builtin's `IDENTITY`.
+        source: a folder, a Hugging Face id, or the `identity` of a builtin model's weights.
         adapter: what is merged, if anything is.
         commit: commit of a source from a hub.
     """

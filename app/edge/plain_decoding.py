@@ -1,7 +1,7 @@
 """The verdict the slow way, for comparison: whole strings, the model's own forward pass and cache. No mask, cache or trie code of ours."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,16 @@ from app.core.errors import EdgeError
 from app.core.prompt import answer_text
 from app.core.verdict import BUCKET_LABELS
 
+# As many as there are buckets: all answers with single letters are decoded at once. More would need memory for whole vocabularies.
+_AT_A_TIME = len(BUCKET_LABELS)
+
 
 @dataclass(frozen=True, slots=True)
 class PlainVerdict:
     """What format-constrained decoding gives for one question.
 
     Attributes:
-        joint: five rows (buckets in the order of `BUCKET_LABELS`) of one probability per offered letter.
+        joint: five rows (buckets in the order of `BUCKET_LABELS`) of one probability per offered label.
         greedy_gaps: for each bucket, how much less probable than the most probable token a token of its text is, at the worst place; 0
             for the bucket that greedy decoding writes.
     """
@@ -27,40 +30,49 @@ class PlainVerdict:
 
 
 @torch.inference_mode()
-def plain_verdict(model: Any, encode: Callable[[str], list[int]], prompt: str, letters: str) -> PlainVerdict:
-    """Decode each answer string behind a prompt; the model reads the prompt once and keeps its keys and values itself.
+def plain_verdict(model: Any, encode: Callable[[str], list[int]], prompt: str, labels: Sequence[str]) -> PlainVerdict:
+    """Decode each answer string behind a prompt; the model reads the prompt once for five strings and keeps its keys and values itself.
 
     Args:
         model: a transformers causal language model in evaluation mode.
         encode: text → token ids, none added.
         prompt: rendered chat prompt.
-        letters: the offered letters.
+        labels: the offered labels of the options.
 
     Raises:
         EdgeError: the model is no decoder.
     """
     head = encode(prompt)
-    answers = {(label, letter): encode(prompt + answer_text(label, letter))[len(head) :] for label in BUCKET_LABELS for letter in letters}
-    logits = dict(zip(BUCKET_LABELS, _logits(model, head, [answers[label, letters[0]] for label in BUCKET_LABELS]), strict=True))
+    answers = {
+        (bucket, label): tuple(encode(prompt + answer_text(bucket, label))[len(head) :]) for bucket in BUCKET_LABELS for label in labels
+    }
+    # Answers that differ in their last token only share all logits that are read.
+    strings = list({answer[:-1]: answer for answer in reversed(answers.values())}.values())[::-1]
+    logits: dict[tuple[int, ...], torch.Tensor] = {}
+    for start in range(0, len(strings), _AT_A_TIME):
+        chunk = strings[start : start + _AT_A_TIME]
+        logits.update(zip((answer[:-1] for answer in chunk), _logits(model, head, chunk), strict=True))
+    known: dict[tuple[int, ...], Mapping[int, float]] = {}
 
-    def step(label: str, letter: str, at: int) -> Mapping[int, float]:
+    def step(answer: tuple[int, ...], at: int) -> Mapping[int, float]:
         """The logarithm of P of each token that the format allows after the first `at` tokens of an answer."""
-        answer = answers[label, letter]
-        allowed = sorted({other[at] for other in answers.values() if other[:at] == answer[:at]})
-        return dict(zip(allowed, torch.log_softmax(logits[label][at][allowed], dim=0).tolist(), strict=True))
+        start = answer[:at]
+        if start not in known:
+            allowed = sorted({other[at] for other in answers.values() if other[:at] == start})
+            known[start] = dict(zip(allowed, torch.log_softmax(logits[answer[:-1]][at][allowed], dim=0).tolist(), strict=True))
+        return known[start]
 
     joint, gaps = [], []
-    for label in BUCKET_LABELS:
-        stem = answers[label, letters[0]][:-1]
-        steps = [step(label, letters[0], at) for at in range(len(stem))]
-        log_bucket = math.fsum(choices[token] for choices, token in zip(steps, stem, strict=True))
-        last = step(label, letters[0], len(stem))
-        joint.append(tuple(math.exp(log_bucket + last[answers[label, letter][-1]]) for letter in letters))
-        gaps.append(max(math.exp(max(choices.values())) - math.exp(choices[token]) for choices, token in zip(steps, stem, strict=True)))
+    for bucket in BUCKET_LABELS:
+        rows = [answers[bucket, label] for label in labels]
+        joint.append(tuple(math.exp(math.fsum(step(row, at)[token] for at, token in enumerate(row))) for row in rows))
+        stem = next(at for at, tokens in enumerate(zip(*rows, strict=False)) if len(set(tokens)) > 1)
+        steps = [(step(rows[0], at), rows[0][at]) for at in range(stem)]
+        gaps.append(max(math.exp(max(choices.values())) - math.exp(choices[token]) for choices, token in steps))
     return PlainVerdict(tuple(joint), tuple(gaps))
 
 
-def _logits(model: Any, head: list[int], answers: list[list[int]]) -> list[torch.Tensor]:
+def _logits(model: Any, head: list[int], answers: Sequence[tuple[int, ...]]) -> list[torch.Tensor]:
     """Logits `[tokens of the answer, vocabulary]` in float64, before each token of each answer.
 
     The answers are one batch. The shorter ones are filled up at their end, where a causal model does not look back from; a model that

@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from app.core.errors import ConfigError, EdgeError
-from app.core.question import LETTERS, Question
+from app.core.errors import ConfigError, EdgeError, FogGateError
+from app.core.question import MAX_OPTIONS, LongQuestion, Question
 from app.core.verdict import JointVerdict
 from app.edge.engine import VerdictEngine
 from app.edge.full_precision import InFloat32
@@ -36,6 +36,8 @@ _PROBES = (
     Question("\nHow many legs does a spider have?", ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10")),
 )
 _LONG = 1
+# Some of its labels are one token and some are two, in the tokenizers that are known.
+_MANY_OPTIONS = LongQuestion("Which number is even?", tuple(str(number) for number in range(1, MAX_OPTIONS + 15)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,35 @@ def prove(model: Any, make: Callable[[], VerdictEngine], engine: VerdictEngine) 
     except EdgeError as error:
         raise ConfigError(f"the model '{engine.name}' cannot be used: {error.message}") from error
     return Proof(difference, rounding, time.monotonic() - started)
+
+
+def prove_long(model: Any, make: Callable[[], VerdictEngine], engine: VerdictEngine) -> Proof:
+    """Compare one pass with plain decoding on a question with more options than letters; the arguments are those of `prove`.
+
+    In the dtype that is served nothing more is compared: masks and positions are those that `prove` has compared there.
+
+    Raises:
+        ConfigError: they differ, the model's output is not finite, or its tokenizer cannot write the labels.
+    """
+    started = time.monotonic()
+    quantised = getattr(model, "hf_quantizer", None) is not None
+    served_exactly = quantised or model.dtype is torch.float32
+    try:
+        with nullcontext() if served_exactly else InFloat32():
+            exact = _plain(model, engine.renderer, _MANY_OPTIONS)
+            reader = engine
+            if not served_exactly:
+                reader = make()
+                reader.read_long_labels()
+            difference = _furthest(reader.verdicts([reader.prepare(_MANY_OPTIONS)]), [exact])
+    except FogGateError as error:
+        raise ConfigError(error.message) from error
+    tolerance = _QUANTISED_TOLERANCE if quantised else TOLERANCE
+    if not difference <= tolerance:
+        raise ConfigError(
+            f"read in one pass, a probability is off by {difference:.2g} from plain decoding (at most {tolerance:g} is allowed)"
+        )
+    return Proof(difference, None, time.monotonic() - started)
 
 
 def _check_rounding(model: Any, engine: VerdictEngine, questions: Sequence[Question], exact: Sequence[PlainVerdict]) -> float:
@@ -145,7 +176,7 @@ def _windows(config: Any) -> list[int]:
 
 
 def _plain(model: Any, renderer: Renderer, question: Question) -> PlainVerdict:
-    return plain_verdict(model, renderer.encode, renderer.render(question), LETTERS[: len(question.options)])
+    return plain_verdict(model, renderer.encode, renderer.render(question), question.labels)
 
 
 def _passes(engine: VerdictEngine, questions: Sequence[Question]) -> list[JointVerdict]:

@@ -9,7 +9,7 @@ from typing import Any
 from app.core.prompt import PromptFamily
 from app.core.question import Question
 from app.edge.templates import ChatTemplate
-from app.edge.trie import VerdictTrie, build_trie
+from app.edge.trie import VerdictTrie, build_long_trie, build_trie
 
 # Starts of user text that tokenizers are known to merge with what stands before (newlines, blanks) and plain ones:
 # the shared prefix is what survives all of them, and every real prompt is checked against it again.
@@ -55,6 +55,7 @@ class Renderer:
         self._template = ChatTemplate(tokenizer, family)
         self.control_tokens = _control_tokens(tokenizer)
         probes = [self.render(Question(probe + "x", ("x", "y"))) for probe in _PROBES]
+        self._probe = probes[0]
         self.trie: VerdictTrie = build_trie(self.encode, probes[0])
         encoded = [self.encode(probe) for probe in probes]
         shared = 0
@@ -65,6 +66,22 @@ class Renderer:
         rendered = json.dumps([probes, encoded], ensure_ascii=True)
         # 12 hex digits that change with the rules, the template, the form of the conversation and the tokens of a prompt.
         self.prompt_fingerprint: str = hashlib.sha256(rendered.encode()).hexdigest()[:12]
+
+    def long_trie(self) -> VerdictTrie:
+        """The trie of questions with more options than letters; made anew each time.
+
+        Raises:
+            ConfigError: this tokenizer cannot write their labels.
+        """
+        return build_long_trie(self.encode, self._read_apart(self._probe))
+
+    def _read_apart(self, prompt: str) -> str:
+        """The end of a prompt behind its last control token, if that alone has the same tokens: more than a thousand texts are tokenised
+        behind it.
+        """
+        start = max((prompt.rfind(token) + len(token) for token in self.control_tokens if token in prompt), default=0)
+        whole, alone = self.encode(prompt), self.encode(prompt[start:])
+        return prompt[start:] if alone and whole[-len(alone) :] == alone else prompt
 
     @property
     def end_of_turn(self) -> int | None:

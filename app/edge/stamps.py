@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "proofs"
 # What a proof speaks of: a change of any of these files makes every stamp void.
-_PROVEN = ("architecture", "engine", "full_precision", "masks", "plain_decoding", "proof", "readout", "trie")
+_PROVEN = ("architecture", "engine", "full_precision", "layout", "masks", "plain_decoding", "proof", "readout", "trie")
 
 
 def facts_of(model: Any, engine: VerdictEngine) -> dict[str, str]:

@@ -5,11 +5,11 @@ choice. The engine turns it into tensors.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.core.errors import ConfigError
 from app.core.prompt import answer_text
-from app.core.question import LETTERS
+from app.core.question import LETTERS, LONG_LABELS
 from app.core.verdict import BUCKET_LABELS
 
 Encode = Callable[[str], list[int]]
@@ -32,17 +32,46 @@ class Branching:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelBranching(Branching):
+    """A node behind a bucket where the label is chosen, or a part of it.
+
+    Attributes:
+        firsts: for each child, the index of the first label whose tokens go through it. A child is offered where that label is: the
+            labels of a question are the first ones of the alphabet.
+    """
+
+    firsts: tuple[int, ...]
+
+    def offered(self, options: int) -> list[int]:
+        """Which children lead to one of so many labels."""
+        return [child for child, first in enumerate(self.firsts) if first < options]
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The labels behind one bucket.
+
+    Attributes:
+        branchings: nodes with more than one child, those nearer to the root first; with single tokens, only the bucket's last node.
+        steps: for each label, the (branching, child) indices that its tokens take.
+    """
+
+    branchings: tuple[LabelBranching, ...]
+    steps: tuple[tuple[tuple[int, int], ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VerdictTrie:
-    """The five bucket paths merged into a trie; the letters are read at each path's last node and are not nodes.
+    """The five bucket paths merged into a trie, and behind each of them the labels; the last token of a label is no node.
 
     Attributes:
         tokens: token id of each node, parents before children.
         parents: parent index of each node (`ROOT` = -1 for the first ones).
         depths: 1 for a child of the root; a node's position id is `len(prompt) - 1 + depth`.
-        branchings: nodes with more than one child.
+        branchings: nodes with more than one child on the way to a bucket.
         choices: per bucket, the (branching, child) indices that its path takes, from the root down.
-        leaves: per bucket, the node after which the letter is written.
-        letters: per bucket, the token id of each of `LETTERS` in that place.
+        leaves: per bucket, the node after which the label is written.
+        labels: per bucket, its labels.
     """
 
     tokens: tuple[int, ...]
@@ -51,7 +80,17 @@ class VerdictTrie:
     branchings: tuple[Branching, ...]
     choices: tuple[tuple[tuple[int, int], ...], ...]
     leaves: tuple[int, ...]
-    letters: tuple[tuple[int, ...], ...]
+    labels: tuple[Labels, ...]
+
+    @property
+    def letters(self) -> tuple[tuple[int, ...], ...]:
+        """Per bucket, the token id of each of `LETTERS` in that place; for the trie whose labels are single tokens."""
+        return tuple(labels.branchings[0].tokens for labels in self.labels)
+
+    @property
+    def places(self) -> list[Branching]:
+        """Every place that is read: first where buckets part, then where labels do, bucket by bucket."""
+        return [*self.branchings, *(branching for labels in self.labels for branching in labels.branchings)]
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -85,7 +124,7 @@ def continuation(encode: Encode, prompt: str, text: str) -> list[int]:
 
 
 def build_trie(encode: Encode, prompt: str) -> VerdictTrie:
-    """Build the trie from the model's own tokenizer.
+    """Build the trie of single letters from the model's own tokenizer.
 
     Args:
         encode: text → token ids, no special tokens added, control tokens recognised.
@@ -109,35 +148,96 @@ def build_trie(encode: Encode, prompt: str) -> VerdictTrie:
         if shared:
             raise ConfigError(f"two option letters share a token in this tokenizer ({', '.join(shared)}); this model cannot be used")
         paths.append(stem)
-        letters.append(row)
+        letters.append([(token,) for token in row])
     return _merge(paths, letters)
 
 
-def _merge(paths: Sequence[Sequence[int]], letters: Sequence[tuple[int, ...]]) -> VerdictTrie:
-    tokens: list[int] = []
-    parents: list[int] = []
-    depths: list[int] = []
-    children: dict[int, dict[int, int]] = {ROOT: {}}
+def build_long_trie(encode: Encode, prompt: str) -> VerdictTrie:
+    """Build the trie of `LONG_LABELS`, each of which may be one token or several, as the tokenizer writes them.
+
+    The arguments are those of `build_trie`; of the prompt, the part that the tokenizer does not read apart from the answer is enough.
+
+    Raises:
+        ConfigError: this tokenizer writes two labels with the same tokens, or one as the beginning of another.
+    """
+    paths, tails = [], []
+    for label in BUCKET_LABELS:
+        encoded = [continuation(encode, prompt, answer_text(label, name)) for name in LONG_LABELS]
+        stem = common_start(encoded)
+        paths.append(encoded[0][:stem])
+        tails.append([tuple(ids[stem:]) for ids in encoded])
+    return _merge(paths, tails)
+
+
+def common_start(rows: Sequence[Sequence[int]]) -> int:
+    """How many tokens all rows begin with."""
+    return next((at for at, tokens in enumerate(zip(*rows, strict=False)) if len(set(tokens)) > 1), min(map(len, rows)))
+
+
+@dataclass(slots=True)
+class _Nodes:
+    """Nodes while a trie is made."""
+
+    tokens: list[int] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    depths: list[int] = field(default_factory=list)
+    children: dict[int, dict[int, int]] = field(default_factory=lambda: {ROOT: {}})
+
+    def child(self, node: int, token: int) -> int:
+        """The child of a node with this token, which is made where there is none."""
+        below = self.children[node]
+        if token not in below:
+            below[token] = len(self.tokens)
+            self.children[below[token]] = {}
+            self.tokens.append(token)
+            self.parents.append(node)
+            self.depths.append(1 if node == ROOT else self.depths[node] + 1)
+        return below[token]
+
+
+def _merge(paths: Sequence[Sequence[int]], tails: Sequence[Sequence[tuple[int, ...]]]) -> VerdictTrie:
+    """Merge the paths of the buckets; `tails` are, per bucket, the tokens of each label behind its path."""
+    nodes = _Nodes()
     walks: list[list[tuple[int, int]]] = []
+    leaves = []
     for path in paths:
         node, walk = ROOT, []
-        for depth, token in enumerate(path, start=1):
-            if token not in children[node]:
-                children[node][token] = len(tokens)
-                children[len(tokens)] = {}
-                tokens.append(token)
-                parents.append(node)
-                depths.append(depth)
+        for token in path:
             walk.append((node, token))
-            node = children[node][token]
+            node = nodes.child(node, token)
         walks.append(walk)
-    branchings = tuple(Branching(node, tuple(below)) for node, below in children.items() if len(below) > 1)
-    where = {branching.node: index for index, branching in enumerate(branchings)}
-    leaves = tuple(children[walk[-1][0]][walk[-1][1]] for walk in walks)
-    inside = [label for label, leaf in zip(BUCKET_LABELS, leaves, strict=True) if children[leaf] or leaves.count(leaf) > 1]
+        leaves.append(node)
+    inside = [label for label, leaf in zip(BUCKET_LABELS, leaves, strict=True) if nodes.children[leaf] or leaves.count(leaf) > 1]
     if inside:
         raise ConfigError(f"confidence {inside[0]} is the start of another in this tokenizer; this model cannot be used")
+    branchings = tuple(Branching(node, tuple(below)) for node, below in nodes.children.items() if len(below) > 1)
+    where = {branching.node: index for index, branching in enumerate(branchings)}
     choices = tuple(
         tuple((where[node], branchings[where[node]].tokens.index(token)) for node, token in walk if node in where) for walk in walks
     )
-    return VerdictTrie(tuple(tokens), tuple(parents), tuple(depths), branchings, choices, leaves, tuple(letters))
+    labels = tuple(_behind(nodes, leaf, rows) for leaf, rows in zip(leaves, tails, strict=True))
+    return VerdictTrie(tuple(nodes.tokens), tuple(nodes.parents), tuple(nodes.depths), branchings, choices, tuple(leaves), labels)
+
+
+def _behind(nodes: _Nodes, leaf: int, tails: Sequence[tuple[int, ...]]) -> Labels:
+    """The labels behind a bucket's last node. Raises ConfigError."""
+    starts = {tail[:size] for tail in tails for size in range(len(tail))}
+    if len(set(tails)) < len(tails) or not starts.isdisjoint(tails):
+        raise ConfigError("one option label is the start of another in this tokenizer")
+    # Per node, its children's tokens and the first label that goes through each.
+    firsts: dict[int, dict[int, int]] = {leaf: {}}
+    walks = []
+    for index, tail in enumerate(tails):
+        node, walk = leaf, []
+        for at, token in enumerate(tail):
+            firsts.setdefault(node, {}).setdefault(token, index)
+            walk.append((node, token))
+            if at < len(tail) - 1:
+                node = nodes.child(node, token)
+        walks.append(walk)
+    branchings = tuple(LabelBranching(node, tuple(below), tuple(below.values())) for node, below in firsts.items() if len(below) > 1)
+    where = {branching.node: index for index, branching in enumerate(branchings)}
+    steps = tuple(
+        tuple((where[node], branchings[where[node]].tokens.index(token)) for node, token in walk if node in where) for walk in walks
+    )
+    return Labels(branchings, steps)

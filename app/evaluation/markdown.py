@@ -39,6 +39,8 @@ def render(report: Mapping[str, Any], *, pictures: Collection[str] = (), referen
         *sections.edge_alone(report),
         *shown("domains"),
         *routing,
+        "## What a threshold buys",
+        *sections.tau_steps(report),
         "## Quality of the signals",
         *sections.signals(report),
         *(["\n".join(f"- {other['sentence']}" for other in report["other_signals"].values())] if cloud else []),

@@ -25,6 +25,7 @@ from app.evaluation.recommend import WITHOUT_CLOUD, recommend
 from app.evaluation.routing import Row, chance, edge_row, macro_row, routing_row, unrouted_row
 from app.evaluation.signals import buckets, option_counts, other_signals, routing_quality, signal_quality
 from app.evaluation.table import UNPARSABLE, Table, to_table
+from app.evaluation.tau_steps import tau_steps
 
 
 def build_report(
@@ -88,6 +89,7 @@ def build_report(
             "domains": {name: {"tau": policy.tau_for(name, None), **draw.edge(table.of(name))} for name in table.domains},
         },
         **draw.routing(table),
+        "tau_steps": tau_steps(table, policy.signal),
         "signals": {name: draw.signal(table, both, name) for name in table.signals},
         "buckets": buckets(table),
         "option_counts": option_counts(table, signal.value),

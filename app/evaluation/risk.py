@@ -19,17 +19,24 @@ _COVERAGES = np.arange(1, 21) / 20
 
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """A threshold that passed, or the best bound if none did.
+    """A threshold that passed, or the evidence that none did.
 
     Attributes:
         tau: the lowest threshold in the sequence that passed; None where the first one failed already.
-        bound: upper confidence bound, at level delta, of the error at the last threshold that passed (or at the first).
-        kept: answers of the testing part that this threshold keeps.
+        wrong: wrong answers among those that the last threshold that passed (or the first) keeps of the testing part.
+        kept: all answers of the testing part that this threshold keeps.
+        delta: the level of the test.
     """
 
     tau: float | None
-    bound: float
+    wrong: int
     kept: int
+    delta: float
+
+    @property
+    def bound(self) -> float:
+        """Upper confidence bound, at level delta, of the error at that threshold."""
+        return upper_bound(self.wrong, self.kept, self.delta)
 
 
 def binomial_cdf(k: int, n: int, p: float) -> float:
@@ -113,23 +120,27 @@ def certify(
     proposes = proposing_part(len(signal), seed) if proposing is None else proposing
     thresholds = _candidates(signal[proposes])
 
-    def evidence(rows: st.Flags, tau: float) -> tuple[int, int]:
-        kept = rows & (signal >= tau)
-        return int(wrong[kept].sum()), int(kept.sum())
-
-    promise = [binomial_cdf(*evidence(proposes, tau), max_error) for tau in thresholds]
+    proposed, tested = (_evidence(signal[rows], wrong[rows], thresholds) for rows in (proposes, ~proposes))
+    promise = [binomial_cdf(*found, max_error) for found in proposed]
     first = int(np.argmin(promise)) if len(thresholds) else 0
     passed = None
     errors, count = 0, 0
-    for tau in thresholds[first:]:
-        now = evidence(~proposes, tau)
+    for tau, now in zip(thresholds[first:].tolist(), tested[first:], strict=True):
         ok = binomial_cdf(*now, max_error) <= delta
         if ok or passed is None:
             errors, count = now
         if not ok:
             break
         passed = float(tau)
-    return Certified(passed, upper_bound(errors, count, delta), count)
+    return Certified(passed, errors, count, delta)
+
+
+def _evidence(signal: st.Floats, wrong: st.Flags, thresholds: st.Floats) -> list[tuple[int, int]]:
+    """Wrong answers among those kept, and answers kept, at each threshold."""
+    order = np.argsort(signal, kind="stable")
+    below = np.searchsorted(signal[order], thresholds, side="left")
+    errors = np.concatenate([[0], np.cumsum(wrong[order])])
+    return list(zip((errors[-1] - errors[below]).tolist(), (len(signal) - below).tolist(), strict=True))
 
 
 def _candidates(signal: st.Floats) -> st.Floats:

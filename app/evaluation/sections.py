@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from app.core.verdict import Signal
 from app.evaluation.cells import NONE, interval, number, percent, plain, questions, share, signed, spelt, table
 from app.evaluation.published import PUBLISHED_GEMMA, PUBLISHED_QWEN
+from app.evaluation.tau_steps import about_steps
 
 _COLUMNS = ("cloud_only", "edge_only", "random", "system", "cloud_rate")
 _ROUTING_HEAD = (
@@ -47,6 +49,12 @@ def routing(report: Mapping[str, Any]) -> list[str]:
     rows = [(name, row) for name, row in report["domains"].items() if "system" in row]
     means = [("mean (macro)", report["mean"]), ("mean (micro)", report["micro_mean"])]
     return [table(("domain", *_ROUTING_HEAD), [_row(name, row) for name, row in [*rows, *means]])]
+
+
+def tau_steps(report: Mapping[str, Any]) -> list[str]:
+    """What each of a few thresholds buys, one line each."""
+    lines = "\n".join(f"- {step['sentence']}" for step in report["tau_steps"])
+    return [about_steps(report["n_edge"], report["n_cloud"], Signal(report["signal"])), lines]
 
 
 def signals(report: Mapping[str, Any]) -> list[str]:

@@ -1,9 +1,11 @@
 """Settings and calibrations → the routing: the policy (which threshold wins over which), the cloud side, and both together.
 
 A request's own tau wins over a domain's of the settings, that over a named calibration's (`policy.calibration`), that over
-`policy.tau`, that over the calibration that comes with the builtin model. A threshold means nothing without its signal: a
+`policy.tau`, that over the calibration that comes with a builtin model. A threshold means nothing without its signal: a
 calibration brings signal and temperature, and no threshold changes them. Without a calibration, `uncalibrated.py` says which signal.
 """
+
+from pathlib import Path
 
 from app.access.quotas import Quotas
 from app.cloud.budget import Budget
@@ -18,7 +20,7 @@ from app.core.policy import Policy
 from app.core.prompt import PROMPT_VERSION
 from app.core.verdict import JointVerdict, Signal
 from app.data.calibration import Calibration, read_calibration
-from app.edge.builtin import BUILTIN, SHIPPED_ADAPTER
+from app.edge.builtin import find_builtin
 from app.edge.foggen import writes_confidence
 from app.gateway.gateway import Gateway
 from app.gateway.observers import LineObserver, MetricsObserver, SpanObserver
@@ -27,8 +29,6 @@ from app.gateway.routing import CloudSide, Routing, Taus, cloud_model_of
 from app.gateway.state import GatewayState, Limits
 from app.gateway.uncalibrated import DEFAULT_TAU, uncalibrated_note, usual_signal
 from app.telemetry.metrics import Metrics
-
-SHIPPED_CALIBRATION = SHIPPED_ADAPTER / "calibration.json"
 
 
 def load_calibration(settings: Settings) -> Calibration | None:
@@ -40,7 +40,7 @@ def load_calibration(settings: Settings) -> Calibration | None:
 def calibration_of(settings: Settings, named: Calibration | None, identity: Identity) -> Calibration | None:
     """The calibration that brings signal and temperature for a loaded edge model; None without one.
 
-    The builtin model's own is taken where exactly that model answers and no other signal is configured.
+    A builtin model's own is taken where exactly that model answers and no other signal is configured.
 
     Args:
         settings: what is configured.
@@ -71,15 +71,20 @@ def calibration_of(settings: Settings, named: Calibration | None, identity: Iden
 
 
 def shipped_calibration(settings: Settings) -> Calibration | None:
-    """The builtin model's own calibration, where the settings leave room for it; whether that model answers is not looked at."""
-    if not _may_use_shipped(settings):
+    """A builtin model's own calibration, where the settings leave room for it; whether that model answers is not looked at."""
+    path = _shipped_path(settings)
+    if path is None:
         return None
-    shipped = read_calibration(SHIPPED_CALIBRATION)
+    shipped = read_calibration(path)
     return shipped if shipped.prompt_version == PROMPT_VERSION and settings.policy.signal in {None, shipped.signal} else None
 
 
-def _may_use_shipped(settings: Settings) -> bool:
-    return settings.policy.calibration is None and settings.edge.model == BUILTIN and settings.edge.prompt_family in {"auto", "llama"}
+def _shipped_path(settings: Settings) -> Path | None:
+    """The calibration that comes with the configured model, unless another one or another wording of the prompt is configured."""
+    builtin = find_builtin(settings.edge.model)
+    if builtin is None or settings.policy.calibration is not None or settings.edge.prompt_family not in {"auto", builtin.weights.family}:
+        return None
+    return builtin.calibration
 
 
 def build_policy(settings: Settings, calibration: Calibration | None = None, identity: Identity | None = None) -> Policy:
@@ -136,7 +141,7 @@ def routing_notes(settings: Settings, calibration: Calibration | None, identity:
     if calibration is None:
         if warning := warning_of(settings, build_policy(settings, None, identity), identity):
             notes.append(warning)
-        if _may_use_shipped(settings) and policy.signal is not None and policy.tau is None:
+        if _shipped_path(settings) is not None and policy.signal is not None and policy.tau is None:
             notes.append(
                 f"the builtin model's calibration is not used, because policy.signal is '{policy.signal}': tau is {DEFAULT_TAU:g} on that signal"
             )

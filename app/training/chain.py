@@ -44,6 +44,7 @@ class Chain:
         cache_dir: folder of the converted builtin model.
         teacher: the large model that labels; None where the labels are gold answers.
         progress: called with a step's name, what is done, and of how much.
+        allow_uniform_labels: whether confidence labels that are nearly all alike are trained on (`loss: joint`).
     """
 
     config: EvolveConfig
@@ -54,6 +55,7 @@ class Chain:
     cache_dir: Path
     teacher: Teacher | None
     progress: Progress = no_progress
+    allow_uniform_labels: bool = False
     _engine: VerdictEngine | None = field(default=None)
 
     @property

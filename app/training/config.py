@@ -17,6 +17,7 @@ from app.data.readers.sources import is_hub_name
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -72,6 +73,8 @@ class LabelConfig(_Part):
     samples: Positive = 8
     temperature: Rate = 0.7
     method: Literal["exact", "sample"] = "exact"
+    # hard: the bucket; soft: the exact distribution of the bucket that the method `sample` draws (with loss: joint only).
+    target: Literal["hard", "soft"] = "hard"
     # Bucket of k = 0 … samples correct draws; null = the nearest lower quarter of k / samples.
     buckets: list[float] | None = None
     # Share of a round's questions on which the teacher may name no option before the run stops.
@@ -80,6 +83,23 @@ class LabelConfig(_Part):
     balance: bool = False
     # Replayed rows get a new bucket from the current checkpoint instead of keeping that of their round.
     relabel_replay: bool = False
+
+
+class JointConfig(_Part):
+    """The loss through the one pass (`loss: joint`; app/training/joint_loss.py)."""
+
+    # The confidence: cross-entropy with the target, or the tokenised Brier score of ConfTuner.
+    confidence_loss: Literal["cross_entropy", "brier"] = "cross_entropy"
+    # The letters: kept as the checkpoint has them before the round, or learned from the correct answer.
+    letters: Literal["keep", "gold"] = "keep"
+    confidence_weight: Weight = 1.0
+    letters_weight: Weight = 1.0
+    # Optimiser steps between two evaluations on dev rows; the adapter with the best AUROC of the expected confidence is kept.
+    evaluate_every: Positive = 25
+    # So many dev rows, spread over the domains; null = all.
+    evaluate_rows: Positive | None = None
+    # The training stops after so many evaluations in a row without a better one; 0 = never.
+    patience: Count = 4
 
 
 class GateConfig(_Part):
@@ -137,6 +157,9 @@ class EvolveConfig(_Part):
     # None: R0 is trained on the base.
     binding: BindingConfig | None = None
     labels: LabelConfig = LabelConfig()
+    # tokens: the answer's tokens, as FogGen trains; joint: what is read in the one pass. Symbol binding is always tokens.
+    loss: Literal["tokens", "joint"] = "tokens"
+    joint: JointConfig = JointConfig()
     lora: LoraConfig = LoraConfig()
     sft: SftConfig = SftConfig()
     gate: GateConfig = GateConfig()
@@ -162,6 +185,7 @@ def load_config(path: Path) -> EvolveConfig:
     table = config.labels.buckets
     if table is not None and (len(table) != config.labels.samples + 1 or not set(table) <= set(BUCKETS)):
         raise ConfigError("labels.buckets needs one of 0.0, 0.25, 0.5, 0.75, 1.0 for each of k = 0 … labels.samples")
+    _check_loss(config)
     parse_map(config.data.map)
     unknown = (set(config.data.train) | set(config.data.replay_only)) - set(config.domains)
     if unknown:
@@ -169,6 +193,16 @@ def load_config(path: Path) -> EvolveConfig:
     train = {name: [_beside(path, file) for file in files] for name, files in config.data.train.items()}
     data = config.data.model_copy(update={"train": train, "test": [_beside(path, file) for file in config.data.test]})
     return config.model_copy(update={"data": data})
+
+
+def _check_loss(config: EvolveConfig) -> None:
+    """Refuse settings that would have no effect. Raises ConfigError."""
+    if config.loss == "tokens" and config.labels.target == "soft":
+        raise ConfigError("labels.target = soft is a distribution over the buckets, which loss = tokens cannot learn: set loss to joint")
+    if config.loss == "tokens" and config.joint != JointConfig():
+        raise ConfigError("the settings of 'joint' have no effect with loss = tokens: set loss to joint, or remove them")
+    if config.joint.confidence_weight == 0:
+        raise ConfigError("joint.confidence_weight must be above 0: a training that learns no confidence has no use for loss = joint")
 
 
 def _beside(config: Path, file: str) -> str:

@@ -13,6 +13,7 @@ from app.core.verdict import BUCKET_LABELS
 from app.data.dataset import Item
 from app.training.binding import learn_binding
 from app.training.chain import BASE, Chain, Clock
+from app.training.joint import fine_tune_jointly
 from app.training.label import label_rows
 from app.training.label_file import Labelled, read_labels, to_labelled
 from app.training.measure import dev_metrics
@@ -56,7 +57,11 @@ def run_round(chain: Chain, number: int) -> None:
     labelled = [*rows.new, *rows.replay]
     if config.labels.balance:
         labelled = balanced(labelled, seed)
-    done = fine_tune(chain, folder, labelled, sft=config.sft, lora=config.lora, seed=seed, new=len(rows.new), replay=len(rows.replay))
+    new, replay = len(rows.new), len(rows.replay)
+    if config.loss == "joint":
+        done = fine_tune_jointly(chain, folder, labelled, seed=seed, new=new, replay=replay)
+    else:
+        done = fine_tune(chain, folder, labelled, sft=config.sft, lora=config.lora, seed=seed, new=new, replay=replay)
     clock.stop("train")
     trained_on = chain.checkpoint.fingerprint
     chain.merge(folder)
@@ -64,14 +69,14 @@ def run_round(chain: Chain, number: int) -> None:
     reasons, comparison = decide_round(chain, folder, metrics, against=chain.state.promoted)
     clock.stop("measure")
     kept = not reasons or config.gate.on_failure == "continue"
-    counts = [sum(row.bucket == bucket for row in rows.new) for bucket in range(len(BUCKET_LABELS))]
+    buckets = [sum(row.bucket == bucket for row in rows.new) for bucket in range(len(BUCKET_LABELS))]
     chain.finish_round(
         RoundEntry(
             round=number,
             domain=chain.pools.domain[number],
-            new_rows=len(rows.new),
-            replay_rows=len(rows.replay),
-            buckets=dict(zip(BUCKET_LABELS, counts, strict=True)),
+            new_rows=new,
+            replay_rows=replay,
+            buckets=dict(zip(BUCKET_LABELS, buckets, strict=True)),
             steps=done.steps,
             trained_on=trained_on,
             checkpoint=chain.checkpoint.fingerprint,

@@ -39,6 +39,20 @@ def bucket_of(k: int, n: int, table: Sequence[float] | None = None) -> int:
     return k * _QUARTERS // n if table is None else BUCKETS.index(table[k])
 
 
+def bucket_distribution(p: float, samples: int, table: Sequence[float] | None = None) -> tuple[float, ...]:
+    """The exact distribution of the bucket that the method `sample` draws: that of `bucket_of(k)` with k from Binomial(samples, p).
+
+    Args:
+        p: probability that one draw is correct.
+        samples: number of draws.
+        table: bucket of each number of correct draws; see `bucket_of`.
+    """
+    found = [0.0] * len(BUCKETS)
+    for k in range(samples + 1):
+        found[bucket_of(k, samples, table)] += math.comb(samples, k) * p**k * (1 - p) ** (samples - k)
+    return tuple(found)
+
+
 def p_correct(verdict: JointVerdict, letter: str) -> float:
     """P(letter): the sum over buckets of P(bucket)·P(letter | bucket), at the temperature that the verdict was read with."""
     return math.fsum(row[LETTERS.index(letter)] for row in verdict.joint)
@@ -102,7 +116,7 @@ def label_rows(
             model, other questions, letters or parameters; what differs is named.
     """
     todo = [item for item in items if item.id in letters]
-    prepared = _prepared(engine, todo)
+    prepared = prepared_by_length(engine, todo)
     scratch = partial_of(out)
     made_with = {
         **parameters_of(engine, dtype=dtype, source=source, samples=samples, temperature=temperature, method=method, seed=seed),
@@ -117,7 +131,7 @@ def label_rows(
         return read_labels(out)
     rows = partial_rows(scratch)
     with open_for_append(scratch) as file:
-        for batch in _batches(prepared, batch_size):
+        for batch in batches_of(prepared, batch_size):
             ids = [item.id for item, _ in batch]
             if set(ids) <= set(rows):
                 on_progress(len(rows))
@@ -168,8 +182,8 @@ def parameters_of(
     }
 
 
-def _prepared(engine: LabelEngine, items: Sequence[Item]) -> list[tuple[Item, Prompt]]:
-    """The questions with their prompts, sorted by length."""
+def prepared_by_length(engine: LabelEngine, items: Sequence[Item]) -> list[tuple[Item, Prompt]]:
+    """The questions with their prompts, sorted by length. Raises ConfigError where a prompt is too long."""
     prepared = []
     for item in items:
         try:
@@ -179,7 +193,7 @@ def _prepared(engine: LabelEngine, items: Sequence[Item]) -> list[tuple[Item, Pr
     return sorted(prepared, key=lambda pair: (len(pair[1].ids), pair[0].id))
 
 
-def _batches(prepared: Sequence[tuple[Item, Prompt]], size: int) -> Iterator[Sequence[tuple[Item, Prompt]]]:
+def batches_of(prepared: Sequence[tuple[Item, Prompt]], size: int) -> Iterator[Sequence[tuple[Item, Prompt]]]:
     """Batches; the same for the same questions."""
     for start in range(0, len(prepared), size):
         yield prepared[start : start + size]

@@ -45,11 +45,21 @@ class LabelRow(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A question with what the model is to learn: the confidence bucket (index into `BUCKETS`) and the letter."""
+    """A question with what the model is to learn.
+
+    Attributes:
+        item: the question.
+        letter: letter of the correct answer.
+        bucket: confidence target, an index into `BUCKETS`.
+        p_correct: probability that one draw of the checkpoint that labelled it is correct; None where nobody labelled it.
+        kept: distribution over the options, in their order, that the letters are held to; None where they are not held to any.
+    """
 
     item: Item
     letter: str
     bucket: int
+    p_correct: float | None = None
+    kept: tuple[float, ...] | None = None
 
 
 def partial_of(out: Path) -> Path:
@@ -76,7 +86,7 @@ def read_labels(path: Path) -> list[LabelRow]:
 def to_labelled(items: Sequence[Item], rows: Sequence[LabelRow]) -> list[Labelled]:
     """Join label rows with their questions, in the order of the rows."""
     by_id = {item.id: item for item in items}
-    return [Labelled(by_id[row.id], row.label, BUCKET_LABELS.index(row.bucket)) for row in rows]
+    return [Labelled(by_id[row.id], row.label, BUCKET_LABELS.index(row.bucket), row.p_correct) for row in rows]
 
 
 def _parsed(line: str) -> LabelRow:

@@ -84,7 +84,7 @@ class TrainingRows:
 
 
 def shuffled(row: Labelled, key: str, epoch: int) -> Labelled:
-    """The row with its options in another order, and the letters that go with it.
+    """The row with its options in another order, and the letters that go with it; so does a distribution over the options.
 
     The letter that is learned goes through all letters, one an epoch, from a random first one; the other options are shuffled.
     So a row's letter differs from each epoch to the next, and over as many epochs as there are options each letter comes once.
@@ -98,7 +98,8 @@ def shuffled(row: Labelled, key: str, epoch: int) -> Labelled:
     order.insert(place, learned)
     moved = replace(question, options=tuple(question.options[index] for index in order))
     gold = LETTERS[order.index(LETTERS.index(row.item.gold))]
-    return replace(row, item=replace(row.item, question=moved, gold=gold), letter=LETTERS[place])
+    kept = None if row.kept is None else tuple(row.kept[index] for index in order)
+    return replace(row, item=replace(row.item, question=moved, gold=gold), letter=LETTERS[place], kept=kept)
 
 
 def to_example(renderer: Renderer, row: Labelled, *, learn_confidence: bool = True) -> Example:

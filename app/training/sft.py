@@ -5,55 +5,25 @@ read from, so that training and serving see the same tokens. trl adds nothing he
 (docs/decisions/0006-trainer-not-trl.md).
 """
 
-import contextlib
 import itertools
-import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import transformers
-from peft import LoraConfig, TaskType, get_peft_model
-from pydantic import BaseModel, ConfigDict
-from safetensors import SafetensorError
 from transformers import PrinterCallback, TrainerCallback
 
-from app.data.files import read_model, write_json
 from app.training import config as settings
 from app.training.batches import Collator, RowDataset, completion_loss
 from app.training.chain import Chain
 from app.training.checkpoint import sign
 from app.training.label_file import Labelled
+from app.training.lora import put_on, take_off, write_adapter
 from app.training.rows import TrainingRows
+from app.training.summary import ADAPTER, TrainingSummary, read_summary, write_summary
 from app.training.trainer import OneDevice, PrefixTrainer, refuse_launchers
-
-ADAPTER, SUMMARY_FILE = "adapter", "train.json"
-
-
-class TrainingSummary(BaseModel):
-    """The content of `train.json`.
-
-    Attributes:
-        steps: optimiser steps.
-        rows: rows that were trained on.
-        new: new rows among them; None for symbol binding.
-        replay: replayed rows among them; None for symbol binding.
-        fixed_order: rows whose options were not shuffled, because they refer to each other.
-        loss: loss at each step, in nats a token.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    steps: int
-    rows: int
-    new: int | None = None
-    replay: int | None = None
-    # Files of the first version do not say it: options were not shuffled then.
-    fixed_order: int = 0
-    loss: list[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +65,7 @@ def fine_tune(
     Raises:
         ConfigError: a launcher of several processes started this one, or `train.json` is damaged.
     """
-    adapter, summary = folder / ADAPTER, folder / SUMMARY_FILE
+    adapter = folder / ADAPTER
     if not adapter.is_dir():
         scratch = folder / (ADAPTER + ".partial")
         lessons = TrainingRows(chain.engine.renderer, rows, seed=seed if sft.shuffle_options else None, learn_confidence=learn_confidence)
@@ -111,9 +81,9 @@ def fine_tune(
         )
         sign(scratch, chain.checkpoint.fingerprint)
         found = TrainingSummary(steps=done.steps, rows=done.rows, new=new, replay=replay, fixed_order=lessons.fixed, loss=list(done.loss))
-        write_json(summary, found.model_dump(mode="json", exclude_none=True))
+        write_summary(folder, found)
         scratch.replace(adapter)
-    return read_model(summary, TrainingSummary, "training summary")
+    return read_summary(folder)
 
 
 def train(
@@ -143,14 +113,7 @@ def train(
         ConfigError: a launcher of several processes started this one.
     """
     refuse_launchers(os.environ)
-    # The adapter's first weights are drawn when it is put on, before the Trainer sets any seed.
-    transformers.set_seed(seed)
-    shape = LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules="all-linear", task_type=TaskType.CAUSAL_LM
-    )
-    # The adapter is put on the model's own weights, of which there is no second copy; peft keeps the adapter's in float32 in any case.
-    adapted = get_peft_model(model, shape)
-    adapted.peft_config["default"].base_model_name_or_path = base_name
+    adapted = put_on(model, lora, seed=seed, base_name=base_name)
     uses_cache = model.config.use_cache
     # A checkpointed layer keeps no cache; a sliding window is counted in columns, and padding stands behind the prefix.
     sliding = "sliding_attention" in (getattr(model.config, "layer_types", None) or ())
@@ -195,33 +158,11 @@ def train(
     # It would print every log line; the loss curve is recorded instead.
     trainer.remove_callback(PrinterCallback)
     trainer.train()
-    # Embeddings are never trained; without the argument peft would ask the hub about the base.
-    with as_os_error():
-        adapted.save_pretrained(str(out), save_embedding_layers=False)
-    sort_adapter_config(out / "adapter_config.json")
+    write_adapter(adapted, out)
     # The base is used further: remove the adapter, the training mode, and what the Trainer changed.
-    adapted.unload().eval()
+    take_off(adapted, checkpointing=sft.gradient_checkpointing)
     model.config.use_cache = uses_cache
-    if sft.gradient_checkpointing:
-        model.activation_checkpointing_disable()
-        model.disable_input_require_grads()
     return Trained(trainer.state.global_step, len(rows), tuple(losses))
-
-
-@contextlib.contextmanager
-def as_os_error() -> Iterator[None]:
-    """Raise OSError where safetensors reports a full disk by an error of its own."""
-    try:
-        yield
-    except SafetensorError as error:
-        raise OSError(0, str(error)) from error
-
-
-def sort_adapter_config(path: Path) -> None:
-    """Sort the sets in an adapter's configuration, which peft writes in hash order: the same training must leave the same file."""
-    content = json.loads(path.read_text(encoding="utf-8"))
-    content = {key: sorted(value) if key == "target_modules" else value for key, value in content.items()}
-    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 class _Watch(TrainerCallback):  # type: ignore[misc]  # transformers is untyped

@@ -139,7 +139,7 @@ class ChainState(_Part):
         rounds: the finished rounds in order, R0 first.
     """
 
-    version: Literal[3] = VERSION
+    version: Literal[4] = VERSION
     config: EvolveConfig
     base_fingerprint: str
     data_fingerprint: str

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from app.training.config import GateConfig
+from app.training.config import GateConfig, JointConfig
 
 # 1: options were not shuffled, the gate compared means, the dtype and dev records were not kept.
 # 2: symbol binding was called a warm-up, in the file and in the name of its folder.
-VERSION: Literal[3] = 3
+# 3: the loss was always that of the tokens, and the confidence target one bucket.
+VERSION: Literal[4] = 4
 
 
 def upgraded(content: Mapping[str, Any], version: int) -> dict[str, Any]:
@@ -23,7 +24,9 @@ def upgraded(content: Mapping[str, Any], version: int) -> dict[str, Any]:
     state = dict(content)
     if version == 1:
         state = _from_version_1(state)
-    return _from_version_2(state) if version <= 2 else state  # noqa: PLR2004  # the version's number
+    if version <= 2:  # noqa: PLR2004  # the version's number
+        state = _from_version_2(state)
+    return _from_version_3(state) if version <= 3 else state  # noqa: PLR2004
 
 
 def _from_version_1(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,4 +46,11 @@ def _from_version_2(state: Mapping[str, Any]) -> dict[str, Any]:
     if entry := renewed.get("binding"):
         held_out = {key.replace("right_", "correct_"): value for key, value in entry["held_out"].items()}
         renewed["binding"] = {**entry, "held_out": held_out}
-    return {**renewed, "version": VERSION, "config": config}
+    return {**renewed, "config": config}
+
+
+def _from_version_3(state: Mapping[str, Any]) -> dict[str, Any]:
+    config = dict(state["config"])
+    config["labels"] = {**config["labels"], "target": "hard"}
+    config |= {"loss": "tokens", "joint": JointConfig().model_dump(mode="json")}
+    return {**state, "version": VERSION, "config": config}

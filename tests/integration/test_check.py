@@ -14,10 +14,11 @@ from app.cli.config_check import examine
 from app.config.loading import load_settings
 from app.config.settings import Settings
 from app.core.errors import ConfigError
-from app.gateway.build import SHIPPED_CALIBRATION
+from app.edge.builtin import find_builtin
 from tests.support.processes import ROOT, foggate, free_port
 from tests.support.tiny import CHATML, tiny_model, tiny_tokenizer
 
+SHIPPED_CALIBRATION = find_builtin("builtin").calibration
 SAFE = {"server": {"port": 0}}
 
 
@@ -61,7 +62,10 @@ def test_the_defaults_are_fine():
         ({"edge": {"model": "/no/such/folder"}}, "edge.model '/no/such/folder' is neither a folder with a model nor a model id"),
         ({"edge": {"model": "docs"}}, "edge.model 'docs' is neither a folder with a model nor a model id"),
         ({"edge": {"model": "nobody/nothing"}}, "edge.model 'nobody/nothing' is neither"),
-        ({"edge": {"cache_dir": "README.md/cache"}}, "the builtin model cannot be written to its cache folder (Not a directory)"),
+        (
+            {"edge": {"cache_dir": "README.md/cache"}},
+            "the builtin model smollm2-135m-instruct cannot be written to its cache folder (Not a directory)",
+        ),
         ({"edge": {"device": "cuda:7"}}, "edge.device is 'cuda:7', but this torch sees no CUDA device"),
         ({"edge": {"device": "toaster"}}, "edge.device 'toaster' is not a device"),
         ({"edge": {"adapter": "/no/such/adapter"}}, "edge.adapter '/no/such/adapter' could not be merged"),
@@ -134,7 +138,20 @@ def test_what_may_surprise_is_noted(tmp_path, monkeypatch):
         "policy.tau 0.5 takes the place of the builtin calibration's",
     )
     assert [note.startswith(start) for note, start in zip(found.notes, starts, strict=True)] == [True] * 4
-    assert "the first start fetches and converts it" in notes(edge={"cache_dir": tmp_path})[-1]
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("builtin", "smollm2-135m-instruct is not in its cache folder yet: the first start fetches 98.4 MB and converts it to 0.3 GB"),
+        (
+            "builtin-1.5b",
+            "qwen2.5-coder-1.5b-instruct is not in its cache folder yet: the first start fetches 1.1 GB and converts it to 3.6 GB",
+        ),
+    ],
+)
+def test_what_the_first_start_of_a_builtin_model_does_is_noted(model, says, tmp_path):
+    assert notes(edge={"model": model, "cache_dir": tmp_path})[-1] == f"the builtin model {says}"
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_a_run_computed_in_another_dtype_is_not_gone_on_with(tmp_path):
     (out / "chain.json").write_text(json.dumps({**state, "dtype": "bfloat16"}))
     with pytest.raises(ConfigError, match=r"was begun with another dtype \(bfloat16, not float32\)"):
         opened(path, out, resume=True)
-    (out / "chain.json").write_text(json.dumps({**state, "version": 4}))
+    (out / "chain.json").write_text(json.dumps({**state, "version": 5}))
     with pytest.raises(ConfigError, match="was written by a later version"):
         opened(path, out, resume=True)
 

@@ -16,22 +16,25 @@ def reference_joint(model, tokenizer, family: PromptFamily, question: Question, 
         chat_messages(question, family), tokenize=False, add_generation_prompt=True, enable_thinking=False
     )
     start = len(tokenizer.encode(prompt, add_special_tokens=False))
-    texts = {(label, letter): f"Confidence: {label}\nFinal answer: {letter}" for label in BUCKET_LABELS for letter in question.letters}
+    texts = {(label, letter): f"Confidence: {label}\nFinal answer: {letter}" for label in BUCKET_LABELS for letter in question.labels}
     sequences = {key: tokenizer.encode(prompt + text, add_special_tokens=False) for key, text in texts.items()}
     answers = {key: tuple(ids[start:]) for key, ids in sequences.items()}
-    # Sequences that differ in the last letter only share all logits that are read: one forward per bucket.
-    logits = {label: model(torch.tensor([sequences[label, "A"]])).logits[0].double() / temperature for label in BUCKET_LABELS}
+    # Sequences that differ in the last token only share all logits that are read: one forward per bucket where labels are single tokens.
+    logits = {}
+    for key, answer in answers.items():
+        if answer[:-1] not in logits:
+            logits[answer[:-1]] = model(torch.tensor([sequences[key]])).logits[0].double() / temperature
 
     def step(key: tuple[str, str], at: int) -> dict[int, float]:
         """log P of each token that the format allows after the first `at` answer tokens of `key`."""
         allowed = sorted({other[at] for other in answers.values() if other[:at] == answers[key][:at]})
-        row = torch.log_softmax(logits[key[0]][start + at - 1][allowed], dim=0).tolist()
+        row = torch.log_softmax(logits[answers[key][:-1]][start + at - 1][allowed], dim=0).tolist()
         return dict(zip(allowed, row, strict=True))
 
     joint = []
     for label in BUCKET_LABELS:
         row = []
-        for letter in question.letters:
+        for letter in question.labels:
             key = (label, letter)
             row.append(math.exp(math.fsum(step(key, at)[answers[key][at]] for at in range(len(answers[key])))))
         joint.append(row)

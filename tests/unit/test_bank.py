@@ -31,6 +31,16 @@ def test_accuracy_is_what_was_asked_for():
         assert abs(right - accuracy) < 0.1 * (0 < accuracy < 1) + 1e-9
 
 
+def test_a_domain_can_have_another_accuracy():
+    bank = Bank(ROWS, accuracy=1.0, domain_accuracy={"law": 0.0, "math": 0.5}, seed=1)
+    correct = Counter(row["domain"] for row in ROWS if bank.letter(asked(row)) == row["answer"])
+    assert correct["law"] == 0
+    assert 3 < correct["math"] < 17
+    assert {correct[name] for name in ("finance", "science", "coding", "kazakh", "medical")} == {20}
+    with pytest.raises(ConfigError, match="domain 'biology'"):
+        Bank(ROWS, domain_accuracy={"biology": 0.5})
+
+
 def test_the_answer_does_not_depend_on_the_order_of_the_options():
     bank = Bank(ROWS, accuracy=1.0)
     for row in ROWS[:10]:

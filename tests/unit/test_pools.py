@@ -107,6 +107,10 @@ def test_what_cannot_be_trained_on_is_said(tmp_path):
         ({"warmup": None}, "the setting 'warmup' is called 'binding' now"),
         ({"labels": {"buckets": [0.0, 0.5]}}, "labels.buckets needs one of"),
         ({"labels": {"source": "guess"}}, "labels.source"),
+        ({"labels": {"target": "soft"}}, r"labels\.target = soft is .* which loss = tokens cannot learn: set loss to joint"),
+        ({"joint": {"letters": "gold"}}, "the settings of 'joint' have no effect with loss = tokens"),
+        ({"loss": "joint", "joint": {"confidence_weight": 0}}, r"joint\.confidence_weight must be above 0"),
+        ({"loss": "joint", "joint": {"confidence_loss": "bier"}}, r"joint\.confidence_loss"),
         ({"domains": ["law"]}, "data names the domain 'math'"),
     ],
 )

@@ -42,7 +42,8 @@ def test_all_thresholds_may_pass_and_the_bound_is_that_of_the_last():
 
 def test_where_the_first_one_fails_there_is_none_and_its_bound_is_said():
     found = certified([SURE, (0.5, 9, 10)], [(0.9, 5, 10), HALF])
-    assert found == Certified(None, pytest.approx(upper_bound(5, 10, 0.1)), 10)
+    assert found == Certified(None, 5, 10, 0.1)
+    assert found.bound == upper_bound(5, 10, 0.1)
 
 
 def test_the_sequence_begins_where_the_proposing_part_shows_most():
@@ -63,8 +64,10 @@ def test_the_threshold_itself_is_kept_and_what_lies_below_is_not():
 
 
 def test_a_threshold_that_keeps_nothing_of_the_testing_part_promises_nothing():
-    assert certified([SURE], [(0.1, 0, 10)]) == Certified(None, 1.0, 0)
-    assert certify(*evidence(SURE), max_error=0.5, delta=0.1, proposing=np.zeros(10, dtype=bool)) == Certified(None, 1.0, 0)
+    nothing = Certified(None, 0, 0, 0.1)
+    assert certified([SURE], [(0.1, 0, 10)]) == nothing
+    assert certify(*evidence(SURE), max_error=0.5, delta=0.1, proposing=np.zeros(10, dtype=bool)) == nothing
+    assert nothing.bound == 1.0
 
 
 def faultless_from(lowest, values):

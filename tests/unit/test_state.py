@@ -5,6 +5,7 @@ import json
 import pytest
 
 from app.core.errors import ConfigError
+from app.training.config import JointConfig
 from app.training.label_file import read_labels
 from app.training.state import ChainState, check_same_run, read_state, write_state
 
@@ -53,7 +54,7 @@ def test_a_file_of_version_2_is_read_as_this_version_would_have_written_it(tmp_p
     (tmp_path / "chain.json").write_text(VERSION_2)
     state = read_state(tmp_path)
     was = old()
-    assert (state.version, state.config.binding.rows, state.config.binding.sft.shuffle_options) == (3, 12, False)
+    assert (state.version, state.config.binding.rows, state.config.binding.sft.shuffle_options) == (4, 12, False)
     assert state.binding.held_out.correct_after == was["warmup"]["held_out"]["right_after"]
     assert [(entry.name, entry.domain, entry.checkpoint) for entry in state.rounds] == [
         ("R00", None, "ccb910c58d78"),
@@ -65,7 +66,8 @@ def test_a_file_of_version_2_is_read_as_this_version_would_have_written_it(tmp_p
     write_state(tmp_path, state)
     written = json.loads((tmp_path / "chain.json").read_text())
     assert set(written) == set(was) - {"warmup"} | {"binding"}
-    assert set(written["config"]) == set(was["config"]) - {"warmup"} | {"binding"}
+    assert set(written["config"]) == set(was["config"]) - {"warmup"} | {"binding", "loss", "joint"}
+    assert (written["config"]["loss"], written["config"]["labels"]["target"]) == ("tokens", "hard")
     assert (written["rounds"], written["sources"], written["left_out"]) == (was["rounds"], was["sources"], was["left_out"])
     assert read_state(tmp_path) == state
 
@@ -79,6 +81,17 @@ def test_a_file_of_version_1_did_not_shuffle_and_knew_no_dtype(tmp_path):
     state = read_state(saved(tmp_path, was))
     assert (state.dtype, state.config.sft.shuffle_options, state.config.binding.sft.shuffle_options) == (None, False, False)
     assert (state.config.gate.level, [entry.gate for entry in state.rounds]) == (0.05, [None, None])
+
+
+def test_a_file_of_version_3_was_trained_on_tokens(tmp_path):
+    """The one way there was; a run is not continued in another one."""
+    was = changed(version=3)
+    del was["config"]["loss"], was["config"]["joint"], was["config"]["labels"]["target"]
+    state = read_state(saved(tmp_path, was))
+    assert state == current()
+    ours = state.model_copy(update={"config": state.config.model_copy(update={"loss": "joint"})})
+    with pytest.raises(ConfigError, match=r"was begun with another config \(loss tokens, not joint\)"):
+        check_same_run(tmp_path, state, ours, trains=True)
 
 
 def test_a_run_that_was_begun_before_maps_were_known_is_read(tmp_path):
@@ -96,9 +109,10 @@ def current():
 
 
 def _renamed(state):
-    state["version"], state["binding"] = 3, None
+    state["version"], state["binding"] = 4, None
     del state["warmup"]
-    state["config"]["binding"] = None
+    state["config"] |= {"binding": None, "loss": "tokens", "joint": JointConfig().model_dump()}
+    state["config"]["labels"]["target"] = "hard"
     del state["config"]["warmup"]
     return state
 
@@ -110,8 +124,8 @@ def changed(**changes):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (changed(version=4), "was written by a later version of foggate; use that version"),
-        (changed(version="3"), "is not the state of a run"),
+        (changed(version=5), "was written by a later version of foggate; use that version"),
+        (changed(version="4"), "is not the state of a run"),
         ([], "is not the state of a run"),
         (changed(extra=1), "extra: Extra inputs are not permitted. Restore the file from a copy"),
         (changed(rounds=[{**old()["rounds"][0], "steps": "3"}]), r"rounds\.0\.steps: Input should be a valid integer"),

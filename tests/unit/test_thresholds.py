@@ -12,11 +12,11 @@ from app.core.prompt import PROMPT_VERSION
 from app.core.verdict import Signal
 from app.data.calibration import DomainThreshold, read_calibration, write_calibration
 from app.edge.build import load_engine
-from app.edge.builtin import SHIPPED_ADAPTER
-from app.gateway.build import SHIPPED_CALIBRATION, build_policy, calibration_of, load_calibration, routing_notes
+from app.edge.builtin import SHIPPED_ADAPTER, find_builtin
+from app.gateway.build import build_policy, calibration_of, load_calibration, routing_notes
 from app.gateway.routing import in_force
 
-SHIPPED = read_calibration(SHIPPED_CALIBRATION)
+SHIPPED = read_calibration(find_builtin("builtin").calibration)
 NAME = "smollm2-135m-instruct+foggate-r14"
 
 

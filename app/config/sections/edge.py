@@ -12,7 +12,8 @@ class EdgeSettings(Section):
     model: str = setting(
         "builtin",
         "`builtin` (SmolLM2-135M-Instruct with the shipped adapter, or with `edge.adapter`), `builtin-base` (the same model without an "
-        "adapter), a Hugging Face id such as `issai/foggen` or `issai/foggen-gemma3-1b`, or a folder.",
+        'adapter), `builtin-1.5b` (Qwen2.5-Coder-1.5B-Instruct, which knows more and needs more: docs/deployment.md, "The larger '
+        'builtin model"), a Hugging Face id such as `issai/foggen` or `issai/foggen-gemma3-1b`, or a folder.',
     )
     adapter: str | None = setting(
         None,
@@ -57,5 +58,5 @@ class EdgeSettings(Section):
     share_prefix: bool = setting(True, "Compute the keys and values of the system prompt once and use them for every question.")
     cache_dir: Path | None = setting(
         None,
-        "Folder of the converted builtin model and of the proofs that were made; null: `$XDG_CACHE_HOME/foggate` or `~/.cache/foggate`.",
+        "Folder of converted builtin models and of the proofs that were made; null: `$XDG_CACHE_HOME/foggate` or `~/.cache/foggate`.",
     )

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
+from app.edge.builtin import find_builtin
 from app.evaluation.cells import number, percent, signed, table
 from app.training.metrics import Metrics
 from app.training.publish.compress import Compressed
 from app.training.publish.report import binding_sentences, sources_table
 from app.training.state import ChainState
-
-# What the Hugging Face hub calls the builtin model.
-_HUB_NAMES = {"builtin-base": "HuggingFaceTB/SmolLM2-135M-Instruct"}
 
 
 def render_card(
@@ -32,7 +30,9 @@ def render_card(
         calibration: the sentence about `calibration.json`.
     """
     config = state.config
-    base = _HUB_NAMES.get(config.base, config.base)
+    builtin = find_builtin(config.base)
+    # A builtin model's own adapter would be part of the base, which the hub does not have.
+    base = builtin.weights.hub_name if builtin is not None and builtin.adapter is None else config.base
     last = measured[-1][0].split(" ")[0]
     front = ["---", *([f"license: {license_name}"] if license_name else []), f"base_model: {base}", "library_name: peft", "---"]
     parts = [

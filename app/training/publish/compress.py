@@ -20,8 +20,8 @@ from app.data.records import Record
 from app.edge.loader import LoadedModel, load_model
 from app.training.chain import Chain
 from app.training.checkpoint import sign
+from app.training.lora import as_os_error, sort_adapter_config
 from app.training.measure import chain_records
-from app.training.sft import as_os_error, sort_adapter_config
 
 _BYTES = 2  # of a bf16 number
 _WEIGHTS = "adapter_model.safetensors"

@@ -14,9 +14,9 @@ from app.edge.loader import fingerprint
 from app.evaluation.calibrate import calibrate
 from app.evaluation.collect import EdgeIdentity
 from app.training.chain import Chain
+from app.training.lora import as_os_error
 from app.training.measure import chain_records
 from app.training.publish.report import draw_chain, render_chain
-from app.training.sft import as_os_error
 from app.training.state import round_name
 
 MODEL = "model"

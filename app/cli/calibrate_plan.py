@@ -1,0 +1,48 @@
+"""`foggate calibrate --plan`: how many labelled questions a promise needs, from the records of a pilot. Nothing is written."""
+
+import shlex
+from pathlib import Path
+
+from app.cli.bars import working
+from app.cli.output import print_json
+from app.core.errors import ConfigError
+from app.core.verdict import Signal
+
+
+def print_plan(
+    records: Path, *, max_edge_error: float | None, delta: float, signal: Signal, seed: int, as_json: bool, others: list[str]
+) -> None:
+    """Print a plan.
+
+    Args:
+        records: records file of the pilot.
+        max_edge_error: the error to promise; None where it was not given.
+        delta: probability with which the promise may fail.
+        signal: the number that is compared with tau.
+        seed: seed of the simulation.
+        as_json: whether the plan is printed as JSON.
+        others: options that were given and that a plan does not take.
+
+    Raises:
+        ConfigError: there is no `--max-edge-error`, or there are other options; the records cannot be used; or the pilot is too small.
+    """
+    from app.cli.markdown import print_markdown
+    from app.data.records import load_records
+    from app.evaluation.plan import plan
+    from app.evaluation.plan_markdown import plan_content, render_plan
+    from app.evaluation.table import to_table
+
+    if max_edge_error is None:
+        raise ConfigError(
+            "--plan says how many questions the promise of an edge error needs: give --max-edge-error, as in --max-edge-error 0.2"
+        )
+    if others:
+        raise ConfigError(f"--plan plans one promise of an edge error: leave out {' and '.join(others)}")
+    table = to_table(load_records(records), cloud_needed=False)
+    table.check_signal(signal)
+    with working("simulating calibrations"):
+        found = plan(table.signal[signal.value], ~table.edge_correct[signal.value], max_error=max_edge_error, delta=delta, seed=seed)
+    if as_json:
+        print_json(plan_content(found, signal, shlex.quote(str(records))))
+    else:
+        print_markdown(render_plan(found, signal, shlex.quote(str(records))))
