@@ -119,7 +119,7 @@ def _reliability(table: Table, report: Report) -> Figure:
             count, accuracy = int(rows.sum()), float(correct[rows].mean())
             x, top = float(signal[rows].mean()), accuracy
             if count > 1:
-                low, top = _wilson(accuracy, count)
+                low, top = st.wilson(accuracy, count)
                 ax.plot([x, x], [low, top], color=_COLOURS[name], linewidth=1.5)
             ax.plot(x, accuracy, "o", color=_COLOURS[name], markersize=6)
             ax.annotate(str(count), (x, top), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8, color=_DARK)
@@ -234,10 +234,3 @@ def _buckets(report: Report) -> Figure:
         *ax.get_legend_handles_labels(), frameon=False, loc="outside lower center", ncols=len(BUCKET_LABELS), title="verbalized confidence"
     )
     return figure
-
-
-def _wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % score interval of a share (Wilson 1927)."""
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * float(np.sqrt(share * (1 - share) / count + z * z / (4 * count * count)))
-    return centre - half, centre + half

@@ -21,6 +21,19 @@ def random_baseline(cloud_rate: float, cloud: float, edge: float) -> float:
     return cloud_rate * cloud + (1 - cloud_rate) * edge
 
 
+def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % score interval of a share (Wilson 1927).
+
+    Args:
+        share: observed share, a fraction.
+        count: number of observations, at least 1.
+        z: quantile of the normal distribution.
+    """
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * float(np.sqrt(share * (1 - share) / count + z * z / (4 * count * count)))
+    return centre - half, centre + half
+
+
 def auroc(signal: Floats, correct: Flags) -> float | None:
     """Probability that a correct answer has the higher signal than a wrong one, ties counted half; None where all answers are correct or all are wrong."""
     positives, negatives = int(correct.sum()), int((~correct).sum())

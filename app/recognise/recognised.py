@@ -5,7 +5,8 @@ from enum import StrEnum
 
 from app.core.question import Question
 
-PLACE = "\0"
+# Where the label and the text of the chosen option stand in a template: characters that no form contains.
+PLACE, OPTION = "\0", "\1"
 
 
 class Form(StrEnum):
@@ -25,7 +26,8 @@ class Recognised:
         labels: the label of each option as the author wrote it, without punctuation: "A", "2", "б".
         layout: the layout of the options, as in `(A) lines` or `1. inline`; for logs and measurements.
         form: the form of answer that was asked for.
-        template: the text that was asked for with `PLACE` where the label stands; only for `Form.TEXT`.
+        template: the text that was asked for, with `PLACE` where the label stands and `OPTION` where the option's text stands; only
+            for `Form.TEXT`.
     """
 
     question: Question
@@ -47,4 +49,5 @@ class Recognised:
         """The answer in the form that was asked for, with the author's label, or None for `Form.OPEN`."""
         if self.form is Form.OPEN:
             return None
-        return (self.template or PLACE).replace(PLACE, self.label(letter))
+        parts = {PLACE: self.label(letter), OPTION: self.question.text_of(letter)}
+        return "".join(parts.get(character, character) for character in self.template or PLACE)
