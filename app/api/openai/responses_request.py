@@ -35,7 +35,7 @@ _WITHOUT_EFFECT = frozenset(
     }
 )
 _SAME = ("temperature", "top_p")
-_NOTHING: tuple[Any, ...] = (None, [], {}, "", False)
+_NOTHING: tuple[Any, ...] = (None, [], {}, "")
 # Codex and others ask for it in every request; a model that shows no reasoning has none.
 _INCLUDED = "reasoning.encrypted_content"
 
@@ -83,7 +83,8 @@ def fields_of(fields: Mapping[str, Any]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for name, value in fields.items():
-        if value in _NOTHING or name in _WITHOUT_EFFECT:
+        # Not compared with False, which 0 is equal to: a temperature of 0 says something.
+        if value is False or value in _NOTHING or name in _WITHOUT_EFFECT:
             continue
         if name in _SAME:
             found[name] = value
