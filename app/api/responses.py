@@ -95,7 +95,7 @@ ANSWERS: Responses = {
 }
 MODELS: Responses = {
     200: {"model": ModelsResponse, "headers": _REQUEST_ID, "content": {"application/json": {"example": examples.MODELS}}},
-    **in_openai_form(_READING),
+    **_READING,
 }
 MODEL: Responses = {
     200: {"model": ModelEntry, "headers": _REQUEST_ID, "content": {"application/json": {"example": examples.MODEL}}},

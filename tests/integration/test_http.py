@@ -70,7 +70,9 @@ async def test_get_and_head_of_a_path_that_answers_questions():
                 assert (reply.status_code, reply.headers["allow"]) == (405, "POST")
 
 
-@pytest.mark.parametrize("path", [*(f"{path}/" for path in READ + ASKING), "//v1/models", "/v1//models", "/V1/models", "/v1", "/"])
+@pytest.mark.parametrize(
+    "path", [*(f"{path}/" for path in READ + ASKING if path != "/v1/models"), "//v1/models", "/v1//models", "/V1/models", "/v1", "/"]
+)
 async def test_another_path_is_404_and_no_redirect(path):
     async with gateway(cloud=False) as (http, _):
         url = str(http.base_url).rstrip("/") + path

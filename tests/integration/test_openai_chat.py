@@ -326,9 +326,15 @@ async def test_errors_before_any_route_have_openais_form_too():
         for status, code, reply in (
             (415, "unsupported_media_type", await http.post("/v1/chat/completions", content=b"{}")),
             (400, "bad_request", await http.post("/v1/chat/completions", content=b"{", headers={"content-type": "application/json"})),
+            (404, "model_not_found", await http.get("/v1/models/")),
             (405, "method_not_allowed", await http.get("/v1/chat/completions")),
-            (421, "misdirected_request", await http.get("/v1/models", headers={"host": "elsewhere"})),
+            (421, "misdirected_request", await http.get("/v1/models/foggate", headers={"host": "elsewhere"})),
         ):
             error = reply.json()["error"]
-            assert (reply.status_code, error["code"], error["type"], error["param"]) == (status, code, "invalid_request_error", None)
+            assert (reply.status_code, error["code"], error["type"], error["param"]) == (
+                status,
+                code,
+                "invalid_request_error",
+                "model" if status == 404 else None,
+            )
             assert int(reply.headers["content-length"]) == len(reply.content)
