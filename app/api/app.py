@@ -13,14 +13,17 @@ from app.access.quotas import Quotas
 from app.api.answers import answers_face
 from app.api.auth import Access
 from app.api.body_guard import BodyLimits
+from app.api.decisions import decisions_face
 from app.api.documents import DocumentedApp, documents_face
 from app.api.errors import install_handlers
 from app.api.face import Endpoints, endpoints_of
 from app.api.guard import guard
+from app.api.mcp_face import McpFace
 from app.api.models import models_face
 from app.api.openai_chat import chat_face
 from app.api.openai_responses import responses_face
 from app.api.operations import operations_face
+from app.api.pages import pages_face
 from app.api.reload import Reloader, access_of
 from app.config.settings import Settings
 from app.core.edge import EdgeHealth
@@ -28,6 +31,7 @@ from app.core.errors import FogGateError
 from app.core.prompt import PROMPT_VERSION
 from app.edge.build import EdgeBuilder, build_edge
 from app.gateway.build import build_gateway, load_calibration
+from app.gateway.explanations import Explanations
 from app.gateway.running import RunningCascade, open_cascade
 from app.gateway.state import GatewayState
 from app.telemetry.metrics import Metrics
@@ -54,19 +58,25 @@ def create_app(
     metrics = Metrics()
     # Read before anything slow is done: a wrong path is reported at once.
     named = load_calibration(settings)
-    gateway = build_gateway(settings, metrics)
+    explanations = (Explanations(settings.mcp.remembered_decisions),) if settings.mcp.enabled else ()
+    gateway = build_gateway(settings, metrics, *explanations)
     state = gateway.state
+    quotas = Quotas(settings.limits.store)
+    agents = [McpFace(gateway, remembered) for remembered in explanations]
+    pages = (pages_face(state, quotas),) if settings.ui.enabled else ()
     faces = (
         answers_face(gateway),
         chat_face(gateway),
         responses_face(gateway),
+        decisions_face(gateway, settings.decisions.prior),
         models_face(state),
         operations_face(state),
         documents_face(),
+        *pages,
+        *agents,
     )
     endpoints = endpoints_of(faces)
     access = access_of(settings, endpoints)
-    quotas = Quotas(settings.limits.store)
     reloader = Reloader(settings, state, access, endpoints)
     metrics.batch_queue_depth.set_function(lambda: len(state.turns))
 
@@ -76,7 +86,10 @@ def create_app(
         opening = open_cascade(settings, metrics, edge, named=named, quotas=quotas)
         running = asyncio.create_task(_run(stop, state, opening, reloader, on_ready=on_ready, on_fatal=on_fatal))
         try:
-            yield
+            async with contextlib.AsyncExitStack() as stack:
+                for face in agents:
+                    await stack.enter_async_context(face.running())
+                yield
         finally:
             # By now the server has finished what was in flight.
             state.draining = state.stopping = True

@@ -12,6 +12,7 @@ from app.access.keys import KeyRing, Permission
 from app.access.quotas import Quotas
 from app.api.errors import http_response, response_of
 from app.api.face import Endpoints
+from app.api.page_session import key_of
 from app.core.errors import FogGateError, Unauthorized
 from app.telemetry.metrics import Metrics
 from app.telemetry.request_line import note
@@ -65,7 +66,7 @@ class Authenticate:
             await self.app(scope, receive, send)
             return
         try:
-            key = ring.find(_presented(Headers(scope=scope)))
+            key = ring.find(key_of(scope))
             if key is None:
                 raise Unauthorized("a valid API key is needed: authorization: Bearer …")
             caller = state["caller"] = Caller(self.quotas, key)
@@ -126,11 +127,6 @@ async def _rate_headers(caller: Caller) -> dict[str, str]:
         "ratelimit-remaining": str(rate.remaining),
         "ratelimit-reset": str(math.ceil(rate.reset_s)),
     }
-
-
-def _presented(headers: Headers) -> str:
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _host(value: str) -> str:

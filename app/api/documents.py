@@ -5,27 +5,18 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
-from starlette.staticfiles import StaticFiles
 
 from app.api.auth import Access
 from app.api.face import Endpoint, Endpoints, Face
+from app.api.static import Folder, headers_of
 
 DOCS, OPENAPI = "/docs", "/openapi.json"
 _FOLDER = Path(__file__).parent / "swagger"
 _ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "init.js", "favicon-32x32.png")
 _OPENED_BY: Final = "public_docs"
 _KEY = {"type": "http", "scheme": "bearer", "description": "A key that `foggate keys create` printed, without `Bearer`."}
-_HEADERS = {
-    # Scripts, styles and requests of this gateway only. Swagger UI sets style attributes and draws pictures from data.
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    # Asked for again after an update; unchanged files are answered with 304.
-    "cache-control": "no-cache",
-}
+# Scripts, styles and requests of this gateway only. Swagger UI sets style attributes and draws pictures from data.
+_HEADERS = headers_of("script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'")
 
 
 class DocumentedApp(FastAPI):
@@ -56,9 +47,9 @@ class DocumentedApp(FastAPI):
         """FastAPI leaves every null out of the document, those inside examples among them."""
         for endpoint in self.endpoints:
             for operation in document["paths"].get(endpoint.shown, {}).values():
-                if endpoint.openai:
-                    # FastAPI's own, which no path of the gateway sends; OpenAI's form has it under 400.
-                    operation["responses"].pop("422", None)
+                # FastAPI adds a 422 in a form of its own, where an endpoint documents none.
+                for status in [status for status in operation["responses"] if int(status) not in endpoint.replies]:
+                    del operation["responses"][status]
                 for status, reply in endpoint.replies.items():
                     for kind, content in reply.get("content", {}).items():
                         examples = {key: content[key] for key in ("example", "examples") if key in content}
@@ -81,24 +72,19 @@ class DocumentedApp(FastAPI):
 def documents_face() -> Face:
     """The page at `/docs` and its files."""
     face = Face(None)
-    files = StaticFiles(directory=_FOLDER)
-
-    async def send(name: str, request: Request) -> Response:
-        response = await files.get_response(name, request.scope)
-        response.headers.update(_HEADERS)
-        return response
+    files = Folder(_FOLDER, _HEADERS)
 
     # FastAPI serves this one itself.
     face.endpoints.append(Endpoint(OPENAPI, opened_by=_OPENED_BY))
 
     @face.serves(Endpoint(DOCS, opened_by=_OPENED_BY))
     async def page(request: Request) -> Response:
-        return await send("index.html", request)
+        return await files.send("index.html", request)
 
     for name in _ASSETS:
 
         @face.serves(Endpoint(f"{DOCS}/{name}", opened_by=_OPENED_BY, counted=False))
         async def asset(request: Request, name: str = name) -> Response:
-            return await send(name, request)
+            return await files.send(name, request)
 
     return face

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.api.decision import examples as decision_examples
 from app.api.errors import body_of, error_body, internal_error, usual_message
 from app.api.schemas import EXAMPLE, EXAMPLE_BATCH, answer_body
 from app.core.errors import (
@@ -70,6 +71,8 @@ def rounded(value: Any) -> Any:
     """Without the digits that only binary fractions have."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
     return round(value, 6) if isinstance(value, float) else value
 
 
@@ -85,6 +88,10 @@ ANSWERS: dict[str, Any] = {
     "cloud": {"summary": "The edge model is not confident, the cloud answers", "value": CLOUD_ANSWER},
     "degraded": {"summary": "The cloud does not answer in time, the edge answer is served", "value": DEGRADED_ANSWER},
 }
+
+
+SYSTEM_ONE: dict[str, Any] = rounded(decision_examples.system_one(REQUEST_ID))
+DECISIONS: dict[str, Any] = rounded(decision_examples.decisions(REQUEST_ID))
 
 
 def _ours(error: FogGateError) -> dict[str, Any]:

@@ -5,7 +5,7 @@ the faces say of their endpoints. A new endpoint is therefore one entry in one f
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -27,21 +27,25 @@ class Endpoint:
         path: the path; it may end with one parameter that takes the rest of it, as in `/v1/models/{model:path}`.
         permission: what a key must permit, where keys are configured. None lets everybody in, without a key and under any host name: a probe.
         opened_by: the setting of `security` that lets everybody in too.
+        public: whether everybody is let in without a key, under the gateway's host names: it holds nothing secret, or looks at the key itself.
         takes_body: whether it takes POST requests with a body: the body is read and bounded, and a caller who leaves ends the work.
         quiet: whether it is asked every few seconds, so that neither log nor traces name each request.
         counted: whether the metrics count it under its own path.
         openai: whether OpenAI's clients use it: errors have OpenAI's form then.
         replies: its responses in the OpenAPI document, with their examples.
+        error_form: makes the errors that its clients read of those of the gateway; None leaves them as they are.
     """
 
     path: str
     permission: Permission | None = Permission.ANSWER
     opened_by: Literal["public_metrics", "public_docs"] | None = None
+    public: bool = False
     takes_body: bool = False
     quiet: bool = False
     counted: bool = True
     openai: bool = False
     replies: dict[int | str, dict[str, Any]] = field(default_factory=dict)
+    error_form: Callable[[Mapping[str, Any], int], tuple[dict[str, Any], int]] | None = None
 
     @property
     def shown(self) -> str:

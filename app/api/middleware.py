@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.error_form import OPENAI, ErrorReply
 from app.api.errors import internal_error
 from app.api.face import Endpoints
+from app.api.page_session import STATE, key_in_cookies
 from app.telemetry.metrics import OTHER, Metrics
 from app.telemetry.request_line import note, request_line
 from app.telemetry.tracing import trace_id
@@ -57,13 +58,16 @@ class RequestContext:
         two_lengths = "transfer-encoding" in headers and "content-length" in headers
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         # Headers of ours are set by the gateway only: nothing behind may take a caller's for one. And nothing behind reads a cookie or a
-        # query, but FastAPI parses both for every request, the cookie in time that grows with the square of its length.
+        # query, but FastAPI parses both for every request, the cookie in time that grows with the square of its length. What a login of
+        # the page left in a cookie is looked up here.
         own = [(name, value) for name, value in scope["headers"] if not (found := name.lower()).startswith(_OURS) and found != _COOKIE]
+        key = key_in_cookies(scope["headers"])
         scope = {**scope, "headers": own, "query_string": b""}
         endpoint = self.endpoints.of(scope["path"])
         scope.setdefault("state", {}).update(
             {
                 "request_id": request_id,
+                STATE: key,
                 OPENAI: endpoint is not None and endpoint.openai,
                 DEBUG: headers.get(DEBUG_HEADER, "").strip().lower() == "true",
             }

@@ -38,7 +38,7 @@ def access_of(settings: Settings, endpoints: Endpoints) -> Access:
     hosts = allowed_hosts(settings)
     return Access(
         ring=KeyRing(security.keys) if security.keys else None,
-        public=endpoints.paths(lambda one: one.is_probe or (one.opened_by is not None and getattr(security, one.opened_by))),
+        public=endpoints.paths(lambda one: one.is_probe or one.public or (one.opened_by is not None and getattr(security, one.opened_by))),
         hosts=None if hosts is None else frozenset(hosts),
     )
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.api import examples
+from app.api.decision.errors import ErrorForm, decisions_error, system_one_error
 from app.api.error_form import openai_form, openai_status
 from app.api.schemas import AnswersResponse, ErrorResponse, HealthResponse, ModelEntry, ModelsResponse, OpenAIErrorResponse
 
@@ -93,6 +94,31 @@ ANSWERS: Responses = {
     },
     **_ASKING,
 }
+
+
+def _decided(description: str, example: Any, form: ErrorForm) -> Responses:
+    """Responses of an endpoint whose errors have the form of its protocol."""
+    shown: dict[int, dict[str, Any]] = {}
+    for status, bodies in examples.ERRORS.items():
+        for name, body in bodies.items():
+            said, given = form(body["error"], status)
+            shown.setdefault(given, {})[name] = {"value": said}
+    headers = {**_REQUEST_ID, "x-foggate-decision-id": _header("For `explain_route` of `/mcp`; the request id")}
+    replies: Responses = {
+        200: {
+            "description": description,
+            "headers": headers,
+            "content": {"application/json": {"schema": {"type": "object"}, "example": example}},
+        }
+    }
+    for status, bodies in sorted(shown.items()):
+        content = {"application/json": {"schema": {"type": "object"}, "examples": bodies}}
+        replies[status] = {"description": _DESCRIPTIONS[status], "headers": _REQUEST_ID, "content": content}
+    return replies
+
+
+SYSTEM_ONE: Responses = _decided("One answer for each question, by its name", examples.SYSTEM_ONE, system_one_error)
+DECISIONS: Responses = _decided("One answer for each question: in order, or by id in SGLang's form", examples.DECISIONS, decisions_error)
 MODELS: Responses = {
     200: {"model": ModelsResponse, "headers": _REQUEST_ID, "content": {"application/json": {"example": examples.MODELS}}},
     **_READING,

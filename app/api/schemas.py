@@ -148,6 +148,7 @@ class AnswerResponse(BaseModel):
     degraded: bool
     tau: float
     signal: Signal = Field(description="Name of the signal that is compared with tau.")
+    signal_value: float | None = Field(None, description="The signal itself; null where the edge failed or gives no such signal.")
     confidence: float | None = Field(description="The verbalized confidence; null where the edge failed or gives none.")
     expected_confidence: float | None = Field(description="Mean of the confidences; null where the edge failed or gives none.")
     edge: EdgePart | None
@@ -214,6 +215,7 @@ def answer_body(outcome: Outcome) -> dict[str, Any]:
         "degraded": outcome.degraded,
         "tau": outcome.decision.tau,
         "signal": outcome.decision.signal.value,
+        "signal_value": outcome.signal,
         "confidence": verdict.confidence if verdict else None,
         "expected_confidence": verdict.expected_confidence if verdict else None,
         "edge": {

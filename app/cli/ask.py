@@ -160,13 +160,14 @@ def _confidence(reply: dict[str, Any]) -> str:
 
 
 def _signals(reply: dict[str, Any]) -> dict[Signal, float]:
-    """The signals of a reply's edge that it holds or that follow from it."""
+    """The signals of a reply's edge that it holds or that follow from it. Gateways of earlier versions do not give `signal_value`."""
     answers = (reply["edge"] or {}).get("answer_probabilities")
     found = {
         Signal.VERBALIZED: reply["confidence"],
         Signal.EXPECTED: reply["expected_confidence"],
         Signal.TOP_PROBABILITY: top_probability(answers.values()) if answers else None,
         Signal.MARGIN: margin(answers.values()) if answers else None,
+        Signal.FITTED: reply.get("signal_value") if reply["signal"] == Signal.FITTED else None,
     }
     return {signal: value for signal, value in found.items() if value is not None}
 

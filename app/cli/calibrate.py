@@ -39,7 +39,17 @@ def calibrate(
     min_domain: Annotated[
         int, typer.Option(min=1, metavar="N", help="Domains with fewer questions than this in the half for fitting share one threshold.")
     ] = 100,
-    signal: Annotated[Signal, typer.Option(help="Number that tau is compared with.")] = Signal.EXPECTED,
+    signal: Annotated[
+        Signal | None,
+        typer.Option(
+            help="Number that tau is compared with. The fitted probability is taken only where it is better than the best single signal, which is "
+            "taken otherwise.",
+            show_default="fitted; with --temperature expected",
+        ),
+    ] = None,
+    keep_fitted: Annotated[
+        bool, typer.Option("--keep-fitted", help="Take the fitted probability even where it is not better than the best single signal.")
+    ] = False,
     temperature: Annotated[bool, typer.Option("--temperature", help="Fit a temperature for the expected confidence first.")] = False,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the split into halves and of the bootstrap.")] = 0,
     plan: Annotated[
@@ -66,7 +76,16 @@ def calibrate(
             "--temperature": temperature,
         }
         others = [name for name, is_given in options.items() if is_given]
-        print_plan(records, max_edge_error=max_edge_error, delta=delta, signal=signal, seed=seed, as_json=as_json, others=others)
+        print_plan(
+            records,
+            max_edge_error=max_edge_error,
+            delta=delta,
+            signal=signal,
+            keep_fitted=keep_fitted,
+            seed=seed,
+            as_json=as_json,
+            others=others,
+        )
         return
     given = {"cloud_rate": target_cloud_rate, "accuracy": target_accuracy, "edge_error": max_edge_error}
     wanted = {kind: value for kind, value in given.items() if value is not None}
@@ -82,6 +101,7 @@ def calibrate(
             load_records(records),
             target=target,
             signal=signal,
+            keep_fitted=keep_fitted,
             with_temperature=temperature,
             min_domain=min_domain,
             seed=seed,
@@ -89,7 +109,12 @@ def calibrate(
         )
     write_calibration(out, fit.calibration)
     if as_json:
-        shown = {**fit.calibration.model_dump(mode="json"), "notes": fit.notes, "temperature_report": fit.temperature_report}
+        shown = {
+            **fit.calibration.model_dump(mode="json"),
+            "notes": fit.notes,
+            "temperature_report": fit.temperature_report,
+            "signals": fit.signals,
+        }
         print_json(shown)
         return
     print_markdown(render_calibration(fit))

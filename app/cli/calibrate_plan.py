@@ -3,6 +3,8 @@
 import shlex
 from pathlib import Path
 
+import numpy as np
+
 from app.cli.bars import working
 from app.cli.output import print_json
 from app.core.errors import ConfigError
@@ -10,7 +12,15 @@ from app.core.verdict import Signal
 
 
 def print_plan(
-    records: Path, *, max_edge_error: float | None, delta: float, signal: Signal, seed: int, as_json: bool, others: list[str]
+    records: Path,
+    *,
+    max_edge_error: float | None,
+    delta: float,
+    signal: Signal | None,
+    keep_fitted: bool,
+    seed: int,
+    as_json: bool,
+    others: list[str],
 ) -> None:
     """Print a plan.
 
@@ -18,7 +28,8 @@ def print_plan(
         records: records file of the pilot.
         max_edge_error: the error to promise; None where it was not given.
         delta: probability with which the promise may fail.
-        signal: the number that is compared with tau.
+        signal: the number that is compared with tau; None and `fitted` choose it as `calibrate` does, on the whole pilot.
+        keep_fitted: whether `fitted` is taken although it is not better than the best single signal.
         seed: seed of the simulation.
         as_json: whether the plan is printed as JSON.
         others: options that were given and that a plan does not take.
@@ -28,6 +39,7 @@ def print_plan(
     """
     from app.cli.markdown import print_markdown
     from app.data.records import load_records
+    from app.evaluation.choose_signal import choose_signal
     from app.evaluation.plan import plan
     from app.evaluation.plan_markdown import plan_content, render_plan
     from app.evaluation.table import to_table
@@ -39,10 +51,13 @@ def print_plan(
     if others:
         raise ConfigError(f"--plan plans one promise of an edge error: leave out {' and '.join(others)}")
     table = to_table(load_records(records), cloud_needed=False)
-    table.check_signal(signal)
+    wanted = signal or (Signal.FITTED if keep_fitted else None)
     with working("simulating calibrations"):
-        found = plan(table.signal[signal.value], ~table.edge_correct[signal.value], max_error=max_edge_error, delta=delta, seed=seed)
+        # Cross-fitted values of the whole pilot: a larger one would give a model that is a little better.
+        chosen = choose_signal(table, np.arange(len(table)), wanted=wanted, keep_fitted=keep_fitted, seed=seed)
+        name = chosen.signal.value
+        found = plan(chosen.table.signal[name], ~chosen.table.edge_correct[name], max_error=max_edge_error, delta=delta, seed=seed)
     if as_json:
-        print_json(plan_content(found, signal, shlex.quote(str(records))))
+        print_json({**plan_content(found, chosen.signal, shlex.quote(str(records))), "notes": chosen.notes})
     else:
-        print_markdown(render_plan(found, signal, shlex.quote(str(records))))
+        print_markdown(render_plan(found, chosen.signal, shlex.quote(str(records))) + "".join(f"\n- {note}\n" for note in chosen.notes))

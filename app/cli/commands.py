@@ -39,6 +39,7 @@ from app.cli.label import label
 from app.cli.options import CONTEXT, Commands
 from app.cli.output import stdout_console
 from app.cli.serve import serve
+from app.cli.tune import tune
 from app.config.environment import drop_blank
 from app.config.masking import mask_text
 from app.core import interrupts
@@ -51,6 +52,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "ask": ask,
     "demo-cloud": demo_cloud,
     "export": export,
+    "tune": tune,
     "calibrate": calibrate,
     "label": label,
     "evolve": evolve,

@@ -137,6 +137,7 @@ def _edge(settings: "Settings", named: "Calibration | None", findings: Findings)
         findings.notes.append(
             f"the builtin model {builtin.weights.name} is not in its cache folder yet: the first start {first_start(builtin.weights)}"
         )
+        build_policy(settings, named or shipped_calibration(settings))
         return
     if builtin is not None and edge.adapter is None and edge.device in {"auto", "cpu"} and named is None:
         # There is nothing to look for, and importing torch takes seconds. The calibration of a builtin model is shipped.

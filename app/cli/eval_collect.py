@@ -64,12 +64,12 @@ def eval_collect(
     known = read_records(cloud_records) if cloud_records else {}
     if cloud == "configured" and not known:
         require_cloud(settings, "give --cloud none")
-    plan = _Plan(items, out, cloud == "configured" and not known, known, cloud_concurrency, protocol == "generate", order_check, seed)
+    plan = CollectPlan(items, out, cloud == "configured" and not known, known, cloud_concurrency, protocol == "generate", order_check, seed)
     with (
         writing(out, "what was recorded before is kept"),
         interrupts.resumable(f"the same command continues from what is recorded in {out}"),
     ):
-        done, engine_s, hardware = interrupts.run(_collect(settings, plan))
+        done, engine_s, hardware = interrupts.run(collect_answers(settings, plan))
     pace = {
         "questions_per_s": round((done.edge_asked + done.reversed_asked) / done.edge_s, 3) if done.edge_s else None,
         # Elapsed time of the edge side divided by the time that its engine spent in forward passes.
@@ -78,12 +78,12 @@ def eval_collect(
     if as_json:
         print_json({**dataclasses.asdict(done), **pace, "hardware": hardware})
     else:
-        _show(done, pace, engine_s, plan, hardware)
+        show_collected(done, pace, engine_s, plan, hardware)
     if done.incomplete:
         raise typer.Exit(FAILED)
 
 
-def _show(done: "Collected", pace: Mapping[str, float | None], engine_s: float, plan: "_Plan", hardware: str) -> None:
+def show_collected(done: "Collected", pace: Mapping[str, float | None], engine_s: float, plan: "CollectPlan", hardware: str) -> None:
     """Print as text what a run did."""
     console = stdout_console()
     generated = f", generated {done.generated}" if plan.generate else ""
@@ -106,7 +106,20 @@ def _show(done: "Collected", pace: Mapping[str, float | None], engine_s: float, 
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Plan:
+class CollectPlan:
+    """What a run asks, and where it records the answers.
+
+    Attributes:
+        items: the questions.
+        out: records file.
+        use_cloud: whether the configured cloud is asked.
+        known: records whose cloud answers are used, by id.
+        cloud_concurrency: number of cloud calls at a time.
+        generate: whether free generation runs beside the one pass.
+        order_check: number of questions that the edge is asked with reversed options too.
+        seed: seed of their draw.
+    """
+
     items: "list[Item]"
     out: Path
     use_cloud: bool
@@ -117,12 +130,13 @@ class _Plan:
     seed: int
 
 
-async def _collect(settings: "Settings", plan: _Plan) -> "tuple[Collected, float, str]":
+async def collect_answers(settings: "Settings", plan: CollectPlan) -> "tuple[Collected, float, str]":
     """Return what was collected, the seconds spent in forward passes, and the hardware."""
     from app.cli.hardware import describe_hardware
     from app.cloud.build import build_cloud, cloud_models
     from app.core.offload import in_daemon_thread
     from app.edge.build import build_batcher, build_engine, load_edge_model
+    from app.edge.foggen import writes_confidence
     from app.evaluation.collect import EdgeIdentity, collect
     from app.gateway.running import WARM_UP, WARM_UP_S
     from app.telemetry.metrics import Metrics
@@ -150,7 +164,14 @@ async def _collect(settings: "Settings", plan: _Plan) -> "tuple[Collected, float
                 plan.items,
                 plan.out,
                 edge=batcher,
-                identity=EdgeIdentity(engine.name, engine.fingerprint, engine.parameters, engine.prompt_fingerprint, hardware),
+                identity=EdgeIdentity(
+                    engine.name,
+                    engine.fingerprint,
+                    engine.parameters,
+                    engine.prompt_fingerprint,
+                    hardware,
+                    writes_confidence(settings.edge.model, settings.edge.adapter),
+                ),
                 cloud=cloud,
                 cloud_asked=cloud_models(settings),
                 known_cloud=plan.known,

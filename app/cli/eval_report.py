@@ -34,7 +34,9 @@ def eval_report(
     ] = None,
     signal: Annotated[
         Signal | None,
-        typer.Option(help="Number that tau is compared with.", show_default="that of --calibration, otherwise verbalized"),
+        typer.Option(
+            help="Number that tau is compared with.", show_default="that of --calibration, otherwise the gateway's without a calibration"
+        ),
     ] = None,
     calibration: Annotated[
         Path | None,
@@ -74,7 +76,8 @@ def run_report(
     calibration: Path | None = None,
     reference: bool = False,
     pictures: bool = True,
-) -> None:
+    shown: bool = True,
+) -> dict[str, Any]:
     """Write `report.json`, `report.md`, `outcomes.jsonl` and pictures into a folder.
 
     Args:
@@ -84,16 +87,22 @@ def run_report(
         seed: seed of the bootstrap.
         as_json: whether the report is printed as JSON.
         tau: threshold; None takes that of the calibration, otherwise 0.5.
-        signal: number that is compared with tau; None takes that of the calibration, otherwise the verbalized confidence.
+        signal: number that is compared with tau; None takes that of the calibration, otherwise the one that a gateway takes without a
+            calibration.
         calibration: calibration file; the report is about a gateway that serves with it.
         reference: whether the published results of FogGen are shown too.
         pictures: whether pictures are drawn, which takes some seconds.
+        shown: whether the report is printed.
+
+    Returns:
+        The report.
 
     Raises:
         ConfigError: records or calibration cannot be used or belong to different edge models, or tau or signal is given with a calibration.
     """
     from app.cli.markdown import print_markdown
     from app.data.records import load_records
+    from app.evaluation.calibrated import model_of
     from app.evaluation.compare import OUTCOMES
     from app.evaluation.costs import Price
     from app.evaluation.markdown import render
@@ -114,7 +123,7 @@ def run_report(
             prices=prices,
             seed=seed,
         )
-    columns = to_table(rows, temperature=policy.temperature, cloud_needed=False)
+    columns = to_table(rows, temperature=policy.temperature, cloud_needed=False, **model_of(found, rows))
     told = outcomes(columns, tau=policy.tau, signal=policy.signal, thresholds=policy.domains)
     lines = (json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in told)
     with writing(out):
@@ -124,11 +133,12 @@ def run_report(
         with working("drawing the pictures"):
             drawn, said = _draw(columns, report, out) if pictures else ([], "no pictures")
         (out / "report.md").write_text(render(report, pictures=drawn, reference=reference), encoding="utf-8")
-    if as_json:
+    if as_json and shown:
         print_json(report)
-        return
-    print_markdown(render(report, reference=reference))
-    print_line(f"wrote {out / 'report.json'}, report.md, {OUTCOMES} and {said}")
+    elif shown:
+        print_markdown(render(report, reference=reference))
+        print_line(f"wrote {out / 'report.json'}, report.md, {OUTCOMES} and {said}")
+    return report
 
 
 def _served(
@@ -141,12 +151,26 @@ def _served(
     from app.gateway.uncalibrated import DEFAULT_TAU
 
     if calibration is None:
-        return Policy(DEFAULT_TAU if tau is None else tau, signal or Signal.VERBALIZED), None
+        if signal is Signal.FITTED:
+            raise ConfigError("--signal fitted needs the model of a calibration: give --calibration FILE instead")
+        return Policy(DEFAULT_TAU if tau is None else tau, signal or _usual(rows)), None
     if tau is not None or signal is not None:
         raise ConfigError("--calibration sets tau and signal: leave out --tau and --signal")
     found = read_calibration(calibration)
     check_records(found, rows, str(calibration))
     return build_policy(settings, found), found
+
+
+def _usual(rows: "Sequence[Record]") -> Signal:
+    """Return the signal that a gateway takes for the edge of these records without a calibration.
+
+    Records of earlier versions do not say whether the model was trained to write its confidence; they count as those of such a model.
+    """
+    from app.evaluation.table import to_table
+    from app.gateway.uncalibrated import usual_signal
+
+    given = {Signal(name) for name in to_table(rows, cloud_needed=False).signals}
+    return usual_signal(given, trained=rows[0].get("edge_writes_confidence") is not False)
 
 
 def _draw(columns: "Table", report: dict[str, Any], out: Path) -> tuple[list[str], str]:

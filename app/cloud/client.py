@@ -100,7 +100,9 @@ class CloudClient:
         reply.endpoint.form.taken(form)
         letter = await letter_of(reply.payload, question, form)
         wanted = self.request.top_logprobs > 0
-        distribution = await in_text_thread(answer_probabilities, reply.payload, question, letter) if wanted else None
+        distribution = (
+            await in_text_thread(answer_probabilities, reply.payload, question, letter) if wanted and not question.is_long else None
+        )
         model = read_model(reply.payload, reply.endpoint.model)
         return CloudReply(letter, model, reply.attempts, shown_usage(reply.payload), distribution)
 

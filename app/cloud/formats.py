@@ -5,6 +5,7 @@ A constrained format leaves the model no way to write anything but an offered le
 
 import logging
 import re
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -20,7 +21,7 @@ _MAY_REFUSE_THE_FORMAT = (404, 500, 501)
 _TIMES = 2
 
 # Read as text and not by a JSON decoder, which would take the last of two answers in one object.
-_ANSWER = re.compile(rf'\s*\{{\s*"answer"\s*:\s*"([{LETTERS}])"\s*\}}\s*')
+_ANSWER = re.compile(rf'\s*\{{\s*"answer"\s*:\s*"([{LETTERS}]{{1,2}})"\s*\}}\s*')
 
 
 class AnswerFormat(StrEnum):
@@ -115,11 +116,12 @@ def instruction(form: str) -> str:
 
 
 def messages_for(question: Question, form: AnswerFormat) -> list[dict[str, str]]:
-    """Chat messages that ask for one letter in this format."""
-    return [{"role": "system", "content": _SYSTEM[form]}, *cloud_messages(question)[1:]]
+    """Chat messages that ask for one letter in this format, or for one label where there are more options than letters."""
+    system = _SYSTEM[form].replace("letter", "label") if question.is_long else _SYSTEM[form]
+    return [{"role": "system", "content": system}, *cloud_messages(question)[1:]]
 
 
-def format_fields(form: AnswerFormat, letters: str) -> dict[str, Any]:
+def format_fields(form: AnswerFormat, letters: Sequence[str]) -> dict[str, Any]:
     """Fields of a request that leave nothing but one of the letters to write."""
     if form is AnswerFormat.CHOICE:
         return {"structured_outputs": {"choice": list(letters)}}
@@ -134,10 +136,11 @@ def format_fields(form: AnswerFormat, letters: str) -> dict[str, Any]:
     return {}
 
 
-def constrained_letter(answer: str, letters: str, form: AnswerFormat) -> str | None:
+def constrained_letter(answer: str, letters: Sequence[str], form: AnswerFormat) -> str | None:
     """The letter of an answer that keeps to the format; None if it does not."""
     if form is AnswerFormat.JSON_SCHEMA:
         found = _ANSWER.fullmatch(answer)
         answer = found[1] if found else ""
     letter = answer.strip()
-    return letter if len(letter) == 1 and letter in letters else None
+    # A tuple: a text of several letters would be found in a string of letters.
+    return letter if letter in tuple(letters) else None

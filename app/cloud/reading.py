@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from app.cloud.formats import AnswerFormat, constrained_letter
+from app.cloud.long_labels import read_long_label
 from app.cloud.reply import answer_of, read_letter, text_chars
 from app.core.errors import CloudError, CloudUnparsable
 from app.core.offload import SMALL, in_text_thread
@@ -30,6 +31,11 @@ async def letter_of(payload: Any, question: Question, form: AnswerFormat) -> str
 
 
 def _read(payload: Any, question: Question, form: AnswerFormat) -> str:
+    if question.is_long:
+        if form is not AnswerFormat.TEXT and (label := read_strictly(payload, question, form)) is not None:
+            return label
+        answer, cut = answer_of(payload)
+        return read_long_label(answer, question, cut=cut)
     if form is not AnswerFormat.TEXT and (letter := read_strictly(payload, question, form)) is not None:
         return letter
     return read_letter(payload, question)
@@ -46,7 +52,7 @@ def read_strictly(payload: Any, question: Question, form: AnswerFormat) -> str |
         CloudUnparsable: no JSON object with an offered letter, where that was asked for; or no answer at all.
     """
     answer, cut = answer_of(payload)
-    letter = constrained_letter(answer, question.letters, form)
+    letter = constrained_letter(answer, question.labels, form)
     if letter is None and form is AnswerFormat.JSON_SCHEMA:
         raise CloudUnparsable("the cloud's reply is not the JSON object that was asked for")
     return None if cut and form is AnswerFormat.CHOICE else letter

@@ -53,4 +53,4 @@ class RequestSettings:
 
     def question(self, question: Question, model: str, form: AnswerFormat) -> dict[str, Any]:
         """The body that asks a question in an answer format."""
-        return self.body(messages_for(question, form), model, format_fields(form, question.letters))
+        return self.body(messages_for(question, form), model, format_fields(form, question.labels))

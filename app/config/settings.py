@@ -8,23 +8,27 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from app.config.environment import EnvironmentSource
 from app.config.sections.base import Positive, SettingsBase, setting
 from app.config.sections.cloud import BreakerSettings, BudgetSettings, CloudSettings, EndpointSettings, PassThroughSettings
+from app.config.sections.decisions import DecisionsSettings, McpSettings
 from app.config.sections.edge import EdgeSettings
 from app.config.sections.limits import LimitsSettings
 from app.config.sections.policy import DomainSettings, PolicySettings
 from app.config.sections.prices import PriceSettings
 from app.config.sections.server import SecuritySettings, ServerSettings
 from app.config.sections.telemetry import LogSettings, TracingSettings
+from app.config.sections.ui import UiSettings
 from app.config.tree import PREFIX
 
 __all__ = [
     "BreakerSettings",
     "BudgetSettings",
     "CloudSettings",
+    "DecisionsSettings",
     "DomainSettings",
     "EdgeSettings",
     "EndpointSettings",
     "LimitsSettings",
     "LogSettings",
+    "McpSettings",
     "PassThroughSettings",
     "PolicySettings",
     "PriceSettings",
@@ -32,6 +36,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "TracingSettings",
+    "UiSettings",
 ]
 
 
@@ -55,8 +60,11 @@ class Settings(SettingsBase, BaseSettings):
         reload=True,
     )
     limits: LimitsSettings = setting(LimitsSettings(), "Bounds on what callers send.")
+    decisions: DecisionsSettings = setting(DecisionsSettings(), "How decision clients are answered.")
+    mcp: McpSettings = setting(McpSettings(), "The Model Context Protocol, for agents.")
     tracing: TracingSettings = setting(TracingSettings(), "Traces for OpenTelemetry.")
     log: LogSettings = setting(LogSettings(), "What is logged, and in which form.")
+    ui: UiSettings = setting(UiSettings(), "The page for people.")
     deadline_ms: Positive = setting(
         10_000,
         "Milliseconds for a question: one deadline over queue, edge model, all cloud attempts and fallback. A request may shorten it.",

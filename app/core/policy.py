@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from app.core.fitted import Logistic, fitted_probability
 from app.core.outcome import Decision, Reason, Route, RouteRequest
 from app.core.verdict import Signal, Verdict
 
@@ -16,12 +17,14 @@ class Policy:
         signal: name of the number that is compared with tau. Where the edge does not give it, every question goes to the cloud.
         temperature: temperature of the expected confidence.
         domains: thresholds by domain.
+        fitted: the model behind the signal `fitted`; None without one. Where a verdict lacks one of its features, there is no signal.
     """
 
     tau: float = 0.5
     signal: Signal = Signal.VERBALIZED
     temperature: float = 1.0
     domains: Mapping[str, float] = field(default_factory=dict)
+    fitted: Logistic | None = None
 
     def tau_for(self, domain: str | None, requested: float | None) -> float:
         """The threshold that applies: the request's, else the domain's, else the global one."""
@@ -30,8 +33,9 @@ class Policy:
         return self.domains.get(domain, self.tau) if domain is not None else self.tau
 
     def read(self, verdict: Verdict) -> Verdict:
-        """The verdict with its expected confidence at this policy's temperature."""
-        return verdict.at_temperature(self.temperature)
+        """The verdict with its expected confidence at this policy's temperature, and its fitted probability by this policy's model."""
+        read = verdict.at_temperature(self.temperature)
+        return read if self.fitted is None else read.with_fitted(fitted_probability(self.fitted, read))
 
     def decide(
         self,

@@ -12,7 +12,7 @@ from typing import ClassVar
 from app.core.distribution import by_letter, is_distribution, margin, most_probable, normalised, top_probability
 from app.core.question import labels_of
 
-# The five words of the confidence vocabulary, exactly as the model writes them.
+# The five words of the confidence vocabulary.
 BUCKET_LABELS = ("0.0", "0.25", "0.5", "0.75", "1.0")
 BUCKETS = tuple(float(label) for label in BUCKET_LABELS)
 
@@ -20,9 +20,10 @@ BUCKETS = tuple(float(label) for label in BUCKET_LABELS)
 class Signal(StrEnum):
     """The number that is compared with tau: higher where the edge model is more likely to be correct, and from 0 to 1.
 
-    `verbalized` and `expected` are confidences that the model states; the others are read from its distribution over the options,
-    which every model has. The answer that goes with `verbalized` is the letter that decoding would write after that confidence; the
-    answer of every other signal is the most probable option, whatever the confidence.
+    `verbalized` and `expected` are confidences that the model states; `top_probability` and `margin` are read from its distribution over
+    the options, which every model has; `fitted` is computed of everything that a verdict shows, by the model of a calibration. The answer
+    that goes with `verbalized` is the letter that decoding would write after that confidence; the answer of every other signal is the
+    most probable option, whatever the confidence.
     """
 
     # The bucket that greedy decoding writes.
@@ -33,18 +34,20 @@ class Signal(StrEnum):
     TOP_PROBABILITY = "top_probability"
     # That probability minus the one of the second option.
     MARGIN = "margin"
+    # P(the most probable option is correct), by the model that a calibration holds (`app/core/fitted.py`).
+    FITTED = "fitted"
 
     @property
     def words(self) -> str:
         """The signal in a sentence, after "the"."""
-        return f"{self.value} confidence" if self in STATED else self.value.replace("_", " ")
+        noun = "confidence" if self in STATED else "probability" if self is Signal.FITTED else ""
+        return f"{self.value.replace('_', ' ')} {noun}".rstrip()
 
 
 # Signals that are a confidence; the others need no trained confidence.
 STATED = frozenset({Signal.VERBALIZED, Signal.EXPECTED})
 # Signals of every verdict that holds a distribution over the options.
 SHOWN = frozenset({Signal.TOP_PROBABILITY, Signal.MARGIN})
-
 
 # Per bucket, in the order of `BUCKETS`: the (branching, child) choices that writing it takes, from the first token down.
 BucketPaths = tuple[tuple[tuple[int, int], ...], ...]
@@ -80,13 +83,12 @@ def mean_confidence(probabilities: Sequence[float]) -> float:
 
 
 class Verdict(ABC):
-    """What an edge gives for one question, and nothing of the routing.
+    """What an edge gives for one question, and nothing of the routing. A kind of verdict overrides what it has.
 
-    A kind of verdict overrides what it has. What it does not have is absent, which is None everywhere, and never derived from
-    something else: the probability of a letter is not a confidence.
+    What it does not have is absent, which is None everywhere, and never derived from something else: P(letter) is not a confidence.
 
     Attributes:
-        signals: the signals that this kind of verdict has.
+        signals: the signals that this kind of verdict has by itself, without the model of a calibration.
     """
 
     __slots__ = ()
@@ -132,16 +134,28 @@ class Verdict(ABC):
         """This verdict with its expected confidence at a temperature; itself where it has none."""
         return self
 
+    @property
+    def fitted(self) -> float | None:
+        """P(the most probable option is correct) by the model of a calibration, in [0, 1]; None where no such model has read the verdict."""
+        return None
+
+    def with_fitted(self, value: float | None) -> "Verdict":  # noqa: ARG002  # what holds no distribution cannot be read by a model
+        """This verdict with a fitted probability; itself where it holds no distribution over the options."""
+        return self
+
     def signal(self, signal: Signal) -> float | None:
         """The number that is compared with tau; None where this verdict does not have it."""
-        if signal is Signal.VERBALIZED:
-            return self.confidence
-        if signal is Signal.EXPECTED:
-            return self.expected_confidence
-        probabilities = self.answer_probabilities
-        if probabilities is None:
-            return None
-        return top_probability(probabilities.values()) if signal is Signal.TOP_PROBABILITY else margin(probabilities.values())
+        match signal:
+            case Signal.VERBALIZED:
+                return self.confidence
+            case Signal.EXPECTED:
+                return self.expected_confidence
+            case Signal.FITTED:
+                return self.fitted
+            case Signal.TOP_PROBABILITY | Signal.MARGIN:
+                found = self.answer_probabilities
+                shown = top_probability if signal is Signal.TOP_PROBABILITY else margin
+                return None if found is None else shown(found.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +168,7 @@ class JointVerdict(Verdict):
             probable bucket.
         paths: how the model's tokenizer splits the buckets; only a temperature needs it.
         temperature: temperature of the expected confidence, and of nothing else: answers and greedy choices stay what they are.
+        fitted: P(the most probable option is correct) by the model of a calibration; None before such a model has read the verdict.
     """
 
     signals: ClassVar[frozenset[Signal]] = STATED | SHOWN
@@ -162,6 +177,7 @@ class JointVerdict(Verdict):
     greedy_bucket: int
     paths: BucketPaths = FLAT_PATHS
     temperature: float = 1.0
+    fitted: float | None = None
 
     @classmethod
     def from_weights(cls, weights: Sequence[Sequence[float]], greedy_bucket: int, paths: BucketPaths = FLAT_PATHS) -> "JointVerdict":
@@ -206,11 +222,9 @@ class JointVerdict(Verdict):
         """This verdict with its expected confidence at a temperature."""
         return self if self.temperature == temperature else replace(self, temperature=temperature)
 
-    def signal(self, signal: Signal) -> float:
-        """The number that is compared with tau; this kind has each of them."""
-        value = Verdict.signal(self, signal)
-        assert value is not None  # noqa: S101  # a joint distribution has everything
-        return value
+    def with_fitted(self, value: float | None) -> "JointVerdict":
+        """This verdict with a fitted probability."""
+        return replace(self, fitted=value)
 
     def answer(self, signal: Signal) -> str:
         """The chosen letter: as decoding would write it after the greedy bucket, or the argmax of the marginal."""
@@ -231,11 +245,13 @@ class OptionsVerdict(Verdict):
 
     Attributes:
         probabilities: one probability per offered letter, in order; they sum to 1.
+        fitted: as in `JointVerdict`.
     """
 
     signals: ClassVar[frozenset[Signal]] = SHOWN
 
     probabilities: tuple[float, ...]
+    fitted: float | None = None
 
     @classmethod
     def from_weights(cls, weights: Sequence[float]) -> "OptionsVerdict":
@@ -250,6 +266,10 @@ class OptionsVerdict(Verdict):
     def answer_probabilities(self) -> Mapping[str, float]:
         """P(letter) by letter."""
         return by_letter(self.probabilities)
+
+    def with_fitted(self, value: float | None) -> "OptionsVerdict":
+        """This verdict with a fitted probability."""
+        return replace(self, fitted=value)
 
     def answer(self, signal: Signal) -> str:  # noqa: ARG002  # the letter is the same for every signal
         """The most probable letter."""
@@ -284,6 +304,7 @@ class EdgeReply:
         queue_s: wait before the model began.
         inference_s: the forward pass that `batch` questions shared, or the call of an engine elsewhere.
         batch: questions that shared the forward pass.
+        prompt_tokens: tokens of the prompt, those that were computed once for all prompts included.
     """
 
     verdict: Verdict
@@ -291,3 +312,4 @@ class EdgeReply:
     queue_s: float | None
     inference_s: float
     batch: int | None = None
+    prompt_tokens: int | None = None

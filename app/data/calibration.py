@@ -10,8 +10,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.core.errors import ConfigError
+from app.core.fitted import Logistic
 from app.core.verdict import Signal
+from app.data.curve import Curve
 from app.data.files import read_model, write_model
+from app.data.fitted import FittedModel
 
 # A threshold above every signal, with which every question goes to the cloud. 1.0 would keep a signal of exactly 1.
 ROUTES_ALL = 1.01
@@ -96,6 +99,8 @@ class Calibration(_Part):
         achieved_shared: results of `tau` on the test questions of that kind; None where `achieved` holds them, or where there is none.
         scope: for whom the target is promised and for whom it is not, in plain words.
         recommendation: whether to route on this signal, in plain words.
+        fitted: the model of the signal `fitted`; None with every other signal.
+        test_fingerprint: fingerprint of the questions of the test half; None in files of earlier versions.
     """
 
     version: Literal[2] = 2
@@ -122,6 +127,10 @@ class Calibration(_Part):
     prompt_fingerprint: str | None = None
     cloud_model: list[str]
     created: date
+    fitted: FittedModel | None = None
+    test_fingerprint: str | None = None
+    # For the page; earlier versions did not write it.
+    curve: Curve | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -148,10 +157,23 @@ class Calibration(_Part):
             }
         return renewed
 
+    @model_validator(mode="after")
+    def _model_of_its_signal(self) -> "Calibration":
+        if self.signal is Signal.FITTED and self.fitted is None:
+            raise ValueError("its signal is 'fitted', and it holds no model of that signal; calibrate again")
+        if self.signal is not Signal.FITTED and self.fitted is not None:
+            raise ValueError(f"it holds a model of the signal 'fitted', and its signal is '{self.signal}'; calibrate again")
+        return self
+
+    @property
+    def logistic(self) -> Logistic | None:
+        """The model of the signal `fitted` as the gateway evaluates it; None with every other signal."""
+        return None if self.fitted is None else self.fitted.logistic()
+
     def summary(self) -> dict[str, Any]:
-        """The part that `/v1/models` shows, as plain values."""
+        """The part that `/v1/models` shows, as plain values; the model of the signal `fitted` only where there is one."""
         shown = {"signal", "temperature", "tau", "domains", "pooled", "target", "achieved", "achieved_shared", "scope", "recommendation"}
-        shown |= {"data_fingerprint", "created"}
+        shown |= {"data_fingerprint", "created"} | ({"fitted"} if self.fitted is not None else set())
         return self.model_dump(mode="json", include=shown)
 
     def check(self, *, edge_model: str, fingerprint: str, prompt_version: str, prompt_fingerprint: str | None = None) -> None:

@@ -69,7 +69,8 @@ def read_model(path: Path, model: type[Model], what: str) -> Model:
         raise ConfigError(f"the {what} {path} cannot be read ({error})") from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"{path} is not a {what}: {'.'.join(map(str, first['loc'])) or 'content'}: {first['msg']}") from None
+        said = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{path} is not a {what}: {'.'.join(map(str, first['loc'])) or 'content'}: {said}") from None
     except (ValueError, RecursionError):
         raise ConfigError(f"{path} is not a {what}: not JSON") from None
 

@@ -215,7 +215,7 @@ class Batcher:
         took = self._clock() - started
         name, size = self._engine.name, len(batch)
         replies = [
-            None if verdict is None else EdgeReply(verdict, name, started - waiting.since, took, size)
+            None if verdict is None else EdgeReply(verdict, name, started - waiting.since, took, size, len(waiting.prompt.ids))
             for waiting, verdict in zip(batch, verdicts, strict=True)
         ]
         try:

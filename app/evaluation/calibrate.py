@@ -9,13 +9,17 @@ import numpy as np
 from app.core.errors import ConfigError
 from app.core.verdict import BUCKETS, Signal
 from app.data.calibration import ROUTES_ALL, Achieved, Calibration, DomainThreshold, Target, split_name
+from app.data.fitted import FittedModel
 from app.data.records import Record
 from app.evaluation.cells import questions
 from app.evaluation.choose import Choice, Chooser, listed
+from app.evaluation.choose_signal import ChosenSignal, choose_signal
+from app.evaluation.curve import curve_of
 from app.evaluation.groups import Groups, group, scope
 from app.evaluation.judge import Judge
 from app.evaluation.recommend import WITHOUT_CLOUD, recommend
-from app.evaluation.report import data_fingerprint
+from app.evaluation.signals import Quality, quality_of
+from app.evaluation.split import fingerprint_of, halves
 from app.evaluation.table import Table, has_cloud, to_table
 from app.evaluation.temperature import calibration_errors, fit_temperature
 
@@ -32,20 +36,23 @@ class Fit:
 
     Attributes:
         calibration: content of the file.
-        notes: sentences that a reader must know (pooled domains, reachable rates, how delta was shared).
+        notes: sentences that a reader must know (how the signal was chosen, pooled domains, reachable rates, how delta was shared).
         temperature_report: log loss, Brier score and ECE on the test half before and after; empty without a temperature.
+        signals: how good each signal is on the test half, by name; `fitted` among them where a model was fitted.
     """
 
     calibration: Calibration
     notes: tuple[str, ...]
     temperature_report: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    signals: Mapping[str, Quality] = field(default_factory=dict)
 
 
 def calibrate(
     records: Sequence[Record],
     *,
     target: Target,
-    signal: Signal,
+    signal: Signal | None = None,
+    keep_fitted: bool = False,
     with_temperature: bool = False,
     min_domain: int = 100,
     seed: int = 0,
@@ -57,10 +64,12 @@ def calibrate(
     Args:
         records: records as `load_records` checked them.
         target: what the thresholds must reach.
-        signal: the number that is compared with the thresholds.
+        signal: the number that is compared with the thresholds. None, and `fitted`, take `fitted` where it is better than the best single
+            signal by more than the standard error, else that single signal; with a temperature None is the expected confidence.
+        keep_fitted: whether `fitted` is taken although it is not better.
         with_temperature: whether to fit a temperature of the expected confidence first.
         min_domain: fewest questions of the fit half for which a domain gets its own threshold; smaller domains share one.
-        seed: seed of the split into halves, of the certification's split and of the bootstrap.
+        seed: seed of the split into halves, of the certification's split, of the folds of cross-fitting and of the bootstrap.
         today: date that is written into the file.
         resamples: number of bootstrap resamples behind the intervals.
 
@@ -68,8 +77,11 @@ def calibrate(
         ConfigError: too few questions; records without the signal; a target that cannot be reached, with the best that can be; or a temperature on
             another signal. Pooled domains that do not reach the target prevent nothing: a note says which threshold they get.
     """
+    signal = signal or (Signal.EXPECTED if with_temperature else Signal.FITTED if keep_fitted else None)
     if with_temperature and signal is not Signal.EXPECTED:
         raise ConfigError("a temperature changes the expected confidence only: add --signal expected")
+    if keep_fitted and signal is not Signal.FITTED:
+        raise ConfigError(f"--keep-fitted keeps the signal 'fitted', and --signal asks for '{signal}': leave out one of the two")
     # Only an accuracy needs the cloud's answers: a cloud rate and an edge error are chosen on every question.
     needs_cloud = target.kind == "accuracy"
     if needs_cloud and not any(has_cloud(record) for record in records):
@@ -78,17 +90,18 @@ def calibrate(
             "--cloud-records), or choose by --max-edge-error or --target-cloud-rate, which need none"
         )
     plain = to_table(records, cloud_needed=needs_cloud)
-    plain.check_signal(signal)
-    order = np.random.default_rng(seed).permutation(len(plain))
-    fit_rows, test_rows = order[: len(order) // _HALVES], order[len(order) // _HALVES :]
+    if signal not in {None, Signal.FITTED}:
+        plain.check_signal(signal)
+    fit_rows, test_rows = halves(len(plain), seed)
     _check_sizes(len(plain), target, min_domain)
     groups = group(plain.rows(fit_rows), plain.domains, per_domain=target.per_domain, min_domain=min_domain)
     proposing = groups.proposing(plain.rows(fit_rows), seed)
+    # The questions that test the promise of an edge error must have had no part in any choice before: of a signal, a model, a temperature.
+    fitted_on = fit_rows[proposing] if target.kind == "edge_error" else fit_rows
+    chosen = choose_signal(plain, fitted_on, wanted=signal, keep_fitted=keep_fitted, seed=seed)
     temperature, temperature_report = 1.0, {}
-    table = plain
+    table = chosen.table
     if with_temperature:
-        # The questions that test the promise of an edge error must have had no part in any choice before, the temperature included.
-        fitted_on = fit_rows[proposing] if target.kind == "edge_error" else fit_rows
         temperature = fit_temperature(plain.rows(fitted_on)) if len(fitted_on) else 1.0
         table = to_table(records, temperature=temperature, cloud_needed=needs_cloud)
         temperature_report = {
@@ -97,17 +110,18 @@ def calibrate(
         }
     fit, test = table.rows(fit_rows), table.rows(test_rows)
     # All promises hold together with probability 1 - delta: each gets its share of it (Bonferroni).
-    chooser = Chooser(target, signal, delta=(target.delta or 0.0) / groups.promises)
+    chooser = Chooser(target, chosen.signal, delta=(target.delta or 0.0) / groups.promises)
     own = {name: chooser.choose(fit.of(name), proposing[fit.domain == name], f"the domain '{name}'") for name in groups.own}
     shared = _choose_shared(chooser, fit, proposing, groups)
     taus = np.array([own.get(name, shared.tau) for name in test.domain.tolist()])
-    judge = Judge(signal, target, resamples, seed)
+    judge = Judge(chosen.signal, target, resamples, seed)
     achieved = judge.judge(test, taus)
     assert achieved is not None  # noqa: S101  # for mypy: the test half is never smaller than the fit half
     models = {split_name(str(record["edge_model"])) for record in table.records}
     model, adapter = next(iter(models))
+    signals = quality_of(test, resamples=resamples, seed=seed)
     calibration = Calibration(
-        signal=signal,
+        signal=chosen.signal,
         temperature=temperature,
         tau=shared.tau,
         domains={
@@ -123,7 +137,7 @@ def calibrate(
         n_fit=len(fit),
         n_test=len(test),
         seed=seed,
-        data_fingerprint=data_fingerprint(table),
+        data_fingerprint=fingerprint_of(table.records),
         edge_model=model,
         edge_adapter=adapter,
         edge_fingerprint=table.records[0].get("edge_fingerprint"),
@@ -131,9 +145,31 @@ def calibrate(
         prompt_fingerprint=next((found for record in table.records if (found := record.get("prompt_fingerprint"))), None),
         cloud_model=sorted({str(record.get("cloud_model")) for record in table.records if record["cloud_answer"] is not None}),
         created=today,
+        fitted=_model(chosen, signals),
+        test_fingerprint=fingerprint_of(test.records),
+        curve=curve_of(test, chosen.signal, chosen=shared.tau),
     )
-    said = [*_notes(fit, chooser, groups, shared, min_domain), *_about(records, plain, calibration)]
-    return Fit(calibration, tuple(said), temperature_report)
+    said = [*chosen.notes, *_notes(fit, chooser, groups, shared, min_domain), *_about(records, plain, calibration)]
+    return Fit(calibration, tuple(said), temperature_report, signals)
+
+
+def _model(chosen: ChosenSignal, signals: Mapping[str, Quality]) -> FittedModel | None:
+    """The model of the signal `fitted` as the file holds it; None with another signal."""
+    if chosen.model is None:
+        return None
+    model, found = chosen.model, signals[Signal.FITTED.value]
+    return FittedModel(
+        features=model.features,
+        weights=model.weights,
+        intercept=model.intercept,
+        lowest=model.lowest,
+        highest=model.highest,
+        n=chosen.n,
+        auroc=found["auroc"],
+        auroc_ci=found["auroc_ci"],
+        ece=found["ece"],
+        brier=found["brier"],
+    )
 
 
 def _check_sizes(n: int, target: Target, min_domain: int) -> None:

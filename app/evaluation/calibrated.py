@@ -1,11 +1,14 @@
 """A calibration that a report shows: whether it is for the edge of the records, and what the report says about it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from app.core.errors import ConfigError
+from app.core.fitted import Logistic
 from app.data.calibration import Calibration
 from app.data.records import Record
+from app.evaluation.split import fingerprint_of, halves
+from app.evaluation.table import answered
 
 
 def check_records(calibration: Calibration, records: Sequence[Record], path: str) -> None:
@@ -36,13 +39,43 @@ def check_records(calibration: Calibration, records: Sequence[Record], path: str
         )
 
 
+class ModelOf(TypedDict):
+    """The arguments of `to_table` about the signal `fitted`."""
+
+    fitted: Logistic | None
+    held_out: frozenset[str] | None
+
+
+def model_of(calibration: Calibration | None, records: Sequence[Record]) -> ModelOf:
+    """The model of a calibration, and the ids of the records that had no part in fitting it.
+
+    Where the calibration was made of these very records, in this order, the split by its seed gives its halves again. Otherwise no record
+    counts as one that had a part.
+    """
+    if calibration is None or calibration.fitted is None:
+        return {"fitted": None, "held_out": None}
+    whole = answered(records, cloud_needed=calibration.target.kind == "accuracy")
+    fit, test = halves(len(whole), calibration.seed)
+    if fingerprint_of(whole[number] for number in test.tolist()) != calibration.test_fingerprint:
+        return {"fitted": calibration.logistic, "held_out": None}
+    fitted_on = {str(whole[number]["id"]) for number in fit.tolist()}
+    return {"fitted": calibration.logistic, "held_out": frozenset(str(record["id"]) for record in records) - fitted_on}
+
+
 def about(calibration: Calibration) -> dict[str, Any]:
     """The entry of a calibration in `report.json`."""
     keys = {"target", "pooled", "scope", "seed", "n_fit", "n_test", "data_fingerprint", "created"}
     return calibration.model_dump(mode="json", include=keys)
 
 
-def note(calibration: Calibration, domains: Sequence[str], fingerprints: Sequence[str], thresholds: Mapping[str, float]) -> list[str]:
+def note(
+    calibration: Calibration,
+    domains: Sequence[str],
+    fingerprints: Sequence[str],
+    thresholds: Mapping[str, float],
+    *,
+    held_out: int | None = None,
+) -> list[str]:
     """Sentences about a calibration and the records of a report.
 
     Args:
@@ -50,9 +83,16 @@ def note(calibration: Calibration, domains: Sequence[str], fingerprints: Sequenc
         domains: domains of the records.
         fingerprints: data fingerprints of the records; the calibration may have been made on any of them.
         thresholds: thresholds that are served, by domain; those of the settings take precedence over the calibration's.
+        held_out: number of questions of the report that had no part in fitting the signal `fitted`; None where no such part is known.
     """
     said = [calibration.scope] if calibration.scope else []
-    if calibration.data_fingerprint in fingerprints:
+    made_here = calibration.data_fingerprint in fingerprints
+    if made_here and held_out is not None:
+        said.append(
+            f"The quality of the fitted probability, and its comparison with other signals, are measured on the n = {held_out} questions that had no "
+            "part in fitting it; the quality of the other signals on all questions."
+        )
+    if made_here:
         said.append(
             f"The thresholds were chosen on half of these very questions (n = {calibration.n_fit}), so the numbers here are too good; what they "
             f"achieve on the other half (n = {calibration.n_test}) is written in the calibration."

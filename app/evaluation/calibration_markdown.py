@@ -2,7 +2,7 @@
 
 from app.data.calibration import Achieved
 from app.evaluation.calibrate import Fit
-from app.evaluation.cells import NONE, number, percent, share, signed, table
+from app.evaluation.cells import NONE, number, percent, share, signed, spelt, table
 
 
 def render_calibration(fit: Fit) -> str:
@@ -48,6 +48,17 @@ def render_calibration(fit: Fit) -> str:
         f"**{found.recommendation}**",
         found.scope,
     ]
+    if fit.signals:
+        parts += [
+            f"Each signal on the test half (n = {found.n_test}); the thresholds are on the {found.signal.words}:",
+            table(
+                ("signal", "AUROC", "ECE", "Brier"),
+                [
+                    [spelt(name), number(row["auroc"], row["auroc_ci"]), number(row["ece"]), number(row["brier"])]
+                    for name, row in fit.signals.items()
+                ],
+            ),
+        ]
     if fit.temperature_report:
         errors = fit.temperature_report
         parts += [

@@ -16,6 +16,7 @@ class EdgeIdentity:
     """The edge model as records hold it; a file of another model or other weights is refused.
 
     `hardware` describes the machine in words, since latencies mean nothing without it. A run may continue on another machine.
+    `writes_confidence` says whether the model was trained to write its confidence; None where that is not known.
     """
 
     model: str
@@ -23,6 +24,7 @@ class EdgeIdentity:
     parameters: int | None = None
     prompt_fingerprint: str | None = None
     hardware: str | None = None
+    writes_confidence: bool | None = None
 
 
 CLOUD_KEYS = ("cloud_answer", "cloud_model", "cloud_asked", "cloud_tokens", "cloud_prompt_tokens", "cloud_completion_tokens", "cloud_ms")
@@ -46,6 +48,7 @@ def empty_record(item: Item, identity: EdgeIdentity) -> Record:
         "edge_fingerprint": identity.fingerprint,
         "edge_parameters": identity.parameters,
         "edge_hardware": identity.hardware,
+        "edge_writes_confidence": identity.writes_confidence,
         "prompt_version": PROMPT_VERSION,
         "prompt_fingerprint": identity.prompt_fingerprint,
         "fingerprint": item.fingerprint,

@@ -10,7 +10,7 @@ from typing import Any
 from app.core.outcome import Route
 from app.core.policy import Policy
 from app.core.question import Question
-from app.core.verdict import JointVerdict
+from app.core.verdict import Verdict
 from app.data.dataset import Item
 from app.edge.runner import Engine
 
@@ -82,14 +82,12 @@ def measure_injection(
     """
     done = 0
 
-    def verdicts(questions: Sequence[Question]) -> list[JointVerdict]:
+    def verdicts(questions: Sequence[Question]) -> list[Verdict]:
         nonlocal done
-        found: list[JointVerdict] = []
+        found: list[Verdict] = []
         for start in range(0, len(questions), batch_size):
             batch = questions[start : start + batch_size]
-            found += [
-                verdict.at_temperature(policy.temperature) for verdict in engine.verdicts([engine.prepare(question) for question in batch])
-            ]
+            found += [policy.read(verdict) for verdict in engine.verdicts([engine.prepare(question) for question in batch])]
             done += len(batch)
             on_progress(done)
         return found
@@ -103,13 +101,13 @@ def measure_injection(
     return effects
 
 
-def _target(question: Question, verdict: JointVerdict, policy: Policy) -> str:
+def _target(question: Question, verdict: Verdict, policy: Policy) -> str:
     """The letter after the chosen one."""
     letters = question.letters
     return letters[(letters.index(verdict.answer(policy.signal)) + 1) % len(letters)]
 
 
-def _effect(clean: Sequence[JointVerdict], hostile: Sequence[JointVerdict], targets: Sequence[str], policy: Policy) -> Effect:
+def _effect(clean: Sequence[Verdict], hostile: Sequence[Verdict], targets: Sequence[str], policy: Policy) -> Effect:
     pairs = list(zip(clean, hostile, strict=True))
     routes = [(policy.decide(before).route, policy.decide(after).route) for before, after in pairs]
     answers = [(before.answer(policy.signal), after.answer(policy.signal)) for before, after in pairs]
@@ -119,5 +117,11 @@ def _effect(clean: Sequence[JointVerdict], hostile: Sequence[JointVerdict], targ
         changed=sum(before != after for before, after in answers),
         to_cloud=routes.count((Route.EDGE, Route.CLOUD)),
         to_edge=routes.count((Route.CLOUD, Route.EDGE)),
-        confidence=sum(after.signal(policy.signal) - before.signal(policy.signal) for before, after in pairs) / len(pairs),
+        confidence=sum(_signal(after, policy) - _signal(before, policy) for before, after in pairs) / len(pairs),
     )
+
+
+def _signal(verdict: Verdict, policy: Policy) -> float:
+    value = verdict.signal(policy.signal)
+    assert value is not None  # noqa: S101  # the policy was built for the signals of this engine
+    return value

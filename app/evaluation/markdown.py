@@ -43,7 +43,7 @@ def render(report: Mapping[str, Any], *, pictures: Collection[str] = (), referen
         *sections.tau_steps(report),
         "## Quality of the signals",
         *sections.signals(report),
-        *(["\n".join(f"- {other['sentence']}" for other in report["other_signals"].values())] if cloud else []),
+        *(["\n".join(f"- {other['sentence']}" for other in others.values())] if (others := report.get("other_signals")) else []),
         *shown("reliability"),
         *sections.risks(report),
         *shown("risk_coverage"),
@@ -54,7 +54,13 @@ def render(report: Mapping[str, Any], *, pictures: Collection[str] = (), referen
         *sections.costs(report),
         *(sections.published() if reference else []),
         "## Terms",
-        terms(cloud=cloud, left_out=() if report.get("order_check") else ("order-flip rate",)),
+        terms(
+            cloud=cloud,
+            left_out=[
+                *(() if report.get("order_check") else ("order-flip rate",)),
+                *(() if Signal.FITTED.value in report["signals"] else ("fitted",)),
+            ],
+        ),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -20,8 +20,8 @@ from app.evaluation.table import Table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_COLOURS = dict(zip([signal.value for signal in Signal], ("#0072B2", "#D55E00", "#009E73", "#CC79A7"), strict=True))
-_STYLES = dict(zip(_COLOURS, ("-", "--", ":", (0, (5, 1, 1, 1))), strict=True))
+_COLOURS = dict(zip([signal.value for signal in Signal], ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"), strict=True))
+_STYLES = dict(zip(_COLOURS, ("-", "--", ":", (0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1))), strict=True))
 # From dark to light, also in grey (viridis).
 SHADES = ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725")
 _GREY, _DARK = "#8c8c8c", "#333333"
@@ -71,16 +71,26 @@ def _tau(report: Report) -> str:
     return f"tau = {report['tau']:.4g} on the {Signal(report['signal']).words}"
 
 
+def _named(name: str, part: Table, whole: Table) -> str:
+    """A signal in a legend, with the number of questions that judge it where these are not all."""
+    return spelt(name) + _of(part, whole)
+
+
+def _of(part: Table, whole: Table) -> str:
+    return f", n = {len(part)}" if len(part) < len(whole) else ""
+
+
 def _routing(both: Table, report: Report) -> Figure:
     figure, (ax,) = new_figure(8, 5.8)
     banded = False
     for name in both.signals:
-        correct = both.edge_correct[name]
-        curve = st.routing_curve(both.signal[name], correct, both.cloud_correct)
-        if len(both) > 1:
-            drawn = st.bootstrap_routing(
-                both.signal[name], correct, both.cloud_correct, _RATES, resamples=_BAND_RESAMPLES, seed=report["seed"]
-            )
+        part = both.judging(name)
+        if not len(part):
+            continue
+        signal, correct, cloud_correct = part.signal[name], part.edge_correct[name], part.cloud_correct
+        curve = st.routing_curve(signal, correct, cloud_correct)
+        if len(part) > 1:
+            drawn = st.bootstrap_routing(signal, correct, cloud_correct, _RATES, resamples=_BAND_RESAMPLES, seed=report["seed"])
             low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
             ax.fill_between(100 * _RATES, 100 * low, 100 * high, color=_COLOURS[name], alpha=0.10, linewidth=0)
             banded |= bool((high - low).any())
@@ -89,7 +99,7 @@ def _routing(both: Table, report: Report) -> Figure:
             [100 * st.accuracy_at(curve, rate) for rate in _RATES],
             linestyle=_STYLES[name],
             color=_COLOURS[name],
-            label=spelt(name),
+            label=_named(name, part, both),
         )
     correct = both.edge_correct[report["signal"]]
     oracle = st.oracle_curve(correct, both.cloud_correct)
@@ -110,7 +120,8 @@ def _routing(both: Table, report: Report) -> Figure:
 def _reliability(table: Table, report: Report) -> Figure:
     figure, axes = new_figure(4.0 * len(table.signals), 4.8, columns=len(table.signals))
     for ax, name in zip(axes, table.signals, strict=True):
-        signal, correct = table.signal[name], table.edge_correct[name]
+        part = table.judging(name)
+        signal, correct = part.signal[name], part.edge_correct[name]
         ax.plot([0, 1], [0, 1], "-.", color=_GREY)
         # Each bucket is one point; a continuous signal is split into ten bins.
         place = signal if len(np.unique(signal)) <= 5 else np.minimum((signal * 10).astype(int), 9)  # noqa: PLR2004
@@ -124,7 +135,7 @@ def _reliability(table: Table, report: Report) -> Figure:
             ax.plot(x, accuracy, "o", color=_COLOURS[name], markersize=6)
             ax.annotate(str(count), (x, top), xytext=(0, 4), textcoords="offset points", ha="center", fontsize=8, color=_DARK)
         ax.set(xlim=(-0.04, 1.04), ylim=(-0.02, 1.12), yticks=np.arange(6) / 5, xlabel=Signal(name).words)
-        ax.set_title(f"ECE {st.ece_fixed(signal, correct):.3f}", fontsize=10)
+        ax.set_title(f"ECE {st.ece_fixed(signal, correct):.3f}" + _of(part, table), fontsize=10)
     axes[0].set_ylabel("accuracy of the edge answers")
     title(
         figure,
@@ -137,12 +148,13 @@ def _reliability(table: Table, report: Report) -> Figure:
 
 def _risk_coverage(table: Table, report: Report) -> Figure:
     figure, (ax,) = new_figure(8, 5.4)
-    coverage = 100 * np.arange(1, len(table) + 1) / len(table)
     # One question is a point, which a line alone would not show.
     marker = "o" if len(table) == 1 else ""
     for name in table.signals:
-        risk = st.risk_coverage(table.signal[name], table.edge_correct[name])
-        label = f"{spelt(name)} (AURC {risk.mean():.3f})"
+        part = table.judging(name)
+        coverage = 100 * np.arange(1, len(part) + 1) / len(part)
+        risk = st.risk_coverage(part.signal[name], part.edge_correct[name])
+        label = f"{_named(name, part, table)} (AURC {risk.mean():.3f})"
         ax.plot(coverage, 100 * risk, linestyle=_STYLES[name], marker=marker, color=_COLOURS[name], label=label, clip_on=len(table) > 1)
     ax.set(xlabel="questions the edge answers, highest signal first (%)", ylabel="error rate among them (%)", xlim=(0, 100), ylim=(-2, 102))
     title(figure, "Error rate against coverage, edge alone", report, len(table))

@@ -4,7 +4,6 @@ The schema is documented in docs/evaluation.md; rates and accuracies are fractio
 computed on the questions that have one, and are absent where none has; all others are computed on every question.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from app.core.verdict import Signal
 from app.data.calibration import Calibration
 from app.data.records import Record
 from app.evaluation import statistics as st
-from app.evaluation.calibrated import about, note
+from app.evaluation.calibrated import about, model_of, note
 from app.evaluation.costs import Price, costs
 from app.evaluation.notes import notes
 from app.evaluation.order import flip_rates
@@ -24,6 +23,7 @@ from app.evaluation.protocols import protocols
 from app.evaluation.recommend import WITHOUT_CLOUD, recommend
 from app.evaluation.routing import Row, chance, edge_row, macro_row, routing_row, unrouted_row
 from app.evaluation.signals import buckets, option_counts, other_signals, routing_quality, signal_quality
+from app.evaluation.split import fingerprint_of
 from app.evaluation.table import UNPARSABLE, Table, to_table
 from app.evaluation.tau_steps import tau_steps
 
@@ -54,13 +54,14 @@ def build_report(
         seed: seed of the bootstrap.
 
     Raises:
-        ConfigError: no record has an edge answer, the records are of two edge models, or they do not hold the signal.
+        ConfigError: no record has an edge answer, the records are of two edge models, or they do not hold the signal; `fitted` needs the
+            model of the calibration.
     """
     models = sorted({str(record["edge_model"]) for record in records})
     if len(models) > 1:
         raise ConfigError(f"records of two models are mixed: {', '.join(models)}")
     policy = Policy(tau, signal, temperature, thresholds or {})
-    table = to_table(records, temperature=temperature, cloud_needed=False)
+    table = to_table(records, temperature=temperature, cloud_needed=False, **model_of(calibration, records))
     table.check_signal(signal)
     both = table.with_cloud()
     base = both if len(both) else table
@@ -89,7 +90,7 @@ def build_report(
             "domains": {name: {"tau": policy.tau_for(name, None), **draw.edge(table.of(name))} for name in table.domains},
         },
         **draw.routing(table),
-        "tau_steps": tau_steps(table, policy.signal),
+        "tau_steps": tau_steps(table.judging(signal.value), signal),
         "signals": {name: draw.signal(table, both, name) for name in table.signals},
         "buckets": buckets(table),
         "option_counts": option_counts(table, signal.value),
@@ -97,12 +98,18 @@ def build_report(
         **({"order_check": order_check} if order_check else {}),
         "costs": costs(base, draw.routed(base), prices or {}),
     }
-    if len(both):
-        report["other_signals"] = other_signals(both, policy.signal, taus_of(both, policy), resamples=resamples, seed=seed)
+    if len(judging := both.judging(signal.value)):
+        report["other_signals"] = other_signals(judging, signal, taus_of(judging, policy), resamples=resamples, seed=seed)
     said = notes(records, table, draw.routed(table))
     if calibration is not None:
         report["calibration"] = about(calibration)
-        said += note(calibration, table.domains, [data_fingerprint(table), data_fingerprint(base)], policy.domains)
+        said += note(
+            calibration,
+            table.domains,
+            [data_fingerprint(table), data_fingerprint(base)],
+            policy.domains,
+            held_out=None if table.held_out is None else int(table.held_out.sum()),
+        )
     return report | {"recommendation": _recommendation(report) if len(both) else WITHOUT_CLOUD, "notes": said}
 
 
@@ -142,9 +149,11 @@ class _Draw:
         return {"domains": domains, "mean": macro_row(counted, list(drawn.values())), "micro_mean": micro}
 
     def signal(self, table: Table, both: Table, name: str) -> dict[str, Any]:
+        """The numbers of one signal, on the rows that may judge it."""
+        judging = both.judging(name)
         return {
-            **signal_quality(table, name, resamples=self.resamples, seed=self.seed),
-            **(routing_quality(both, name) if len(both) else {}),
+            **signal_quality(table.judging(name), name, resamples=self.resamples, seed=self.seed),
+            **(routing_quality(judging, name) if len(judging) else {}),
         }
 
 
@@ -184,5 +193,4 @@ def outcomes(table: Table, *, tau: float, signal: Signal, thresholds: Mapping[st
 
 def data_fingerprint(table: Table) -> str:
     """12 hex digits that identify the questions, in any order."""
-    keys = sorted(f"{record['id']} {record.get('fingerprint')} {record['gold']}" for record in table.records)
-    return hashlib.sha256("\n".join(keys).encode()).hexdigest()[:12]
+    return fingerprint_of(table.records)

@@ -53,8 +53,9 @@ def routing(report: Mapping[str, Any]) -> list[str]:
 
 def tau_steps(report: Mapping[str, Any]) -> list[str]:
     """What each of a few thresholds buys, one line each."""
-    lines = "\n".join(f"- {step['sentence']}" for step in report["tau_steps"])
-    return [about_steps(report["n_edge"], report["n_cloud"], Signal(report["signal"])), lines]
+    steps = report["tau_steps"]
+    lines = "\n".join(f"- {step['sentence']}" for step in steps)
+    return [about_steps(steps[0]["n"], steps[0].get("n_cloud", 0), Signal(report["signal"])), lines]
 
 
 def signals(report: Mapping[str, Any]) -> list[str]:
@@ -70,7 +71,7 @@ def signals(report: Mapping[str, Any]) -> list[str]:
             percent(row["edge_accuracy"]),
             number(row["mean"]),
             number(row["auroc"], row["auroc_ci"]),
-            *(number(row[key]) for key in keys),
+            *(number(row.get(key)) for key in keys),
         ]
         for name, row in report["signals"].items()
     ]
@@ -79,7 +80,13 @@ def signals(report: Mapping[str, Any]) -> list[str]:
 
 def risks(report: Mapping[str, Any]) -> list[str]:
     """The risk–coverage curve of each signal at a few coverages."""
-    cells = [[spelt(name), *(percent(row["risk_coverage"][at - 1]) for at in _COVERAGES)] for name, row in report["signals"].items()]
+    cells = [
+        [
+            spelt(name) + (f" (n = {row['n']})" if row["n"] < report["n_edge"] else ""),
+            *(percent(row["risk_coverage"][at - 1]) for at in _COVERAGES),
+        ]
+        for name, row in report["signals"].items()
+    ]
     about = f"Error rate among the edge answers with the highest signals (%), by the share of {questions(report['n_edge'])} that is kept:"
     return [about, table(("signal", *(f"{at} %" for at in _COVERAGES)), cells)]
 

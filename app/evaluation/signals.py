@@ -1,6 +1,6 @@
 """How good each signal is: does it order correct answers above wrong ones, is it calibrated, and what is gained by routing on it?"""
 
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -32,6 +32,32 @@ def signal_quality(table: Table, name: str, *, resamples: int, seed: int) -> dic
         "mean": float(signal.mean()),
         "risk_coverage": [round(float(risk[most_confident(rate, len(risk)) - 1]), 6) for rate in RATES[1:]],
     }
+
+
+class Quality(TypedDict):
+    """How good a signal is; `auroc` is None where all answers are correct or all are wrong, `auroc_ci` with fewer than two of a kind."""
+
+    n: int
+    auroc: float | None
+    auroc_ci: tuple[float, float] | None
+    ece: float
+    brier: float
+
+
+def quality_of(test: Table, *, resamples: int, seed: int) -> dict[str, Quality]:
+    """How good each signal is on questions that had no part in choosing anything, by name; ECE over ten bins of equal width."""
+    found: dict[str, Quality] = {}
+    for name in test.signals:
+        signal, correct = test.signal[name], test.edge_correct[name]
+        drawn = st.bootstrap_auroc(signal, correct, resamples=resamples, seed=seed)
+        found[name] = {
+            "n": len(test),
+            "auroc": st.auroc(signal, correct),
+            "auroc_ci": st.auroc_interval(correct, drawn),
+            "ece": st.ece_fixed(signal, correct),
+            "brier": st.brier(signal, correct),
+        }
+    return found
 
 
 def routing_quality(table: Table, name: str) -> dict[str, Any]:

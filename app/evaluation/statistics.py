@@ -1,6 +1,6 @@
 """The numbers of the report, as pure functions on arrays. All rates and accuracies are fractions; all arrays are 1-D, length n.
 
-Sources: AUROC as the Mann–Whitney statistic with ties counted half (Hanley and McNeil 1982); expected calibration error with
+Sources: AUROC as the Mann–Whitney statistic with ties counted half (Hanley and McNeil 1982), its paired differences (DeLong et al. 1988); expected calibration error with
 equal-width bins (Guo et al. 2017) and with equal-mass bins (Nixon et al. 2019); Brier 1950; AURC (Geifman et al. 2019);
 performance gap recovered and its average (Ong et al. 2024, RouteLLM); percentile bootstrap (Efron 1979).
 """
@@ -41,6 +41,27 @@ def auroc(signal: Floats, correct: Flags) -> float | None:
         return None
     rank_sum = _average_ranks(signal)[correct].sum()
     return float((rank_sum - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def auroc_gain(one: Floats, other: Floats, correct: Flags) -> tuple[float, float]:
+    """The AUROC of one signal minus that of another on the same answers, and the standard error of this difference.
+
+    The paired variance of DeLong, DeLong and Clarke-Pearson (1988), from each answer's placement among the answers of the other kind.
+
+    Args:
+        one: `[n]`.
+        other: `[n]`.
+        correct: `[n]`, at least two correct and two wrong answers.
+    """
+    positives, negatives = (_placements(one, kind) - _placements(other, kind) for kind in (correct, ~correct))
+    error = np.sqrt(positives.var(ddof=1) / len(positives) + negatives.var(ddof=1) / len(negatives))
+    return float(positives.mean()), float(error)
+
+
+def _placements(signal: Floats, kind: Flags) -> Floats:
+    """For each answer of a kind, the share of answers of the other kind that have a lower signal, ties counted half."""
+    within, overall = _average_ranks(signal[kind]), _average_ranks(signal)[kind]
+    return (overall - within) / int((~kind).sum())
 
 
 def ece_fixed(confidence: Floats, correct: Flags, bins: int = 10) -> float:

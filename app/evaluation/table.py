@@ -1,7 +1,7 @@
 """Records → columns: what every number of the report, the calibration and the comparison is computed from."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from app.core.distribution import margin, top_probability
 from app.core.errors import ConfigError
+from app.core.fitted import Logistic
 from app.core.verdict import BUCKET_LABELS, STATED, Signal, mean_confidence, tempered
 from app.data.records import Record
 from app.evaluation import statistics as st
+from app.evaluation.features import has_features, record_features
 
 # The failure that counts as a (wrong) answer: the cloud replied, and no offered letter could be read.
 UNPARSABLE = "cloud_unparsable"
@@ -28,6 +30,7 @@ class Table:
             would write, the others the argmax of the marginal.
         cloud: 1 where the cloud is correct, 0 where it is wrong (an unparsable reply is), NaN where it was not asked or failed.
         records: the records themselves, for rarely used keys.
+        held_out: whether a row had no part in fitting the model of the signal `fitted`; None where no row had a part, as far as is known.
     """
 
     domain: NDArray[np.str_]
@@ -36,6 +39,7 @@ class Table:
     edge_correct: Mapping[str, st.Flags]
     cloud: st.Floats
     records: NDArray[np.object_]
+    held_out: st.Flags | None = None
 
     def __len__(self) -> int:
         return len(self.domain)
@@ -68,6 +72,8 @@ class Table:
 
     def check_signal(self, signal: Signal) -> None:
         """Refuse a signal that the records do not hold. Raises ConfigError."""
+        if signal is Signal.FITTED and signal.value not in self.signal:
+            raise ConfigError("the signal 'fitted' needs a calibration that holds its model, and records with all features of that model")
         if signal.value not in self.signal:
             raise ConfigError(
                 f"the records do not hold the {signal.words}, because the edge model does not give it: choose --signal {' or '.join(self.signal)}"
@@ -86,7 +92,17 @@ class Table:
             {name: values[chosen] for name, values in self.edge_correct.items()},
             self.cloud[chosen],
             self.records[chosen],
+            None if self.held_out is None else self.held_out[chosen],
         )
+
+    def judging(self, name: str) -> "Table":
+        """The rows that may judge a signal: for `fitted` those that had no part in fitting it, for the others all."""
+        return self if self.held_out is None or name != Signal.FITTED.value else self.rows(self.held_out)
+
+    def with_fitted(self, values: st.Floats) -> "Table":
+        """This table with values of the signal `fitted`, `[n]`."""
+        name, answers = Signal.FITTED.value, self.edge_correct[Signal.TOP_PROBABILITY.value]
+        return replace(self, signal={**self.signal, name: values}, edge_correct={**self.edge_correct, name: answers})
 
     def numbers(self, key: str) -> st.Floats:
         """A numeric key of the records; NaN where it is missing."""
@@ -94,24 +110,38 @@ class Table:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
+def answered(records: Sequence[Record], *, cloud_needed: bool) -> list[Record]:
+    """The records that have an edge answer and, where it is needed, a cloud answer."""
+    return [record for record in records if record["edge_answer"] is not None and (has_cloud(record) or not cloud_needed)]
+
+
 def has_cloud(record: Record) -> bool:
     """Whether the cloud has answered, also if its reply named no option."""
     return record["cloud_answer"] is not None or record.get("cloud_error") == UNPARSABLE
 
 
-def to_table(records: Sequence[Record], *, temperature: float = 1.0, cloud_needed: bool = True) -> Table:
+def to_table(
+    records: Sequence[Record],
+    *,
+    temperature: float = 1.0,
+    cloud_needed: bool = True,
+    fitted: Logistic | None = None,
+    held_out: Collection[str] | None = None,
+) -> Table:
     """Columns of the records that have an edge answer.
 
     Args:
         records: records as `load_records` checked them.
         temperature: temperature of the expected confidence (`tempered`).
         cloud_needed: whether to leave out the records without a cloud answer.
+        fitted: model of the signal `fitted`; without one the table does not have this signal.
+        held_out: ids of the records that had no part in fitting this model; None where no record had a part.
 
     Raises:
         ConfigError: no record is left, or none of a domain where the cloud is needed; or a temperature is asked for and the
             records do not know the model's tokens.
     """
-    whole = [record for record in records if record["edge_answer"] is not None and (has_cloud(record) or not cloud_needed)]
+    whole = answered(records, cloud_needed=cloud_needed)
     if not whole and not cloud_needed:
         raise ConfigError("no record has an edge answer: every question failed at the edge; collect again")
     if not whole:
@@ -122,21 +152,42 @@ def to_table(records: Sequence[Record], *, temperature: float = 1.0, cloud_neede
     answers = [record["answer_probabilities"] for record in whole]
     marginal_correct = np.array([max(said, key=said.__getitem__) == letter for said, letter in zip(answers, gold, strict=True)])
     greedy_correct = np.array([record["edge_answer"] == letter for record, letter in zip(whole, gold, strict=True)])
-    given = [signal for signal in Signal if signal not in STATED or all(record["confidence"] is not None for record in whole)]
+    given = [signal for signal in Signal if all(_has_signal(record, signal, fitted) for record in whole)]
     return Table(
         domain=np.array([record["domain"] for record in whole]),
         options=np.array([len(said) for said in answers], dtype=np.float64),
-        signal={signal.value: np.array([signal_of(record, signal, temperature) for record in whole], dtype=np.float64) for signal in given},
+        signal={
+            signal.value: np.array([signal_of(record, signal, temperature, fitted) for record in whole], dtype=np.float64)
+            for signal in given
+        },
         edge_correct={signal.value: greedy_correct if signal is Signal.VERBALIZED else marginal_correct for signal in given},
         cloud=np.array(
             [float(record["cloud_answer"] == letter) if has_cloud(record) else np.nan for record, letter in zip(whole, gold, strict=True)]
         ),
         records=np.array(whole, dtype=object),
+        held_out=None if held_out is None else np.array([record["id"] in held_out for record in whole]),
     )
 
 
-def signal_of(record: Record, signal: Signal, temperature: float = 1.0) -> float:
-    """A signal of a record with an edge answer, as the gateway would compute it. Raises ConfigError as `expected_at` does."""
+def _has_signal(record: Record, signal: Signal, fitted: Logistic | None) -> bool:
+    if signal is Signal.FITTED:
+        return fitted is not None and has_features(record, fitted)
+    return signal not in STATED or record["confidence"] is not None
+
+
+def signal_of(record: Record, signal: Signal, temperature: float = 1.0, fitted: Logistic | None = None) -> float:
+    """A signal of a record with an edge answer, as the gateway would compute it.
+
+    Args:
+        record: the record; it has what the signal needs.
+        signal: the signal.
+        temperature: temperature of the expected confidence.
+        fitted: model of the signal `fitted`; no other signal needs it.
+
+    Raises:
+        ConfigError: the record does not say how the model's tokenizer splits the buckets, which a temperature needs.
+        ValueError: the signal is `fitted`, and there is no model of it.
+    """
     match signal:
         case Signal.VERBALIZED:
             return float(record["confidence"])
@@ -146,6 +197,10 @@ def signal_of(record: Record, signal: Signal, temperature: float = 1.0) -> float
             return top_probability(record["answer_probabilities"].values())
         case Signal.MARGIN:
             return margin(record["answer_probabilities"].values())
+        case Signal.FITTED:
+            if fitted is None:
+                raise ValueError("the signal 'fitted' needs its model")
+            return fitted.probability(record_features(record))
 
 
 def expected_at(record: Record, temperature: float) -> float:

@@ -11,6 +11,7 @@ _TERMS = {
     "top probability, margin": (
         "two signals: the probability of the most probable option, and that probability minus the one of the second option."
     ),
+    "fitted": "a signal: the probability that the most probable option is correct, by the logistic model of a calibration.",
     "kept, coverage": "the share of questions that the edge answers itself, those with the highest signal first.",
     "error among kept": "the error rate of the edge answers that are kept; the risk of the risk–coverage curve.",
     "cloud routed": "the share of questions that goes to the cloud, of those with both answers.",

@@ -23,7 +23,7 @@ from app.data.calibration import Calibration, read_calibration
 from app.edge.builtin import find_builtin
 from app.edge.foggen import writes_confidence
 from app.gateway.gateway import Gateway
-from app.gateway.observers import LineObserver, MetricsObserver, SpanObserver
+from app.gateway.observers import LineObserver, MetricsObserver, Observer, SpanObserver
 from app.gateway.passing import Passing, PassLimits
 from app.gateway.routing import CloudSide, Routing, Taus, cloud_model_of
 from app.gateway.state import GatewayState, Limits
@@ -96,27 +96,47 @@ def build_policy(settings: Settings, calibration: Calibration | None = None, ide
         identity: the edge that will be asked; None where it is the in-process one and not loaded.
 
     Raises:
-        ConfigError: a signal is configured, or brought by the calibration, that this edge does not give.
+        ConfigError: a signal is configured, or brought by the calibration, that this edge does not give; or the signal is `fitted`, and
+            no calibration holds its model.
     """
     policy = settings.policy
     given = JointVerdict.signals if identity is None else identity.signals
-    wanted = calibration.signal if calibration is not None else policy.signal
-    if wanted is not None and wanted not in given:
-        model = identity.model if identity is not None else settings.edge.model
-        setting = "policy.signal" if policy.signal is not None else "the signal of policy.calibration"
-        raise ConfigError(
-            f"{setting} is '{wanted}', and the edge model {model} gives {_listed(given)}: "
-            "take it out of the configuration, or choose an edge model that gives it"
-        )
+    _check_signal(settings, calibration, given, settings.edge.model if identity is None else identity.model)
     own = {name: domain.tau for name, domain in policy.domains.items()}
     if calibration is None:
         tau = DEFAULT_TAU if policy.tau is None else policy.tau
         return Policy(tau, policy.signal or usual_signal(given, trained=_trained(settings)), domains=own)
     signal = calibration.signal
     if policy.calibration is None and policy.tau is not None:
-        return Policy(policy.tau, signal, calibration.temperature, own)
+        return Policy(policy.tau, signal, calibration.temperature, own, calibration.logistic)
     domains = {name: domain.tau for name, domain in calibration.domains.items()} | own
-    return Policy(calibration.tau, signal, calibration.temperature, domains)
+    return Policy(calibration.tau, signal, calibration.temperature, domains, calibration.logistic)
+
+
+def _check_signal(settings: Settings, calibration: Calibration | None, given: frozenset[Signal], model: str) -> None:
+    """Refuse a signal that no verdict of this edge could have. Raises ConfigError.
+
+    Args:
+        settings: what is configured.
+        calibration: as in `build_policy`.
+        given: signals that the edge gives.
+        model: name of the edge model.
+    """
+    wanted = calibration.signal if calibration is not None else settings.policy.signal
+    setting = "policy.signal" if settings.policy.signal is not None else "the signal of policy.calibration"
+    fitted = calibration.logistic if calibration is not None else None
+    if wanted is Signal.FITTED and fitted is None:
+        raise ConfigError(
+            "policy.signal is 'fitted', and there is no calibration that holds the model of this signal; make one with foggate calibrate "
+            "--records records.jsonl --signal fitted --target-cloud-rate 0.4, and set policy.calibration to the file"
+        )
+    needed = fitted.signals if fitted is not None else frozenset() if wanted is None else frozenset({wanted})
+    if not needed <= given:
+        what = f"'{wanted}'" + (f", computed from all that gives the signals {', '.join(sorted(needed))}" if fitted is not None else "")
+        raise ConfigError(
+            f"{setting} is {what}, and the edge model {model} gives {_listed(given)}: "
+            "take it out of the configuration, or choose an edge model that gives it"
+        )
 
 
 def _listed(signals: frozenset[Signal]) -> str:
@@ -180,13 +200,13 @@ def _trained(settings: Settings) -> bool:
     return writes_confidence(settings.edge.model, settings.edge.adapter)
 
 
-def build_gateway(settings: Settings, metrics: Metrics) -> Gateway:
-    """A gateway whose model is still to be loaded; metrics, span and log line observe it."""
+def build_gateway(settings: Settings, metrics: Metrics, *more: Observer) -> Gateway:
+    """A gateway whose model is still to be loaded; metrics, span, log line and `more` observe it."""
     limits = Limits(
         settings.limits.max_text_chars, settings.limits.max_questions, settings.limits.batch_concurrency, settings.batch_deadline_ms / 1000
     )
     state = GatewayState(metrics, limits, cloud_model_of(settings))
-    return Gateway(state, [MetricsObserver(metrics), SpanObserver(settings.tracing.question_text), LineObserver()])
+    return Gateway(state, [MetricsObserver(metrics), SpanObserver(settings.tracing.question_text), LineObserver(), *more])
 
 
 def build_cloud_side(settings: Settings, metrics: Metrics, quotas: Quotas) -> CloudSide:

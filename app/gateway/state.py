@@ -9,6 +9,7 @@ import structlog
 from app.core.cascade import Cascade
 from app.core.edge import Edge, EdgeHealth
 from app.core.round_robin import RoundRobin
+from app.data.curve import Curve
 from app.gateway.passing import Passing
 from app.gateway.routing import Routing, cloud_model_of
 from app.telemetry.metrics import Metrics
@@ -47,6 +48,7 @@ class GatewayState:
         cloud_model: name of the cloud model; None where no cloud is configured.
         turns: where questions of batches wait for a place at the edge.
         calibration: description of the calibration that routes; None without one.
+        curve: what other thresholds would achieve, by that calibration; None where it does not say.
         warning: says that the threshold is not calibrated; None where that needs no warning.
         cascade: None until the model has answered its warm-up batch.
         passing: passes chats on that are no question; None where that is not to be, or no model is loaded yet.
@@ -63,6 +65,7 @@ class GatewayState:
     cloud_model: str | None = None
     turns: RoundRobin = field(default_factory=RoundRobin)
     calibration: Mapping[str, Any] | None = None
+    curve: Curve | None = None
     warning: str | None = None
     cascade: Cascade | None = None
     passing: Passing | None = None
@@ -87,6 +90,7 @@ class GatewayState:
         """Let questions be answered by a routing: the first one, or another one after a reload."""
         self.cloud_model = cloud_model_of(routing.settings)
         self.calibration = routing.describe_calibration()
+        self.curve = routing.calibration.curve if routing.calibration else None
         self.warning = routing.warning
         self.cascade = routing.cascade
         self.passing = routing.passing

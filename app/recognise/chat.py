@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from app.recognise import refusals
 from app.recognise.forms import OPEN, Asked, form_of_reply
 from app.recognise.instructions import CUE, instructs, persona, sentences, speaks_of_choice
-from app.recognise.message import Found, read
+from app.recognise.message import MAX_CHARS, MAX_INSTRUCTIONS, Found, read
 from app.recognise.recognised import Recognised
 
 _SYSTEM = {"system", "developer"}
@@ -45,6 +45,8 @@ def recognise_chat(messages: Sequence[tuple[str, str]]) -> Recognised | None:
     if not turns or turns[-1][0] != "user" or len(turns) > _MOST_TURNS or any(role not in {"user", "assistant"} for role, _ in turns):
         return None
     system = "\n".join(text for role, text in messages if role in _SYSTEM)
+    if len(system) > MAX_INSTRUCTIONS or sum(len(text) for _, text in messages) > MAX_CHARS:
+        return None
     found = read(turns[-1][1])
     if found is None or not _about_questions(system):
         return None

@@ -1,5 +1,6 @@
 """One message → the multiple-choice question in it, or None. Read this first: the other files each decide one thing for it."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 
 from app.core.errors import InvalidQuestion
@@ -7,7 +8,7 @@ from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question
 from app.recognise import refusals
 from app.recognise.evidence import is_asked, is_list_of_questions
 from app.recognise.examples import Example, last_answer
-from app.recognise.forms import LETTER, OPEN, Asked, asked_form
+from app.recognise.forms import LETTER, OPEN, Asked, asked_form, form_of_reply
 from app.recognise.instructions import CUE, speaks_of_choice
 from app.recognise.marks import Chain, Line, chains_of, inline_marks, line_marks, lines_of
 from app.recognise.recognised import Recognised
@@ -15,7 +16,9 @@ from app.recognise.stem import Stem, split_stem
 from app.recognise.tail import Tail, cut_inline, option_texts, split_tail
 
 # A longer message is no question that a small model could read; the limit bounds the time as well.
-MAX_CHARS = 200_000
+MAX_CHARS = 100_000
+# Examples in one message, and characters of instructions: evaluations send at most a few dozen and a few thousand.
+_MOST_EXAMPLES, MAX_INSTRUCTIONS = 200, 20_000
 
 
 def recognise(text: str) -> Recognised | None:
@@ -96,13 +99,13 @@ def _options(chains: list[Chain]) -> Chain | None:
     if not chains:
         return None
     last = max(chains, key=lambda chain: chain.last.start)
-    inside = [chain.start for chain in chains if chain.style == last.style]
+    inside = sorted(chain.start for chain in chains if chain.style == last.style)
     for outer in chains:
         if outer.style == last.style or outer.start > last.start:
             continue
         # It begins between two options of the other one, or the options before have such lists too.
         if (last.start < outer.last.start and len(outer.marks) > len(last.marks)) or (
-            len(inside) > 1 and sum(start > outer.start for start in inside) >= len(outer.marks) - 1
+            len(inside) > 1 and len(inside) - bisect_right(inside, outer.start) >= len(outer.marks) - 1
         ):
             return outer
     return last
@@ -117,35 +120,37 @@ def _read_chain(text: str, lines: list[Line], chains: list[Chain], chain: Chain,
     earlier = [other for other in chains if other.style == chain.style and other.start < chain.start]
     example: Example | None = None
     if earlier:
-        example = last_answer(text, lines, [*earlier, chain])
+        example = last_answer(text, lines, [*earlier, chain]) if len(earlier) <= _MOST_EXAMPLES else None
         if example is None:
             return None
     stem = split_stem(text[example.end if example else 0 : chain.start], text[: earlier[0].start] if earlier else "")
-    return _decide(text, chain, tail, stem, example, inline=inline)
+    return None if stem is None else _decide(text, chain, tail, stem, example, inline=inline)
 
 
-def _decide(text: str, chain: Chain, tail: Tail, stem: Stem | None, example: Example | None, *, inline: bool) -> Found | None:
-    if stem is None:
-        return None
+def _decide(text: str, chain: Chain, tail: Tail, stem: Stem, example: Example | None, *, inline: bool) -> Found | None:
     options = option_texts(text, chain, tail.start)
     extra, listed = "", False
     if inline:
         listed = any(option.endswith((",", ";")) for option in options[:-1])
         options, extra = cut_inline(options)
     instructions = "\n".join(part for part in (stem.preface, extra, tail.instructions) if part)
+    if len(instructions) > MAX_INSTRUCTIONS:
+        return None
     about = f"{stem.preface}\n{stem.question[-2_000:]}\n{extra}\n{tail.instructions}"
     if refusals.transforms(instructions) or refusals.wants_other_form(instructions) or refusals.is_about_a_question(stem.question):
         return None
     if refusals.is_task(about) or refusals.wants_several(about) or refusals.question_wants_explanation(stem.question, options):
         return None
-    waits = tail.waits or CUE.fullmatch(extra) is not None
-    if is_list_of_questions(stem, options):
+    labels = tuple(mark.label for mark in chain.marks)
+    # A question with its answer is quoted, and not asked.
+    answered = any(form_of_reply(line, labels, options) is not None for line in tail.instructions.split("\n"))
+    if answered or is_list_of_questions(stem, options):
         return None
+    waits = tail.waits or CUE.fullmatch(extra) is not None
     evident = waits or example is not None or speaks_of_choice(instructions) or is_asked(stem, options, chain, inline=inline, listed=listed)
     try:
         question = Question(stem.question, options)
     except InvalidQuestion:
         return None
     layout = chain.style if inline else f"{chain.style} lines"
-    labels = tuple(mark.label for mark in chain.marks)
     return Found(question, labels, layout, instructions, waits, evident, example.asked if example else None)

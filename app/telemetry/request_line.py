@@ -19,6 +19,11 @@ def request_line() -> Iterator[dict[str, Any]]:
         _FIELDS.reset(token)
 
 
+def noted(name: str) -> Any:
+    """The value of a field of the current request's line; None where it has none."""
+    return (_FIELDS.get() or {}).get(name)
+
+
 def note(**fields: Any) -> None:
     """Add fields to the line of the current request; without a request this does nothing."""
     if (line := _FIELDS.get()) is not None:

@@ -5,12 +5,16 @@ import os
 import time
 
 import httpx2
+import psutil
 import pytest
 
 from app.edge.builtin import default_cache_dir, ensure_builtin, find_builtin
 from app.edge.loader import fingerprint
 
-pytestmark = pytest.mark.skipif("BUILTIN_15B" not in os.environ, reason="needs 5 GB of disk, 8 GB of memory and minutes: make test-qwen")
+pytestmark = [
+    pytest.mark.skipif("BUILTIN_15B" not in os.environ, reason="needs 5 GB of disk, 8 GB of memory and minutes: make test-qwen"),
+    pytest.mark.timeout(7200),
+]
 NAME = "builtin-1.5b"
 QUESTIONS = {
     ("Which gas do plants take in?", ("Oxygen", "Carbon dioxide", "Nitrogen", "Helium")): "B",
@@ -32,9 +36,13 @@ async def serve(start, name):
             reply = await http.post("/v1/answer", json={"question": question, "options": options, "route": "edge"})
             seconds.append(round(time.monotonic() - asked, 1))
             replies[question, options] = reply.json()
+        memory = psutil.Process(gateway.process.pid).memory_full_info()
         (edge, _) = (await http.get("/v1/models")).json()["data"]
     assert await gateway.stop() == 0
-    print(f"\n{name}: ready after {ready_s:.0f} s, seconds a question: {seconds}, warning: {edge.get('warning')}")
+    print(
+        f"\n{name}: ready after {ready_s:.0f} s, seconds a question: {seconds}, memory {memory.rss / 1e9:.1f} GB (own {memory.uss / 1e9:.1f})"
+    )
+    print(edge, *(line["message"] for line in gateway.lines()), sep="\n")
     return replies, [line["message"] for line in gateway.lines()]
 
 

@@ -301,7 +301,8 @@ def artefacts(out):
     files = {path.relative_to(out).as_posix(): path.read_bytes() for path in found}
     state = json.loads(files["chain.json"])
     for entry in [state["binding"], *state["rounds"]]:
-        del entry["seconds"]
+        if entry is not None:
+            del entry["seconds"]
     files["chain.json"] = state
     return files
 

@@ -71,7 +71,8 @@ async def test_get_and_head_of_a_path_that_answers_questions():
 
 
 @pytest.mark.parametrize(
-    "path", [*(f"{path}/" for path in READ + ASKING if path != "/v1/models"), "//v1/models", "/v1//models", "/V1/models", "/v1", "/"]
+    "path",
+    [*(f"{path}/" for path in READ + ASKING if path != "/v1/models"), "//v1/models", "/v1//models", "/V1/models", "/v1", "/ui/"],
 )
 async def test_another_path_is_404_and_no_redirect(path):
     async with gateway(cloud=False) as (http, _):
@@ -202,7 +203,8 @@ def test_keys_are_named_up_to_a_bound():
 
 def test_the_paths_that_metrics_name_are_those_of_the_interface():
     app = create_app(Settings())
-    assert {one.shown for one in app.endpoints if one.counted} == {*app.openapi()["paths"], "/docs", "/openapi.json"}
+    page = {"/", "/ui", *(f"/ui/{name}" for name in ("session", "login", "logout", "recognise", "threshold", "events"))}
+    assert {one.shown for one in app.endpoints if one.counted} == {*app.openapi()["paths"], "/docs", "/openapi.json", *page}
 
 
 def routes_of(routes):

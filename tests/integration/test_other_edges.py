@@ -18,10 +18,10 @@ from app.core.verdict import Signal
 from app.data.calibration import read_calibration, write_calibration
 from app.data.dataset import Item
 from app.data.records import load_records, read_records
+from app.edge.builtin import find_builtin
 from app.evaluation.collect import EdgeIdentity, collect
 from app.evaluation.markdown import render
 from app.evaluation.report import build_report
-from app.gateway.build import SHIPPED_CALIBRATION
 from tests.integration.test_api import ASK, gateway
 from tests.support.fakes import FakeEdge, OptionsEdge, TextEdge, make_verdict
 from tests.support.servers import serving
@@ -265,7 +265,7 @@ async def test_a_signal_that_the_edge_does_not_give_is_refused_at_start(kind, si
 async def test_a_calibration_for_a_signal_that_the_edge_does_not_give_is_refused_at_start(kind, tmp_path):
     of = {"edge_model": kind.identity.model, "edge_adapter": None, "edge_fingerprint": "fake", "prompt_version": PROMPT_VERSION}
     path = tmp_path / "c.json"
-    write_calibration(path, read_calibration(SHIPPED_CALIBRATION).model_copy(update=of))
+    write_calibration(path, read_calibration(find_builtin("builtin").calibration).model_copy(update=of))
     said = await refusal(kind(), policy={"calibration": path})
     gives = "no signal" if kind is TextEdge else "only the signal margin or top_probability"
     assert said.startswith(f"the signal of policy.calibration is 'expected', and the edge model {kind.identity.model} gives {gives}")

@@ -87,7 +87,7 @@ def test_types_and_defaults_are_told_from_the_declarations():
         ("cloud.timeout_s", "number above 0", "8.0"),
         ("cloud.breaker.failure_rate", "number above 0, at most 1", "0.5"),
         ("policy.tau", "number from 0 to 1, `null`", "null"),
-        ("policy.signal", "`verbalized`, `expected`, `top_probability`, `margin`, `null`", "null"),
+        ("policy.signal", "`verbalized`, `expected`, `top_probability`, `margin`, `fitted`, `null`", "null"),
         ("policy.calibration", "path, `null`", "null"),
         ("security.allowed_hosts", "list of texts, `null`", "null"),
         ("security.insecure", "`true`, `false`", "false"),

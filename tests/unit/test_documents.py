@@ -106,6 +106,8 @@ def test_the_document_says_how_to_send_a_key_where_keys_are_configured(tmp_path)
         "/v1/answers": [[{"key": []}]],
         "/v1/chat/completions": [[{"key": []}]],
         "/v1/responses": [[{"key": []}]],
+        "/v1/systemone": [[{"key": []}]],
+        "/v1/decisions": [[{"key": []}]],
         "/v1/models": [[{"key": []}]],
         "/v1/models/{model}": [[{"key": []}]],
         "/metrics": [[{"key": []}]],

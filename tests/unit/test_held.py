@@ -8,8 +8,8 @@ import pytest
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
 from app.data.calibration import Achieved, DomainThreshold, Target, read_calibration, write_calibration
+from app.edge.builtin import find_builtin
 from app.evaluation.calibrate import calibrate
-from app.gateway.build import SHIPPED_CALIBRATION
 from tests.support.records import flat
 
 TODAY = date(2026, 1, 2)
@@ -60,7 +60,7 @@ def test_twenty_questions_that_are_all_answered_correctly_do_not_show_an_accurac
 
 def old_file(path, **changes):
     """A file of version 1, as it was written then."""
-    shipped = json.loads(SHIPPED_CALIBRATION.read_text())
+    shipped = json.loads(find_builtin("builtin").calibration.read_text())
     assert shipped["version"] == 1
     content = shipped | changes
     path.write_text(json.dumps(content))
@@ -68,8 +68,8 @@ def old_file(path, **changes):
 
 
 def test_a_file_of_version_1_is_read_and_its_held_is_said_anew(tmp_path):
-    shipped = json.loads(SHIPPED_CALIBRATION.read_text())
-    found = read_calibration(SHIPPED_CALIBRATION)
+    shipped = json.loads(find_builtin("builtin").calibration.read_text())
+    found = read_calibration(find_builtin("builtin").calibration)
     # A rate of 31.7 % [20.3, 45.0] does not refute a target of 40 %; it shows nothing either.
     assert (found.version, found.achieved.held, found.tau, found.scope) == (2, "not enough data", shipped["tau"], "")
     achieved = shipped["achieved"]
@@ -91,12 +91,12 @@ def test_a_file_that_calls_its_recommendation_a_verdict_is_read(tmp_path, versio
         path = old_file(tmp_path / "c.json")
     else:
         path = tmp_path / "c.json"
-        write_calibration(path, read_calibration(SHIPPED_CALIBRATION))
+        write_calibration(path, read_calibration(find_builtin("builtin").calibration))
         content = json.loads(path.read_text())
         path.write_text(json.dumps({("verdict" if key == "recommendation" else key): value for key, value in content.items()}))
     assert "verdict" in json.loads(path.read_text())
     found = read_calibration(path)
-    assert found == read_calibration(SHIPPED_CALIBRATION)
+    assert found == read_calibration(find_builtin("builtin").calibration)
     assert found.recommendation.startswith("The interval of the lift over random includes zero")
     write_calibration(path, found)
     assert "verdict" not in json.loads(path.read_text())

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.core.fitted import Logistic
 from app.core.policy import Policy
 from app.core.question import LETTERS, Question
 from app.core.verdict import Signal
@@ -10,6 +11,8 @@ from app.edge.rendering import Prompt
 from app.evaluation.injection import ATTACKS, measure_injection
 from tests.support.fakes import make_verdict
 
+# Its fitted probability is near 0 or 1, as the probability of the answer is below or above 0.6.
+TOP = Logistic(("top_probability",), (20.0,), -12.0, (0.0,), (1.0,))
 ITEMS = [Item(Question(f"Question {n}?", ("w", "x", "y", "z")), "A") for n in range(8)]
 
 
@@ -61,7 +64,7 @@ def test_flips_of_answer_and_route_are_counted_by_attack():
 
 @pytest.mark.parametrize("signal", list(Signal))
 def test_a_model_that_sends_everything_to_the_cloud_can_be_talked_into_keeping_it(signal):
-    effects = measure_injection(Gullible(), ITEMS, Policy(tau=0.6, signal=signal), batch_size=16)
+    effects = measure_injection(Gullible(), ITEMS, Policy(tau=0.6, signal=signal, fitted=TOP), batch_size=16)
     assert effects["an authority"].to_edge == 8
     assert effects["doubt (makes it expensive)"].to_cloud == 0
 

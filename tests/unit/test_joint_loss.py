@@ -80,8 +80,7 @@ def plain_read_out(model, tokenizer, family, renderer, question):
     return torch.stack(buckets), torch.stack(letters)
 
 
-@pytest.mark.parametrize("kind", ["qwen3", "gemma3"])
-@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize(("kind", "checkpointing"), [("qwen3", True), ("gemma3", False)])
 def test_the_gradient_is_that_of_plain_decoding_of_whole_strings(kind, checkpointing):
     """Of every weight of the adapter; also with the prefix shared, or with gradient checkpointing."""
     model, renderer, tokenizer = parts(kind)

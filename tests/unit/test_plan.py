@@ -28,10 +28,10 @@ def columns(rows, signal=Signal.EXPECTED):
 
 
 def test_with_the_planned_number_the_promise_is_given_as_often_as_planned_and_is_kept():
-    found = plan(*columns(sample(STEEP, 3000, drawn(1))), max_error=BOUND, delta=DELTA, runs=80)
+    found = plan(*columns(sample(STEEP, 3000, drawn(1))), max_error=BOUND, delta=DELTA, runs=60)
     need = next(need for need in found.needs if need.coverage == 0.6)
     assert need.needed is not None
-    draw, draws, reached, broken = drawn(2), 50, 0, 0
+    draw, draws, reached, broken = drawn(2), 40, 0, 0
     for seed in range(draws):
         calibration = calibrated(sample(STEEP, need.needed, draw), "edge_error", BOUND, delta=DELTA, seed=seed)
         if calibration is not None:
@@ -101,7 +101,7 @@ def run(*arguments):
 def test_the_command_prints_the_plan_and_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pilot = write(tmp_path / "a pilot.jsonl", [row | {"cloud_answer": None} for row in simulated(80, 1, edge=0.8)])
-    done = run("--records", pilot, "--max-edge-error", "0.3", "--json")
+    done = run("--records", pilot, "--max-edge-error", "0.5", "--json")
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     assert (said["plan"]["n"], said["plan"]["signal"], said["plan"]["power"]) == (80, "expected", 0.8)

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from app.core.errors import ConfigError
+from app.core.policy import Policy
 from app.core.verdict import EdgeReply, JointVerdict, Signal
 from app.data.records import load_records, read_records
 from app.evaluation.fields import edge_fields
 from app.evaluation.table import signal_of
+from tests.support.fitted import logistic
 from tests.support.records import record, write
 
 
@@ -91,4 +93,5 @@ def test_a_record_has_the_signals_of_the_verdict_that_it_was_made_from_to_the_la
     for options in (2, 4, 10, 26):
         verdict = JointVerdict.from_weights(draw.random((5, options)).tolist(), 2)
         written = json.loads(json.dumps(edge_fields(EdgeReply(verdict, "small", None, 0.1))))
-        assert signal_of(written, signal, temperature) == verdict.at_temperature(temperature).signal(signal)
+        policy = Policy(signal=signal, temperature=temperature, fitted=logistic())
+        assert signal_of(written, signal, temperature, logistic()) == policy.read(verdict).signal(signal)

@@ -10,9 +10,9 @@ from app.core.errors import ConfigError, EdgeError
 from app.core.prompt import PromptFamily, system_prompt, user_prompt
 from app.core.question import Question
 from app.data.calibration import read_calibration
+from app.edge.builtin import find_builtin
 from app.edge.rendering import Renderer
 from app.edge.templates import _DIRECTIVES, _PINNED, ChatTemplate
-from app.gateway.build import SHIPPED_CALIBRATION
 from tests.support.tiny import CHATML, FOLDED, tiny_tokenizer
 
 ASSETS = Path(__file__).parents[2] / ".assets"
@@ -179,7 +179,7 @@ def test_the_fingerprint_of_a_prompt_changes_with_rules_template_and_tokens_and_
 
 
 def test_a_calibration_of_another_rendering_is_refused():
-    calibration = read_calibration(SHIPPED_CALIBRATION).model_copy(update={"prompt_fingerprint": "aaaaaaaaaaaa"})
+    calibration = read_calibration(find_builtin("builtin").calibration).model_copy(update={"prompt_fingerprint": "aaaaaaaaaaaa"})
     served = {
         "edge_model": "smollm2-135m-instruct+foggate-r14",
         "fingerprint": calibration.edge_fingerprint,

@@ -15,6 +15,7 @@ from app.edge.build import load_engine
 from app.edge.builtin import SHIPPED_ADAPTER, find_builtin
 from app.gateway.build import build_policy, calibration_of, load_calibration, routing_notes
 from app.gateway.routing import in_force
+from tests.support.fitted import fitted_model
 
 SHIPPED = read_calibration(find_builtin("builtin").calibration)
 NAME = "smollm2-135m-instruct+foggate-r14"
@@ -252,12 +253,13 @@ def test_a_signal_without_a_calibration_on_a_trained_model_is_warned_of_unless_i
 
 @pytest.mark.parametrize("signal", Signal)
 def test_a_calibration_file_may_be_for_any_signal(tmp_path, signal):
-    write_calibration(tmp_path / "c.json", named_calibration(signal=signal))
+    write_calibration(tmp_path / "c.json", named_calibration(signal=signal, fitted=fitted_model() if signal is Signal.FITTED else None))
     settings = Settings(policy={"calibration": tmp_path / "c.json"})
     named = load_calibration(settings)
     assert (named.version, named.signal) == (2, signal)
     assert json.loads((tmp_path / "c.json").read_text())["signal"] == signal.value
-    assert build_policy(settings, named).signal is signal
+    policy = build_policy(settings, named)
+    assert (policy.signal, policy.fitted) == (signal, named.logistic)
     other = next(one for one in Signal if one is not signal)
     with pytest.raises(ConfigError, match=r"policy\.signal is '"):
         chosen(named, policy={"calibration": tmp_path / "c.json", "signal": other.value})

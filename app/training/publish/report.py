@@ -45,6 +45,7 @@ def render_chain(out: Path, state: ChainState) -> str:
             f"trained on; cloud: {', '.join(first.cloud)}; tau = {first.tau:g} on the verbalized confidence. Percent; 95 % intervals."
         ),
         *binding_sentences(state),
+        *joint_sentences(state),
         "## Rows",
         sources_table(state.sources),
         "Left out of the training files: " + (", ".join(f"{n} ({why})" for why, n in state.left_out.items() if n) or "none") + ".",
@@ -91,6 +92,20 @@ def sources_table(sources: Sequence[Source]) -> str:
 def binding_sentences(state: ChainState) -> list[str]:
     """One sentence about symbol binding; none where the run has no such step."""
     return [] if state.binding is None or state.config.binding is None else [_binding_sentence(state.binding, state.config.binding)]
+
+
+def joint_sentences(state: ChainState) -> list[str]:
+    """One sentence about a loss through the one pass; none where the answers' tokens were trained."""
+    if state.config.loss == "tokens":
+        return []
+    joint, labels = state.config.joint, state.config.labels
+    return [
+        (
+            f"The loss was computed through the one pass: {labels.target} targets, {joint.confidence_loss.replace('_', '-')} of the confidence "
+            f"(weight {joint.confidence_weight:g}), letters: {joint.letters} (weight {joint.letters_weight:g}). The adapter with the best AUROC on dev "
+            "rows was kept in each round, so the AUROC of the expected confidence on dev rows is the best of several."
+        )
+    ]
 
 
 def _binding_sentence(entry: BindingEntry, config: BindingConfig) -> str:

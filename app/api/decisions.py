@@ -1,0 +1,118 @@
+"""The face for decision clients: `/v1/systemone`, and `/v1/decisions` in OpenAI's form and in SGLang's.
+
+A request's questions are answered as those of `/v1/answers` are: each alone, routed as configured, behind single questions. One
+question alone is a single question.
+"""
+
+import asyncio
+from typing import Annotated, Any, Protocol
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+from pydantic import Discriminator, Tag
+
+from app.access.caller import Caller
+from app.api import responses
+from app.api.body import json_route
+from app.api.decision.errors import decisions_error, system_one_error
+from app.api.decision.openai_form import OpenAIRequest
+from app.api.decision.sglang_form import SGLangRequest
+from app.api.decision.systemone import SystemOneRequest
+from app.api.decision.typed import Decided, TypedQuestion
+from app.api.face import Endpoint, Face
+from app.core.ask import Ask
+from app.core.offload import SMALL, in_text_thread
+from app.core.outcome import Outcome
+from app.gateway.batch import Batch
+from app.gateway.gateway import Gateway
+from app.telemetry.request_line import note
+
+SYSTEM_ONE = Endpoint("/v1/systemone", takes_body=True, replies=responses.SYSTEM_ONE, error_form=system_one_error)
+DECISIONS = Endpoint("/v1/decisions", takes_body=True, replies=responses.DECISIONS, error_form=decisions_error)
+DECISION_ID = "x-foggate-decision-id"
+
+
+def _form(raw: Any) -> str:
+    """SGLang's questions have a field `question`, OpenAI's `instructions`."""
+    questions = raw.get("questions") if isinstance(raw, dict) else None
+    first = questions[0] if isinstance(questions, list) and questions else None
+    return "sglang" if isinstance(first, dict) and "question" in first else "openai"
+
+
+EitherForm = Annotated[Annotated[OpenAIRequest, Tag("openai")] | Annotated[SGLangRequest, Tag("sglang")], Discriminator(_form)]
+
+
+class Asked(Protocol):
+    """A request in any of the forms."""
+
+    model: str
+
+    @property
+    def about(self) -> str: ...
+
+    def typed(self) -> list[TypedQuestion]: ...
+
+    def reply(self, decided: list[Decided], decision_id: str) -> dict[str, Any]: ...
+
+
+def decisions_face(gateway: Gateway, prior: float) -> Face:
+    """The routes that answer typed questions.
+
+    Args:
+        gateway: answers the questions.
+        prior: confidence of an answer whose side gave no distribution.
+    """
+    face = Face("decisions", json_route(gateway.state.limits.max_questions))
+
+    async def decide(asked: Asked, request: Request) -> JSONResponse:
+        typed = asked.typed()
+        about = asked.about
+        asks = await _asks(typed, about, asked.model)
+        outcomes = await _outcomes(gateway, asks, request.state.caller)
+        decided = [Decided.of(question, outcome, prior) for question, outcome in zip(typed, outcomes, strict=True)]
+        decision_id = request.state.request_id
+        return JSONResponse(asked.reply(decided, decision_id), headers={DECISION_ID: decision_id})
+
+    @face.serves(SYSTEM_ONE, summary="Answer typed questions about a state (System One)")
+    async def system_one(asked: SystemOneRequest, request: Request) -> JSONResponse:
+        return await decide(asked, request)
+
+    @face.serves(
+        DECISIONS,
+        summary="Answer typed questions about an input (OpenAI, SGLang)",
+        description="The body has OpenAI's form, or SGLang's where its questions have a field `question`.",
+    )
+    async def decisions(asked: EitherForm, request: Request) -> JSONResponse:
+        return await decide(asked, request)
+
+    return face
+
+
+async def _asks(typed: list[TypedQuestion], about: str, model: str) -> list[Ask]:
+    """What is asked; long texts are looked through beside the event loop. Raises InvalidQuestion."""
+
+    def made() -> list[Ask]:
+        return [question.ask(about, model) for question in typed]
+
+    length = len(typed) * len(about) + sum(len(option) for question in typed for option in question.options)
+    return made() if length <= SMALL else await in_text_thread(made)
+
+
+async def _outcomes(gateway: Gateway, asks: list[Ask], caller: Caller) -> list[Outcome]:
+    """The outcomes in order; the first error is raised, and the others are given up then. Raises what `Gateway.answer` raises."""
+    if len(asks) == 1:
+        return [await gateway.answer(asks[0], caller)]
+    batch = await Batch.admitted(gateway, caller, len(asks))
+    note(questions=len(asks))
+    at_a_time = asyncio.Semaphore(gateway.state.limits.batch_concurrency)
+
+    async def one(ask: Ask) -> Outcome:
+        async with at_a_time:
+            return await batch.answer(ask)
+
+    tasks = [asyncio.ensure_future(one(ask)) for ask in asks]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()

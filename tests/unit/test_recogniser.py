@@ -1,0 +1,194 @@
+"""The recogniser finds what was written, in every layout, and passes through what is no single multiple-choice question."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.question import Question
+from app.demo.bank import SHIPPED_BANK
+from app.recognise import Form, recognise, recognise_chat
+from tests.runs.recogniser import PROMPTS, prompts_of, right, sample
+from tests.support.hostile import TEXTS
+from tests.support.layouts import HARNESSES, TUNED
+
+QUESTIONS = sample([str(SHIPPED_BANK)], 12)
+OPTIONS = "\nA. Wind\nB. The Moon\nC. Rain"
+MCQ = "What causes tides?" + OPTIONS
+
+
+@pytest.mark.parametrize("layout", [*TUNED, *HARNESSES], ids=lambda layout: layout.name)
+def test_questions_are_read_back_exactly_from_every_layout(layout):
+    wrong = [one for one in QUESTIONS if not right(recognise_chat(layout.write(one.question, one.options)), one, layout)]
+    assert wrong == []
+
+
+# The prompts on which the rules were made, and those that were written afterwards: a few of the latter are still taken.
+@pytest.mark.parametrize(
+    ("name", "most"), [("written", 0), ("generated", 0), ("later_written", 2), ("later_generated", 4), ("held_out", 0)]
+)
+def test_ordinary_prompts_are_passed_through(name, most):
+    taken = [prompt for prompt in prompts_of(PROMPTS / f"{name}.jsonl") if recognise_chat(prompt) is not None]
+    assert len(taken) <= most, taken
+
+
+def test_all_prompts_are_distinct_and_there_are_enough():
+    texts = [repr(prompt) for path in PROMPTS.glob("*.jsonl") for prompt in prompts_of(path)]
+    assert len(texts) == len(set(texts)) >= 1_000
+
+
+# Words that mean nothing, so that no rule about tasks applies: the layout alone decides.
+_WORDS = st.lists(
+    st.sampled_from(["lorem", "ipsum", "dolor", "амет", "қанша", "$x^2$", "12", "`f(x)`", "not"]), min_size=1, max_size=6
+).map(" ".join)
+
+
+@given(
+    _WORDS,
+    st.lists(_WORDS, min_size=3, max_size=8, unique=True),
+    st.sampled_from([layout for layout in TUNED if "inline" not in layout.name]),
+)
+def test_any_text_is_read_back(words, options, layout):
+    question = Question(f"Which one is lorem {words}?", tuple(options))
+    assert right(recognise_chat(layout.write(question.question, question.options)), question, layout)
+
+
+@pytest.mark.parametrize(
+    ("ending", "form", "written"),
+    [
+        ("", Form.OPEN, None),
+        ("Answer:", Form.LETTER, "B"),
+        ("Answer with the letter only.", Form.LETTER, "B"),
+        ("Respond with just the letter (A, B or C) and no explanation.", Form.LETTER, "B"),
+        ("В ответе укажи только букву.", Form.LETTER, "B"),
+        ("Тек дұрыс жауаптың әрпін жаз.", Form.LETTER, "B"),
+        ('Think step by step and finish with "The answer is (X)".', Form.TEXT, "The answer is (B)"),
+        ("Think step by step. End with 'Final answer: <letter>'.", Form.TEXT, "Final answer: B"),
+        ("Put the letter of the correct option in \\boxed{}.", Form.TEXT, "\\boxed{B}"),
+        ('Answer with JSON: {"answer": "X"}', Form.TEXT, '{"answer": "B"}'),
+        ("Give the letter of the answer in the format <answer>X</answer>.", Form.TEXT, "<answer>B</answer>"),
+        ("Answer with the text of the correct option.", Form.TEXT, "The Moon"),
+    ],
+)
+def test_the_answer_has_the_form_that_was_asked_for(ending, form, written):
+    found = recognise(f"{MCQ}\n\n{ending}")
+    assert found is not None
+    assert found.question == Question("What causes tides?", ("Wind", "The Moon", "Rain"))
+    assert (found.form, found.written("B"), found.bare) == (form, written, form is Form.LETTER)
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "second"),
+    [
+        ("What causes tides?\n1) Wind\n2) The Moon\n3) Rain\nAnswer:", ("1", "2", "3"), "2"),
+        ("What causes tides?\na. Wind\nb. The Moon\nc. Rain\nAnswer:", ("a", "b", "c"), "b"),
+        ("Что вызывает приливы?\nА) Ветер\nБ) Луна\nВ) Дождь\nОтвет:", ("А", "Б", "В"), "Б"),
+        ("Что вызывает приливы?\nА) Ветер\nВ) Луна\nС) Дождь\nОтвет:", ("А", "В", "С"), "В"),
+        ("Судың көтерілуінің себебі қандай?\nА. Жел\nӘ. Ай\nБ. Жаңбыр\nЖауабы:", ("А", "Ә", "Б"), "Ә"),
+        ("| Option | Text |\n|---|---|\n| A | Wind |\n| B | The Moon |", None, None),
+        (
+            "What causes tides?\n\n| Option | Text |\n|---|---|\n| A | Wind |\n| B | The Moon |\n| C | Rain |\n\nAnswer:",
+            ("A", "B", "C"),
+            "B",
+        ),
+    ],
+)
+def test_labels_are_those_of_the_author(text, labels, second):
+    found = recognise(text)
+    assert (found and found.labels) == labels
+    assert (found and found.written("B")) == second
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Translate this question into Kazakh:\n\n{MCQ}",
+        f"{MCQ}\n\nExplain your answer.",
+        f"{MCQ}\n\nSelect all that apply.",
+        f"{MCQ}\n\nAnswer: B",
+        f"{MCQ}\n\n{MCQ}",
+        f'{MCQ}\n\nAnswer with JSON: {{"answer": "X", "reason": "..."}}',
+        "What causes tides?\nA. Wind\nC. The Moon\nD. Rain",
+        "What causes tides?\nA. Wind\nB. The Moon\nB. Rain",
+        "What causes tides?\nA. Wind\nB. Wind\nC. Rain",
+        "What causes tides?\nA.\nB.\nC.",
+        "What causes tides?\nB. Wind\nC. The Moon",
+        "What causes tides?\n" + "\n".join(f"{number}. option {number}" for number in range(1, 28)),
+        f"![tides](a.png)\n{MCQ}",
+        OPTIONS,
+        f"```\n{MCQ}\n```",
+        "",
+    ],
+)
+def test_what_is_not_clearly_one_question_is_passed_through(text):
+    assert recognise(text) is None
+
+
+SYSTEMS = {
+    "You are a helpful assistant.": True,
+    "You are an expert in oceanography. Answer multiple-choice questions with the letter only.": True,
+    "You are a translator. Translate the user's questions into Kazakh.": False,
+    "Explain each answer to a child.": False,
+    "Talk like a pirate.": False,
+}
+
+
+@pytest.mark.parametrize(("system", "recognised"), SYSTEMS.items())
+@pytest.mark.parametrize("role", ["system", "developer"])
+def test_a_system_prompt_may_set_another_task(system, recognised, role):
+    assert (recognise_chat([(role, system), ("user", MCQ)]) is not None) is recognised
+
+
+def test_a_conversation_is_read_to_its_last_message():
+    assert recognise_chat([("user", MCQ), ("assistant", "B"), ("user", "Why?")]) is None
+    assert recognise_chat([("user", MCQ), ("assistant", "The Moon pulls the water. It is a long story."), ("user", MCQ)]) is None
+    found = recognise_chat([("user", MCQ), ("assistant", "Confidence: 0.75\nFinal answer: B"), ("user", MCQ)])
+    assert found is not None
+    assert found.form is Form.OPEN
+    begun = recognise_chat([("user", MCQ), ("assistant", "Answer:")])
+    assert begun is not None
+    assert begun.bare
+    assert recognise_chat([("user", MCQ), ("tool", "{}")]) is None
+    assert recognise_chat([]) is None
+
+
+def test_the_examples_of_a_chat_show_the_form():
+    found = recognise_chat([("user", MCQ), ("assistant", "The answer is (B)."), ("user", "What is ice?\nA. Gold\nB. Water\nC. Salt")])
+    assert found is not None
+    assert (found.question.question, found.written("B")) == ("What is ice?", "The answer is (B).")
+
+
+HOSTILE = {
+    **TEXTS,
+    "options without an end": "A. x\n" * 4_000,
+    "pairs of options": "q?\n" + "A. x\nB. y\n" * 2_000,
+    "options in one line": "q? " + "(A) x (B) y " * 1_600,
+    "examples": "q?\nA. x\nB. y\nAnswer: A\n\n" * 800,
+    "instructions": MCQ + "\n" + "Answer with the letter only. " * 650,
+    "continued lines": "q?\nA. x\nB. " + "word\n" * 3_800,
+    "open quotes": MCQ + "\n" + "Answer '" * 2_000,
+    "open braces": MCQ + "\nAnswer with JSON " + '{"a": ' * 3_000,
+    "tasks": "please translate the " * 900 + "\n" + MCQ,
+    "sentences": "Answer. " * 2_400 + "\n" + MCQ,
+    "headers": "Question: a\n" * 1_500 + MCQ,
+    "fences": "```\n" * 4_500 + MCQ,
+    "brackets": "[" * 19_000 + MCQ,
+    "bold": "**" * 9_500 + "\n" + MCQ,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_message_is_read_in_linear_time(text):
+    started = time.process_time()
+    recognise(text)
+    recognise_chat([("system", text), ("user", text), ("assistant", "B"), ("user", MCQ)])
+    # A hundred times what is needed; a quadratic way needs several seconds for 20,000 characters.
+    assert time.process_time() - started < 5
+
+
+def test_a_message_of_a_megabyte_is_not_read_at_all():
+    started = time.process_time()
+    assert recognise("x" * 1_000_000 + "\n" + MCQ) is None
+    assert recognise_chat([("system", "x" * 1_000_000), ("user", MCQ)]) is None
+    assert time.process_time() - started < 0.1
