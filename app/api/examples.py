@@ -6,6 +6,7 @@ from typing import Any
 from app.api.decision import examples as decision_examples
 from app.api.errors import body_of, error_body, internal_error, usual_message
 from app.api.schemas import EXAMPLE, EXAMPLE_BATCH, answer_body
+from app.core.buckets import BUCKETS
 from app.core.errors import (
     BudgetExhausted,
     CircuitOpen,
@@ -32,7 +33,7 @@ from app.core.errors import (
 from app.core.outcome import CloudReply, Decision, Outcome, Reason, Route
 from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question
 from app.core.strict_json import dumps
-from app.core.verdict import BUCKETS, EdgeReply, JointVerdict, Signal
+from app.core.verdict import EdgeReply, JointVerdict, Signal
 
 REQUEST_ID = "example-request-1"
 QUESTION = EXAMPLE

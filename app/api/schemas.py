@@ -7,11 +7,12 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from typing_extensions import TypeAliasType
 
 from app.core.ask import Ask
+from app.core.buckets import BUCKET_LABELS
 from app.core.offload import SMALL, in_text_thread
 from app.core.outcome import REASONS, CloudReply, Outcome, RouteRequest
 from app.core.outcome import Reason as RoutingReason
 from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question, letters_of
-from app.core.verdict import BUCKET_LABELS, Signal
+from app.core.verdict import Signal
 
 EXAMPLE: dict[str, Any] = {
     "id": "q-1",

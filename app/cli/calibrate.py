@@ -51,6 +51,17 @@ def calibrate(
         bool, typer.Option("--keep-fitted", help="Take the fitted probability even where it is not better than the best single signal.")
     ] = False,
     temperature: Annotated[bool, typer.Option("--temperature", help="Fit a temperature for the expected confidence first.")] = False,
+    permutation_band: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            max=1,
+            metavar="X",
+            help="Read a question again in other orders of its options where its signal is less than this below tau; the records must have "
+            "been collected with edge.permute, and the gateway needs the same setting.",
+            show_default="every question is read once",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the split into halves and of the bootstrap.")] = 0,
     plan: Annotated[
         bool,
@@ -74,6 +85,7 @@ def calibrate(
             "--target-accuracy": target_accuracy is not None,
             "--per-domain (plan each domain on its own records, with delta divided by the number of thresholds)": per_domain,
             "--temperature": temperature,
+            "--permutation-band": permutation_band is not None,
         }
         others = [name for name, is_given in options.items() if is_given]
         print_plan(
@@ -103,6 +115,7 @@ def calibrate(
             signal=signal,
             keep_fitted=keep_fitted,
             with_temperature=temperature,
+            permutation_band=permutation_band,
             min_domain=min_domain,
             seed=seed,
             today=today,

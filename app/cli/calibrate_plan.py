@@ -3,8 +3,6 @@
 import shlex
 from pathlib import Path
 
-import numpy as np
-
 from app.cli.bars import working
 from app.cli.output import print_json
 from app.core.errors import ConfigError
@@ -37,6 +35,8 @@ def print_plan(
     Raises:
         ConfigError: there is no `--max-edge-error`, or there are other options; the records cannot be used; or the pilot is too small.
     """
+    import numpy as np
+
     from app.cli.markdown import print_markdown
     from app.data.records import load_records
     from app.evaluation.choose_signal import choose_signal
@@ -58,6 +58,6 @@ def print_plan(
         name = chosen.signal.value
         found = plan(chosen.table.signal[name], ~chosen.table.edge_correct[name], max_error=max_edge_error, delta=delta, seed=seed)
     if as_json:
-        print_json({**plan_content(found, chosen.signal, shlex.quote(str(records))), "notes": chosen.notes})
+        print_json(plan_content(found, chosen.signal, shlex.quote(str(records)), chosen.notes))
     else:
-        print_markdown(render_plan(found, chosen.signal, shlex.quote(str(records))) + "".join(f"\n- {note}\n" for note in chosen.notes))
+        print_markdown(render_plan(found, chosen.signal, shlex.quote(str(records)), chosen.notes))

@@ -70,8 +70,9 @@ def eval_collect(
         interrupts.resumable(f"the same command continues from what is recorded in {out}"),
     ):
         done, engine_s, hardware = interrupts.run(collect_answers(settings, plan))
+    asked = done.edge_asked + done.reversed_asked + done.permuted_asked
     pace = {
-        "questions_per_s": round((done.edge_asked + done.reversed_asked) / done.edge_s, 3) if done.edge_s else None,
+        "questions_per_s": round(asked / done.edge_s, 3) if done.edge_s else None,
         # Elapsed time of the edge side divided by the time that its engine spent in forward passes.
         "ratio_vs_engine": round(done.edge_s / engine_s, 3) if engine_s else None,
     }
@@ -88,12 +89,13 @@ def show_collected(done: "Collected", pace: Mapping[str, float | None], engine_s
     console = stdout_console()
     generated = f", generated {done.generated}" if plan.generate else ""
     generated += f", with reversed options {done.reversed_asked}" if plan.order_check else ""
+    generated += f", in {done.permuted_asked} orders of options" if done.permuted_asked else ""
     console.print(
         f"{done.total} questions in {plan.out}; asked now: edge {done.edge_asked}, cloud {done.cloud_asked}{generated}", markup=False
     )
     if done.edge_s and pace["questions_per_s"] and pace["ratio_vs_engine"]:
         console.print(
-            f"edge: {pace['questions_per_s']:.1f} questions a second (n = {done.edge_asked + done.reversed_asked} in {done.edge_s:.1f} s, "
+            f"edge: {pace['questions_per_s']:.1f} questions a second (n = {done.edge_asked + done.reversed_asked + done.permuted_asked} in {done.edge_s:.1f} s, "
             f"{hardware}), {pace['ratio_vs_engine']:.2f} times the {engine_s:.1f} s that its forward passes took",
             markup=False,
         )
@@ -180,6 +182,7 @@ async def collect_answers(settings: "Settings", plan: CollectPlan) -> "tuple[Col
                 generate_batch=settings.edge.max_batch_size,
                 cloud_concurrency=plan.cloud_concurrency,
                 order_check=plan.order_check,
+                reads=settings.edge.permute,
                 seed=plan.seed,
                 on_progress=lambda finished: progress("collecting", finished, len(plan.items)),
             )

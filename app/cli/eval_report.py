@@ -102,12 +102,11 @@ def run_report(
     """
     from app.cli.markdown import print_markdown
     from app.data.records import load_records
-    from app.evaluation.calibrated import model_of
+    from app.evaluation.calibrated import served_table
     from app.evaluation.compare import OUTCOMES
     from app.evaluation.costs import Price
     from app.evaluation.markdown import render
     from app.evaluation.report import build_report, outcomes
-    from app.evaluation.table import to_table
 
     rows = load_records(records)
     policy, found = _served(settings, rows, tau=tau, signal=signal, calibration=calibration)
@@ -123,7 +122,7 @@ def run_report(
             prices=prices,
             seed=seed,
         )
-    columns = to_table(rows, temperature=policy.temperature, cloud_needed=False, **model_of(found, rows))
+    columns = served_table(rows, found, temperature=policy.temperature)
     told = outcomes(columns, tau=policy.tau, signal=policy.signal, thresholds=policy.domains)
     lines = (json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n" for line in told)
     with writing(out):

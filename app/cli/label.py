@@ -11,8 +11,8 @@ from app.cli.data import Data, Map, Questions, SkipBad
 from app.cli.options import AsJson, ConfigFile, require_cloud
 from app.cli.output import print_json, print_line, writing
 from app.core import interrupts
+from app.core.buckets import BUCKET_LABELS
 from app.core.errors import ConfigError
-from app.core.verdict import BUCKET_LABELS
 
 
 def label(

@@ -69,7 +69,14 @@ def tune(
     min_domain: Annotated[
         int, typer.Option(min=1, metavar="N", help="Domains with fewer questions than this in the half for fitting share one threshold.")
     ] = 100,
-    signal: Annotated[Signal | None, typer.Option(help="Number that tau is compared with.", show_default="expected")] = None,
+    signal: Annotated[
+        Signal | None,
+        typer.Option(
+            help="Number that tau is compared with. The fitted probability is taken only where it is better than the best single signal, which is "
+            "taken otherwise.",
+            show_default="fitted",
+        ),
+    ] = None,
     pictures: Annotated[
         bool, typer.Option("--pictures/--no-pictures", help="Draw the pictures of the report, which takes some seconds.")
     ] = True,

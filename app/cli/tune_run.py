@@ -187,9 +187,7 @@ def _calibrated(run: Tuning, rows: "Sequence[Record]", target: Any) -> "Fit":
     today = dt.datetime.now(tz=dt.UTC).date()
     try:
         with working("calibrating"):
-            return calibrate(
-                rows, target=target, signal=run.signal or Signal.EXPECTED, min_domain=run.min_domain, seed=run.seed, today=today
-            )
+            return calibrate(rows, target=target, signal=run.signal, min_domain=run.min_domain, seed=run.seed, today=today)
     except ConfigError as error:
         run_report(run.settings, records=run.records, out=run.out, seed=run.seed, as_json=False, pictures=run.pictures, shown=False)
         more = ""
@@ -203,11 +201,12 @@ def _calibrated(run: Tuning, rows: "Sequence[Record]", target: Any) -> "Fit":
 
 def _test_half(rows: "Sequence[Record]", fit: "Fit") -> Any:
     """The questions that check the calibration, with the signals as it serves them."""
+    from app.evaluation.calibrated import model_of
     from app.evaluation.split import halves
     from app.evaluation.table import to_table
 
     found = fit.calibration
-    table = to_table(rows, temperature=found.temperature, cloud_needed=found.target.kind == "accuracy")
+    table = to_table(rows, temperature=found.temperature, cloud_needed=found.target.kind == "accuracy", **model_of(found, rows))
     return table.rows(halves(len(table), found.seed)[1])
 
 

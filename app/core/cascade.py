@@ -17,6 +17,7 @@ from app.core.deadline import Deadline
 from app.core.edge import Edge
 from app.core.errors import CloudError, CloudNotConfigured, CloudTimeout, CloudUnavailable, DeadlineExceeded, EdgeError, FogGateError
 from app.core.outcome import CloudReply, Decision, Outcome, Reason, Route, RouteRequest
+from app.core.permutation import Permutation, RereadVerdict, aligned, in_order, mean_of, orders
 from app.core.policy import Policy
 from app.core.question import Question
 from app.core.verdict import EdgeReply
@@ -103,8 +104,29 @@ class Cascade:
             return None, Decision(Route.CLOUD, Reason.EDGE_FAILED, tau, self.policy.signal)
         reply = replace(reply, verdict=self.policy.read(reply.verdict))
         max_tau = await self.budget.max_tau() if self.budget else None
-        decision = self.policy.decide(reply.verdict, domain=ask.question.domain, tau=ask.tau, route=ask.route, max_tau=max_tau)
+        decision = self._routed(ask, reply, max_tau)
+        if (rule := self.policy.rereads(reply.verdict, decision)) is not None:
+            reply = await self._reread(ask, reply, rule, deadline)
+            decision = self._routed(ask, reply, max_tau)
         return reply, decision
+
+    def _routed(self, ask: Ask, reply: EdgeReply, max_tau: float | None) -> Decision:
+        return self.policy.decide(reply.verdict, domain=ask.question.domain, tau=ask.tau, route=ask.route, max_tau=max_tau)
+
+    async def _reread(self, ask: Ask, reply: EdgeReply, rule: Permutation, deadline: Deadline) -> EdgeReply:
+        """The reply with what other orders of the options show; unchanged where the edge does not give that in time: the cloud is asked."""
+        shuffled = orders(len(ask.question.options), rule.reads)[1:]
+        # The cloud needs time too, and it does not yield: the question has its place already.
+        ends = Deadline.after(deadline.remaining() / 2)
+        questions = [replace(ask, question=in_order(ask.question, order), yields=False) for order in shuffled]
+        try:
+            async with asyncio.timeout(ends.remaining()), asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._ask_edge(question, ends)) for question in questions]
+        except (TimeoutError, ExceptionGroup):
+            return reply
+        others = [aligned(task.result().verdict, order) for task, order in zip(tasks, shuffled, strict=True)]
+        mean = mean_of([reply.verdict, *(other for other in others if other is not None)]) if None not in others else None
+        return reply if mean is None else replace(reply, verdict=RereadVerdict(reply.verdict, self.policy.read(mean), rule))
 
     async def _ask_edge(self, ask: Ask, deadline: Deadline) -> EdgeReply:
         """The edge's reply, checked: whatever edge it is, an answer is one of the offered letters and a signal a probability."""

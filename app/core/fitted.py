@@ -8,8 +8,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.core.buckets import BUCKET_LABELS, mean_confidence
 from app.core.distribution import margin, top_probability
-from app.core.verdict import BUCKET_LABELS, SHOWN, STATED, JointVerdict, Signal, Verdict, mean_confidence
+from app.core.verdict import SHOWN, STATED, JointVerdict, Signal, Verdict
 
 # Features of every distribution over the options.
 SHOWN_FEATURES = ("top_probability", "margin", "above_chance", "relative_entropy", "log_options")

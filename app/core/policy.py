@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from app.core.fitted import Logistic, fitted_probability
 from app.core.outcome import Decision, Reason, Route, RouteRequest
+from app.core.permutation import Permutation
 from app.core.verdict import Signal, Verdict
 
 
@@ -18,6 +19,7 @@ class Policy:
         temperature: temperature of the expected confidence.
         domains: thresholds by domain.
         fitted: the model behind the signal `fitted`; None without one. Where a verdict lacks one of its features, there is no signal.
+        permutation: rule by which a question just below the threshold is read again in other orders; None where none is.
     """
 
     tau: float = 0.5
@@ -25,6 +27,7 @@ class Policy:
     temperature: float = 1.0
     domains: Mapping[str, float] = field(default_factory=dict)
     fitted: Logistic | None = None
+    permutation: Permutation | None = None
 
     def tau_for(self, domain: str | None, requested: float | None) -> float:
         """The threshold that applies: the request's, else the domain's, else the global one."""
@@ -36,6 +39,13 @@ class Policy:
         """The verdict with its expected confidence at this policy's temperature, and its fitted probability by this policy's model."""
         read = verdict.at_temperature(self.temperature)
         return read if self.fitted is None else read.with_fitted(fitted_probability(self.fitted, read))
+
+    def rereads(self, verdict: Verdict, decision: Decision) -> Permutation | None:
+        """The rule by which a question is read again before the cloud is asked; None where it is not."""
+        value = verdict.signal(decision.signal)
+        if self.permutation is None or decision.reason is not Reason.LOW_CONFIDENCE or value is None:
+            return None
+        return self.permutation if self.permutation.wants(value, decision.tau) else None
 
     def decide(
         self,

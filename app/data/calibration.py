@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.core.errors import ConfigError
 from app.core.fitted import Logistic
+from app.core.permutation import Permutation
 from app.core.verdict import Signal
 from app.data.curve import Curve
 from app.data.files import read_model, write_model
@@ -86,6 +87,24 @@ class DomainThreshold(_Part):
     achieved: Achieved | None = None
 
 
+class PermutationRule(_Part):
+    """By which rule a question just below its threshold is read again (`app.core.permutation`).
+
+    Attributes:
+        reads: number of orders of the options that are averaged.
+        band: width of the band below the threshold, in units of the signal.
+        reread_share: share of the questions of the test half that are read again.
+    """
+
+    reads: Annotated[int, Field(ge=2)]
+    band: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    reread_share: float
+
+    def rule(self) -> Permutation:
+        """The rule as the gateway applies it."""
+        return Permutation(self.reads, self.band)
+
+
 class Calibration(_Part):
     """Everything that a gateway and a reader need about a choice of tau.
 
@@ -100,6 +119,7 @@ class Calibration(_Part):
         scope: for whom the target is promised and for whom it is not, in plain words.
         recommendation: whether to route on this signal, in plain words.
         fitted: the model of the signal `fitted`; None with every other signal.
+        permutation: rule by which questions are read again; None where each is read once.
         test_fingerprint: fingerprint of the questions of the test half; None in files of earlier versions.
     """
 
@@ -128,6 +148,7 @@ class Calibration(_Part):
     cloud_model: list[str]
     created: date
     fitted: FittedModel | None = None
+    permutation: PermutationRule | None = None
     test_fingerprint: str | None = None
     # For the page; earlier versions did not write it.
     curve: Curve | None = None

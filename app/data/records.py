@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from app.core.buckets import BUCKET_LABELS, BUCKETS
 from app.core.errors import ConfigError
 from app.core.question import MIN_OPTIONS, letters_of
-from app.core.verdict import BUCKET_LABELS, BUCKETS
 from app.data.readers.rows import shown
 
 Record = dict[str, Any]
@@ -145,7 +145,8 @@ def _continues(before: Record, after: Record) -> bool:
     keys = ("edge_answer", "cloud_answer", "generated_text", "reversed_answer")
     kept = all(before.get(key) is None or before.get(key) == after.get(key) for key in keys)
     grown = any(before.get(key) is None and after.get(key) is not None for key in keys)
-    failed = any(before.get(key) != after.get(key) for key in ("edge_error", "cloud_error", "reversed_error"))
+    # The orders of options may be asked for again in another number.
+    failed = any(before.get(key) != after.get(key) for key in ("permuted", "edge_error", "cloud_error", "reversed_error", "permuted_error"))
     return same and kept and (grown or failed)
 
 
@@ -168,12 +169,30 @@ def _check(record: Record, place: str) -> None:  # a list of refusals, one after
         raise ConfigError(f"{place}: 'answer_probabilities' must hold the offered letters {', '.join(letters_of(2))}, … in order")
     if not bare:
         _check_confidence(record, place)
+    _check_permuted(record.get("permuted"), answers, bare=bare, place=f"{place}: 'permuted'")
     for key in ("gold", "edge_answer", "cloud_answer", "generated_answer", "reversed_answer", "reversed_expected_answer"):
         letter = record.get(key)
         if letter not in answers and (letter is not None or key in {"gold", "edge_answer"}):
             raise ConfigError(f"{place}: '{key}' is {letter!r}, offered were {', '.join(answers)}")
     _check_shares(answers, place)
     _check_measured(record, place)
+
+
+def _check_permuted(mean: Any, answers: Mapping[str, Any], *, bare: bool, place: str) -> None:
+    """The mean over several orders of the options: it is about the same letters, and has a confidence where the record has one."""
+    if mean is None:
+        return
+    if not isinstance(mean, dict) or not isinstance(mean.get("reads"), int) or mean["reads"] < MIN_OPTIONS:
+        raise ConfigError(f"{place} is {shown(mean)}, and must say how many orders were read")
+    probabilities = mean.get("answer_probabilities")
+    if not isinstance(probabilities, dict) or list(probabilities) != list(answers) or mean.get("edge_answer") not in answers:
+        raise ConfigError(f"{place} must hold 'answer_probabilities' and 'edge_answer' of the letters {', '.join(answers)}")
+    _check_shares(probabilities, place)
+    if not bare:
+        missing = [key for key in ("confidence", "expected_confidence", "confidence_probabilities") if mean.get(key) is None]
+        if missing:
+            raise ConfigError(f"{place} lacks '{missing[0]}'")
+        _check_confidence(mean, place)
 
 
 def _check_confidence(record: Record, place: str) -> None:

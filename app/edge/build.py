@@ -80,8 +80,13 @@ def load_engine(settings: Settings) -> Engine:
 
 def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool = False) -> "VerdictEngine":
     """The one-pass engine of a loaded model; `long_labels` as in `LoadedModel.engine`. Raises ConfigError."""
+    edge = settings.edge
     return loaded.engine(
-        max_prompt_tokens=settings.edge.max_prompt_tokens, share_prefix=settings.edge.share_prefix, long_labels=long_labels
+        max_prompt_tokens=edge.max_prompt_tokens,
+        share_prefix=edge.share_prefix,
+        long_labels=long_labels,
+        # A question that is read again has waited behind one batch or two.
+        keep_prompts=2 * edge.max_batch_size if edge.permute > 1 else 0,
     )
 
 

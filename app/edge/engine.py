@@ -16,13 +16,11 @@ from app.core.errors import EdgeError, InvalidQuestion
 from app.core.question import MAX_OPTIONS, Question
 from app.core.verdict import JointVerdict
 from app.edge.architecture import longest_prompt
+from app.edge.kept_prompts import KeptPrompts, KeysValues
 from app.edge.layout import Layout
 from app.edge.masks import Masks
 from app.edge.rendering import Prompt, Renderer
 from app.edge.trie import ROOT
-
-# Keys and values `[1, heads, tokens, head_dim]` of each layer.
-KeysValues = Sequence[tuple[torch.Tensor, torch.Tensor]]
 
 
 class VerdictEngine:
@@ -38,6 +36,7 @@ class VerdictEngine:
         fingerprint: fingerprint of its weights, for records and calibrations.
         max_prompt_tokens: longer prompts are refused.
         share_prefix: compute the keys and values of the common system prompt once.
+        keep_prompts: number of prompts whose keys and values are kept, for questions that come again in another order of options.
 
     Raises:
         ConfigError: it has layers that read other tokens without a mask, or no output layer that can be found.
@@ -52,6 +51,7 @@ class VerdictEngine:
         fingerprint: str = "",
         max_prompt_tokens: int = 2048,
         share_prefix: bool = True,
+        keep_prompts: int = 0,
     ) -> None:
         config = model.config.get_text_config(decoder=True)
         self.name = name
@@ -71,6 +71,7 @@ class VerdictEngine:
         if share_prefix and renderer.prefix_ids:
             with torch.inference_mode():
                 self._prefix = self.prefill()
+        self._kept = KeptPrompts(keep_prompts) if keep_prompts else None
 
     @property
     def prefix_tokens(self) -> int:
@@ -128,11 +129,9 @@ class VerdictEngine:
             if not members:
                 continue
             layout = self._layout_for(prompts[members[0]].options)
-            # One transfer per place that is read, not one per question: each is a synchronisation on a GPU.
-            read = [logits.tolist() for logits in self._forward(layout, [prompts[at] for at in members], self._prefix)]
-            for row, at in enumerate(members):
+            for at, read in zip(members, self._read(layout, [prompts[at] for at in members]), strict=True):
                 with suppress(EdgeError):
-                    found[at] = layout.verdict([rows[row] for rows in read], prompts[at].options, temperature)
+                    found[at] = layout.verdict(read, prompts[at].options, temperature)
         verdicts = [verdict for verdict in found if verdict is not None]
         if len(verdicts) < len(found):
             unsound = len(found) - len(verdicts)
@@ -156,12 +155,35 @@ class VerdictEngine:
         Returns:
             Float32 logits `[batch, children]`: at each branching of the trie, then of all letters behind each bucket.
         """
-        return self._forward(self._layout, prompts, prefix)
-
-    def _forward(self, layout: Layout, prompts: Sequence[Prompt], prefix: KeysValues | None) -> list[torch.Tensor]:
-        """Logits `[batch, children]` at every place of a layout."""
         shared = prefix if all(prompt.shares_prefix for prompt in prompts) else None
-        skip = len(self.renderer.prefix_ids) if shared is not None else 0
+        return self._forward(self._layout, prompts, len(self.renderer.prefix_ids) if shared is not None else 0, shared)
+
+    def _read(self, layout: Layout, prompts: Sequence[Prompt]) -> list[list[list[float]]]:
+        """For each prompt the logits at every place of a layout. Prompts of which a beginning is kept are computed one by one."""
+        found: dict[int, list[list[float]]] = {}
+        if self._kept is not None:
+            for i, prompt in enumerate(prompts):
+                beginning = self._kept.beginning(prompt.ids, self.prefix_tokens if prompt.shares_prefix else 0)
+                if beginning is not None:
+                    found[i] = [logits[0].tolist() for logits in self._forward(layout, [prompt], *beginning)]
+        rest = [i for i in range(len(prompts)) if i not in found]
+        if rest:
+            batch = [prompts[i] for i in rest]
+            shared = self._prefix if all(prompt.shares_prefix for prompt in batch) else None
+            # One transfer per place that is read, not one per question: each is a synchronisation on a GPU.
+            read = [logits.tolist() for logits in self._forward(layout, batch, self.prefix_tokens if shared is not None else 0, shared)]
+            found.update({i: [rows[place] for rows in read] for place, i in enumerate(rest)})
+        return [found[i] for i in range(len(prompts))]
+
+    def _forward(self, layout: Layout, prompts: Sequence[Prompt], skip: int, shared: KeysValues | None) -> list[torch.Tensor]:
+        """Logits `[batch, children]` at every place of a layout.
+
+        Args:
+            layout: the trie that is read.
+            prompts: what is read.
+            skip: number of tokens at the beginning of every prompt that are not computed.
+            shared: their keys and values; None where there are none.
+        """
         lengths = torch.tensor([len(prompt.ids) - skip for prompt in prompts], device=self._device)
         width, batch = int(lengths.max()), len(prompts)
         padded = torch.tensor([[0] * (width - len(p.ids) + skip) + list(p.ids[skip:]) for p in prompts], device=self._device)
@@ -186,7 +208,7 @@ class VerdictEngine:
 
         prefix_positions = torch.arange(skip, device=self._device).expand(batch, -1)
         masks = self._masks(allowed, positions, torch.cat([prefix_positions, positions], dim=1))
-        cache = None
+        cache = DynamicCache() if self._kept is not None else None
         if shared is not None:
             # Views of the shared tensors; the cache concatenates into new ones, so the originals are never written.
             cache = DynamicCache([(k.expand(batch, -1, -1, -1), v.expand(batch, -1, -1, -1)) for k, v in shared])
@@ -194,6 +216,11 @@ class VerdictEngine:
         logits = layout.model(
             at, input_ids=input_ids, attention_mask=masks, position_ids=positions, past_key_values=cache, use_cache=cache is not None
         )
+        if self._kept is not None and cache is not None:
+            for i, prompt in enumerate(prompts):
+                # Of this row: what was skipped, and what stands between its padding and the trie.
+                keep = torch.cat([column.new_tensor(range(skip)), skip + column[int(pad[i]) :]])
+                self._kept.add(prompt.ids, [(layer.keys[i : i + 1, :, keep], layer.values[i : i + 1, :, keep]) for layer in cache.layers])
         return layout.split(logits)
 
     def prefill(self) -> KeysValues:

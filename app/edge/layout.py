@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from app.core.verdict import BUCKETS, JointVerdict
+from app.core.buckets import BUCKETS
+from app.core.verdict import JointVerdict
 from app.edge.readout import ReadOutModel
 from app.edge.trie import Labels, VerdictTrie
 

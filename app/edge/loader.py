@@ -54,7 +54,9 @@ class LoadedModel:
     fingerprint: str
     proofs: Path | None = None
 
-    def engine(self, *, max_prompt_tokens: int = 2048, share_prefix: bool = True, long_labels: bool = False) -> VerdictEngine:
+    def engine(
+        self, *, max_prompt_tokens: int = 2048, share_prefix: bool = True, long_labels: bool = False, keep_prompts: int = 0
+    ) -> VerdictEngine:
         """The one-pass engine of these weights, on the device and in the dtype that they are in, proven exact.
 
         Args:
@@ -62,6 +64,7 @@ class LoadedModel:
             share_prefix: see `VerdictEngine`.
             long_labels: whether it is to read questions with more options than letters too. Where that cannot be proven, it is logged,
                 and the engine refuses such questions.
+            keep_prompts: see `VerdictEngine`.
 
         Raises:
             ConfigError: its prompts cannot be rendered, or one pass over this model does not give what decoding gives.
@@ -76,6 +79,7 @@ class LoadedModel:
                 fingerprint=self.fingerprint,
                 max_prompt_tokens=max_prompt_tokens,
                 share_prefix=share_prefix,
+                keep_prompts=keep_prompts,
             )
 
         # It computes the shared prefix: a first forward pass, for which memory may be lacking.

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
+from app.core.buckets import BUCKET_LABELS
 from app.core.errors import EdgeError
 from app.core.prompt import answer_text
-from app.core.verdict import BUCKET_LABELS
 
 # As many as there are buckets: all answers with single letters are decoded at once. More would need memory for whole vocabularies.
 _AT_A_TIME = len(BUCKET_LABELS)

@@ -7,10 +7,10 @@ choice. The engine turns it into tensors.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from app.core.buckets import BUCKET_LABELS
 from app.core.errors import ConfigError
 from app.core.prompt import answer_text
 from app.core.question import LETTERS, LONG_LABELS
-from app.core.verdict import BUCKET_LABELS
 
 Encode = Callable[[str], list[int]]
 

@@ -6,17 +6,21 @@ from datetime import date
 
 import numpy as np
 
+from app.core.buckets import BUCKETS
 from app.core.errors import ConfigError
-from app.core.verdict import BUCKETS, Signal
-from app.data.calibration import ROUTES_ALL, Achieved, Calibration, DomainThreshold, Target, split_name
+from app.core.permutation import Permutation
+from app.core.verdict import Signal
+from app.data.calibration import ROUTES_ALL, Achieved, Calibration, DomainThreshold, PermutationRule, Target, split_name
 from app.data.fitted import FittedModel
 from app.data.records import Record
+from app.evaluation import statistics as st
 from app.evaluation.cells import questions
 from app.evaluation.choose import Choice, Chooser, listed
 from app.evaluation.choose_signal import ChosenSignal, choose_signal
 from app.evaluation.curve import curve_of
 from app.evaluation.groups import Groups, group, scope
 from app.evaluation.judge import Judge
+from app.evaluation.permuted import reread, reread_share, rule_of
 from app.evaluation.recommend import WITHOUT_CLOUD, recommend
 from app.evaluation.signals import Quality, quality_of
 from app.evaluation.split import fingerprint_of, halves
@@ -54,6 +58,7 @@ def calibrate(
     signal: Signal | None = None,
     keep_fitted: bool = False,
     with_temperature: bool = False,
+    permutation_band: float | None = None,
     min_domain: int = 100,
     seed: int = 0,
     today: date,
@@ -68,6 +73,7 @@ def calibrate(
             signal by more than the standard error, else that single signal; with a temperature None is the expected confidence.
         keep_fitted: whether `fitted` is taken although it is not better.
         with_temperature: whether to fit a temperature of the expected confidence first.
+        permutation_band: width of the band below tau in which a question is read again in other orders of its options; None reads each once.
         min_domain: fewest questions of the fit half for which a domain gets its own threshold; smaller domains share one.
         seed: seed of the split into halves, of the certification's split, of the folds of cross-fitting and of the bootstrap.
         today: date that is written into the file.
@@ -108,6 +114,12 @@ def calibrate(
             "before": calibration_errors(plain.rows(test_rows)),
             "after": calibration_errors(table.rows(test_rows)),
         }
+    first_read, rule = table, None
+    if permutation_band is not None:
+        rule = rule_of(table, permutation_band)
+        if chosen.signal is Signal.VERBALIZED:
+            raise ConfigError("--permutation-band needs a signal with a mean over several orders of the options: choose another --signal")
+        table = reread(table, rule, [chosen.signal], temperature=temperature, fitted=chosen.model)
     fit, test = table.rows(fit_rows), table.rows(test_rows)
     # All promises hold together with probability 1 - delta: each gets its share of it (Bonferroni).
     chooser = Chooser(target, chosen.signal, delta=(target.delta or 0.0) / groups.promises)
@@ -146,11 +158,17 @@ def calibrate(
         cloud_model=sorted({str(record.get("cloud_model")) for record in table.records if record["cloud_answer"] is not None}),
         created=today,
         fitted=_model(chosen, signals),
+        permutation=None if rule is None else _rule(rule, first_read.rows(test_rows).signal[chosen.signal.value], taus),
         test_fingerprint=fingerprint_of(test.records),
         curve=curve_of(test, chosen.signal, chosen=shared.tau),
     )
     said = [*chosen.notes, *_notes(fit, chooser, groups, shared, min_domain), *_about(records, plain, calibration)]
     return Fit(calibration, tuple(said), temperature_report, signals)
+
+
+def _rule(rule: Permutation, first: st.Floats, taus: st.Floats) -> PermutationRule:
+    """The rule as the file holds it, with the share of the test half that it reads again."""
+    return PermutationRule(reads=rule.reads, band=rule.band, reread_share=reread_share(first, rule, taus))
 
 
 def _model(chosen: ChosenSignal, signals: Mapping[str, Quality]) -> FittedModel | None:

@@ -5,10 +5,12 @@ from typing import Any, TypedDict
 
 from app.core.errors import ConfigError
 from app.core.fitted import Logistic
+from app.core.verdict import Signal
 from app.data.calibration import Calibration
 from app.data.records import Record
+from app.evaluation.permuted import reread, rule_of
 from app.evaluation.split import fingerprint_of, halves
-from app.evaluation.table import answered
+from app.evaluation.table import Table, answered, to_table
 
 
 def check_records(calibration: Calibration, records: Sequence[Record], path: str) -> None:
@@ -60,6 +62,26 @@ def model_of(calibration: Calibration | None, records: Sequence[Record]) -> Mode
         return {"fitted": calibration.logistic, "held_out": None}
     fitted_on = {str(whole[number]["id"]) for number in fit.tolist()}
     return {"fitted": calibration.logistic, "held_out": frozenset(str(record["id"]) for record in records) - fitted_on}
+
+
+def served_table(records: Sequence[Record], calibration: Calibration | None, *, temperature: float = 1.0) -> Table:
+    """Columns of the records with an edge answer, with the numbers that a gateway with this calibration compares with its thresholds.
+
+    Args:
+        records: records as `load_records` checked them.
+        calibration: calibration that is served; None without one.
+        temperature: temperature of the expected confidence.
+
+    Raises:
+        ConfigError: as `to_table` does; or the calibration reads questions again, and the records do not hold that.
+    """
+    table = to_table(records, temperature=temperature, cloud_needed=False, **model_of(calibration, records))
+    if calibration is None or calibration.permutation is None:
+        return table
+    rule = rule_of(table, calibration.permutation.band)
+    if rule.reads != calibration.permutation.reads:
+        raise ConfigError(f"the calibration reads {calibration.permutation.reads} orders of the options, and the records hold {rule.reads}")
+    return reread(table, rule, list(Signal), temperature=temperature, fitted=calibration.logistic)
 
 
 def about(calibration: Calibration) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from app.core.buckets import BUCKETS
 from app.core.errors import ConfigError
-from app.core.verdict import BUCKETS, Signal
+from app.core.verdict import Signal
 from app.data.calibration import RATE_TOLERANCE, ROUTES_ALL, Target
 from app.evaluation import statistics as st
 from app.evaluation.risk import answers_needed, certify

@@ -29,6 +29,7 @@ class Collected:
         failed: number of questions that were asked and lack an answer.
         edge_s: wall time in seconds from the first edge question to the last verdict.
         reversed_asked: number of questions that the edge was asked with their options reversed, not counted in `edge_asked`.
+        permuted_asked: number of orders of options that the edge was asked for `permuted`, not counted in `edge_asked`.
         unasked: number of questions that were not asked because the run was stopped.
         failures: `kind`, `status`, `message` and `n` of what failed in this run, the most frequent first.
         stopped: sentence that says why the run was stopped; None if it was not.
@@ -41,6 +42,7 @@ class Collected:
     failed: int
     edge_s: float
     reversed_asked: int = 0
+    permuted_asked: int = 0
     unasked: int = 0
     failures: list[dict[str, Any]] = field(default_factory=list)
     stopped: str | None = None
@@ -66,6 +68,7 @@ async def collect(
     cloud_concurrency: int = 16,
     cloud_timeout_s: float = 60.0,
     order_check: int = 0,
+    reads: int = 1,
     seed: int = 0,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Collected:
@@ -88,7 +91,8 @@ async def collect(
         cloud_concurrency: number of cloud calls at a time.
         cloud_timeout_s: time for one cloud question with all its attempts, in seconds.
         order_check: number of questions that the edge, but not the cloud, is asked with their options reversed too.
-        seed: seed of the draw of these questions.
+        reads: number of cyclic orders of its options in which each question is asked, for `edge.permute`; 1 asks the original order only.
+        seed: seed of the draw of the questions of `order_check`.
         on_progress: called with the number of finished questions.
 
     Raises:
@@ -101,7 +105,7 @@ async def collect(
     if cloud is not None and cloud_asked is not None:
         _check_asked(records, cloud_asked)
     turns = Turns(asyncio.Semaphore(in_flight), asyncio.Semaphore(cloud_concurrency))
-    job = Job(edge, identity, cloud, cloud_asked, known_cloud or {}, generator, records, turns, cloud_timeout_s, checked)
+    job = Job(edge, identity, cloud, cloud_asked, known_cloud or {}, generator, records, turns, cloud_timeout_s, checked, reads)
     # Similar lengths next to each other: less padding in a batch.
     todo = sorted((item for item in items if not job.is_done(item)), key=lambda item: item.length)
     finished = len(items) - len(todo)
@@ -140,6 +144,7 @@ async def collect(
         failed,
         edge_s,
         job.reversed_asked,
+        job.permuted_asked,
         len(left) - failed,
         job.failures.listed(),
         job.failures.stopped,

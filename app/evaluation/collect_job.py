@@ -10,12 +10,13 @@ from app.core.cascade import Cloud
 from app.core.deadline import Deadline
 from app.core.edge import Edge
 from app.core.errors import CloudError, EdgeError, FogGateError, InvalidQuestion
+from app.core.permutation import aligned, in_order, mean_of, orders
 from app.core.question import Question
-from app.core.verdict import EdgeReply
+from app.core.verdict import EdgeReply, Verdict
 from app.data.dataset import Item
 from app.data.records import Record, append
 from app.evaluation.failures import Failures
-from app.evaluation.fields import CLOUD_KEYS, EdgeIdentity, cloud_fields, edge_fields, empty_record, generated_fields
+from app.evaluation.fields import CLOUD_KEYS, EdgeIdentity, cloud_fields, edge_fields, empty_record, generated_fields, permuted_fields
 from app.evaluation.order import reversed_fields, reversed_question
 
 _FOREVER = Deadline(float("inf"))
@@ -49,10 +50,12 @@ class Job:
     turns: Turns
     cloud_timeout_s: float
     checked: frozenset[str]
+    reads: int = 1
     failures: Failures = field(default_factory=Failures)
     failed: set[str] = field(default_factory=set)
     edge_asked: int = 0
     reversed_asked: int = 0
+    permuted_asked: int = 0
     cloud_asked: int = 0
     generated: int = 0
     edge_started: float = 0.0
@@ -65,8 +68,14 @@ class Job:
             and record["edge_answer"] is not None
             and (record["cloud_answer"] is not None or not self._cloud_wanted(item))
             and (record.get("reversed_answer") is not None or item.id not in self.checked)
+            and not self._reads_wanted(record)
             and (self.generator is None or record.get("generated_text") is not None)
         )
+
+    def _reads_wanted(self, record: Record) -> bool:
+        """Whether a record with an edge answer lacks its other orders."""
+        known = record.get("permuted")
+        return self.reads > 1 and (known is None or known["reads"] != self.reads)
 
     def _cloud_wanted(self, item: Item) -> bool:
         return self.cloud is not None or self._known(item) is not None
@@ -94,6 +103,11 @@ class Job:
             if found is None:
                 return False
             self.reversed_asked += 1
+            record.update(found)
+            self._keep(record, file)
+        if record["edge_answer"] is not None and self._reads_wanted(record):
+            if (found := await self._ask_permuted(item)) is None:
+                return False
             record.update(found)
             self._keep(record, file)
         if record["cloud_answer"] is None and (known := self._known(item)):
@@ -134,6 +148,21 @@ class Job:
                 return {error_key: self._failed(item, error)}
             finally:
                 self.edge_ended = time.monotonic()
+
+    async def _ask_permuted(self, item: Item) -> Record | None:
+        """The field of the mean over all orders, or the type of the failure; None if the run was stopped before.
+
+        The original order is asked again with the others: a record does not hold the whole verdict.
+        """
+        verdicts: list[Verdict | None] = []
+        for order in orders(len(item.question.options), self.reads):
+            found = await self._ask_edge(item, in_order(item.question, order), "permuted_error", lambda reply: {"verdict": reply.verdict})
+            if found is None or found["permuted_error"] is not None:
+                return found
+            verdicts.append(aligned(found["verdict"], order))
+        self.permuted_asked += len(verdicts)
+        whole = [verdict for verdict in verdicts if verdict is not None]
+        return {**permuted_fields(mean_of(whole) if len(whole) == len(verdicts) else None, self.reads), "permuted_error": None}
 
     async def _ask_cloud(self, item: Item) -> Record:
         assert self.cloud is not None  # noqa: S101  # for mypy

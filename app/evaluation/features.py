@@ -1,7 +1,7 @@
 """The features of the signal `fitted`, read from a record exactly as the gateway reads them from a verdict."""
 
+from app.core.buckets import BUCKET_LABELS
 from app.core.fitted import Logistic, letters_agree, shown_features, stated_features
-from app.core.verdict import BUCKET_LABELS
 from app.data.records import Record
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.core.outcome import CloudReply
 from app.core.prompt import PROMPT_VERSION
-from app.core.verdict import EdgeReply, JointVerdict, Signal
+from app.core.verdict import EdgeReply, JointVerdict, Signal, Verdict
 from app.data.dataset import Item
 from app.data.records import Record
 from app.evaluation.free_generation import is_on_format, parse_generation
@@ -60,7 +60,20 @@ def edge_fields(reply: EdgeReply) -> dict[str, Any]:
 
     `edge_answer` is the letter of the verbalized signal; that of every other signal is the argmax of `answer_probabilities`.
     """
-    verdict = reply.verdict
+    return {**_verdict_fields(reply.verdict), "edge_ms": round(reply.inference_s * 1000, 3), "edge_batch": reply.batch}
+
+
+def permuted_fields(mean: Verdict | None, reads: int) -> dict[str, Any]:
+    """Field of a mean over several orders of the options (`app.core.permutation`), with the keys of `edge_fields` that a verdict has.
+
+    Args:
+        mean: mean of the aligned verdicts; None where they cannot be averaged.
+        reads: number of orders that were asked for.
+    """
+    return {"permuted": {"reads": reads, **({} if mean is None else _verdict_fields(mean))}}
+
+
+def _verdict_fields(verdict: Verdict) -> dict[str, Any]:
     answers, confidences = verdict.answer_probabilities, verdict.confidence_probabilities
     return {
         "edge_answer": verdict.answer(Signal.VERBALIZED),
@@ -69,8 +82,6 @@ def edge_fields(reply: EdgeReply) -> dict[str, Any]:
         "answer_probabilities": None if answers is None else dict(answers),
         "confidence_probabilities": None if confidences is None else dict(confidences),
         "bucket_paths": [[list(step) for step in path] for path in verdict.paths] if isinstance(verdict, JointVerdict) else None,
-        "edge_ms": round(reply.inference_s * 1000, 3),
-        "edge_batch": reply.batch,
     }
 
 

@@ -2,9 +2,9 @@
 
 import re
 
+from app.core.buckets import BUCKET_LABELS
 from app.core.prompt import answer_text
 from app.core.question import LETTERS
-from app.core.verdict import BUCKET_LABELS
 
 _CONFIDENCE = re.compile(r"confidence:\s*([01](?:\.\d+)?)", re.IGNORECASE)
 _ANSWER = re.compile(rf"final answer:\s*\(?([{LETTERS}])(?![A-Za-z])", re.IGNORECASE)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from app.core.verdict import BUCKET_LABELS, Signal
+from app.core.buckets import BUCKET_LABELS
+from app.core.verdict import Signal
 from app.evaluation import statistics as st
 from app.evaluation.canvas import Report, drawing, new_figure, paths, save, title
 from app.evaluation.cells import spelt

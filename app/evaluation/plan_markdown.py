@@ -11,13 +11,14 @@ from app.evaluation.plan import MOST, Need, Plan
 _NONE = "none"
 
 
-def plan_content(plan: Plan, signal: Signal, records: str) -> dict[str, Any]:
+def plan_content(plan: Plan, signal: Signal, records: str, about_signal: Sequence[str] = ()) -> dict[str, Any]:
     """The plan as JSON has it.
 
     Args:
         plan: the plan.
         signal: the signal that it is about.
         records: path of the pilot's records, for the command that the conclusion names.
+        about_signal: sentences on how the signal was chosen.
     """
     needs = [{**asdict(need), "error_ci": list(need.error_ci)} for need in plan.needs]
     return {
@@ -31,10 +32,11 @@ def plan_content(plan: Plan, signal: Signal, records: str) -> dict[str, Any]:
             "needs": needs,
         },
         "conclusion": conclusion(plan, signal, records),
+        "notes": [*about_signal, *notes(plan)],
     }
 
 
-def render_plan(plan: Plan, signal: Signal, records: str) -> str:
+def render_plan(plan: Plan, signal: Signal, records: str, about_signal: Sequence[str] = ()) -> str:
     """The plan as a table, with what its numbers mean; the arguments are those of `plan_content`."""
     head = (
         "keep at least (%)",
@@ -50,7 +52,7 @@ def render_plan(plan: Plan, signal: Signal, records: str) -> str:
                 f"Pilot: n = {plan.n}, signal: {signal.words}.",
                 table(head, [_cells(need) for need in plan.needs]),
                 f"**{conclusion(plan, signal, records)}**",
-                "\n".join(f"- {note}" for note in notes(plan)),
+                "\n".join(f"- {note}" for note in [*about_signal, *notes(plan)]),
             ]
         )
         + "\n"

@@ -15,7 +15,7 @@ from app.core.verdict import Signal
 from app.data.calibration import Calibration
 from app.data.records import Record
 from app.evaluation import statistics as st
-from app.evaluation.calibrated import about, model_of, note
+from app.evaluation.calibrated import about, note, served_table
 from app.evaluation.costs import Price, costs
 from app.evaluation.notes import notes
 from app.evaluation.order import flip_rates
@@ -24,7 +24,7 @@ from app.evaluation.recommend import WITHOUT_CLOUD, recommend
 from app.evaluation.routing import Row, chance, edge_row, macro_row, routing_row, unrouted_row
 from app.evaluation.signals import buckets, option_counts, other_signals, routing_quality, signal_quality
 from app.evaluation.split import fingerprint_of
-from app.evaluation.table import UNPARSABLE, Table, to_table
+from app.evaluation.table import UNPARSABLE, Table
 from app.evaluation.tau_steps import tau_steps
 
 
@@ -61,7 +61,7 @@ def build_report(
     if len(models) > 1:
         raise ConfigError(f"records of two models are mixed: {', '.join(models)}")
     policy = Policy(tau, signal, temperature, thresholds or {})
-    table = to_table(records, temperature=temperature, cloud_needed=False, **model_of(calibration, records))
+    table = served_table(records, calibration, temperature=temperature)
     table.check_signal(signal)
     both = table.with_cloud()
     base = both if len(both) else table

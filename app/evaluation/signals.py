@@ -4,7 +4,8 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from app.core.verdict import BUCKET_LABELS, BUCKETS, Signal
+from app.core.buckets import BUCKET_LABELS, BUCKETS
+from app.core.verdict import Signal
 from app.evaluation import statistics as st
 from app.evaluation.table import Table
 

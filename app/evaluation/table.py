@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.core.buckets import BUCKET_LABELS, mean_confidence, tempered
 from app.core.distribution import margin, top_probability
 from app.core.errors import ConfigError
 from app.core.fitted import Logistic
-from app.core.verdict import BUCKET_LABELS, STATED, Signal, mean_confidence, tempered
+from app.core.verdict import STATED, Signal
 from app.data.records import Record
 from app.evaluation import statistics as st
 from app.evaluation.features import has_features, record_features

@@ -48,8 +48,22 @@ def calibration_of(settings: Settings, named: Calibration | None, identity: Iden
         identity: identity of the edge that answers, or will answer.
 
     Raises:
-        ConfigError: the named calibration is for another edge model, or its thresholds are for another signal than the configured one.
+        ConfigError: the named calibration is for another edge model, or its thresholds are for another signal than the configured one,
+            or were chosen with another rule of reading questions again than `edge.permute`.
     """
+    found = _chosen(settings, named, identity)
+    reads = 1 if found is None or found.permutation is None else found.permutation.reads
+    if reads != settings.edge.permute:
+        made = "no calibration is in force" if found is None else f"the calibration was made with {reads}"
+        raise ConfigError(
+            f"edge.permute is {settings.edge.permute}, and {made}: a threshold holds for the rule with which it was calibrated only; set "
+            f"edge.permute to {reads}, or calibrate with foggate calibrate --permutation-band"
+        )
+    return found
+
+
+def _chosen(settings: Settings, named: Calibration | None, identity: Identity) -> Calibration | None:
+    """The calibration in force, whatever its rule of reading again; the arguments and errors are those of `calibration_of`."""
     policy = settings.policy
     if named is not None:
         named.check(
@@ -107,10 +121,11 @@ def build_policy(settings: Settings, calibration: Calibration | None = None, ide
         tau = DEFAULT_TAU if policy.tau is None else policy.tau
         return Policy(tau, policy.signal or usual_signal(given, trained=_trained(settings)), domains=own)
     signal = calibration.signal
+    rule = None if calibration.permutation is None else calibration.permutation.rule()
     if policy.calibration is None and policy.tau is not None:
-        return Policy(policy.tau, signal, calibration.temperature, own, calibration.logistic)
+        return Policy(policy.tau, signal, calibration.temperature, own, calibration.logistic, rule)
     domains = {name: domain.tau for name, domain in calibration.domains.items()} | own
-    return Policy(calibration.tau, signal, calibration.temperature, domains, calibration.logistic)
+    return Policy(calibration.tau, signal, calibration.temperature, domains, calibration.logistic, rule)
 
 
 def _check_signal(settings: Settings, calibration: Calibration | None, given: frozenset[Signal], model: str) -> None:

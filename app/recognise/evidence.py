@@ -222,6 +222,9 @@ def _inline_list(ending: _Ending, options: tuple[str, ...], chain: Chain, *, lis
     last = options[-1].rstrip()
     if len(sentences(last)) > 1 and not any(len(sentences(option)) > 1 or option.endswith(".") for option in others):
         return False
+    # The options stand inside of a quotation that began in front of them.
+    if last.count('"') % 2 or last.count("”") > last.count("“") or last.count("»") > last.count("«"):
+        return False
     if last.endswith("?") and not any(option.endswith("?") for option in others):
         return False
     if listed and not (ending.question or ending.marked):

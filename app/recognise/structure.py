@@ -42,7 +42,7 @@ _RUSSIAN_EXAM = re.compile(
 )
 
 _THESE = re.compile(
-    r"\b(?<!of )(?:these|each)(?: \w+)?\s{0,2}[?:]\s{0,3}$|\b(?:do|does|did|are|were|was|have|would you \w+) (?:these|each|the following)\b[^?\n]{0,80}[?:]\s{0,3}$|\bthese in \w+\?\s{0,3}$|\b(?:have|did) you\b[^?\n]{0,100}\?\s{0,3}$|\bin your (?:view|opinion)\b|\bэт(?:и|их|им|ими) \w+\?\s{0,3}$|^\W{0,4}(?:бұл|мына|осы) \w+(?:лар|лер|дар|дер|тар|тер)\b",
+    r"\b(?<!of )(?:these|each)(?: \w+)?\s{0,2}[?:]\s{0,3}$|\b(?:do|does|did|are|were|was|have|would you \w+) (?:these|each|the following|they)\b[^?\n]{0,80}[?:]\s{0,3}$|\bthese in \w+\?\s{0,3}$|\b(?:have|did) you\b[^?\n]{0,100}\?\s{0,3}$|\bthe \w+ below\?\s{0,3}$|\bin your (?:view|opinion)\b|\bэт(?:и|их|им|ими) \w+\?\s{0,3}$|^\W{0,4}(?:бұл|мына|осы) \w+(?:лар|лер|дар|дер|тар|тер)\b",
     re.IGNORECASE,
 )
 _OF_EACH = re.compile(r"\bof each(?: \w+)?\?\s{0,3}$", re.IGNORECASE)
@@ -54,13 +54,14 @@ _CHOICE_OF = re.compile(
     r"\bwhich\b|\b(?:one|all|none|any|most|best|each) of the following|following (?:is|are|was|were|would|will|does|best|can|could|may|describes)\b",
     re.IGNORECASE,
 )
-_WH_OF = re.compile(r"\W{0,4}(?:what|who) (?:is|are|was|were)\b[^?\n]{0,80}\bof:?\s{0,3}$", re.IGNORECASE)
+_WH_OF = re.compile(r"\W{0,4}(?:what|who) (?:\w+ )?(?:is|are|was|were)\b[^?\n]{0,80}\b(?:of|in|for):?\s{0,3}$", re.IGNORECASE)
 _I = re.compile(r"\b(?:i|we|my|me|i'm|i've|i'd|я|мы|мне|маған)\b[^?\n]{0,200}:\s{0,3}$", re.IGNORECASE)
 _ITEM = re.compile(
     r"\b(?:the following|test|quiz|exam) item\b|\b(?:item|question|quiz) below\b|\bdistractors?\b|\bquiz (?:item|question|night)|\boption \(?[A-Z]\)? (?:here|below|above)|\bexam question\b",
     re.IGNORECASE,
 )
 _COURTESY = re.compile(r"\b(?:please|kindly|пожалуйста|өтінемін)\b(?! (?:refer|read|choose|select|answer|consider)\b)", re.IGNORECASE)
+_SAYS_I = re.compile(r"\W{0,4}(?:i|i'm|i’m|i've|we|we're)\b[^?]{0,60}$", re.IGNORECASE)
 _NUMBERED_HEADING = re.compile(
     r"\W{0,4}(?:two|three|four|five|six|seven|две|два|три|четыре|пять)\b[^.?\n]{0,100}:\s{0,3}$|\b(?:two|three|four|five|six) \w{1,30}:\s{0,3}$",
     re.IGNORECASE,
@@ -139,7 +140,7 @@ def leads_elsewhere(question: str) -> bool:
 
 def heads_a_list(question: str, sentence: str) -> bool:
     """Whether a few words with a colon, or a sentence of a person, stand in front of the list."""
-    if _I.search(sentence) or _NUMBERED_HEADING.search(sentence):
+    if _SAYS_I.match(sentence) or _I.search(sentence) or _NUMBERED_HEADING.search(sentence):
         return True
     if not sentence.rstrip().endswith(":") or _COPULA.search(sentence):
         return False

@@ -13,8 +13,9 @@ from prometheus_client import (
     generate_latest,
 )
 
-from app.core.outcome import Outcome
-from app.core.verdict import BUCKETS
+from app.core.buckets import BUCKETS
+from app.core.outcome import Outcome, Route
+from app.core.permutation import RereadVerdict
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 # The confidences that can be verbalized, and steps between them for the signals that take any value.
@@ -65,6 +66,12 @@ class Metrics:
         self.edge_batches_failed = Counter(
             "foggate_edge_batches_failed_total",
             "Batches in which no question got a verdict; the gateway's own probes count too.",
+            registry=registry,
+        )
+        self.edge_rereads = Counter(
+            "foggate_edge_rereads_total",
+            "Questions that were read again in other orders of their options, by whether the edge answer was kept then.",
+            ["kept"],
             registry=registry,
         )
         self.signal = Histogram("foggate_signal", "The signal that was compared with tau.", buckets=_SIGNAL_BUCKETS, registry=registry)
@@ -146,6 +153,8 @@ class Metrics:
         self.request_duration.labels(outcome.route).observe(outcome.total_s)
         if outcome.signal is not None:
             self.signal.observe(outcome.signal)
+        if outcome.edge is not None and isinstance(outcome.edge.verdict, RereadVerdict):
+            self.edge_rereads.labels(str(outcome.decision.route is Route.EDGE).lower()).inc()
         if outcome.failure is not None:
             self.degraded.labels(outcome.failure.code).inc()
 

@@ -6,7 +6,8 @@ learned too, its noise hid the letter (docs/experiments.md).
 
 import random
 
-from app.core.verdict import BUCKETS, Signal
+from app.core.buckets import BUCKETS
+from app.core.verdict import Signal
 from app.evaluation.table import to_table
 from app.training.binding_questions import binding_items
 from app.training.chain import BINDING, Chain, Clock

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.config.loading import read_yaml, sentences
+from app.core.buckets import BUCKETS
 from app.core.errors import ConfigError
-from app.core.verdict import BUCKETS
 from app.data.readers.mapping import parse_map
 from app.data.readers.sources import is_hub_name
 

@@ -4,8 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from app.core.buckets import BUCKET_LABELS
 from app.core.errors import ConfigError
-from app.core.verdict import BUCKET_LABELS
 from app.training.label_file import Labelled
 
 # Fewer bits over the five buckets are refused; five equal buckets have 2.32 bits, 9 of 10 rows in one of two have 0.47.

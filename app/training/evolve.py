@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.core.buckets import BUCKET_LABELS
 from app.core.errors import ConfigError
-from app.core.verdict import BUCKET_LABELS
 from app.data.dataset import Item
 from app.training.binding import learn_binding
 from app.training.chain import BASE, Chain, Clock

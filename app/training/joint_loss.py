@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from app.core.verdict import BUCKETS
+from app.core.buckets import BUCKETS
 from app.edge.trie import VerdictTrie
 from app.training.config import JointConfig
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from app.core.buckets import BUCKET_LABELS, BUCKETS
 from app.core.errors import ConfigError, InvalidQuestion
 from app.core.prompt import PROMPT_VERSION
 from app.core.question import LETTERS, Question
-from app.core.verdict import BUCKET_LABELS, BUCKETS, JointVerdict
+from app.core.verdict import JointVerdict
 from app.data.dataset import Item
 from app.data.records import open_for_append
 from app.edge.rendering import Prompt

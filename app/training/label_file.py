@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
+from app.core.buckets import BUCKET_LABELS
 from app.core.errors import ConfigError
-from app.core.verdict import BUCKET_LABELS
 from app.data.dataset import Item
 from app.data.files import read_text
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from app.core.buckets import BUCKET_LABELS
 from app.core.prompt import answer_text, chat_messages
 from app.core.question import LETTERS, Question
-from app.core.verdict import BUCKET_LABELS, Signal
+from app.core.verdict import Signal
 from app.demo.bank import SHIPPED_BANK, load_rows
 from app.edge.builtin import default_cache_dir, ensure_builtin
 from app.edge.loader import load_model

@@ -15,7 +15,9 @@ from app.cli.output import stdout_console
 from app.data.records import read_records
 from app.demo.bank import SHIPPED_BANK
 from app.evaluation.cells import table
+from tests.support import kinds
 from tests.support.clouds import completion, scripted
+from tests.support.populations import drawn
 from tests.support.records import simulated, write
 from tests.support.tiny import TEMPLATES, tiny_model, tiny_tokenizer
 
@@ -103,6 +105,22 @@ def test_a_comparison_and_a_calibration_in_a_pipe_are_whole(tmp_path):
     assert served.exit_code == 0, served.output
     report = json.loads((tmp_path / "served" / "report.json").read_text())
     assert set(report["thresholds"]) == {LONG, "law"}
+
+
+def test_the_fitted_probability_is_calibrated_planned_and_reported_by_the_commands(tmp_path):
+    path, out = write(tmp_path / "r.jsonl", kinds.sample(600, drawn(1))), tmp_path / "c.json"
+    done = run("calibrate", "--records", path, "--target-cloud-rate", "0.4", "--out", out, "--json")
+    assert done.exit_code == 0, done.output
+    shown = json.loads(done.stdout)
+    assert (shown["signal"], shown["fitted"]["n"]) == ("fitted", 300)
+    assert shown["signals"]["fitted"]["auroc"] == shown["fitted"]["auroc"]
+    done = run("eval", "report", "--records", path, "--calibration", out, "--out", tmp_path / "served", "--no-pictures")
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "served" / "report.json").read_text())["signals"]["fitted"]["n"] == 300
+    done = run("calibrate", "--records", path, "--plan", "--max-edge-error", "0.2")
+    assert done.exit_code == 0, done.output
+    assert "signal: fitted probability" in done.stdout
+    assert "the fitted probability is better than the best single signal" in done.stdout
 
 
 def test_what_cannot_be_reported_is_one_sentence(tmp_path):

@@ -8,7 +8,8 @@ import pytest
 
 from app.api.app import create_app
 from app.config.settings import Settings
-from app.core.verdict import BUCKETS, JointVerdict
+from app.core.buckets import BUCKETS
+from app.core.verdict import JointVerdict
 from app.edge.build import with_engine
 from tests.integration.test_api import ASK, gateway
 from tests.support.fakes import AlteredEngine, FakeEngine

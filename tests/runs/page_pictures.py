@@ -18,7 +18,7 @@ from tests.support.browser import chromium
 
 FOLDER = Path(__file__).parents[2] / "docs/pictures"
 WIDTH = 1280
-LIVE_S = 70
+LIVE_S = 45
 
 
 async def look(page, theme):

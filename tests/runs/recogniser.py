@@ -74,19 +74,19 @@ def main() -> None:
     parser.add_argument("sources", nargs="*", default=[str(SHIPPED_BANK)])
     parser.add_argument("--questions", type=int, default=2000, help="number of questions")
     parser.add_argument("--show", type=int, default=0, help="number of failures to show for each layout")
-    parser.add_argument("--only", help="measure the layouts with this in their name")
+    parser.add_argument("--only", nargs="*", help="measure the layouts with one of these in their name")
     given = parser.parse_args()
     questions = sample(given.sources, given.questions)
     print(f"{len(questions)} questions; 95 % Wilson intervals")
     for title, group in (("layouts the rules were made on", layouts.TUNED), ("templates of evaluation harnesses", layouts.HARNESSES)):
         print(f"\n{title}: read back exactly")
         for layout in group:
-            if given.only and given.only not in layout.name:
+            if given.only and not any(part in layout.name for part in given.only):
                 continue
             began = time.process_time()
             wrong = [one for one in questions if not right(recognise_chat(layout.write(one.question.strip(), one.options)), one, layout)]
             each = 1e6 * (time.process_time() - began) / len(questions)
-            print(f"  {layout.name:34} {percent(len(questions) - len(wrong), len(questions))}  {each:.0f} µs each")
+            print(f"  {layout.name:34} {percent(len(questions) - len(wrong), len(questions))}  {each:.0f} µs each", flush=True)
             for one in wrong[: given.show]:
                 print(
                     f"    --- {one.question!r}\n    {one.options!r}\n    read: {recognise_chat(layout.write(one.question.strip(), one.options))!r}"

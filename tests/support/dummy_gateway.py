@@ -13,7 +13,7 @@ from pathlib import Path
 from app.api.server import listen, serve
 from app.config.loading import load_settings
 from app.core import interrupts
-from app.core.verdict import BUCKETS
+from app.core.buckets import BUCKETS
 from app.edge.build import with_engine
 from app.telemetry.logs import configure_logging
 from tests.support.fakes import FakeEngine, make_verdict

@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from app.core.ask import Bound
+from app.core.buckets import BUCKETS
 from app.core.deadline import Deadline
 from app.core.edge import EdgeHealth, Identity
 from app.core.errors import EdgeError, FogGateError, InvalidQuestion
 from app.core.outcome import CloudReply
 from app.core.question import LETTERS, Question
 from app.core.round_robin import RoundRobin
-from app.core.verdict import BUCKETS, EdgeReply, JointVerdict, OptionsVerdict, TextVerdict, Verdict
+from app.core.verdict import EdgeReply, JointVerdict, OptionsVerdict, TextVerdict, Verdict
 from app.edge.rendering import Prompt
 
 

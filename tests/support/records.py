@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from app.core.verdict import BUCKET_LABELS, BUCKETS
+from app.core.buckets import BUCKET_LABELS, BUCKETS
 from app.evaluation.published import PUBLISHED_GEMMA
 
 

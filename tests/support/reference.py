@@ -4,9 +4,9 @@ import math
 
 import torch
 
+from app.core.buckets import BUCKET_LABELS
 from app.core.prompt import PromptFamily, chat_messages
 from app.core.question import Question
-from app.core.verdict import BUCKET_LABELS
 
 
 @torch.inference_mode()

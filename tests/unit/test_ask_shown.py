@@ -70,3 +70,12 @@ def test_an_edge_without_a_confidence_is_shown_without_one(answers):
     assert ("70.0%" in text) is (answers is not None)
     degraded = shown(**without, degraded=True, reason="cloud_timeout").splitlines()
     assert degraded[2] == "The edge model gives no confidence in this answer, and the cloud did not answer in time."
+
+
+def test_the_fitted_probability_is_shown_where_the_gateway_says_it():
+    text = shown(signal="fitted", signal_value=0.8125)
+    assert "from the edge, confident, tau 0.272 on the fitted probability" in text
+    assert "fitted probability 0.812" in text
+    assert "fitted" not in shown(signal_value=0.4)
+    assert "gives no confidence in this answer" in shown(signal="fitted", degraded=True, reason="cloud_timeout"), "an older gateway"
+    assert "is not sure of this answer" in shown(signal="fitted", signal_value=0.1, degraded=True, reason="cloud_timeout")

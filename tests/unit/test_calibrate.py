@@ -6,8 +6,9 @@ from datetime import date
 import numpy as np
 import pytest
 
+from app.core.buckets import BUCKET_LABELS, BUCKETS, FLAT_PATHS, mean_confidence, tempered
 from app.core.errors import ConfigError
-from app.core.verdict import BUCKET_LABELS, BUCKETS, FLAT_PATHS, Signal, mean_confidence, tempered
+from app.core.verdict import Signal
 from app.data.calibration import Target, read_calibration, write_calibration
 from app.evaluation.calibrate import calibrate, fit_temperature
 from app.evaluation.calibration_markdown import render_calibration

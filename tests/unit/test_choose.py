@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from app.core.buckets import BUCKETS
 from app.core.errors import ConfigError
-from app.core.verdict import BUCKETS, Signal
+from app.core.verdict import Signal
 from app.data.calibration import Target
 from app.evaluation.choose import Choice, Chooser, candidate_thresholds, listed
 from app.evaluation.judge import Judge

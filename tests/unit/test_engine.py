@@ -5,9 +5,10 @@ import random
 import pytest
 import torch
 
+from app.core.buckets import BUCKET_LABELS
 from app.core.errors import EdgeError, InvalidQuestion
 from app.core.question import LETTERS, Question
-from app.core.verdict import BUCKET_LABELS, Signal
+from app.core.verdict import Signal
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
 from app.edge.trie import ROOT

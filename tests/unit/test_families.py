@@ -6,10 +6,11 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, Gemma3Config, Gemma3ForConditionalGeneration
 
+from app.core.buckets import BUCKET_LABELS
 from app.core.errors import ConfigError
 from app.core.prompt import PromptFamily
 from app.core.question import Question
-from app.core.verdict import BUCKET_LABELS, Signal
+from app.core.verdict import Signal
 from app.edge.engine import VerdictEngine
 from app.edge.loader import LoadedModel, find_model, load_model
 from app.edge.rendering import Renderer

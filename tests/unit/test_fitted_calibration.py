@@ -15,7 +15,9 @@ from app.data.calibration import Target, read_calibration, write_calibration
 from app.evaluation.calibrate import calibrate
 from app.evaluation.calibrated import model_of
 from app.evaluation.calibration_markdown import render_calibration
+from app.evaluation.choose_signal import choose_signal
 from app.evaluation.compare import compare
+from app.evaluation.fitting import cross_fitted, feature_matrix, predicted
 from app.evaluation.pictures import draw_all
 from app.evaluation.report import build_report
 from app.evaluation.split import halves
@@ -124,6 +126,19 @@ def test_the_questions_that_test_a_promise_have_no_part_in_the_model(rows):
         assert models[0].logistic() == models[1].logistic()
         seen = fit_rows[proposing[:100]]
         assert made(flipped(rows, seen), RATE, keep_fitted=True).calibration.logistic != models[0].logistic(), "the others do"
+
+
+def test_thresholds_are_chosen_on_values_of_models_that_did_not_see_the_question(rows):
+    table, fitting = to_table(rows), halves(len(rows), 0)[0]
+    chosen = choose_signal(table, fitting, wanted=Signal.FITTED, keep_fitted=True, seed=0)
+    names, values = feature_matrix(rows)
+    correct = table.edge_correct["margin"]
+    by_model = predicted(chosen.model, names, values)
+    others = np.setdiff1d(np.arange(len(rows)), fitting)
+    found = chosen.table.signal["fitted"]
+    assert np.array_equal(found[others], by_model[others])
+    assert np.array_equal(found[fitting], cross_fitted(names, values[fitting], correct[fitting], seed=0))
+    assert not np.array_equal(found[fitting], by_model[fitting])
 
 
 def _eased(rows, places):

@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 import torch
 
+from app.core.buckets import BUCKET_LABELS, BUCKETS
 from app.core.prompt import answer_text
 from app.core.question import Question
-from app.core.verdict import BUCKET_LABELS, BUCKETS
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
 from app.training.config import JointConfig, LoraConfig

@@ -6,9 +6,9 @@ import math
 import pytest
 import torch
 
+from app.core.buckets import BUCKETS
 from app.core.errors import ConfigError
 from app.core.question import Question
-from app.core.verdict import BUCKETS
 from app.data.dataset import Item
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer

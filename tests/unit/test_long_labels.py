@@ -6,10 +6,11 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
+from app.core.buckets import BUCKET_LABELS
 from app.core.errors import ConfigError, EdgeError, InvalidQuestion
 from app.core.prompt import PromptFamily, answer_text
 from app.core.question import LETTERS, LONG_LABELS, MAX_OPTIONS, LongQuestion, Question, labels_of
-from app.core.verdict import BUCKET_LABELS, Signal
+from app.core.verdict import Signal
 from app.edge.engine import VerdictEngine
 from app.edge.loader import LoadedModel
 from app.edge.rendering import Renderer

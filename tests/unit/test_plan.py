@@ -101,7 +101,7 @@ def run(*arguments):
 def test_the_command_prints_the_plan_and_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pilot = write(tmp_path / "a pilot.jsonl", [row | {"cloud_answer": None} for row in simulated(80, 1, edge=0.8)])
-    done = run("--records", pilot, "--max-edge-error", "0.5", "--json")
+    done = run("--records", pilot, "--max-edge-error", "0.5", "--signal", "expected", "--json")
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     assert (said["plan"]["n"], said["plan"]["signal"], said["plan"]["power"]) == (80, "expected", 0.8)

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from app.core.buckets import BUCKETS
 from app.core.outcome import Decision, Reason, Route, RouteRequest
 from app.core.policy import Policy
-from app.core.verdict import BUCKETS, JointVerdict, OptionsVerdict, Signal, TextVerdict
+from app.core.verdict import JointVerdict, OptionsVerdict, Signal, TextVerdict
 from tests.support.fakes import make_verdict
 
 verdicts = st.tuples(

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from app.core.verdict import BUCKET_LABELS, BUCKETS, Signal
+from app.core.buckets import BUCKET_LABELS, BUCKETS
+from app.core.verdict import Signal
 from app.data.calibration import RATE_TOLERANCE, ROUTES_ALL
 from app.evaluation.table import expected_at
 from tests.support.populations import Domain, at_most, calibrated, drawn, sample, served, true_accuracy, true_error, true_rate

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.question import Question
@@ -26,7 +26,7 @@ def test_questions_are_read_back_exactly_from_every_layout(layout):
 
 # The prompts on which the rules were made, and those that were written afterwards: a few of the latter are still taken.
 @pytest.mark.parametrize(
-    ("name", "most"), [("written", 0), ("generated", 0), ("later_written", 2), ("later_generated", 4), ("held_out", 0)]
+    ("name", "most"), [("written", 0), ("generated", 0), ("later_written", 2), ("later_generated", 4), ("latest", 0), ("held_out", 5)]
 )
 def test_ordinary_prompts_are_passed_through(name, most):
     taken = [prompt for prompt in prompts_of(PROMPTS / f"{name}.jsonl") if recognise_chat(prompt) is not None]
@@ -44,6 +44,7 @@ _WORDS = st.lists(
 ).map(" ".join)
 
 
+@settings(max_examples=40)
 @given(
     _WORDS,
     st.lists(_WORDS, min_size=3, max_size=8, unique=True),
@@ -192,3 +193,11 @@ def test_a_message_of_a_megabyte_is_not_read_at_all():
     assert recognise("x" * 1_000_000 + "\n" + MCQ) is None
     assert recognise_chat([("system", "x" * 1_000_000), ("user", MCQ)]) is None
     assert time.process_time() - started < 0.1
+
+
+def test_options_over_several_lines_are_read_to_their_end():
+    text = "What is a fold?\nA. A bend\n   of rock\nB. A break\n   of rock\nC. A layer\n   of rock"
+    for ending in ("", "\n\nAnswer:"):
+        found = recognise(text + ending)
+        assert found is not None
+        assert found.question.options == ("A bend of rock", "A break of rock", "A layer of rock")

@@ -9,9 +9,10 @@ import pytest
 
 from app.cli.eval_report import run_report
 from app.config.settings import Settings
+from app.core.buckets import BUCKET_LABELS, FLAT_PATHS
 from app.core.errors import ConfigError
 from app.core.outcome import Route
-from app.core.verdict import BUCKET_LABELS, FLAT_PATHS, JointVerdict, Signal
+from app.core.verdict import JointVerdict, Signal
 from app.data.calibration import ROUTES_ALL, Target, write_calibration
 from app.data.records import load_records
 from app.evaluation.calibrate import calibrate

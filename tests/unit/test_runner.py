@@ -5,11 +5,12 @@ import math
 
 import pytest
 
+from app.core.buckets import BUCKETS
 from app.core.deadline import Deadline
 from app.core.edge import EdgeHealth
 from app.core.errors import EdgeError
 from app.core.question import Question
-from app.core.verdict import BUCKETS, JointVerdict
+from app.core.verdict import JointVerdict
 from app.edge.batcher import Batcher
 from app.edge.runner import Runner
 from app.telemetry.metrics import Metrics

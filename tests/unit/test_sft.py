@@ -6,10 +6,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from app.core.buckets import BUCKET_LABELS
 from app.core.errors import ConfigError
 from app.core.prompt import answer_text, chat_messages
 from app.core.question import Question
-from app.core.verdict import BUCKET_LABELS
 from app.data.dataset import Item
 from app.edge.foggen import ORIGIN
 from app.edge.loader import load_model

@@ -5,8 +5,9 @@ from datetime import date
 import numpy as np
 import pytest
 
+from app.core.buckets import BUCKET_LABELS, BUCKETS, mean_confidence, tempered
 from app.core.errors import ConfigError
-from app.core.verdict import BUCKET_LABELS, BUCKETS, Signal, mean_confidence, tempered
+from app.core.verdict import Signal
 from app.data.calibration import Target
 from app.evaluation.calibrate import calibrate
 from app.evaluation.table import to_table

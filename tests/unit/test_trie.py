@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
+from app.core.buckets import BUCKET_LABELS
 from app.core.errors import ConfigError
 from app.core.prompt import PromptFamily, answer_text, neutralise
 from app.core.question import LETTERS, Question
-from app.core.verdict import BUCKET_LABELS
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
 from app.edge.trie import ROOT, build_trie

@@ -6,20 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core.buckets import BUCKET_LABELS, BUCKETS, FLAT_PATHS, mean_confidence, tempered
 from app.core.errors import EdgeError
 from app.core.policy import Policy
 from app.core.question import LETTERS
-from app.core.verdict import (
-    BUCKET_LABELS,
-    BUCKETS,
-    FLAT_PATHS,
-    JointVerdict,
-    OptionsVerdict,
-    Signal,
-    TextVerdict,
-    mean_confidence,
-    tempered,
-)
+from app.core.verdict import JointVerdict, OptionsVerdict, Signal, TextVerdict
 from tests.support.fitted import logistic, shown_logistic
 
 FITTED, SHOWN_FITTED = (Policy(signal=Signal.FITTED, fitted=model) for model in (logistic(), shown_logistic()))
@@ -252,3 +243,16 @@ def test_each_signal_has_words_for_a_sentence():
         "margin",
         "fitted probability",
     ]
+
+
+def test_the_answer_is_the_most_probable_letter_of_the_distribution_that_it_was_chosen_from():
+    # Behind the greedy bucket B is more probable, over all buckets A.
+    joint = [[0.3, 0.05], [0.05, 0.05], [0.05, 0.05], [0.05, 0.05], [0.1, 0.25]]
+    verdict = JointVerdict.from_weights(joint, 4)
+    given = {signal: verdict.answer_distribution(signal) for signal in (Signal.VERBALIZED, Signal.EXPECTED, Signal.TOP_PROBABILITY)}
+    for signal, distribution in given.items():
+        assert max(distribution, key=distribution.__getitem__) == verdict.answer(signal)
+        assert math.isclose(math.fsum(distribution.values()), 1)
+    assert given[Signal.VERBALIZED] == pytest.approx({"A": 0.1 / 0.35, "B": 0.25 / 0.35})
+    assert given[Signal.EXPECTED] == given[Signal.TOP_PROBABILITY] == verdict.answer_probabilities
+    assert OptionsVerdict((0.2, 0.8)).answer_distribution(Signal.MARGIN) == {"A": 0.2, "B": 0.8}

@@ -46,12 +46,12 @@ export const Live = ({onRefused}) => {
       <span class="muted"> Large numbers: the last ${Math.round(now.seconds) || 1} s. Small numbers: since the start.</span>
     </p>
     <div class="tiles">
-      <${Tile} title="Answers a second" value=${now.per_second === null ? "–" : now.per_second.toFixed(1)} more=${`${count(total)} answers`} />
+      <${Tile} title="Answers a second" value=${now.per_second === null ? "–" : now.per_second.toFixed(1)} more=${`${count(total)} in all`} />
       <${Tile} title="Cloud share" value=${percent(of(now.cloud, answered))} more=${`${percent(of(all.cloud, total))} of all`} />
-      <${Tile} title="Degraded share" value=${percent(of(now.degraded, answered))} more=${`${percent(of(all.degraded, total))} · ${count(all.degraded)} answers`} warn=${now.degraded > 0} />
+      <${Tile} title="Degraded share" value=${percent(of(now.degraded, answered))} more=${`${percent(of(all.degraded, total))} · ${count(all.degraded)} in all`} warn=${now.degraded > 0} />
       <${Tile} title="Latency p50 / p95" value=${pair(ms(now.p50_s), ms(now.p95_s))} more=${pair(ms(all.p50_s), ms(all.p95_s))} />
       <${Tile} title="Waiting" value=${count(event.queue.edge)} more=${`${count(event.queue.batches)} of batches`} />
-      <${Tile} title="Errors" value=${count(now.errors)} more=${`${count(all.errors)} errors`} warn=${now.errors > 0} />
+      <${Tile} title="Errors" value=${count(now.errors)} more=${`${count(all.errors)} in all`} warn=${now.errors > 0} />
     </div>
     <div class="two">
       <${Rates} events=${events} />
@@ -100,6 +100,9 @@ const tenths = ({bounds, counts}) => {
   return bins;
 };
 
+// A column holds what is above its lower end and at most at its upper end; a signal of exactly tau is kept.
+const sideOf = (index, tau) => ((index + 1) / 10 < tau ? "cloud" : index / 10 >= tau ? "edge" : "both");
+
 const Signals = ({signal, tau}) => {
   const bins = tenths(signal), total = bins.reduce((sum, one) => sum + one, 0), most = Math.max(...bins, 1);
   const domains = Object.entries(tau);
@@ -107,11 +110,11 @@ const Signals = ({signal, tau}) => {
     <p class="note">How often each value was compared with tau, since the start (n = ${count(total)}).</p>
     <table class="columns"><caption class="hidden">Answered questions by their signal</caption>
       <tbody><tr>${bins.map((one, index) => html`<td><span class="count">${one ? count(one) : ""}</span>
-        <span class=${`column ${index / 10 + 0.05 < tau.default ? "cloud" : "edge"}`} style=${{height: `${110 * one / most}px`}}></span></td>`)}</tr></tbody>
+        <span class=${`column ${sideOf(index, tau.default)}`} style=${{height: `${110 * one / most}px`}}></span></td>`)}</tr></tbody>
       <tfoot><tr>${bins.map((_, index) => html`<th scope="col">${index ? `≤ ${((index + 1) / 10).toFixed(1)}` : "≤ 0.1"}</th>`)}</tr></tfoot>
     </table>
     <p class="note">Tau in force: ${domains.map(([name, value], index) => html`${index ? " · " : ""}${name === "default" && domains.length === 1 ? "" : `${name} `}<b>${share(value)}</b>`)}.
-      Columns below it went to the cloud, unless a request chose otherwise.</p>
+      Left of it questions go to the cloud, right of it the edge model’s answers are kept; the grey column holds tau itself.</p>
   </section>`;
 };
 

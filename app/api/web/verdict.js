@@ -6,6 +6,7 @@ import {LETTERS, count, milliseconds, percent, share, signalWords} from "./words
 // `rows`: [label, text, probability] each; the row whose label is `chosen` is marked.
 const Bars = ({rows, chosen, side, label}) => html`<table class=${`bars ${side}`}>
   <caption class="hidden">${label}</caption>
+  <colgroup><col class="label" /><col /><col class="share" /></colgroup>
   <thead class="hidden"><tr><th>Value</th><th>Text</th><th>Probability</th></tr></thead>
   <tbody>${rows.map(([name, text, probability]) => html`<tr class=${name === chosen ? "chosen" : ""}>
     <th scope="row">${name}</th>

@@ -7,13 +7,13 @@ export const share = value => (value === null || value === undefined ? "–" : v
 export const count = value => (value === null || value === undefined ? "–" : Math.round(value).toLocaleString("en-US"));
 export const milliseconds = ms => {
   if (ms === null || ms === undefined) return "–";
-  if (ms >= 10000) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms >= 1000) return `${(ms / 1000).toFixed(ms >= 10000 ? 1 : 2)} s`;
   return ms >= 100 ? `${Math.round(ms)} ms` : `${ms.toPrecision(2)} ms`;
 };
 // Two times that belong together, in one unit.
 export const pair = (first, second) => {
-  if ([first, second].some(ms => ms === null || ms === undefined || ms >= 10000)) return `${milliseconds(first)} / ${milliseconds(second)}`;
-  return `${milliseconds(first).replace(" ms", "")} / ${milliseconds(second)}`;
+  const [low, high] = [milliseconds(first), milliseconds(second)];
+  return low.split(" ")[1] === high.split(" ")[1] ? `${low.split(" ")[0]} / ${high}` : `${low} / ${high}`;
 };
 export const interval = ends => (ends ? `${percent(ends[0])} to ${percent(ends[1])}` : "no interval");
 

@@ -55,6 +55,11 @@ class EdgeSettings(Section):
         'Single questions that may wait; one more gets 429. Questions of batches wait elsewhere (docs/configuration.md, "Admission").',
     )
     max_prompt_tokens: Positive = setting(2048, "Longest prompt, in tokens; a longer one gets 422. The model's own limit applies too.")
+    permute: Annotated[int, Field(ge=1, le=26)] = setting(
+        1,
+        "Number of orders of the options in which a question is read whose signal is just below tau; 1: only as it was asked. More than 1 "
+        'needs a calibration that was made with this rule (docs/evaluation.md, "Reading again in another order").',
+    )
     share_prefix: bool = setting(True, "Compute the keys and values of the system prompt once and use them for every question.")
     cache_dir: Path | None = setting(
         None,

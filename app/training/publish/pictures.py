@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from app.core.verdict import BUCKET_LABELS
+from app.core.buckets import BUCKET_LABELS
 from app.evaluation.canvas import drawing, save
 from app.evaluation.pictures import SHADES
 from app.training.metrics import Metrics

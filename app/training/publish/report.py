@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.core.verdict import BUCKET_LABELS
+from app.core.buckets import BUCKET_LABELS
 from app.evaluation.cells import NONE, number, percent, signed, table
 from app.training.chain import BASE, BINDING
 from app.training.config import BindingConfig
