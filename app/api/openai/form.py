@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from app.api.openai.json_form import filled
 from app.api.openai.wishes import Wishes
+from app.core.buckets import BUCKET_LABELS, BUCKETS
 from app.core.errors import Unsupported
 from app.core.outcome import Outcome
-from app.core.verdict import BUCKET_LABELS, BUCKETS
 from app.recognise import Form, Recognised
 from app.recognise.recognised import PLACE
 
