@@ -104,7 +104,7 @@ class Endpoints(tuple[Endpoint, ...]):
         """The endpoint that a path belongs to; None where there is none."""
         for one in self:
             beginning, parameter, _ = one.path.partition("{")
-            if path == one.path or (parameter and path.startswith(beginning) and len(path) > len(beginning)):
+            if path == one.path or (parameter and path.startswith(beginning)):
                 return one
         return None
 

@@ -14,8 +14,8 @@ from tests.integration.test_api import gateway
 from tests.integration.test_security import ALL, key_file
 from tests.support.fakes import FakeEngine
 
-SURE = "I am sure of this\n\nA. red\nB. green\nC. blue"
-WHO = "Who knows\n\nA. red\nB. green\nC. blue"
+SURE = "Which colour is sure to come first?\n\nA. red\nB. green\nC. blue"
+WHO = "Which colour does nobody know?\n\nA. red\nB. green\nC. blue"
 
 
 def client_of(http, **options):
