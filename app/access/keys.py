@@ -29,10 +29,11 @@ _NOBODY = "0" * 64
 
 
 class Permission(StrEnum):
-    """What a key may do: ask; choose the route or the threshold itself; read what is for operators."""
+    """What a key may do: ask; choose the route or the threshold itself; use the cloud for any chat; read what is for operators."""
 
     ANSWER = "answer"
     FORCE_ROUTE = "force_route"
+    PASS_THROUGH = "pass_through"  # noqa: S105  # a permission
     ADMIN = "admin"
 
 

@@ -19,6 +19,9 @@ from app.api.errors import install_handlers
 from app.api.face import Endpoints, endpoints_of
 from app.api.guard import guard
 from app.api.mcp_face import McpFace
+from app.api.models import models_face
+from app.api.openai_chat import chat_face
+from app.api.openai_responses import responses_face
 from app.api.operations import operations_face
 from app.api.pages import pages_face
 from app.api.reload import Reloader, access_of
@@ -63,7 +66,10 @@ def create_app(
     pages = (pages_face(state, quotas),) if settings.ui.enabled else ()
     faces = (
         answers_face(gateway),
+        chat_face(gateway),
+        responses_face(gateway),
         decisions_face(gateway, settings.decisions.prior),
+        models_face(state),
         operations_face(state),
         documents_face(),
         *pages,

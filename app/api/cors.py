@@ -6,13 +6,22 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 # A page may send these besides those that every page may.
-REQUEST_HEADERS = ("authorization", "content-encoding", "content-type", "traceparent", "tracestate", "x-request-id")
+REQUEST_HEADERS = ("authorization", "content-encoding", "content-type", "traceparent", "tracestate", "x-foggate-debug", "x-request-id")
 # A page may read these besides those that every page may.
 EXPOSED_HEADERS = (
     "x-request-id",
     "x-foggate-route",
     "x-foggate-signal",
+    "x-foggate-reason",
+    "x-foggate-model",
+    "x-foggate-tau",
+    "x-foggate-confidence",
+    "x-foggate-overhead-ms",
+    "x-foggate-decision-id",
+    "x-foggate-ignored",
+    "x-should-retry",
     "retry-after",
+    "retry-after-ms",
     "ratelimit-limit",
     "ratelimit-remaining",
     "ratelimit-reset",

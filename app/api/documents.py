@@ -46,7 +46,7 @@ class DocumentedApp(FastAPI):
     def _put_back_what_is_null(self, document: dict[str, Any]) -> None:
         """FastAPI leaves every null out of the document, those inside examples among them."""
         for endpoint in self.endpoints:
-            for operation in document["paths"].get(endpoint.path, {}).values():
+            for operation in document["paths"].get(endpoint.shown, {}).values():
                 # FastAPI adds a 422 in a form of its own, where an endpoint documents none.
                 for status in [status for status in operation["responses"] if int(status) not in endpoint.replies]:
                     del operation["responses"][status]

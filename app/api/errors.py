@@ -1,4 +1,7 @@
-"""One table from kinds of errors to statuses, and one form of error body: `{"error": {"type", "message", "param"?, "request_id"}}`."""
+"""One table from kinds of errors to statuses, and one form of error body: `{"error": {"type", "message", "param"?, "request_id"}}`.
+
+Paths that OpenAI's clients use get the same error in OpenAI's form (`app/api/error_form.py`); the reply finds out when it is sent.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from app.api.error_form import ErrorReply
 from app.core.errors import (
     BudgetExhausted,
     CircuitOpen,
@@ -25,16 +29,22 @@ from app.core.errors import (
     FogGateError,
     Forbidden,
     InvalidQuestion,
+    NotPassedOn,
     NotReady,
     Overloaded,
     PayloadTooLarge,
     RateLimited,
     Unauthorized,
+    UnknownModel,
+    Unsupported,
 )
 from app.telemetry.metrics import Metrics
 
 STATUS: dict[type[FogGateError], int] = {
     InvalidQuestion: 422,
+    Unsupported: 422,
+    UnknownModel: 404,
+    NotPassedOn: 404,
     PayloadTooLarge: 413,
     Unauthorized: 401,
     Forbidden: 403,
@@ -56,6 +66,9 @@ STATUS: dict[type[FogGateError], int] = {
     CloudNotConfigured: 502,
     ConfigError: 500,
 }
+# After these another request costs as much as the first one and ends in the same way: budget and breaker recover by themselves, and the
+# pool has made all the attempts that can help.
+_ONLY_COSTS = (BudgetExhausted, CircuitOpen, CloudMisconfigured, CloudNotConfigured, CloudRejected, CloudUnparsable)
 _MAX_NAME_CHARS = 64
 _NEEDS_RETRY_AFTER = (429, 503)
 _HTTP_TYPES = {
@@ -87,12 +100,21 @@ def body_of(error: FogGateError, request_id: str) -> dict[str, Any]:
     return error_body(error.code, error.message, request_id, error.param)
 
 
-def response_of(error: FogGateError, request_id: str) -> JSONResponse:
-    """The response of a FogGateError, with `Retry-After` where the status needs it."""
-    # An error that an edge refines for itself has the status of its kind.
-    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    headers = {"retry-after": str(math.ceil(error.retry_after_s or 1))} if status in _NEEDS_RETRY_AFTER else None
-    return JSONResponse(body_of(error, request_id), status, headers)
+def status_of(error: FogGateError) -> int:
+    """The status of an error; one that an edge refines for itself has the status of its kind."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def response_of(error: FogGateError, request_id: str) -> ErrorReply:
+    """The response of a FogGateError, with `Retry-After` where the status needs it, and `x-should-retry: false` where it can only cost."""
+    status = status_of(error)
+    headers: dict[str, str] = {}
+    if status in _NEEDS_RETRY_AFTER:
+        wait_s = error.retry_after_s or 1
+        headers = {"retry-after": str(math.ceil(wait_s)), "retry-after-ms": str(math.ceil(wait_s * 1000))}
+    elif isinstance(error, _ONLY_COSTS):
+        headers = {"x-should-retry": "false"}
+    return ErrorReply(body_of(error, request_id), status, headers)
 
 
 def usual_message(status: int) -> str:
@@ -100,10 +122,10 @@ def usual_message(status: int) -> str:
     return _HTTP_MESSAGES.get(status, f"HTTP {status}")
 
 
-def http_response(status: int, request_id: str, headers: Mapping[str, str] | None = None, *, message: str | None = None) -> JSONResponse:
+def http_response(status: int, request_id: str, headers: Mapping[str, str] | None = None, *, message: str | None = None) -> ErrorReply:
     """The response of a plain HTTP condition (400, 404, 405, 415 …), with the usual message of that status or another one."""
     kind = _HTTP_TYPES.get(status, "http_error")
-    return JSONResponse(error_body(kind, message or usual_message(status), request_id), status, headers)
+    return ErrorReply(error_body(kind, message or usual_message(status), request_id), status, headers)
 
 
 def internal_error(request_id: str) -> dict[str, Any]:

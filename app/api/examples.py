@@ -21,11 +21,14 @@ from app.core.errors import (
     FogGateError,
     Forbidden,
     InvalidQuestion,
+    NotPassedOn,
     NotReady,
     Overloaded,
     PayloadTooLarge,
     RateLimited,
     Unauthorized,
+    UnknownModel,
+    Unsupported,
 )
 from app.core.outcome import CloudReply, Decision, Outcome, Reason, Route
 from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question
@@ -52,30 +55,35 @@ _UNSURE = EdgeReply(
 _CLOUD = CloudReply("A", "Qwen/Qwen3-30B-A3B-Instruct-2507", 1, {"prompt_tokens": 98, "completion_tokens": 1})
 
 
-def _answered(
+def _outcome(
     asked: Mapping[str, Any], decision: Decision, edge: EdgeReply, *, cloud: CloudReply | None = None, failure: CloudError | None = None
-) -> dict[str, Any]:
+) -> Outcome:
     question = Question(asked["question"], tuple(asked["options"]), asked.get("domain"), asked["id"])
     cloud_s = None if decision.route is Route.EDGE else 0.4127
-    body: dict[str, Any] = _rounded(answer_body(Outcome(question, decision, failure, edge, cloud, cloud_s, 0.022 + (cloud_s or 0))))
+    return Outcome(question, decision, failure, edge, cloud, cloud_s, 0.022 + (cloud_s or 0))
+
+
+def _answered(outcome: Outcome) -> dict[str, Any]:
+    body: dict[str, Any] = rounded(answer_body(outcome))
     return body
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """Without the digits that only binary fractions have."""
     if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     return round(value, 6) if isinstance(value, float) else value
 
 
 _KEEP = Decision(Route.EDGE, Reason.CONFIDENT, 0.5, Signal.VERBALIZED)
 _ESCALATE = Decision(Route.CLOUD, Reason.LOW_CONFIDENCE, 0.5, Signal.VERBALIZED)
 _LATE = CloudTimeout("the cloud did not answer within the deadline")
-EDGE_ANSWER = _answered(QUESTION, _KEEP, _SURE)
-CLOUD_ANSWER = _answered(UNSURE, _ESCALATE, _UNSURE, cloud=_CLOUD)
-DEGRADED_ANSWER = _answered(UNSURE, _ESCALATE, _UNSURE, failure=_LATE)
+EDGE_OUTCOME = _outcome(QUESTION, _KEEP, _SURE)
+EDGE_ANSWER = _answered(EDGE_OUTCOME)
+CLOUD_ANSWER = _answered(_outcome(UNSURE, _ESCALATE, _UNSURE, cloud=_CLOUD))
+DEGRADED_ANSWER = _answered(_outcome(UNSURE, _ESCALATE, _UNSURE, failure=_LATE))
 ANSWERS: dict[str, Any] = {
     "edge": {"summary": "The edge model is confident", "value": EDGE_ANSWER},
     "cloud": {"summary": "The edge model is not confident, the cloud answers", "value": CLOUD_ANSWER},
@@ -83,8 +91,8 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-SYSTEM_ONE: dict[str, Any] = _rounded(decision_examples.system_one(REQUEST_ID))
-DECISIONS: dict[str, Any] = _rounded(decision_examples.decisions(REQUEST_ID))
+SYSTEM_ONE: dict[str, Any] = rounded(decision_examples.system_one(REQUEST_ID))
+DECISIONS: dict[str, Any] = rounded(decision_examples.decisions(REQUEST_ID))
 
 
 def _ours(error: FogGateError) -> dict[str, Any]:
@@ -108,6 +116,12 @@ ERRORS: dict[int, dict[str, dict[str, Any]]] = {
     },
     401: {"key": _ours(Unauthorized("a valid API key is needed: authorization: Bearer …"))},
     403: {"permission": _ours(Forbidden("this key lacks the permission 'force_route'", param="tau"))},
+    404: {
+        "model": _ours(
+            UnknownModel("there is no such model here; the models are foggate, foggate-<tau> (as in foggate-0.7), edge", param="model")
+        ),
+        "chat": _ours(NotPassedOn("this chat is not one multiple-choice question, and no cloud is configured", param="messages")),
+    },
     408: {"time": _plain(408, "request_timeout")},
     413: {
         "size": _ours(PayloadTooLarge("the body is over the limit of 1048576 bytes")),
@@ -125,6 +139,7 @@ ERRORS: dict[int, dict[str, dict[str, Any]]] = {
     422: {
         "options": _TOO_FEW,
         "field": _ours(InvalidQuestion("temperature: unknown field", param="temperature")),
+        "parameter": _ours(Unsupported("n cannot be honoured for a multiple-choice question: leave it out", param="n")),
         "type": _ours(InvalidQuestion("options.1: Input should be a valid string", param="options.1")),
     },
     429: {
@@ -149,13 +164,18 @@ ERRORS: dict[int, dict[str, dict[str, Any]]] = {
         "cloud": _ours(_LATE),
     },
 }
+_MODEL: dict[str, Any] = {"object": "model", "created": 1_764_115_200, "owned_by": "foggate"}
 MODELS: dict[str, Any] = {
     "object": "list",
     "data": [
-        {"id": _SURE.model, "object": "model", "owned_by": "foggate", "role": "edge"},
-        {"id": _CLOUD.model, "object": "model", "owned_by": "foggate", "role": "cloud"},
+        {"id": _SURE.model, **_MODEL, "role": "edge"},
+        {"id": _CLOUD.model, **_MODEL, "role": "cloud"},
+        {"id": "foggate", **_MODEL, "role": "router"},
+        {"id": "edge", **_MODEL, "role": "edge"},
+        {"id": "cloud", **_MODEL, "role": "cloud"},
     ],
 }
+MODEL: dict[str, Any] = {"id": "foggate-0.7", **_MODEL, "role": "router", "tau": 0.7}
 METRICS = """# HELP foggate_requests_total Answered questions.
 # TYPE foggate_requests_total counter
 foggate_requests_total{reason="confident",route="edge"} 41.0

@@ -4,6 +4,7 @@ Keys, permissions and bodies are looked at before a route is chosen, so the midd
 the faces say of their endpoints. A new endpoint is therefore one entry in one face.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
@@ -14,6 +15,8 @@ from fastapi.routing import APIRoute
 from app.access.keys import Permission
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+# A parameter that takes the rest of the path.
+_REST = re.compile(r"\{(\w+):path\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +24,14 @@ class Endpoint:
     """One path.
 
     Attributes:
-        path: the path, without parameters.
+        path: the path; it may end with one parameter that takes the rest of it, as in `/v1/models/{model:path}`.
         permission: what a key must permit, where keys are configured. None lets everybody in, without a key and under any host name: a probe.
         opened_by: the setting of `security` that lets everybody in too.
         public: whether everybody is let in without a key, under the gateway's host names: it holds nothing secret, or looks at the key itself.
         takes_body: whether it takes POST requests with a body: the body is read and bounded, and a caller who leaves ends the work.
         quiet: whether it is asked every few seconds, so that neither log nor traces name each request.
         counted: whether the metrics count it under its own path.
+        openai: whether OpenAI's clients use it: errors have OpenAI's form then.
         replies: its responses in the OpenAPI document, with their examples.
         error_form: makes the errors that its clients read of those of the gateway; None leaves them as they are.
     """
@@ -39,8 +43,14 @@ class Endpoint:
     takes_body: bool = False
     quiet: bool = False
     counted: bool = True
+    openai: bool = False
     replies: dict[int | str, dict[str, Any]] = field(default_factory=dict)
     error_form: Callable[[Mapping[str, Any], int], tuple[dict[str, Any], int]] | None = None
+
+    @property
+    def shown(self) -> str:
+        """The path as documents and metrics name it: `/v1/models/{model}`."""
+        return _REST.sub(r"{\1}", self.path)
 
     @property
     def is_probe(self) -> bool:
@@ -89,6 +99,14 @@ class Endpoints(tuple[Endpoint, ...]):
     """The endpoints of all faces."""
 
     __slots__ = ()
+
+    def of(self, path: str) -> Endpoint | None:
+        """The endpoint that a path belongs to; None where there is none."""
+        for one in self:
+            beginning, parameter, _ = one.path.partition("{")
+            if path == one.path or (parameter and path.startswith(beginning)):
+                return one
+        return None
 
     def paths(self, wanted: Callable[[Endpoint], object]) -> frozenset[str]:
         """The paths of those that are wanted."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.error_form import OPENAI, ErrorReply
 from app.api.errors import internal_error
 from app.api.face import Endpoints
 from app.api.page_session import STATE, key_in_cookies
@@ -27,6 +27,8 @@ log = structlog.get_logger("foggate.request")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _OURS = b"x-foggate-"
 _COOKIE = b"cookie"
+# The one header of ours that a caller may send, and where its meaning stands in the state of the request.
+DEBUG_HEADER, DEBUG = "x-foggate-debug", "debug"
 
 
 class RequestContext:
@@ -43,7 +45,7 @@ class RequestContext:
         self.app = app
         self.draining = draining
         self.metrics = metrics
-        self.counted = endpoints.paths(lambda one: one.counted)
+        self.endpoints = endpoints
         self.quiet = endpoints.paths(lambda one: one.quiet)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,7 +63,15 @@ class RequestContext:
         own = [(name, value) for name, value in scope["headers"] if not (found := name.lower()).startswith(_OURS) and found != _COOKIE]
         key = key_in_cookies(scope["headers"])
         scope = {**scope, "headers": own, "query_string": b""}
-        scope.setdefault("state", {}).update({"request_id": request_id, STATE: key})
+        endpoint = self.endpoints.of(scope["path"])
+        scope.setdefault("state", {}).update(
+            {
+                "request_id": request_id,
+                STATE: key,
+                OPENAI: endpoint is not None and endpoint.openai,
+                DEBUG: headers.get(DEBUG_HEADER, "").strip().lower() == "true",
+            }
+        )
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started = time.monotonic()
         status = 0
@@ -83,7 +93,7 @@ class RequestContext:
                 note(cancelled=True)
                 raise
             finally:
-                self.metrics.responded(scope["path"] if scope["path"] in self.counted else OTHER, status, fields.get("key"))
+                self.metrics.responded(endpoint.shown if endpoint is not None and endpoint.counted else OTHER, status, fields.get("key"))
                 if scope["path"] not in self.quiet:
                     self._log(scope, status, time.monotonic() - started, fields)
                 structlog.contextvars.unbind_contextvars("request_id")
@@ -120,7 +130,7 @@ class InternalErrors:
             log.exception("a bug: unhandled exception", path=scope["path"])
             self.metrics.rejected.labels("internal_error").inc()
             if not begun:
-                await JSONResponse(internal_error(scope["state"]["request_id"]), 500)(scope, receive, send)
+                await ErrorReply(internal_error(scope["state"]["request_id"]), 500)(scope, receive, send)
 
 
 class HeadAsGet:

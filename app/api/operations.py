@@ -1,6 +1,4 @@
-"""The face for those who run the gateway: the models behind it, probes, and metrics."""
-
-from typing import Any
+"""The face for those who run the gateway: probes and metrics."""
 
 from fastapi.responses import JSONResponse, Response
 
@@ -11,7 +9,6 @@ from app.core.edge import EdgeHealth
 from app.gateway.state import GatewayState
 from app.telemetry.metrics import CONTENT_TYPE
 
-MODELS = Endpoint("/v1/models", replies=responses.MODELS)
 LIVE = Endpoint("/health/live", None, quiet=True, replies=responses.LIVE)
 READY = Endpoint("/health/ready", None, quiet=True, replies=responses.READY)
 METRICS = Endpoint("/metrics", Permission.ADMIN, opened_by="public_metrics", quiet=True, replies=responses.METRICS)
@@ -20,20 +17,6 @@ METRICS = Endpoint("/metrics", Permission.ADMIN, opened_by="public_metrics", qui
 def operations_face(state: GatewayState) -> Face:
     """The routes for those who run the gateway."""
     face = Face("operations")
-
-    @face.serves(MODELS, tag="answers", summary="The models behind this gateway")
-    async def models() -> dict[str, Any]:
-        known = {"edge": state.edge_model, "cloud": state.cloud_model}
-        models: list[dict[str, Any]] = [
-            {"id": name, "object": "model", "owned_by": "foggate", "role": role} for role, name in known.items() if name
-        ]
-        if state.edge_model and state.calibration:
-            models[0] = {**models[0], "calibration": state.calibration}
-        if state.edge_model and state.warning:
-            models[0] = {**models[0], "warning": state.warning}
-        if state.cloud_model and (endpoints := state.cloud_endpoints()):
-            models[-1] = {**models[-1], "endpoints": endpoints}
-        return {"object": "list", "data": models}
 
     @face.serves(LIVE, summary="Is the process alive?")
     async def live() -> JSONResponse:

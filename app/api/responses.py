@@ -4,7 +4,8 @@ from typing import Any
 
 from app.api import examples
 from app.api.decision.errors import ErrorForm, decisions_error, system_one_error
-from app.api.schemas import AnswersResponse, ErrorResponse, HealthResponse, ModelsResponse
+from app.api.error_form import openai_form, openai_status
+from app.api.schemas import AnswersResponse, ErrorResponse, HealthResponse, ModelEntry, ModelsResponse, OpenAIErrorResponse
 
 NDJSON = "application/x-ndjson"
 Responses = dict[int | str, dict[str, Any]]
@@ -12,6 +13,7 @@ _DESCRIPTIONS = {
     400: "Not JSON, not UTF-8, or not what its `Content-Encoding` says",
     401: "No key, or a wrong one",
     403: "The key lacks the permission",
+    404: "No such model, or nothing here that could answer this",
     408: "The body did not come in time",
     413: "The body is too large, as it was sent or decompressed",
     415: "Not application/json, or compressed in another way than gzip or deflate",
@@ -25,12 +27,18 @@ _DESCRIPTIONS = {
 }
 
 
+_NO_SUCH = 404
+
+
 def _header(text: str, kind: str = "string") -> dict[str, Any]:
     return {"description": text, "schema": {"type": kind}}
 
 
 _REQUEST_ID = {"x-request-id": _header("Of this request: the caller's own, or a new one")}
-_RETRY_AFTER = {"retry-after": _header("Seconds until a new attempt makes sense", "integer")}
+_RETRY_AFTER = {
+    "retry-after": _header("Seconds until a new attempt makes sense", "integer"),
+    "retry-after-ms": _header("The same in milliseconds", "integer"),
+}
 _ANSWERED = {
     **_REQUEST_ID,
     "x-foggate-route": _header("`edge` or `cloud`: who answered"),
@@ -48,9 +56,24 @@ def _error(status: int) -> dict[str, Any]:
     return {"model": ErrorResponse, "description": _DESCRIPTIONS[status], "headers": headers, "content": content}
 
 
-_ASKING: Responses = {status: _error(status) for status in _DESCRIPTIONS}
+def in_openai_form(replies: Responses) -> Responses:
+    """The same errors in OpenAI's form, under OpenAI's statuses."""
+    changed: Responses = {}
+    for status, reply in replies.items():
+        wanted = openai_status(int(status))
+        bodies = reply["content"]["application/json"]["examples"]
+        shown = {name: {"value": openai_form(body["value"], wanted)} for name, body in bodies.items()}
+        others = changed.get(wanted, {}).get("content", {}).get("application/json", {}).get("examples", {})
+        text = " · ".join(described for one in (changed.get(wanted), reply) if one and (described := one["description"]))
+        content = {"application/json": {"examples": {**others, **shown}}}
+        changed[wanted] = {**reply, "model": OpenAIErrorResponse, "description": text, "content": content}
+    return changed
+
+
+_ASKING: Responses = {status: _error(status) for status in _DESCRIPTIONS if status != _NO_SUCH}
 _READING: Responses = {status: _error(status) for status in (401, 403, 421, 500)}
 
+OPENAI_ASKING: Responses = in_openai_form({**_ASKING, _NO_SUCH: _error(_NO_SUCH)})
 ANSWER: Responses = {
     200: {
         "description": "An answer, from the edge or from the cloud",
@@ -99,6 +122,10 @@ DECISIONS: Responses = _decided("One answer for each question: in order, or by i
 MODELS: Responses = {
     200: {"model": ModelsResponse, "headers": _REQUEST_ID, "content": {"application/json": {"example": examples.MODELS}}},
     **_READING,
+}
+MODEL: Responses = {
+    200: {"model": ModelEntry, "headers": _REQUEST_ID, "content": {"application/json": {"example": examples.MODEL}}},
+    **in_openai_form({**_READING, _NO_SUCH: _error(_NO_SUCH)}),
 }
 METRICS: Responses = {
     200: {

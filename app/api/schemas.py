@@ -168,6 +168,18 @@ class ErrorResponse(BaseModel):
     error: ErrorDetail
 
 
+class OpenAIErrorDetail(BaseModel):
+    message: str
+    type: str = Field(description="The kind of error in OpenAI's words, as in `invalid_request_error`.")
+    param: str | None
+    code: str = Field(description="The kind of error in the gateway's words, as in `unsupported`.")
+    request_id: str
+
+
+class OpenAIErrorResponse(BaseModel):
+    error: OpenAIErrorDetail
+
+
 class AnswersResponse(BaseModel):
     results: list[AnswerResponse | ErrorResponse]
 
@@ -178,8 +190,9 @@ class ModelEntry(BaseModel):
 
     id: str
     object: Literal["model"]
+    created: int = Field(description="When the gateway began, in seconds since 1970.")
     owned_by: str
-    role: Literal["edge", "cloud"]
+    role: Literal["edge", "cloud", "router"] = Field(description="Which side answers; `router` lets the signal decide.")
 
 
 class ModelsResponse(BaseModel):

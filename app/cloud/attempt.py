@@ -12,20 +12,19 @@ import httpx2
 
 from app.cloud.breaker import State
 from app.cloud.call import Attempt, AttemptFailed, Call, Desk, RawReply
-from app.cloud.completion import fault_of
 from app.cloud.excerpt import excerpt_of, excerpt_of_payload
 from app.cloud.failures import Failure, failure_of, failure_of_status
 from app.cloud.post import sent, whole
 from app.cloud.silence import Silence
-from app.core.errors import BudgetExhausted, CloudTimeout, CloudUnavailable, CloudUnparsable
+from app.core.errors import BudgetExhausted, CloudTimeout, CloudUnavailable, CloudUnparsable, Refusal
 from app.core.offload import SMALL, in_text_thread
 from app.core.strict_json import loads
 from app.telemetry.tracing import cloud_attempt
 
 logger = logging.getLogger("foggate.cloud")
 
-# A chat completion has a few dozen, with log-probabilities some thousands.
-_MAX_VALUES = 20_000
+# The key or the proxy of this gateway, which are none of a caller's business.
+_ABOUT_US = (httpx2.codes.UNAUTHORIZED, httpx2.codes.PROXY_AUTHENTICATION_REQUIRED)
 
 Result = TypeVar("Result")
 Read = Callable[[RawReply], Awaitable[Result]]
@@ -98,7 +97,7 @@ async def whole_reply(desk: Desk, call: Call, read: Read[Result]) -> Result:
         call.trial.answered()
         seen.payload = await _decoded(call, content, seen)
         await desk.observer.replied(call.endpoint, seen.payload, call.purse)
-        if (fault := fault_of(seen.payload)) is not None:
+        if (fault := call.request.fault(seen.payload)) is not None:
             raise await unusable(call, seen.payload, seen, f"the cloud's reply holds no answer: {fault}")
         try:
             result = await read(RawReply(call.endpoint, call.request, call.number, seen.headers, content, seen.payload))
@@ -115,7 +114,17 @@ async def refusal(call: Call, content: bytes, seen: Attempt) -> AttemptFailed:
     """What to raise after a status other than 200 with this body."""
     status = seen.status or 0
     seen.said = await _excerpt(call, content)
-    return seen.failed(failure_of_status(status), at_once=call.request.refused(status))
+    failure = failure_of_status(status)
+    failure.error.refusal = _refusal_of(call, content, seen)
+    return seen.failed(failure, at_once=call.request.refused(status))
+
+
+def _refusal_of(call: Call, content: bytes, seen: Attempt) -> Refusal | None:
+    """What may be shown to the caller: nothing about our key, nor anything that holds a secret of ours."""
+    status = seen.status or 0
+    if status < httpx2.codes.BAD_REQUEST or status in _ABOUT_US or any(secret.encode() in content for secret in call.endpoint.secrets):
+        return None
+    return Refusal(status, content, seen.headers.get("content-type", ""), seen.retry_after_s)
 
 
 async def not_json(call: Call, content: bytes, seen: Attempt, message: str) -> AttemptFailed:
@@ -126,6 +135,8 @@ async def not_json(call: Call, content: bytes, seen: Attempt, message: str) -> A
 
 async def unusable(call: Call, payload: Any, seen: Attempt, message: str) -> AttemptFailed:
     """What to raise after a 200 that is an error of the endpoint."""
+    if call.request.quiet:
+        return seen.failed(Failure(CloudUnparsable(message), "unusable", False))
     work = partial(excerpt_of_payload, payload, secrets=call.endpoint.secrets, texts=call.request.texts)
     seen.said = work() if sum(map(len, call.request.texts)) <= SMALL else await in_text_thread(work)
     return seen.failed(Failure(CloudUnparsable(message), "unusable", False))
@@ -158,13 +169,15 @@ async def _decoded(call: Call, content: bytes, seen: Attempt) -> Any:
     """The JSON of a 200. Raises AttemptFailed."""
     try:
         if len(content) <= SMALL:
-            return loads(content, max_values=_MAX_VALUES)
-        return await in_text_thread(partial(loads, content, max_values=_MAX_VALUES))
+            return loads(content, max_values=call.request.max_values)
+        return await in_text_thread(partial(loads, content, max_values=call.request.max_values))
     except ValueError:
         raise await not_json(call, content, seen, "the cloud's reply is not JSON") from None
 
 
 async def _excerpt(call: Call, content: bytes) -> str:
+    if call.request.quiet:
+        return ""
     texts = call.request.texts
     work = partial(excerpt_of, content, secrets=call.endpoint.secrets, texts=texts)
     return work() if len(content) + sum(map(len, texts)) <= SMALL else await in_text_thread(work)

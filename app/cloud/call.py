@@ -6,10 +6,14 @@ from typing import Any, Protocol
 
 import httpx2
 
+from app.cloud.completion import fault_of
 from app.cloud.endpoint import Endpoint
 from app.cloud.failures import Failure
 from app.cloud.silence import Silence, Trial
 from app.core.errors import CloudError
+
+# A chat completion has a few dozen, with log-probabilities some thousands.
+MAX_VALUES = 20_000
 
 
 def never_again(status: int) -> bool:  # noqa: ARG001  # a Request's
@@ -26,6 +30,10 @@ class Request:
             (`stream_options.include_usage`); the pool adds nothing.
         texts: texts of the caller in the body. They are never logged, and are removed from what an endpoint says about an error.
         label: the sender's own word for this kind of request; shown to observers.
+        content: the body as it is sent, where that is not what JSON makes of `body`.
+        fault: what keeps a decoded 200 from being a reply, in a few words; None where nothing does.
+        max_values: largest number of values in the JSON of a reply.
+        quiet: whether nothing of what an endpoint says is logged: a caller's text may stand anywhere in it.
         refused: told a status other than 200; returns whether the sender would now send this endpoint another request, which is
             then sent before another endpoint is asked.
     """
@@ -33,6 +41,10 @@ class Request:
     body: Mapping[str, Any]
     texts: tuple[str, ...]
     label: str = ""
+    content: bytes | None = None
+    fault: Callable[[Any], str | None] = fault_of
+    max_values: int = MAX_VALUES
+    quiet: bool = False
     refused: Callable[[int], bool] = never_again
 
 

@@ -24,6 +24,7 @@ class Endpoint:
         api_key: key that is sent as a bearer token; None sends none.
         extra_headers: headers that are sent with every call; the key wins over an `authorization` among them.
         judge: says what it means when no whole reply comes.
+        chat_judge: says what it means when no whole reply comes to a chat that was passed on.
         stream_judge: says what it means when a streamed reply does not begin, or stops.
         form: the answer format that it is asked for.
     """
@@ -35,6 +36,7 @@ class Endpoint:
     api_key: str | None = field(default=None, repr=False)
     extra_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     judge: Judge = field(default_factory=Judge, repr=False)
+    chat_judge: Judge = field(default_factory=Judge, repr=False)
     stream_judge: Judge = field(default_factory=Judge, repr=False)
     form: FormatChoice = field(default_factory=FormatChoice, repr=False)
 

@@ -67,14 +67,14 @@ class CloudPool:
     ) -> None:
         self.retry_budget = retry_budget
         self._endpoints = list(endpoints)
-        self._metrics = metrics
+        self.metrics = metrics
         self._timeout_s = timeout_s
         self._possible_s = min(timeout_s, longest_s)
-        self._retries = Retries(
-            endpoints, retry_budget, max_attempts=max_attempts, timeout_s=timeout_s, possible_s=self._possible_s, seed=seed
-        )
+        self._retries = Retries(endpoints, retry_budget, max_attempts=max_attempts, seed=seed)
         self._max_in_flight = max_in_flight
         self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._streams: set[asyncio.Task[None]] = set()
         limits = httpx2.Limits(max_connections=max_in_flight)
         urls = [endpoint.url for endpoint in endpoints]
@@ -97,6 +97,10 @@ class CloudPool:
         """The longest time in seconds that an attempt at a whole reply can last."""
         return self._possible_s
 
+    async def idle(self) -> None:
+        """Wait until no call is under way."""
+        await self._idle.wait()
+
     async def close(self) -> None:
         """Cancel the streams that are under way, and close all connections."""
         streams = tuple(self._streams)
@@ -113,6 +117,7 @@ class CloudPool:
         *,
         purse: Purse | None = None,
         patience: Callable[[], float] | None = None,
+        timeout_s: float | None = None,
     ) -> Result:
         """What `read` makes of a whole reply: of the first one that it can use.
 
@@ -122,6 +127,8 @@ class CloudPool:
             deadline: when the call ends at the latest.
             purse: pays for each attempt that is sent; None counts nothing.
             patience: seconds that the callers still wait, where that may be less than the deadline.
+            timeout_s: longest time of one attempt in seconds, for replies that usually take longer than an answer; by default that of
+                the pool.
 
         Raises:
             BudgetExhausted: the purse had nothing left for the first attempt; nothing was sent.
@@ -136,7 +143,15 @@ class CloudPool:
         async def once(call: Call) -> Result:
             return await whole_reply(self._desk, call, read)
 
-        waiting = Waiting(request_for, deadline, purse, patience or deadline.remaining, lambda endpoint: endpoint.judge)
+        waiting = Waiting(
+            request_for,
+            deadline,
+            purse,
+            patience or deadline.remaining,
+            timeout_s=timeout_s or self._timeout_s,
+            possible_s=timeout_s or self._possible_s,
+            judge_of=lambda endpoint: endpoint.chat_judge if timeout_s else endpoint.judge,
+        )
         async with self._counted(waiting):
             return await self._retries.first_success(waiting, once)
 
@@ -147,6 +162,7 @@ class CloudPool:
         *,
         purse: Purse | None = None,
         patience: Callable[[], float] | None = None,
+        silence_s: float | None = None,
     ) -> Stream:
         """A streamed reply, when its first event has come; until then, an attempt that fails is followed by another.
 
@@ -157,16 +173,26 @@ class CloudPool:
             deadline: when the whole reply must be there.
             purse: pays for each attempt that is sent; None counts nothing.
             patience: seconds that the callers still wait for the beginning, where that may be less than the deadline.
+            silence_s: longest time in seconds until the first event and between two pieces; by default that of an attempt.
 
         Raises:
             CloudError: as `post`; after it has returned, the iteration of the stream raises what goes wrong.
         """
         pipe = Pipe()
+        longest_s = silence_s or self._timeout_s
 
         async def once(call: Call) -> None:
-            await streamed_reply(self._desk, call, pipe, deadline, silence_s=self._timeout_s)
+            await streamed_reply(self._desk, call, pipe, deadline, silence_s=longest_s)
 
-        waiting = Waiting(request_for, deadline, purse, patience or deadline.remaining, lambda endpoint: endpoint.stream_judge)
+        waiting = Waiting(
+            request_for,
+            deadline,
+            purse,
+            patience or deadline.remaining,
+            timeout_s=longest_s,
+            possible_s=silence_s or self._possible_s,
+            judge_of=lambda endpoint: endpoint.stream_judge,
+        )
 
         async def run() -> None:
             async with self._counted(waiting):
@@ -203,9 +229,12 @@ class CloudPool:
         if self._in_flight >= self._max_in_flight:
             raise CloudUnavailable(f"{self._max_in_flight} cloud calls are in flight already")
         self._in_flight += 1
+        self._idle.clear()
         started = time.monotonic()
         try:
             yield
         finally:
             self._in_flight -= 1
-            self._metrics.cloud_request_duration.observe(time.monotonic() - started)
+            if not self._in_flight:
+                self._idle.set()
+            self.metrics.cloud_request_duration.observe(time.monotonic() - started)

@@ -56,10 +56,12 @@ async def sent(http: httpx2.AsyncClient, call: Call, trace: Mapping[str, str], s
 
     endpoint = call.endpoint
     headers = {**trace, **endpoint.headers}
+    request = call.request
+    if request.content is not None:
+        headers.setdefault("content-type", "application/json")
+    body: dict[str, Any] = {"json": request.body} if request.content is None else {"content": request.content}
     # No timeout here: the caller's asyncio.timeout bounds everything.
-    async with http.stream(
-        "POST", endpoint.url, json=call.request.body, headers=headers, timeout=None, extensions={"trace": on_event}
-    ) as response:
+    async with http.stream("POST", endpoint.url, **body, headers=headers, timeout=None, extensions={"trace": on_event}) as response:
         # A transport that reports no events has sent it all the same.
         await _pay(call, seen)
         seen.status = response.status_code

@@ -33,6 +33,8 @@ class Waiting:
         deadline: when the call ends at the latest.
         purse: pays for each attempt; None counts nothing.
         patience: seconds that the callers still wait.
+        timeout_s: longest time of one attempt in seconds.
+        possible_s: longest time in seconds that an attempt of this kind can last, deadlines considered.
         judge_of: the judge of an endpoint's silence at this kind of call.
         failed: the last failure of each endpoint, by its name.
     """
@@ -41,6 +43,8 @@ class Waiting:
     deadline: Deadline
     purse: Purse | None
     patience: Callable[[], float]
+    timeout_s: float
+    possible_s: float
     judge_of: Callable[[Endpoint], Judge]
     failed: dict[str, AttemptFailed] = field(default_factory=dict)
 
@@ -52,8 +56,6 @@ class Retries:
         endpoints: endpoints in the order in which they are asked.
         retry_budget: retry budget that all calls share.
         max_attempts: largest number of attempts of one call, over all endpoints.
-        timeout_s: longest time of one attempt in seconds.
-        possible_s: longest time in seconds that an attempt can last, deadlines considered.
         seed: seed of the jitter, for tests.
     """
 
@@ -63,15 +65,11 @@ class Retries:
         retry_budget: RetryBudget,
         *,
         max_attempts: int,
-        timeout_s: float,
-        possible_s: float,
         seed: int | None,
     ) -> None:
         self._endpoints = list(endpoints)
         self._retry_budget = retry_budget
         self._max_attempts = max_attempts
-        self._timeout_s = timeout_s
-        self._possible_s = possible_s
         self._random = random.Random(seed)  # noqa: S311  # jitter, not a secret
 
     async def first_success(self, waiting: Waiting, once: Callable[[Call], Awaitable[Result]]) -> Result:
@@ -118,8 +116,8 @@ class Retries:
         except BaseException:
             endpoint.breaker.abandoned(ticket)
             raise
-        limit_s = min(self._timeout_s, waiting.deadline.remaining())
-        trial = waiting.judge_of(endpoint).begin(given_s=min(limit_s, waiting.patience()), possible_s=self._possible_s)
+        limit_s = min(waiting.timeout_s, waiting.deadline.remaining())
+        trial = waiting.judge_of(endpoint).begin(given_s=min(limit_s, waiting.patience()), possible_s=waiting.possible_s)
         return Call(endpoint, request, number, limit_s, trial, ticket, waiting.purse)
 
     async def _next(self, waiting: Waiting, number: int) -> tuple[Endpoint, int] | None:

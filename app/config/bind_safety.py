@@ -21,6 +21,20 @@ def allowed_hosts(settings: Settings) -> list[str] | None:
     return None if security.keys or security.insecure else [*LOOPBACK_NAMES, settings.server.host.lower()]
 
 
+def passes_on_without_keys(settings: Settings) -> bool:
+    """Whether callers without keys may have chats passed on to the cloud: by default only those on this machine."""
+    wanted = settings.cloud.pass_through.without_keys
+    return is_loopback(settings.server.host) and settings.security.allowed_hosts is None if wanted is None else wanted
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a listener at this address can be reached from this machine only."""
+    try:
+        return host in LOOPBACK_NAMES or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def check_bind_safety(settings: Settings) -> None:
     """Refuse a configuration with which everyone could use the gateway, unless `security.insecure` allows it.
 
@@ -29,11 +43,7 @@ def check_bind_safety(settings: Settings) -> None:
             page may send questions.
     """
     host = settings.server.host
-    try:
-        loopback = host in LOOPBACK_NAMES or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback and settings.security.keys is None and not settings.security.insecure:
+    if not is_loopback(host) and settings.security.keys is None and not settings.security.insecure:
         raise ConfigError(
             f"{host} can be reached from other machines and no keys are configured: create keys (foggate keys create) and "
             "set security.keys, or allow it with --insecure"

@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from app.config.environment import EnvironmentSource
 from app.config.sections.base import Positive, SettingsBase, setting
-from app.config.sections.cloud import BreakerSettings, BudgetSettings, CloudSettings, EndpointSettings
+from app.config.sections.cloud import BreakerSettings, BudgetSettings, CloudSettings, EndpointSettings, PassThroughSettings
 from app.config.sections.decisions import DecisionsSettings, McpSettings
 from app.config.sections.edge import EdgeSettings
 from app.config.sections.limits import LimitsSettings
@@ -29,6 +29,7 @@ __all__ = [
     "LimitsSettings",
     "LogSettings",
     "McpSettings",
+    "PassThroughSettings",
     "PolicySettings",
     "PriceSettings",
     "SecuritySettings",

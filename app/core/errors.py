@@ -3,6 +3,8 @@
     FogGateError
     ├─ ConfigError                       start-up: one sentence, exit code 2
     ├─ InvalidQuestion                   422
+    ├─ Unsupported                       422
+    ├─ UnknownModel · NotPassedOn        404
     ├─ PayloadTooLarge                   413
     ├─ Unauthorized 401 · Forbidden 403 · RateLimited 429
     ├─ Overloaded                        429, Retry-After
@@ -21,6 +23,7 @@ Messages are written for the caller: no secret, no question text, no path of the
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
 # A minute is the longest window of a rate. A longer estimate is not reliable: a caller who comes back too early is told again.
@@ -57,6 +60,24 @@ class InvalidQuestion(FogGateError):
     """Something inside a well-formed body is wrong."""
 
     code = "invalid_question"
+
+
+class Unsupported(FogGateError):
+    """The request is well-formed and asks for something that cannot be honoured, and that must not be ignored."""
+
+    code = "unsupported"
+
+
+class UnknownModel(FogGateError):
+    """No model has this name."""
+
+    code = "model_not_found"
+
+
+class NotPassedOn(FogGateError):
+    """The chat is not a multiple-choice question, and there is no cloud that it could be passed on to."""
+
+    code = "not_passed_on"
 
 
 class PayloadTooLarge(FogGateError):
@@ -124,14 +145,33 @@ class EdgeError(FogGateError):
         self.verdicts = verdicts
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an endpoint said in place of an answer, for the caller of a chat that was passed on; nobody else is shown it.
+
+    Attributes:
+        status: status of its reply.
+        content: body of its reply, bounded.
+        content_type: type of the body; empty where it has none.
+        retry_after_s: seconds that it asked its clients to wait.
+    """
+
+    status: int
+    content: bytes
+    content_type: str
+    retry_after_s: float | None
+
+
 class CloudError(FogGateError):
     """The cloud gave no usable answer.
 
     Attributes:
         summary: what happened, as the end of a sentence for the person who asked.
+        refusal: what the last endpoint said, where it replied with a status of its own and there is nothing secret in it.
     """
 
     summary: ClassVar[str]
+    refusal: Refusal | None = None
 
 
 class CloudNotConfigured(CloudError):

@@ -10,6 +10,8 @@ from pathlib import Path
 from app.access.quotas import Quotas
 from app.cloud.budget import Budget
 from app.cloud.build import build_budget, build_cloud, build_single_flight_cloud
+from app.config.bind_safety import passes_on_without_keys
+from app.config.pick import picked
 from app.config.settings import Settings
 from app.core.cascade import Cascade, OnCloudFailure
 from app.core.edge import Edge, Identity
@@ -22,6 +24,7 @@ from app.edge.builtin import find_builtin
 from app.edge.foggen import writes_confidence
 from app.gateway.gateway import Gateway
 from app.gateway.observers import LineObserver, MetricsObserver, Observer, SpanObserver
+from app.gateway.passing import Passing, PassLimits
 from app.gateway.routing import CloudSide, Routing, Taus, cloud_model_of
 from app.gateway.state import GatewayState, Limits
 from app.gateway.uncalibrated import DEFAULT_TAU, uncalibrated_note, usual_signal
@@ -246,4 +249,12 @@ def build_routing(settings: Settings, named: Calibration | None, edge: Edge, clo
     on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
     cascade = Cascade(edge, cloud.shared, policy, on_failure, settings.deadline_ms / 1000, cloud.budget)
     warning = warning_of(settings, policy, edge.identity) if calibration is None else None
-    return Routing(settings, calibration, cloud, policy, cascade, warning)
+    return Routing(settings, calibration, cloud, policy, cascade, warning, _passing(settings, cloud))
+
+
+def _passing(settings: Settings, cloud: CloudSide) -> Passing | None:
+    given = settings.cloud.pass_through
+    if cloud.client is None or not given.enabled:
+        return None
+    without_keys = settings.security.keys is None and passes_on_without_keys(settings)
+    return Passing(cloud.client.pool, cloud.budget, picked(PassLimits, given), without_keys=without_keys)

@@ -11,11 +11,13 @@ import structlog
 
 from app.access.caller import Caller
 from app.access.keys import Permission
+from app.cloud.passing import RawChat
 from app.core.ask import Ask
 from app.core.cascade import Cascade
-from app.core.errors import Draining, InvalidQuestion, NotReady, Overloaded
+from app.core.errors import Draining, Forbidden, InvalidQuestion, NotPassedOn, NotReady, Overloaded
 from app.core.outcome import Outcome, RouteRequest
 from app.gateway.observers import Observer
+from app.gateway.passing import PassedReply, PassedStream
 from app.gateway.state import GatewayState
 
 log = structlog.get_logger("foggate")
@@ -82,6 +84,49 @@ class Gateway:
             raise
         self._show(ask, outcome)
         return outcome
+
+    def passes_on(self, caller: Caller) -> bool:
+        """Whether chats of this caller that are no question go to the cloud."""
+        passing = self.state.passing
+        return passing is not None and (passing.without_keys if caller.key is None else caller.may(Permission.PASS_THROUGH))
+
+    async def pass_through(self, chat: RawChat, caller: Caller) -> PassedReply | PassedStream:
+        """Pass a chat on to the cloud as it came; it is charged to the caller's rate as one question.
+
+        Args:
+            chat: the chat.
+            caller: who asks.
+
+        Raises:
+            NotReady: the edge model is still being loaded.
+            NotPassedOn: no cloud is configured, or no chats are to be passed on.
+            Forbidden: the caller lacks the permission.
+            RateLimited: the caller's rate is used up.
+            Overloaded: too many chats are under way.
+            CloudError: what the pool raises.
+        """
+        self._cascade()
+        passing = self.state.passing
+        if passing is None:
+            why = (
+                "no cloud is configured" if self.state.cloud_model is None else "such chats are not passed on (cloud.pass_through.enabled)"
+            )
+            raise NotPassedOn(f"this chat is not one multiple-choice question, and {why}", param="messages")
+        if not self.passes_on(caller):
+            lacks = (
+                "this gateway passes on no chats of callers without a key (cloud.pass_through.without_keys)"
+                if caller.key is None
+                else f"this key lacks the permission '{Permission.PASS_THROUGH}'"
+            )
+            raise Forbidden(f"this chat is not one multiple-choice question, and {lacks}", param="messages")
+        await caller.pay(1)
+        caller.paid -= 1
+        try:
+            return await passing.ask(chat, caller.allowance)
+        except Overloaded:
+            caller.paid += 1
+            await caller.refund()
+            raise
 
     def may_begin(self) -> None:
         """Raise Draining once the gateway stops: questions of a batch that have not begun must not keep the process from ending."""

@@ -12,6 +12,7 @@ from app.config.settings import Settings
 from app.core.cascade import Cascade
 from app.core.policy import Policy
 from app.data.calibration import Calibration
+from app.gateway.passing import Passing
 from app.telemetry.metrics import Metrics
 
 log = structlog.get_logger("foggate")
@@ -82,6 +83,7 @@ class Routing:
         policy: the policy.
         cascade: puts edge, policy and cloud together.
         warning: says that the threshold is not calibrated; None where that needs no warning.
+        passing: passes chats on that are no question; None where that is not to be.
     """
 
     settings: Settings
@@ -90,6 +92,7 @@ class Routing:
     policy: Policy
     cascade: Cascade
     warning: str | None = None
+    passing: Passing | None = None
 
     def describe_calibration(self) -> dict[str, Any] | None:
         """A description of the calibration that routes; None without one."""

@@ -121,6 +121,9 @@ class RunningCascade:
 
     async def _retire(self, cloud: CloudSide, after_s: float) -> None:
         await asyncio.sleep(after_s)
+        # Chats that are passed on may take longer than a question; their own deadline ends them.
+        if cloud.client is not None:
+            await cloud.client.pool.idle()
         self._retired.remove(cloud)
         await cloud.close()
 

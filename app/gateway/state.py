@@ -10,6 +10,7 @@ from app.core.cascade import Cascade
 from app.core.edge import Edge, EdgeHealth
 from app.core.round_robin import RoundRobin
 from app.data.curve import Curve
+from app.gateway.passing import Passing
 from app.gateway.routing import Routing, cloud_model_of
 from app.telemetry.metrics import Metrics
 
@@ -50,6 +51,7 @@ class GatewayState:
         curve: what other thresholds would achieve, by that calibration; None where it does not say.
         warning: says that the threshold is not calibrated; None where that needs no warning.
         cascade: None until the model has answered its warm-up batch.
+        passing: passes chats on that are no question; None where that is not to be, or no model is loaded yet.
         health: state of the edge at this moment, in one word.
         edge_model: name of the edge model, once loaded.
         draining: a shutdown was asked for; new work is still taken.
@@ -66,6 +68,7 @@ class GatewayState:
     curve: Curve | None = None
     warning: str | None = None
     cascade: Cascade | None = None
+    passing: Passing | None = None
     health: Callable[[], EdgeHealth] = lambda: EdgeHealth.ALIVE
     cloud_endpoints: Callable[[], list[dict[str, Any]]] = list
     refresh_metrics: Callable[[], Awaitable[None]] = _nothing
@@ -90,6 +93,7 @@ class GatewayState:
         self.curve = routing.calibration.curve if routing.calibration else None
         self.warning = routing.warning
         self.cascade = routing.cascade
+        self.passing = routing.passing
 
     def watch(self, edge: Edge) -> None:
         """Let probes see the health of an edge; one whose health cannot be told is failing."""

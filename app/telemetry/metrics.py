@@ -114,6 +114,13 @@ class Metrics:
             ["how"],
             registry=registry,
         )
+        self.passed_on = Counter(
+            "foggate_passed_on_total",
+            "Chats that were no multiple-choice question and went to the cloud, by how they ended: `whole`, `streamed`, `failed`, `broken` "
+            "(a stream that did not come to its end) or `left`.",
+            ["outcome"],
+            registry=registry,
+        )
         self.rejected = Counter(
             "foggate_rejected_total", "Questions that got an error instead of an answer.", ["reason"], registry=registry
         )

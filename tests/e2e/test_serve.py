@@ -48,6 +48,9 @@ async def test_from_the_first_question_to_the_last_log_line(start):
         assert [(model["role"], model["id"]) for model in models] == [
             ("edge", "smollm2-135m-instruct+foggate-r14"),
             ("cloud", "demo-cloud"),
+            ("router", "foggate"),
+            ("edge", "edge"),
+            ("cloud", "cloud"),
         ]
         metrics = (await http.get("/metrics")).text
 

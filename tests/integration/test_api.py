@@ -122,7 +122,7 @@ async def test_a_calibration_sets_signal_temperature_and_cuts_and_is_shown(tmp_p
         assert (law["tau"], law["reason"]) == (0.95, "low_confidence")
         assert (await http.post("/v1/answer", json={**UNSURE, "domain": "math"})).json()["tau"] == 0.1, "policy.domains wins"
         assert (await http.post("/v1/answer", json={**UNSURE, "tau": 0.6})).json()["tau"] == 0.6, "the request wins"
-        edge, cloud = (await http.get("/v1/models")).json()["data"]
+        edge, cloud, *_ = (await http.get("/v1/models")).json()["data"]
         assert (edge["calibration"]["tau"], edge["calibration"]["target"]["kind"]) == (0.2, "cloud_rate")
         assert edge["calibration"]["in_force"] is False, "math has a threshold of its own"
         assert "calibration" not in cloud
@@ -184,7 +184,7 @@ async def test_no_cloud_configured():
         body = (await http.post("/v1/answer", json=UNSURE)).json()
         assert (body["degraded"], body["reason"]) == (True, "cloud_not_configured")
         assert (await http.post("/v1/answer", json=ASK)).json()["degraded"] is False
-        assert [model["role"] for model in (await http.get("/v1/models")).json()["data"]] == ["edge"]
+        assert [model["role"] for model in (await http.get("/v1/models")).json()["data"]] == ["edge", "router", "edge"]
 
 
 BAD = [

@@ -207,7 +207,7 @@ async def test_a_probe_is_paid_for_and_asks_nobody_without_budget():
 
 
 async def shown(http):
-    return (await http.get("/v1/models")).json()["data"][-1]["endpoints"]
+    return (await http.get("/v1/models")).json()["data"][1]["endpoints"]
 
 
 async def test_a_gateway_asks_once_at_start_and_says_what_it_found():

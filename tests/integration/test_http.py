@@ -70,7 +70,10 @@ async def test_get_and_head_of_a_path_that_answers_questions():
                 assert (reply.status_code, reply.headers["allow"]) == (405, "POST")
 
 
-@pytest.mark.parametrize("path", [*(f"{path}/" for path in READ + ASKING), "//v1/models", "/v1//models", "/V1/models", "/v1", "/ui/"])
+@pytest.mark.parametrize(
+    "path",
+    [*(f"{path}/" for path in READ + ASKING if path != "/v1/models"), "//v1/models", "/v1//models", "/V1/models", "/v1", "/ui/"],
+)
 async def test_another_path_is_404_and_no_redirect(path):
     async with gateway(cloud=False) as (http, _):
         url = str(http.base_url).rstrip("/") + path
@@ -201,7 +204,7 @@ def test_keys_are_named_up_to_a_bound():
 def test_the_paths_that_metrics_name_are_those_of_the_interface():
     app = create_app(Settings())
     page = {"/", "/ui", *(f"/ui/{name}" for name in ("session", "login", "logout", "recognise", "threshold", "events"))}
-    assert app.endpoints.paths(lambda one: one.counted) == {*app.openapi()["paths"], "/docs", "/openapi.json", *page}
+    assert {one.shown for one in app.endpoints if one.counted} == {*app.openapi()["paths"], "/docs", "/openapi.json", *page}
 
 
 def routes_of(routes):

@@ -92,7 +92,7 @@ async def test_policy_calibration_and_cloud_change_and_the_rest_is_named(tmp_pat
         _, body = await gateway.ask(UNSURE)
         assert (body["tau"], body["signal"], body["route"]) == (0.75, "expected", "cloud")
         models = (await gateway.http.get("/v1/models")).json()["data"]
-        assert [model["id"] for model in models] == ["fake-edge", "demo-cloud"]
+        assert [model["id"] for model in models] == ["fake-edge", "demo-cloud", "foggate", "edge", "cloud"]
         taus = [line for line in (await gateway.http.get("/metrics")).text.splitlines() if line.startswith("foggate_tau{")]
         assert taus == ['foggate_tau{domain="default"} 0.75'], "the threshold of law is gone"
 

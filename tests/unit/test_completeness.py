@@ -77,6 +77,7 @@ def test_every_metric_of_the_design_is_exposed():
         "foggate_cloud_breaker_state",
         "foggate_cloud_shared_total",
         "foggate_batch_queue_depth",
+        "foggate_passed_on_total",
         "foggate_http_requests_total",
         "foggate_key_requests_total",
         "foggate_rejected_total",

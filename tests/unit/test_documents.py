@@ -12,6 +12,7 @@ import pytest
 
 from app.api import documents, examples
 from app.api.app import create_app
+from app.api.error_form import openai_status
 from app.api.errors import STATUS
 from app.config.settings import Settings
 
@@ -75,6 +76,8 @@ def test_every_status_of_every_operation_has_an_error_of_that_status(document):
         for example in shown(content):
             if isinstance(example, dict) and (error := example.get("error")):
                 assert status_of.get(error["type"], int(status)) == int(status), path
+                if "code" in error:
+                    assert openai_status(status_of.get(error["code"], int(status))) == int(status), path
                 assert error["request_id"] == examples.REQUEST_ID
 
 
@@ -101,9 +104,12 @@ def test_the_document_says_how_to_send_a_key_where_keys_are_configured(tmp_path)
     assert needs == {
         "/v1/answer": [[{"key": []}]],
         "/v1/answers": [[{"key": []}]],
+        "/v1/chat/completions": [[{"key": []}]],
+        "/v1/responses": [[{"key": []}]],
         "/v1/systemone": [[{"key": []}]],
         "/v1/decisions": [[{"key": []}]],
         "/v1/models": [[{"key": []}]],
+        "/v1/models/{model}": [[{"key": []}]],
         "/metrics": [[{"key": []}]],
         "/health/live": [[]],
         "/health/ready": [[]],

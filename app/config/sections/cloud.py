@@ -59,6 +59,26 @@ class BudgetSettings(Section):
         return self.tau if self.on_exhausted == "lower_tau" else None
 
 
+class PassThroughSettings(Section):
+    enabled: bool = setting(
+        True,
+        "Whether chats that are no multiple-choice question go to the cloud as they came, for keys with the permission `pass_through`; "
+        "when false, they are refused for everybody.",
+    )
+    without_keys: bool | None = setting(
+        None,
+        "Whether callers may do so where no keys are configured. null: only on a gateway that listens on loopback and for no other host "
+        "names, so that none becomes an open proxy by accident.",
+    )
+    deadline_s: Seconds = setting(600.0, "Seconds until the whole reply to such a chat must be there, all attempts included.")
+    idle_s: Seconds = setting(
+        60.0, "Seconds until a streamed reply must begin, and between two pieces of it; a whole reply has no such bound."
+    )
+    max_in_flight: Positive = setting(
+        32, "Such chats that may be at the cloud at the same time; one more gets 429. They count for `cloud.max_in_flight` too."
+    )
+
+
 class CloudSettings(EndpointSection):
     base_url: HttpUrl | None = setting(
         None,
@@ -115,6 +135,9 @@ class CloudSettings(EndpointSection):
         0,
         "Alternatives that the endpoint is asked for at each token of its reply; 0: none. With them an answer has "
         "`cloud.answer_probabilities` where the endpoint reports them.",
+    )
+    pass_through: PassThroughSettings = setting(
+        PassThroughSettings(), 'Chats that are no multiple-choice question (docs/openai.md, "What goes to the cloud as it came").'
     )
     extra_headers: dict[str, str] = setting(
         {},

@@ -1,0 +1,59 @@
+"""The two forms of an error body: the gateway's own, and OpenAI's, which OpenAI's clients read.
+
+Keys, hosts and bodies are refused before any route is chosen, so an error learns only when it is sent which form is wanted.
+"""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+
+# In the state of a request's scope: whether its path is one that OpenAI's clients use.
+OPENAI = "openai_errors"
+_TYPES = {401: "authentication_error", 403: "permission_error", 408: "timeout_error", 429: "rate_limit_error"}
+
+
+def openai_status(status: int) -> int:
+    """The status that OpenAI gives such an error: a field that is wrong is 400 there."""
+    return 400 if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
+
+
+def openai_form(body: Mapping[str, Any], status: int) -> dict[str, Any]:
+    """An error body of ours in OpenAI's form; `code` is our name of the kind of error.
+
+    Args:
+        body: the body in our own form.
+        status: status of the reply.
+    """
+    error = body["error"]
+    kind = _TYPES.get(status, "invalid_request_error" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "server_error")
+    said = {"message": error["message"], "type": kind, "param": error.get("param"), "code": error["type"]}
+    return {"error": {**said, "request_id": error["request_id"]}}
+
+
+class ErrorReply(JSONResponse):
+    """An error as a response, in the form that belongs to the path.
+
+    Args:
+        body: the body in our own form.
+        status: status of the reply.
+        headers: headers of the reply.
+    """
+
+    def __init__(self, body: dict[str, Any], status: int, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(body, status, headers)
+        self._ours = body
+
+    def render(self, content: Any) -> bytes:
+        """The body; a name of the caller's that is not valid Unicode is shown with question marks."""
+        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("state", {}).get(OPENAI):
+            self.status_code = openai_status(self.status_code)
+            self.body = self.render(openai_form(self._ours, self.status_code))
+            self.headers["content-length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)

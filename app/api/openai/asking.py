@@ -1,0 +1,116 @@
+"""From a conversation to an answer: finds its multiple-choice question and lets the gateway answer it, whatever face it came by."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from app.access.caller import Caller
+from app.access.keys import Permission
+from app.api.openai.facts import Facts
+from app.api.openai.form import Piece, check_form, pieces_of
+from app.api.openai.names import Chosen
+from app.api.openai.wishes import Wishes, wishes_of
+from app.core.ask import Ask
+from app.core.errors import Unsupported
+from app.core.offload import SMALL, in_text_thread
+from app.core.outcome import RouteRequest
+from app.gateway.gateway import Gateway
+from app.recognise import Recognised, recognise_chat
+from app.telemetry.request_line import note
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A request of an OpenAI client.
+
+    Attributes:
+        chosen: what the name of its model asks for.
+        turns: pairs of role and text; None where the conversation is more than text.
+        fields: its other fields, by the names that a chat completion has for them.
+    """
+
+    chosen: Chosen
+    turns: Sequence[tuple[str, str]] | None
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answered multiple-choice question.
+
+    Attributes:
+        facts: its routing.
+        pieces: text of its answer.
+        wishes: what the request asked for beside the question.
+    """
+
+    facts: Facts
+    pieces: list[Piece]
+    wishes: Wishes
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A chat that the cascade does not answer.
+
+    Attributes:
+        error: what its caller is told where the chat cannot be passed on; None where it is no multiple-choice question.
+    """
+
+    error: Unsupported | None = None
+
+
+async def answered(gateway: Gateway, chat: Chat, caller: Caller) -> Answered | Refused:
+    """The answer to the multiple-choice question that a chat asks, or why the cascade has none.
+
+    Args:
+        gateway: answers the question.
+        chat: the chat.
+        caller: who asks.
+
+    Raises:
+        InvalidQuestion: a parameter of the request is wrong.
+        FogGateError: what `Gateway.answer` raises.
+    """
+    if chat.chosen.is_a_choice:
+        caller.require(Permission.FORCE_ROUTE, param="model")
+    found = await _recognised(chat.turns) if chat.turns is not None else None
+    if found is None:
+        return Refused()
+    wishes = wishes_of(chat.fields)
+    try:
+        if wishes.beyond is not None:
+            raise _beyond(wishes.beyond)
+        check_form(found, wishes)
+    except Unsupported as error:
+        return Refused(error)
+    outcome = await gateway.answer(Ask(found.question, chat.chosen.tau, chat.chosen.route), caller)
+    decision_id = uuid4().hex
+    note(decision=decision_id)
+    return Answered(Facts(found, outcome, decision_id, wishes.ignored), pieces_of(found, outcome, wishes), wishes)
+
+
+def check_may_leave(gateway: Gateway, chosen: Chosen, why: Refused, caller: Caller) -> None:
+    """See whether a chat that the cascade does not answer may go to the cloud as it came.
+
+    A question with a parameter that the cascade cannot honour goes there only where the caller may pass chats on anyway: the cloud
+    honours it. To anybody else it is refused by the parameter's name.
+
+    Raises:
+        Unsupported: it may not.
+    """
+    if why.error is not None and (chosen.route is RouteRequest.EDGE or not gateway.passes_on(caller)):
+        raise why.error
+    if chosen.route is RouteRequest.EDGE:
+        raise Unsupported("the edge model answers multiple-choice questions only, and this chat is not clearly one", param="messages")
+
+
+async def _recognised(turns: Sequence[tuple[str, str]]) -> Recognised | None:
+    if sum(len(text) for _, text in turns) <= SMALL:
+        return recognise_chat(turns)
+    return await in_text_thread(recognise_chat, turns)
+
+
+def _beyond(name: str) -> Unsupported:
+    return Unsupported(f"{name[:64]} cannot be honoured for a multiple-choice question: leave it out", param=name[:64])

@@ -1,0 +1,49 @@
+"""The names of models that OpenAI's clients send, and what each of them asks of the gateway.
+
+`foggate` routes as configured, `foggate-0.7` with that threshold, `edge` and `cloud` force a side. The names of the two models
+themselves mean the same as `edge` and `cloud`.
+"""
+
+import re
+from dataclasses import dataclass
+
+from app.core.errors import UnknownModel
+from app.core.outcome import RouteRequest
+from app.gateway.state import GatewayState
+
+ROUTER, EDGE, CLOUD = "foggate", "edge", "cloud"
+_WITH_TAU = re.compile(rf"{ROUTER}-(0|1|0?\.[0-9]{{1,17}}|0\.|1\.0{{0,17}})")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a name asks for.
+
+    Attributes:
+        name: the name as it was sent.
+        route: the side that is to answer.
+        tau: the threshold; None leaves the choice to the policy.
+    """
+
+    name: str
+    route: RouteRequest = RouteRequest.AUTO
+    tau: float | None = None
+
+    @property
+    def is_a_choice(self) -> bool:
+        """Whether it takes more than the permission to ask."""
+        return self.route is not RouteRequest.AUTO or self.tau is not None
+
+
+def chosen_by(name: str, state: GatewayState) -> Chosen:
+    """What a name asks for. Raises UnknownModel."""
+    if name == ROUTER:
+        return Chosen(name)
+    if (found := _WITH_TAU.fullmatch(name)) is not None:
+        return Chosen(name, tau=float(found[1]))
+    if name in {EDGE, state.edge_model}:
+        return Chosen(name, RouteRequest.EDGE)
+    if state.cloud_model is not None and name in {CLOUD, state.cloud_model}:
+        return Chosen(name, RouteRequest.CLOUD)
+    known = ", ".join((ROUTER, f"{ROUTER}-<tau> (as in {ROUTER}-0.7)", EDGE, *((CLOUD,) if state.cloud_model else ())))
+    raise UnknownModel(f"there is no such model here; the models are {known}", param="model")

@@ -1,0 +1,116 @@
+"""Replies to chats that went to the cloud as they came: whole, streamed, and what the cloud refuses, each as the cloud sent it."""
+
+import math
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from app.access.caller import Caller
+from app.api.error_form import openai_form
+from app.api.errors import body_of, error_body, status_of
+from app.api.openai.chat_reply import event
+from app.api.openai.facts import PASSED_ON, headers_of
+from app.cloud.passing import RawChat
+from app.core.errors import CloudError, FogGateError, Refusal
+from app.core.offload import SMALL, in_text_thread
+from app.core.strict_json import loads
+from app.gateway.gateway import Gateway
+from app.gateway.passing import PassedReply, PassedStream
+from app.telemetry.request_line import note
+
+JSON, EVENTS = "application/json", "text/event-stream"
+_MAX_ERROR_VALUES = 1_000
+
+
+async def pass_on(gateway: Gateway, content: bytes, fields: dict[str, Any], caller: Caller) -> PassedReply | PassedStream:
+    """The cloud's reply to a chat.
+
+    Args:
+        gateway: passes it on.
+        content: body of the request, a JSON object.
+        fields: the same, decoded.
+        caller: who asks.
+
+    Raises:
+        FogGateError: what `Gateway.pass_through` raises.
+    """
+    chat = RawChat.of(content, fields) if len(content) <= SMALL else await in_text_thread(RawChat.of, content, fields)
+    note(route="cloud", reason=PASSED_ON)
+    return await gateway.pass_through(chat, caller)
+
+
+def facts_of(passed: PassedReply | PassedStream) -> dict[str, str]:
+    """Headers of such a reply."""
+    return headers_of({"route": "cloud", "reason": PASSED_ON, "model": passed.model})
+
+
+class Relay(Response):
+    """A streamed reply, handed on as it comes: no faster than the caller reads it.
+
+    Where it breaks off, the caller reads an error as its last event. A caller who leaves ends the call to the cloud.
+
+    Args:
+        stream: the reply, which this closes.
+        request_id: id of the request, which an error repeats.
+    """
+
+    def __init__(self, stream: PassedStream, request_id: str) -> None:
+        super().__init__(headers={**facts_of(stream), "cache-control": "no-store"}, media_type=EVENTS)
+        del self.headers["content-length"]
+        self._stream = stream
+        self.request_id = request_id
+
+    def begin(self) -> bytes:
+        """What comes in front of the first events."""
+        return b""
+
+    def take(self, events: bytes) -> bytes:
+        """What becomes of events of the cloud."""
+        return events
+
+    def end(self) -> bytes:
+        """What comes behind the last events of a reply that came to its end."""
+        return b""
+
+    def failed(self, error: FogGateError) -> bytes:
+        """What comes behind the last events of a reply that broke off."""
+        return (b"\n\n" if self._stream.broken else b"") + error_event(error, self.request_id)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI
+        async with self._stream as stream:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": self.begin(), "more_body": True})
+            try:
+                async for events in stream:
+                    await send({"type": "http.response.body", "body": self.take(events), "more_body": True})
+                last = self.end()
+            except CloudError as error:
+                note(reason=error.code)
+                last = self.failed(error)
+            await send({"type": "http.response.body", "body": last, "more_body": False})
+
+
+def error_event(error: FogGateError, request_id: str) -> bytes:
+    """An error as the last event of a stream; OpenAI's clients raise it."""
+    return event(openai_form(body_of(error, request_id), status_of(error)))
+
+
+def refused(error: CloudError, refusal: Refusal, request_id: str) -> Response:
+    """What the cloud says in place of an answer, with its status; in OpenAI's form, whatever form it has."""
+    headers = headers_of({"route": "cloud", "reason": PASSED_ON})
+    if refusal.retry_after_s is not None:
+        headers["retry-after"] = str(math.ceil(refusal.retry_after_s))
+        headers["retry-after-ms"] = str(math.ceil(refusal.retry_after_s * 1000))
+    if _is_error(refusal.content):
+        return Response(refusal.content, refusal.status, headers, JSON)
+    body = openai_form(error_body(error.code, error.message, request_id), refusal.status)
+    return JSONResponse(body, refusal.status, headers)
+
+
+def _is_error(content: bytes) -> bool:
+    try:
+        payload = loads(content, max_values=_MAX_ERROR_VALUES)
+    except ValueError:
+        return False
+    return isinstance(payload, dict) and bool(payload.get("error"))

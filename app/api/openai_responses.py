@@ -1,0 +1,82 @@
+"""The face for clients of OpenAI's Responses API: `/v1/responses`, stateless, texts only."""
+
+import json
+import time
+from typing import Any
+from uuid import uuid4
+
+from fastapi import Request
+from fastapi.responses import JSONResponse, Response
+
+from app.api.body import json_route
+from app.api.face import Endpoint, Face
+from app.api.middleware import DEBUG
+from app.api.openai import described
+from app.api.openai.asking import Answered, Chat, answered, check_may_leave
+from app.api.openai.chat_reply import usage_of
+from app.api.openai.form import text_of
+from app.api.openai.names import chosen_by
+from app.api.openai.relay import EVENTS, facts_of, pass_on, refused
+from app.api.openai.responses_relay import ResponseRelay
+from app.api.openai.responses_reply import Responder, Written
+from app.api.openai.responses_request import ResponsesRequest, fields_of, messages_of, turns_of
+from app.core.errors import CloudError, FogGateError
+from app.core.strict_json import loads
+from app.gateway.gateway import Gateway
+from app.gateway.passing import PassedStream
+
+RESPONSES = Endpoint("/v1/responses", takes_body=True, openai=True, replies=described.RESPONSES)
+_MAX_VALUES = 100_000
+_NAMES = {"max_completion_tokens": "max_output_tokens", "response_format": "text", "messages": "input"}
+
+
+def responses_face(gateway: Gateway) -> Face:
+    """The route of responses."""
+    face = Face("openai", json_route(gateway.state.limits.max_questions))
+
+    @face.serves(RESPONSES, summary="Answer a chat as a response", description=described.RESPONSES_TEXT)
+    async def responses(asked: ResponsesRequest, request: Request) -> Response:
+        caller = request.state.caller
+        chosen = chosen_by(asked.model, gateway.state)
+        messages, fields = messages_of(asked), fields_of(asked.fields)
+        try:
+            found = await answered(gateway, Chat(chosen, turns_of(messages), fields), caller)
+        except FogGateError as error:
+            error.param = _named(error.param)
+            raise
+        if isinstance(found, Answered):
+            return _reply(found, asked, debug=getattr(request.state, DEBUG))
+        if found.error is not None:
+            found.error.param = _named(found.error.param)
+        check_may_leave(gateway, chosen, found, caller)
+        body: dict[str, Any] = {"model": asked.model, "messages": messages, **fields, "stream": bool(asked.stream)}
+        responder = Responder(uuid4().hex, int(time.time()), asked.model, asked.instructions)
+        try:
+            passed = await pass_on(gateway, json.dumps(body).encode(), body, caller)
+        except CloudError as error:
+            if error.refusal is None:
+                raise
+            gateway.state.metrics.rejected.labels(error.code).inc()
+            return refused(error, error.refusal, request.state.request_id)
+        if isinstance(passed, PassedStream):
+            return ResponseRelay(passed, request.state.request_id, responder)
+        written = Written()
+        written.take(loads(passed.content, max_values=_MAX_VALUES), part="message")
+        return JSONResponse(responder.whole(written), headers=facts_of(passed))
+
+    return face
+
+
+def _named(param: str | None) -> str | None:
+    """The name that a field of chat completions has here."""
+    return _NAMES.get(param, param) if param is not None else None
+
+
+def _reply(found: Answered, asked: ResponsesRequest, *, debug: bool) -> Response:
+    facts = found.facts
+    responder = Responder(facts.decision_id, int(time.time()), asked.model, asked.instructions, facts.body(debug=debug))
+    written = Written(text_of(found.pieces), "stop", usage_of(facts.outcome))
+    if not asked.stream:
+        return JSONResponse(responder.whole(written), headers=facts.headers())
+    events = responder.beginning() + b"".join(responder.delta(piece.text) for piece in found.pieces) + responder.end(written)
+    return Response(events, headers={**facts.headers(), "cache-control": "no-store"}, media_type=EVENTS)
