@@ -15,7 +15,7 @@ EDGE ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test release soak chaos fuzz load memory arms test-fast test-mcq test-qwen readme test-nginx mechanism coverage mutation audit secrets docs docs-assets check format bench assets image clean recogniser page-assets
+.PHONY: help setup serve test release soak chaos fuzz load memory arms test-fast test-mcq test-qwen readme test-nginx mechanism coverage mutation audit secrets docs docs-assets check format bench assets image clean recogniser page-assets clients
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -107,6 +107,9 @@ test-qwen: $(VENV)/.installed ## The real builtin-1.5b: fetched, converted, serv
 
 readme: setup ## Follow README and docs/tour.md in a fresh clone and compare what is printed (ARGS="--slow", ARGS="--install")
 	$(BIN)/python -m tests.runs.readme $(ARGS)
+
+clients: setup ## Run every client of docs/clients.md against a gateway; downloads them into a temporary folder (ARGS="--only LangChain")
+	$(BIN)/python -m tests.runs.clients $(ARGS)
 
 release: ## Version, changelog and tag in one commit (VERSION=0.1.1); pushes nothing
 	@$(PYTHON) -m tests.runs.release "$(VERSION)"

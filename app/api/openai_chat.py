@@ -23,7 +23,7 @@ COMPLETIONS = Endpoint("/v1/completions", takes_body=True, openai=True, counted=
 _NO_COMPLETIONS = (
     "/v1/completions is not served: an answer is read in one pass, and there are no log-probabilities of a prompt (echo). Use "
     "/v1/chat/completions; in lm-evaluation-harness: --model local-chat-completions with a generate_until task; in inspect_ai: "
-    "--model openai-api/foggate/foggate"
+    "--model openai-api/gateway/foggate with GATEWAY_BASE_URL (docs/clients.md)"
 )
 
 
