@@ -105,7 +105,7 @@ def gateway(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     try:
         settings = {"FOGGATE_CLOUD__BASE_URL": asyncio.run(cloud.url()) + "/v1", "FOGGATE_CLOUD__MODEL": "demo-cloud"}
         # The machine may be busy.
-        settings |= {"FOGGATE_DEADLINE_MS": "60000"}
+        settings |= {"FOGGATE_DEADLINE_MS": "60000", "FOGGATE_CLOUD__TIMEOUT_S": "30"}
         started.append(Process(folder, "gateway", "serve", "--port", "0", FOGGATE_SERVER__DRAIN_WAIT_S="0", **settings))
         yield asyncio.run(started[-1].url()), settings
     finally:
