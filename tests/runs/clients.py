@@ -65,7 +65,10 @@ class Client:
             if command.startswith("pip") and not (self.folder / "env").exists():
                 subprocess.run([sys.executable, "-m", "venv", self.folder / "env"], check=True)
             # The person's own settings of pip and npm (an index, a proxy) hold here.
-            done = self._run(command, INSTALL_S, HOME=os.environ.get("HOME", ""))
+            try:
+                done = self._run(command, INSTALL_S, HOME=os.environ.get("HOME", ""))
+            except subprocess.TimeoutExpired:
+                raise Skipped(f"`{command}` took longer than {INSTALL_S} s") from None
             if done.returncode:
                 raise Skipped(f"`{command}` failed: {(done.stdout + done.stderr).strip()[-300:]}")
         done_before.write_text("\n".join(self.section.installs))
@@ -74,7 +77,11 @@ class Client:
         """Run the commands; what went wrong."""
         wrong = []
         for step in self.section.steps:
-            done = self._run(step.command.replace(ADDRESS, self.url), RUN_S)
+            try:
+                done = self._run(step.command.replace(ADDRESS, self.url), RUN_S)
+            except subprocess.TimeoutExpired:
+                wrong.append(f"{step.command}: it took longer than {RUN_S} s")
+                continue
             output = done.stdout + done.stderr
             if done.returncode:
                 wrong.append(f"{step.command}: exit code {done.returncode}: {output[-2000:]}")
