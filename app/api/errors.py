@@ -1,6 +1,6 @@
 """One table from kinds of errors to statuses, and one form of error body: `{"error": {"type", "message", "param"?, "request_id"}}`.
 
-Paths that OpenAI's clients use get the same error in OpenAI's form (`app/api/error_form.py`); the reply finds out when it is sent.
+Paths whose clients read another form get the same error in that form (`app/api/error_form.py`); the reply finds out when it is sent.
 """
 
 import math

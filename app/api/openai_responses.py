@@ -9,13 +9,14 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from app.api.body import json_route
+from app.api.error_form import openai_error
 from app.api.face import Endpoint, Face
 from app.api.middleware import DEBUG
+from app.api.model_names import chosen_by
 from app.api.openai import described
 from app.api.openai.asking import Answered, Chat, answered, check_may_leave
 from app.api.openai.chat_reply import usage_of
 from app.api.openai.form import text_of
-from app.api.openai.names import chosen_by
 from app.api.openai.relay import EVENTS, facts_of, pass_on, refused
 from app.api.openai.responses_relay import ResponseRelay
 from app.api.openai.responses_reply import Responder, Written
@@ -25,7 +26,7 @@ from app.core.strict_json import loads
 from app.gateway.gateway import Gateway
 from app.gateway.passing import PassedStream
 
-RESPONSES = Endpoint("/v1/responses", takes_body=True, openai=True, replies=described.RESPONSES)
+RESPONSES = Endpoint("/v1/responses", takes_body=True, replies=described.RESPONSES, error_form=openai_error)
 _MAX_VALUES = 100_000
 _NAMES = {"max_completion_tokens": "max_output_tokens", "response_format": "text", "messages": "input"}
 

@@ -5,23 +5,18 @@ Knows no wire form: those are in the files beside it.
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from app.api.model_names import ROUTER, Chosen
 from app.core.ask import Ask
 from app.core.distribution import is_distribution
 from app.core.errors import EdgeError, InvalidQuestion
-from app.core.outcome import Outcome, Route, RouteRequest
+from app.core.outcome import Outcome, Route
 from app.core.question import LongQuestion, Question, labels_of
 
-# `foggate-0.8` sends with that threshold, `edge` and `cloud` force a side. Clients send whatever model they were configured with, so any
-# other name means: routed as configured.
-_WITH_TAU = re.compile(r"foggate-(0(?:\.\d{1,6})?|1(?:\.0{1,6})?)")
-_SIDES = {"edge": RouteRequest.EDGE, "cloud": RouteRequest.CLOUD}
-ROUTER = "foggate"
 YES, NO = "Yes", "No"
 
 
@@ -49,12 +44,12 @@ class TypedQuestion:
     text: str
     options: tuple[str, ...]
 
-    def ask(self, about: str, model: str) -> Ask:
+    def ask(self, about: str, chosen: Chosen) -> Ask:
         """What is asked of the gateway.
 
         Args:
             about: the input as text.
-            model: the name that the caller sent.
+            chosen: what the name of the model asks for.
 
         Raises:
             InvalidQuestion: nothing is asked, or two options are the same; with the place of the question.
@@ -65,8 +60,7 @@ class TypedQuestion:
             question = question if question.is_long else Question(text, self.options)
         except InvalidQuestion as error:
             raise InvalidQuestion(error.message, param=self.place) from None
-        with_tau = _WITH_TAU.fullmatch(model)
-        return Ask(question, float(with_tau[1]) if with_tau else None, _SIDES.get(model, RouteRequest.AUTO))
+        return Ask(question, chosen.tau, chosen.route)
 
 
 class Source(StrEnum):

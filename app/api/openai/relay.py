@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from app.access.caller import Caller
-from app.api.error_form import openai_form
+from app.api.error_form import openai_error
 from app.api.errors import body_of, error_body, status_of
 from app.api.openai.chat_reply import event
 from app.api.openai.facts import PASSED_ON, headers_of
@@ -93,7 +93,12 @@ class Relay(Response):
 
 def error_event(error: FogGateError, request_id: str) -> bytes:
     """An error as the last event of a stream; OpenAI's clients raise it."""
-    return event(openai_form(body_of(error, request_id), status_of(error)))
+    return event(error_in_stream(error, request_id))
+
+
+def error_in_stream(error: FogGateError, request_id: str) -> dict[str, Any]:
+    """An error in OpenAI's form, for a stream whose status has been sent already."""
+    return openai_error(body_of(error, request_id)["error"], status_of(error))[0]
 
 
 def refused(error: CloudError, refusal: Refusal, request_id: str) -> Response:
@@ -104,7 +109,7 @@ def refused(error: CloudError, refusal: Refusal, request_id: str) -> Response:
         headers["retry-after-ms"] = str(math.ceil(refusal.retry_after_s * 1000))
     if _is_error(refusal.content):
         return Response(refusal.content, refusal.status, headers, JSON)
-    body = openai_form(error_body(error.code, error.message, request_id), refusal.status)
+    body, _ = openai_error(error_body(error.code, error.message, request_id)["error"], refusal.status)
     return JSONResponse(body, refusal.status, headers)
 
 
