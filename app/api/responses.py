@@ -81,7 +81,7 @@ def _in_form(form: ErrorForm, replies: Responses, model: type[BaseModel] | None 
             "content": {"application/json": {**schema, "examples": bodies}},
             **kind,
         }
-    return changed
+    return dict(sorted(changed.items()))
 
 
 _ASKING: Responses = {status: _error(status) for status in _DESCRIPTIONS if status != _NO_SUCH}

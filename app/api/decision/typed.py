@@ -139,26 +139,9 @@ class Decided:
         uniform = math.fsum(abs(level - (count - 1) / 2) for level in range(count)) / count
         return min(1.0, max(0.0, 1 - distance / uniform))
 
-    @property
-    def model(self) -> str:
-        """Name of the model that answered."""
-        outcome = self.outcome
-        return outcome.cloud.model if outcome.cloud is not None else outcome.edge.model if outcome.edge is not None else ROUTER
-
     def facts(self, decision_id: str) -> dict[str, Any]:
         """How it was routed, and where its probabilities are from."""
-        outcome = self.outcome
-        return {
-            "route": outcome.route.value,
-            "reason": outcome.reason,
-            "degraded": outcome.degraded,
-            "tau": outcome.decision.tau,
-            "signal": outcome.decision.signal.value,
-            "signal_value": outcome.signal,
-            "probabilities": self.source.value,
-            "model": self.model,
-            "decision_id": decision_id,
-        }
+        return {**self.outcome.routing(), "probabilities": self.source.value, "model": self.outcome.model, "decision_id": decision_id}
 
 
 def _given(outcome: Outcome) -> tuple[Any, Source]:
@@ -190,7 +173,7 @@ class Tokens:
 
 def model_of(decided: Sequence[Decided]) -> str:
     """The model that gave all answers, or the name of the router where several did."""
-    names = {one.model for one in decided}
+    names = {one.outcome.model for one in decided}
     return names.pop() if len(names) == 1 else ROUTER
 
 
