@@ -20,6 +20,7 @@ from app.api.decision.sglang_form import SGLangRequest
 from app.api.decision.systemone import SystemOneRequest
 from app.api.decision.typed import Decided, TypedQuestion
 from app.api.face import Endpoint, Face
+from app.api.model_names import Chosen, chosen_or_configured
 from app.core.ask import Ask
 from app.core.offload import SMALL, in_text_thread
 from app.core.outcome import Outcome
@@ -67,7 +68,7 @@ def decisions_face(gateway: Gateway, prior: float) -> Face:
     async def decide(asked: Asked, request: Request) -> JSONResponse:
         typed = asked.typed()
         about = asked.about
-        asks = await _asks(typed, about, asked.model)
+        asks = await _asks(typed, about, chosen_or_configured(asked.model))
         outcomes = await _outcomes(gateway, asks, request.state.caller)
         decided = [Decided.of(question, outcome, prior) for question, outcome in zip(typed, outcomes, strict=True)]
         decision_id = request.state.request_id
@@ -88,11 +89,11 @@ def decisions_face(gateway: Gateway, prior: float) -> Face:
     return face
 
 
-async def _asks(typed: list[TypedQuestion], about: str, model: str) -> list[Ask]:
+async def _asks(typed: list[TypedQuestion], about: str, chosen: Chosen) -> list[Ask]:
     """What is asked; long texts are looked through beside the event loop. Raises InvalidQuestion."""
 
     def made() -> list[Ask]:
-        return [question.ask(about, model) for question in typed]
+        return [question.ask(about, chosen) for question in typed]
 
     length = len(typed) * len(about) + sum(len(option) for question in typed for option in question.options)
     return made() if length <= SMALL else await in_text_thread(made)

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi import FastAPI
 
 from app.api.auth import Access
 from app.api.face import Endpoint, Endpoints, Face
@@ -76,15 +75,7 @@ def documents_face() -> Face:
 
     # FastAPI serves this one itself.
     face.endpoints.append(Endpoint(OPENAPI, opened_by=_OPENED_BY))
-
-    @face.serves(Endpoint(DOCS, opened_by=_OPENED_BY))
-    async def page(request: Request) -> Response:
-        return await files.send("index.html", request)
-
+    files.serve(face, Endpoint(DOCS, opened_by=_OPENED_BY), "index.html")
     for name in _ASSETS:
-
-        @face.serves(Endpoint(f"{DOCS}/{name}", opened_by=_OPENED_BY, counted=False))
-        async def asset(request: Request, name: str = name) -> Response:
-            return await files.send(name, request)
-
+        files.serve(face, Endpoint(f"{DOCS}/{name}", opened_by=_OPENED_BY, counted=False), name)
     return face

@@ -1,6 +1,6 @@
 """One table from kinds of errors to statuses, and one form of error body: `{"error": {"type", "message", "param"?, "request_id"}}`.
 
-Paths that OpenAI's clients use get the same error in OpenAI's form (`app/api/error_form.py`); the reply finds out when it is sent.
+Paths whose clients read another form get the same error in that form (`app/api/error_form.py`); the reply finds out when it is sent.
 """
 
 import math
@@ -110,11 +110,15 @@ def response_of(error: FogGateError, request_id: str) -> ErrorReply:
     status = status_of(error)
     headers: dict[str, str] = {}
     if status in _NEEDS_RETRY_AFTER:
-        wait_s = error.retry_after_s or 1
-        headers = {"retry-after": str(math.ceil(wait_s)), "retry-after-ms": str(math.ceil(wait_s * 1000))}
+        headers = retry_after(error.retry_after_s or 1)
     elif isinstance(error, _ONLY_COSTS):
         headers = {"x-should-retry": "false"}
     return ErrorReply(body_of(error, request_id), status, headers)
+
+
+def retry_after(wait_s: float) -> dict[str, str]:
+    """The headers that say in how many seconds a new attempt makes sense."""
+    return {"retry-after": str(math.ceil(wait_s)), "retry-after-ms": str(math.ceil(wait_s * 1000))}
 
 
 def usual_message(status: int) -> str:

@@ -5,7 +5,7 @@ the faces say of their endpoints. A new endpoint is therefore one entry in one f
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -13,6 +13,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from app.access.keys import Permission
+from app.api.error_form import ErrorForm
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 # A parameter that takes the rest of the path.
@@ -31,7 +32,6 @@ class Endpoint:
         takes_body: whether it takes POST requests with a body: the body is read and bounded, and a caller who leaves ends the work.
         quiet: whether it is asked every few seconds, so that neither log nor traces name each request.
         counted: whether the metrics count it under its own path.
-        openai: whether OpenAI's clients use it: errors have OpenAI's form then.
         replies: its responses in the OpenAPI document, with their examples.
         error_form: makes the errors that its clients read of those of the gateway; None leaves them as they are.
     """
@@ -43,9 +43,8 @@ class Endpoint:
     takes_body: bool = False
     quiet: bool = False
     counted: bool = True
-    openai: bool = False
     replies: dict[int | str, dict[str, Any]] = field(default_factory=dict)
-    error_form: Callable[[Mapping[str, Any], int], tuple[dict[str, Any], int]] | None = None
+    error_form: ErrorForm | None = None
 
     @property
     def shown(self) -> str:

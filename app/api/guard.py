@@ -8,7 +8,6 @@ from app.access.quotas import Quotas
 from app.api.auth import Access, Authenticate, HostGuard
 from app.api.body_guard import BodyGuard, BodyLimits
 from app.api.cors import Cors
-from app.api.decision.errors import ErrorForms
 from app.api.face import Endpoints
 from app.api.middleware import CancelOnDisconnect, HeadAsGet, InternalErrors, RequestContext
 from app.gateway.state import GatewayState
@@ -43,7 +42,6 @@ def guard(
     app.add_middleware(Authenticate, access=access, endpoints=endpoints, quotas=quotas, metrics=metrics)
     app.add_middleware(HostGuard, access=access, endpoints=endpoints)
     app.add_middleware(InternalErrors, metrics=metrics)
-    app.add_middleware(ErrorForms, endpoints=endpoints)
     if origins:
         # Outside of whatever refuses a request: a page is to read those replies too, and a preflight request carries no key.
         app.add_middleware(Cors, origins=origins)

@@ -14,7 +14,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.error_form import OPENAI, ErrorReply
+from app.api.error_form import FORM, ErrorReply
 from app.api.errors import internal_error
 from app.api.face import Endpoints
 from app.api.page_session import STATE, key_in_cookies
@@ -38,7 +38,7 @@ class RequestContext:
         app: the application behind.
         draining: whether callers are to close their connections.
         metrics: where requests are counted.
-        endpoints: the paths that metrics name (callers make up others), and those that the log leaves out.
+        endpoints: the paths that metrics name (callers make up others), those that the log leaves out, and the forms of errors.
     """
 
     def __init__(self, app: ASGIApp, draining: Callable[[], bool], metrics: Metrics, endpoints: Endpoints) -> None:
@@ -68,7 +68,7 @@ class RequestContext:
             {
                 "request_id": request_id,
                 STATE: key,
-                OPENAI: endpoint is not None and endpoint.openai,
+                FORM: endpoint.error_form if endpoint is not None else None,
                 DEBUG: headers.get(DEBUG_HEADER, "").strip().lower() == "true",
             }
         )

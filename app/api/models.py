@@ -7,14 +7,15 @@ import time
 from typing import Any
 
 from app.api import responses
+from app.api.error_form import openai_error
 from app.api.face import Endpoint, Face
-from app.api.openai.names import CLOUD, EDGE, ROUTER, chosen_by
+from app.api.model_names import CLOUD, EDGE, ROUTER, chosen_by
 from app.core.outcome import RouteRequest
 from app.gateway.state import GatewayState
 
 # Its errors keep the form that they had before there was an interface of OpenAI's here.
 MODELS = Endpoint("/v1/models", replies=responses.MODELS)
-MODEL = Endpoint("/v1/models/{model:path}", openai=True, replies=responses.MODEL)
+MODEL = Endpoint("/v1/models/{model:path}", replies=responses.MODEL, error_form=openai_error)
 
 
 def models_face(state: GatewayState) -> Face:

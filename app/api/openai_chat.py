@@ -6,20 +6,21 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from app.api.body import json_route
+from app.api.error_form import openai_error
 from app.api.face import Endpoint, Face
 from app.api.middleware import DEBUG
+from app.api.model_names import chosen_by
 from app.api.openai import described
 from app.api.openai.asking import Answered, Chat, answered, check_may_leave
 from app.api.openai.chat_reply import Reply, knows_probabilities, usage_of
 from app.api.openai.chat_request import ChatRequest, conversation
-from app.api.openai.names import chosen_by
-from app.api.openai.relay import EVENTS, JSON, Relay, facts_of, pass_on, refused
-from app.core.errors import CloudError, InvalidQuestion, NotPassedOn
+from app.api.openai.relay import EVENTS, JSON, Relay, facts_of, pass_on
+from app.core.errors import InvalidQuestion, NotPassedOn
 from app.gateway.gateway import Gateway
-from app.gateway.passing import PassedStream
+from app.gateway.passing import PassedReply, PassedStream
 
-CHAT = Endpoint("/v1/chat/completions", takes_body=True, openai=True, replies=described.CHAT)
-COMPLETIONS = Endpoint("/v1/completions", takes_body=True, openai=True, counted=False)
+CHAT = Endpoint("/v1/chat/completions", takes_body=True, replies=described.CHAT, error_form=openai_error)
+COMPLETIONS = Endpoint("/v1/completions", takes_body=True, counted=False, error_form=openai_error)
 _NO_COMPLETIONS = (
     "/v1/completions is not served: an answer is read in one pass, and there are no log-probabilities of a prompt (echo). Use "
     "/v1/chat/completions; in lm-evaluation-harness: --model local-chat-completions with a generate_until task; in inspect_ai: "
@@ -40,16 +41,10 @@ def chat_face(gateway: Gateway) -> Face:
         if isinstance(found, Answered):
             return _reply(found, asked, debug=getattr(request.state, DEBUG))
         check_may_leave(gateway, chosen, found, request.state.caller)
-        try:
-            passed = await pass_on(gateway, await request.body(), await request.json(), request.state.caller)
-        except CloudError as error:
-            if error.refusal is None:
-                raise
-            gateway.state.metrics.rejected.labels(error.code).inc()
-            return refused(error, error.refusal, request.state.request_id)
-        if isinstance(passed, PassedStream):
-            return Relay(passed, request.state.request_id)
-        return Response(passed.content, headers=facts_of(passed), media_type=JSON)
+        passed = await pass_on(gateway, await request.body(), await request.json(), request)
+        if isinstance(passed, PassedReply):
+            return Response(passed.content, headers=facts_of(passed), media_type=JSON)
+        return Relay(passed, request.state.request_id) if isinstance(passed, PassedStream) else passed
 
     # It is no part of the interface: whoever comes here is told where to go.
     @face.router.post(COMPLETIONS.path, include_in_schema=False)

@@ -9,23 +9,24 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from app.api.body import json_route
+from app.api.error_form import openai_error
 from app.api.face import Endpoint, Face
 from app.api.middleware import DEBUG
+from app.api.model_names import chosen_by
 from app.api.openai import described
 from app.api.openai.asking import Answered, Chat, answered, check_may_leave
 from app.api.openai.chat_reply import usage_of
 from app.api.openai.form import text_of
-from app.api.openai.names import chosen_by
-from app.api.openai.relay import EVENTS, facts_of, pass_on, refused
+from app.api.openai.relay import EVENTS, facts_of, pass_on
 from app.api.openai.responses_relay import ResponseRelay
 from app.api.openai.responses_reply import Responder, Written
 from app.api.openai.responses_request import ResponsesRequest, fields_of, messages_of, turns_of
-from app.core.errors import CloudError, FogGateError
+from app.core.errors import FogGateError
 from app.core.strict_json import loads
 from app.gateway.gateway import Gateway
-from app.gateway.passing import PassedStream
+from app.gateway.passing import PassedReply, PassedStream
 
-RESPONSES = Endpoint("/v1/responses", takes_body=True, openai=True, replies=described.RESPONSES)
+RESPONSES = Endpoint("/v1/responses", takes_body=True, replies=described.RESPONSES, error_form=openai_error)
 _MAX_VALUES = 100_000
 _NAMES = {"max_completion_tokens": "max_output_tokens", "response_format": "text", "messages": "input"}
 
@@ -51,15 +52,11 @@ def responses_face(gateway: Gateway) -> Face:
         check_may_leave(gateway, chosen, found, caller)
         body: dict[str, Any] = {"model": asked.model, "messages": messages, **fields, "stream": bool(asked.stream)}
         responder = Responder(uuid4().hex, int(time.time()), asked.model, asked.instructions)
-        try:
-            passed = await pass_on(gateway, json.dumps(body).encode(), body, caller)
-        except CloudError as error:
-            if error.refusal is None:
-                raise
-            gateway.state.metrics.rejected.labels(error.code).inc()
-            return refused(error, error.refusal, request.state.request_id)
+        passed = await pass_on(gateway, json.dumps(body).encode(), body, request)
         if isinstance(passed, PassedStream):
             return ResponseRelay(passed, request.state.request_id, responder)
+        if not isinstance(passed, PassedReply):
+            return passed
         written = Written()
         written.take(loads(passed.content, max_values=_MAX_VALUES), part="message")
         return JSONResponse(responder.whole(written), headers=facts_of(passed))

@@ -75,16 +75,9 @@ def _serve_files(face: Face) -> None:
     files = Folder(FOLDER, _HEADERS)
 
     for path in ("/", "/ui"):
-
-        @face.serves(Endpoint(path, public=True))
-        async def page(request: Request) -> Response:
-            return await files.send("index.html", request)
-
+        files.serve(face, Endpoint(path, public=True), "index.html")
     for name in ASSETS:
-
-        @face.serves(Endpoint(f"/ui/{name}", public=True, counted=False))
-        async def asset(request: Request, name: str = name) -> Response:
-            return await files.send(name, request)
+        files.serve(face, Endpoint(f"/ui/{name}", public=True, counted=False), name)
 
 
 def _serve_login(face: Face, state: GatewayState, quotas: Quotas) -> None:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from app.api import examples
-from app.api.decision.errors import ErrorForm, decisions_error, system_one_error
-from app.api.error_form import openai_form, openai_status
+from app.api.decision.errors import decisions_error, system_one_error
+from app.api.error_form import ErrorForm, openai_error
 from app.api.schemas import AnswersResponse, ErrorResponse, HealthResponse, ModelEntry, ModelsResponse, OpenAIErrorResponse
 
 NDJSON = "application/x-ndjson"
@@ -56,24 +58,36 @@ def _error(status: int) -> dict[str, Any]:
     return {"model": ErrorResponse, "description": _DESCRIPTIONS[status], "headers": headers, "content": content}
 
 
-def in_openai_form(replies: Responses) -> Responses:
-    """The same errors in OpenAI's form, under OpenAI's statuses."""
+def _in_form(form: ErrorForm, replies: Responses, model: type[BaseModel] | None = None) -> Responses:
+    """Errors in the form of a protocol, under its statuses.
+
+    Args:
+        form: the form.
+        replies: the errors in the gateway's own form.
+        model: schema of a body in that form; None says only that it is an object.
+    """
+    kind = {"model": model} if model is not None else {}
+    schema = {"schema": {"type": "object"}} if model is None else {}
     changed: Responses = {}
     for status, reply in replies.items():
-        wanted = openai_status(int(status))
-        bodies = reply["content"]["application/json"]["examples"]
-        shown = {name: {"value": openai_form(body["value"], wanted)} for name, body in bodies.items()}
-        others = changed.get(wanted, {}).get("content", {}).get("application/json", {}).get("examples", {})
-        text = " · ".join(described for one in (changed.get(wanted), reply) if one and (described := one["description"]))
-        content = {"application/json": {"examples": {**others, **shown}}}
-        changed[wanted] = {**reply, "model": OpenAIErrorResponse, "description": text, "content": content}
-    return changed
+        shown = {name: form(body["value"]["error"], int(status)) for name, body in reply["content"]["application/json"]["examples"].items()}
+        wanted = next(status for _, status in shown.values())
+        # Two statuses of ours can be one there.
+        before = changed.get(wanted, {"description": "", "content": {"application/json": {"examples": {}}}})
+        bodies = {**before["content"]["application/json"]["examples"], **{name: {"value": said} for name, (said, _) in shown.items()}}
+        changed[wanted] = {
+            "description": " · ".join(filter(None, (before["description"], reply["description"]))),
+            "headers": reply["headers"],
+            "content": {"application/json": {**schema, "examples": bodies}},
+            **kind,
+        }
+    return dict(sorted(changed.items()))
 
 
 _ASKING: Responses = {status: _error(status) for status in _DESCRIPTIONS if status != _NO_SUCH}
 _READING: Responses = {status: _error(status) for status in (401, 403, 421, 500)}
 
-OPENAI_ASKING: Responses = in_openai_form({**_ASKING, _NO_SUCH: _error(_NO_SUCH)})
+OPENAI_ASKING: Responses = _in_form(openai_error, {**_ASKING, _NO_SUCH: _error(_NO_SUCH)}, OpenAIErrorResponse)
 ANSWER: Responses = {
     200: {
         "description": "An answer, from the edge or from the cloud",
@@ -97,24 +111,10 @@ ANSWERS: Responses = {
 
 
 def _decided(description: str, example: Any, form: ErrorForm) -> Responses:
-    """Responses of an endpoint whose errors have the form of its protocol."""
-    shown: dict[int, dict[str, Any]] = {}
-    for status, bodies in examples.ERRORS.items():
-        for name, body in bodies.items():
-            said, given = form(body["error"], status)
-            shown.setdefault(given, {})[name] = {"value": said}
+    """Responses of an endpoint for decision clients."""
     headers = {**_REQUEST_ID, "x-foggate-decision-id": _header("For `explain_route` of `/mcp`; the request id")}
-    replies: Responses = {
-        200: {
-            "description": description,
-            "headers": headers,
-            "content": {"application/json": {"schema": {"type": "object"}, "example": example}},
-        }
-    }
-    for status, bodies in sorted(shown.items()):
-        content = {"application/json": {"schema": {"type": "object"}, "examples": bodies}}
-        replies[status] = {"description": _DESCRIPTIONS[status], "headers": _REQUEST_ID, "content": content}
-    return replies
+    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
+    return {200: {"description": description, "headers": headers, "content": content}, **_in_form(form, _ASKING)}
 
 
 SYSTEM_ONE: Responses = _decided("One answer for each question, by its name", examples.SYSTEM_ONE, system_one_error)
@@ -125,7 +125,7 @@ MODELS: Responses = {
 }
 MODEL: Responses = {
     200: {"model": ModelEntry, "headers": _REQUEST_ID, "content": {"application/json": {"example": examples.MODEL}}},
-    **in_openai_form({**_READING, _NO_SUCH: _error(_NO_SUCH)}),
+    **_in_form(openai_error, {**_READING, _NO_SUCH: _error(_NO_SUCH)}, OpenAIErrorResponse),
 }
 METRICS: Responses = {
     200: {

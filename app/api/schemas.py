@@ -211,12 +211,7 @@ def answer_body(outcome: Outcome) -> dict[str, Any]:
         "id": outcome.question.id,
         "answer": outcome.answer,
         "answer_text": outcome.question.text_of(outcome.answer),
-        "route": outcome.route.value,
-        "reason": outcome.reason,
-        "degraded": outcome.degraded,
-        "tau": outcome.decision.tau,
-        "signal": outcome.decision.signal.value,
-        "signal_value": outcome.signal,
+        **outcome.routing(),
         "confidence": verdict.confidence if verdict else None,
         "expected_confidence": verdict.expected_confidence if verdict else None,
         "edge": {

@@ -6,6 +6,8 @@ from fastapi import Request
 from fastapi.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from app.api.face import Endpoint, Face
+
 
 def headers_of(policy: str) -> dict[str, str]:
     """The headers of every file of a page.
@@ -33,6 +35,13 @@ class Folder:
     def __init__(self, path: Path, headers: dict[str, str]) -> None:
         self._files = StaticFiles(directory=path)
         self._headers = headers
+
+    def serve(self, face: Face, endpoint: Endpoint, name: str) -> None:
+        """Let an endpoint of a face send one file."""
+
+        @face.serves(endpoint)
+        async def file(request: Request) -> Response:
+            return await self.send(name, request)
 
     async def send(self, name: str, request: Request) -> Response:
         """One file, or that it has not changed."""

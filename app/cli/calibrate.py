@@ -8,7 +8,17 @@ import typer
 
 from app.cli.bars import working
 from app.cli.calibrate_plan import print_plan
-from app.cli.options import AsJson, Records
+from app.cli.options import (
+    EACH_DOMAIN,
+    SIGNAL,
+    AsJson,
+    Delta,
+    MaxEdgeError,
+    MinDomain,
+    Records,
+    TargetAccuracy,
+    TargetCloudRate,
+)
 from app.cli.output import print_json, print_line
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
@@ -19,31 +29,16 @@ def calibrate(
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="Calibration file to write; the gateway reads it as policy.calibration.")
     ] = Path("calibration.json"),
-    target_cloud_rate: Annotated[
-        float | None, typer.Option(min=0, max=1, metavar="X", help="Target: this share of the questions goes to the cloud.")
-    ] = None,
-    target_accuracy: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, metavar="X", help="Target: the system reaches this accuracy at the lowest possible cloud rate."),
-    ] = None,
-    max_edge_error: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, metavar="X", help="Target: the error rate of the answers that stay at the edge is at most this."),
-    ] = None,
-    delta: Annotated[
-        float, typer.Option(min=0.0001, max=0.5, metavar="X", help="Probability that the bound of --max-edge-error fails.")
-    ] = 0.1,
-    per_domain: Annotated[
-        bool, typer.Option("--per-domain", help="Choose a separate threshold for each domain that is large enough.")
-    ] = False,
-    min_domain: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Domains with fewer questions than this in the half for fitting share one threshold.")
-    ] = 100,
+    target_cloud_rate: TargetCloudRate = None,
+    target_accuracy: TargetAccuracy = None,
+    max_edge_error: MaxEdgeError = None,
+    delta: Delta = 0.1,
+    per_domain: Annotated[bool, typer.Option("--per-domain", help=EACH_DOMAIN)] = False,
+    min_domain: MinDomain = 100,
     signal: Annotated[
         Signal | None,
         typer.Option(
-            help="Number that tau is compared with. The fitted probability is taken only where it is better than the best single signal, which is "
-            "taken otherwise.",
+            help=SIGNAL,
             show_default="fitted; with --temperature expected",
         ),
     ] = None,

@@ -10,7 +10,14 @@ import typer
 from app.cli.bars import bars, loading, working
 from app.cli.data import Data, Map, Questions, SkipBad
 from app.cli.exit_codes import FAILED
-from app.cli.options import AsJson, ConfigFile, require_cloud
+from app.cli.options import (
+    AsJson,
+    CloudConcurrency,
+    CloudRecords,
+    ConfigFile,
+    DrawnPerDomain,
+    require_cloud,
+)
 from app.cli.output import print_json, stdout_console, writing
 from app.core import interrupts
 
@@ -28,13 +35,9 @@ def eval_collect(
     cloud: Annotated[
         Literal["configured", "none"], typer.Option(help="Cloud to ask: configured is the one at cloud.base_url.")
     ] = "configured",
-    cloud_records: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Records file whose cloud answers are used instead of asking a cloud.")
-    ] = None,
-    cloud_concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Largest number of simultaneous cloud calls.")] = 16,
-    per_domain: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Number of questions of each domain, drawn at random.", show_default="all")
-    ] = None,
+    cloud_records: CloudRecords = None,
+    cloud_concurrency: CloudConcurrency = 16,
+    per_domain: DrawnPerDomain = None,
     order_check: Annotated[
         int,
         typer.Option(

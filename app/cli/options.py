@@ -84,3 +84,35 @@ Insecure = Annotated[
 ]
 Records = Annotated[Path, typer.Option(metavar="FILE", help="Records file that `foggate eval collect` wrote.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on one line instead of text for people.")]
+
+# How answers are collected.
+CloudRecords = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Records file whose cloud answers are used instead of asking a cloud.")
+]
+CloudConcurrency = Annotated[int, typer.Option(min=1, metavar="N", help="Largest number of simultaneous cloud calls.")]
+DrawnPerDomain = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Number of questions of each domain, drawn at random.", show_default="all")
+]
+
+# For which target tau is chosen.
+TargetCloudRate = Annotated[
+    float | None, typer.Option(min=0, max=1, metavar="X", help="Target: this share of the questions goes to the cloud.")
+]
+TargetAccuracy = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, metavar="X", help="Target: the system reaches this accuracy at the lowest possible cloud rate."),
+]
+MaxEdgeError = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, metavar="X", help="Target: the error rate of the answers that stay at the edge is at most this."),
+]
+Delta = Annotated[float, typer.Option(min=0.0001, max=0.5, metavar="X", help="Probability that the bound of --max-edge-error fails.")]
+MinDomain = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Domains with fewer questions than this in the half for fitting share one threshold.")
+]
+# Help of options that have another name or another default in each command.
+EACH_DOMAIN = "Choose a separate threshold for each domain that is large enough."
+SIGNAL = (
+    "Number that tau is compared with. The fitted probability is taken only where it is better than the best single signal, which is "
+    "taken otherwise."
+)

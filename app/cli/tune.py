@@ -9,7 +9,21 @@ import typer
 
 from app.cli.data import Data, Map, Questions, SkipBad
 from app.cli.eval_collect import CollectPlan
-from app.cli.options import AsJson, ConfigFile, require_cloud
+from app.cli.options import (
+    EACH_DOMAIN,
+    SIGNAL,
+    AsJson,
+    CloudConcurrency,
+    CloudRecords,
+    ConfigFile,
+    Delta,
+    DrawnPerDomain,
+    MaxEdgeError,
+    MinDomain,
+    TargetAccuracy,
+    TargetCloudRate,
+    require_cloud,
+)
 from app.cli.output import print_json
 from app.cli.tune_files import GATEWAY, PAGE, RECORDS
 from app.cli.tune_run import Tuning, check_recorded, collected, conclude
@@ -32,20 +46,11 @@ def tune(
             help="Cloud to ask: configured is the one at cloud.base_url.", show_default="configured where one is configured, otherwise none"
         ),
     ] = None,
-    cloud_records: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Records file whose cloud answers are used instead of asking a cloud.")
-    ] = None,
-    cloud_concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Largest number of simultaneous cloud calls.")] = 16,
-    per_domain: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Number of questions of each domain, drawn at random.", show_default="all")
-    ] = None,
-    target_cloud_rate: Annotated[
-        float | None, typer.Option(min=0, max=1, metavar="X", help="Target: this share of the questions goes to the cloud.")
-    ] = None,
-    target_accuracy: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, metavar="X", help="Target: the system reaches this accuracy at the lowest possible cloud rate."),
-    ] = None,
+    cloud_records: CloudRecords = None,
+    cloud_concurrency: CloudConcurrency = 16,
+    per_domain: DrawnPerDomain = None,
+    target_cloud_rate: TargetCloudRate = None,
+    target_accuracy: TargetAccuracy = None,
     within: Annotated[
         float | None,
         typer.Option(
@@ -56,24 +61,14 @@ def tune(
             show_default="0.02 where no target is given and the cloud's answers are known; without them --target-cloud-rate 0.4",
         ),
     ] = None,
-    max_edge_error: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, metavar="X", help="Target: the error rate of the answers that stay at the edge is at most this."),
-    ] = None,
-    delta: Annotated[
-        float, typer.Option(min=0.0001, max=0.5, metavar="X", help="Probability that the bound of --max-edge-error fails.")
-    ] = 0.1,
-    domain_thresholds: Annotated[
-        bool, typer.Option("--domain-thresholds", help="Choose a separate threshold for each domain that is large enough.")
-    ] = False,
-    min_domain: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Domains with fewer questions than this in the half for fitting share one threshold.")
-    ] = 100,
+    max_edge_error: MaxEdgeError = None,
+    delta: Delta = 0.1,
+    domain_thresholds: Annotated[bool, typer.Option("--domain-thresholds", help=EACH_DOMAIN)] = False,
+    min_domain: MinDomain = 100,
     signal: Annotated[
         Signal | None,
         typer.Option(
-            help="Number that tau is compared with. The fitted probability is taken only where it is better than the best single signal, which is "
-            "taken otherwise.",
+            help=SIGNAL,
             show_default="fitted",
         ),
     ] = None,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from app.core.errors import CloudError, kinds_of
 from app.core.question import Question
@@ -113,6 +114,25 @@ class Outcome:
     def reason(self) -> str:
         """One of `REASONS`: the failure's code where the answer is degraded, else the decision's reason."""
         return self.decision.reason.value if self.failure is None else self.failure.code
+
+    @property
+    def model(self) -> str:
+        """Name of the model that answered."""
+        if self.cloud is not None:
+            return self.cloud.model
+        assert self.edge is not None  # noqa: S101  # there is always one of the two replies
+        return self.edge.model
+
+    def routing(self) -> dict[str, Any]:
+        """How the question was routed, in the names that replies and explanations have for it."""
+        return {
+            "route": self.route.value,
+            "reason": self.reason,
+            "degraded": self.degraded,
+            "tau": self.decision.tau,
+            "signal": self.decision.signal.value,
+            "signal_value": self.signal,
+        }
 
     @property
     def signal(self) -> float | None:

@@ -48,15 +48,10 @@ class Explanations:
 
 def explained(outcome: Outcome) -> dict[str, Any]:
     """One decision in numbers and in a sentence."""
-    decision, edge, cloud = outcome.decision, outcome.edge, outcome.cloud
+    edge, cloud = outcome.edge, outcome.cloud
     return {
         "explanation": _sentence(outcome),
-        "route": outcome.route.value,
-        "reason": outcome.reason,
-        "degraded": outcome.degraded,
-        "tau": decision.tau,
-        "signal": decision.signal.value,
-        "signal_value": outcome.signal,
+        **outcome.routing(),
         "confidence": edge.verdict.confidence if edge else None,
         "expected_confidence": edge.verdict.expected_confidence if edge else None,
         "options": len(outcome.question.options),

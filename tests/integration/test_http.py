@@ -221,4 +221,4 @@ def test_every_route_belongs_to_an_endpoint_of_a_face():
     assert len(app.endpoints) == len(routes)
     assert app.endpoints.paths(lambda one: one.takes_body) == {path for path, methods in routes.items() if "POST" in methods}
     assert app.endpoints.paths(lambda one: one.is_probe) == {"/health/live", "/health/ready"}
-    assert app.endpoints.paths(lambda one: one.quiet) == {"/health/live", "/health/ready", "/metrics"}
+    assert app.endpoints.paths(lambda one: one.quiet) == {"/health/live", "/health/ready", "/metrics", "/ui/events"}

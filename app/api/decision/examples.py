@@ -7,6 +7,7 @@ from app.api.decision import openai_form, systemone
 from app.api.decision.openai_form import OpenAIRequest
 from app.api.decision.systemone import SystemOneRequest
 from app.api.decision.typed import Decided
+from app.api.model_names import chosen_or_configured
 from app.core.outcome import CloudReply, Decision, Outcome, Reason, Route
 from app.core.verdict import EdgeReply, JointVerdict, Signal
 
@@ -25,9 +26,8 @@ def _reply(asked: SystemOneRequest | OpenAIRequest, request_id: str, letters: Se
         verdict = JointVerdict.from_weights([[bucket * letter for letter in weights] for bucket in confidence], 0 if is_last else 4)
         edge = EdgeReply(verdict, "issai/foggen", 0.0004, 0.0213, prompt_tokens=131)
         cloud = CloudReply("C", "Qwen/Qwen3-30B-A3B-Instruct-2507", 1, _USAGE) if is_last else None
-        outcome = Outcome(
-            typed.ask(asked.about, asked.model).question, _ESCALATE if is_last else _KEEP, None, edge, cloud, 0.4 if cloud else None, 0.4
-        )
+        question = typed.ask(asked.about, chosen_or_configured(asked.model)).question
+        outcome = Outcome(question, _ESCALATE if is_last else _KEEP, None, edge, cloud, 0.4 if cloud else None, 0.4)
         decided.append(Decided.of(typed, outcome, 0.8))
     return asked.reply(decided, request_id)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.api.decision.typed import NO, YES, Decided, Kind, Tokens, TypedQuestion, described, model_of, text_of
-from app.api.decision.wire import MAX_CHOICES, MAX_LEVELS, MAX_QUESTIONS, Strict, checked_count, fault
+from app.api.decision.wire import MAX_CHOICES, MAX_LEVELS, MAX_QUESTIONS, MODEL, Strict, checked_count, fault
 
 EXAMPLE: dict[str, Any] = {
     "model": "foggate",
@@ -140,7 +140,7 @@ def text_of_value(value: str | bool) -> str:
 class OpenAIRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, title="OpenAIDecisionsRequest", json_schema_extra={"examples": [EXAMPLE]})
 
-    model: str = Field(description="`edge`, `cloud`, `foggate-<tau>`; any other name is routed as configured.")
+    model: str = Field(description=MODEL)
     input: Annotated[Any, AfterValidator(text_of_input)] = Field(description="A text, or a list of messages, tool calls and their outputs.")
     questions: list[Annotated[Predicate | Choice | Score, Field(discriminator="type")]] = Field(min_length=1, max_length=MAX_QUESTIONS)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.api.decision.typed import NO, YES, Decided, Kind, Tokens, TypedQuestion, described, model_of, text_of
-from app.api.decision.wire import MAX_CHOICES, MAX_QUESTIONS, NullableText, Strict, Text, checked_count, checked_levels, fault
+from app.api.decision.wire import MAX_CHOICES, MAX_QUESTIONS, MODEL, NullableText, Strict, Text, checked_count, checked_levels, fault
 
 EXAMPLE: dict[str, Any] = {
     "input": "I was charged twice for my March invoice and want one of the charges back.",
@@ -92,7 +92,7 @@ class YesNo(Strict):
 class SGLangRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, title="SGLangDecisionsRequest", json_schema_extra={"examples": [EXAMPLE]})
 
-    model: str = Field("default", description="`edge`, `cloud`, `foggate-<tau>`; any other name is routed as configured.")
+    model: str = Field("default", description=MODEL)
     input: Text = Field(description="What the questions are about: a string, an object or an array.")
     questions: list[Annotated[Choice | Score | YesNo, Field(discriminator="type")]] = Field(min_length=1, max_length=MAX_QUESTIONS)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.api.decision.typed import NO, YES, Decided, Kind, Tokens, TypedQuestion, described, model_of, text_of
-from app.api.decision.wire import MAX_QUESTIONS, NullableText, Strict, Text, checked_levels, checked_options, fault
+from app.api.decision.wire import MAX_QUESTIONS, MODEL, NullableText, Strict, Text, checked_levels, checked_options, fault
 
 EXAMPLE: dict[str, Any] = {
     "model": "foggate",
@@ -70,7 +70,7 @@ class Score(Strict):
 class SystemOneRequest(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, json_schema_extra={"examples": [EXAMPLE]})
 
-    model: str = Field("foggate", description="`edge`, `cloud`, `foggate-<tau>`; any other name is routed as configured.")
+    model: str = Field("foggate", description=MODEL)
     state: Text = Field(description="What the questions are about: a string, an object or an array.")
     questions: dict[str, Annotated[Noul | Choice | Score, Field(discriminator="type")]] = Field(
         min_length=1, max_length=MAX_QUESTIONS, description="Questions by the names under which they are answered."

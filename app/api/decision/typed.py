@@ -5,23 +5,18 @@ Knows no wire form: those are in the files beside it.
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from app.api.model_names import ROUTER, Chosen
 from app.core.ask import Ask
 from app.core.distribution import is_distribution
 from app.core.errors import EdgeError, InvalidQuestion
-from app.core.outcome import Outcome, Route, RouteRequest
+from app.core.outcome import Outcome, Route
 from app.core.question import LongQuestion, Question, labels_of
 
-# `foggate-0.8` sends with that threshold, `edge` and `cloud` force a side. Clients send whatever model they were configured with, so any
-# other name means: routed as configured.
-_WITH_TAU = re.compile(r"foggate-(0(?:\.\d{1,6})?|1(?:\.0{1,6})?)")
-_SIDES = {"edge": RouteRequest.EDGE, "cloud": RouteRequest.CLOUD}
-ROUTER = "foggate"
 YES, NO = "Yes", "No"
 
 
@@ -49,12 +44,12 @@ class TypedQuestion:
     text: str
     options: tuple[str, ...]
 
-    def ask(self, about: str, model: str) -> Ask:
+    def ask(self, about: str, chosen: Chosen) -> Ask:
         """What is asked of the gateway.
 
         Args:
             about: the input as text.
-            model: the name that the caller sent.
+            chosen: what the name of the model asks for.
 
         Raises:
             InvalidQuestion: nothing is asked, or two options are the same; with the place of the question.
@@ -65,8 +60,7 @@ class TypedQuestion:
             question = question if question.is_long else Question(text, self.options)
         except InvalidQuestion as error:
             raise InvalidQuestion(error.message, param=self.place) from None
-        with_tau = _WITH_TAU.fullmatch(model)
-        return Ask(question, float(with_tau[1]) if with_tau else None, _SIDES.get(model, RouteRequest.AUTO))
+        return Ask(question, chosen.tau, chosen.route)
 
 
 class Source(StrEnum):
@@ -145,26 +139,9 @@ class Decided:
         uniform = math.fsum(abs(level - (count - 1) / 2) for level in range(count)) / count
         return min(1.0, max(0.0, 1 - distance / uniform))
 
-    @property
-    def model(self) -> str:
-        """Name of the model that answered."""
-        outcome = self.outcome
-        return outcome.cloud.model if outcome.cloud is not None else outcome.edge.model if outcome.edge is not None else ROUTER
-
     def facts(self, decision_id: str) -> dict[str, Any]:
         """How it was routed, and where its probabilities are from."""
-        outcome = self.outcome
-        return {
-            "route": outcome.route.value,
-            "reason": outcome.reason,
-            "degraded": outcome.degraded,
-            "tau": outcome.decision.tau,
-            "signal": outcome.decision.signal.value,
-            "signal_value": outcome.signal,
-            "probabilities": self.source.value,
-            "model": self.model,
-            "decision_id": decision_id,
-        }
+        return {**self.outcome.routing(), "probabilities": self.source.value, "model": self.outcome.model, "decision_id": decision_id}
 
 
 def _given(outcome: Outcome) -> tuple[Any, Source]:
@@ -196,7 +173,7 @@ class Tokens:
 
 def model_of(decided: Sequence[Decided]) -> str:
     """The model that gave all answers, or the name of the router where several did."""
-    names = {one.model for one in decided}
+    names = {one.outcome.model for one in decided}
     return names.pop() if len(names) == 1 else ROUTER
 
 

@@ -11,6 +11,8 @@ from app.api.decision.typed import is_text
 MAX_QUESTIONS = 400
 MAX_CHOICES, MAX_LEVELS = 255, 10
 LEAST = 2
+# What the field `model` means.
+MODEL = "`edge`, `cloud`, `foggate-<tau>`; any other name is routed as configured."
 
 
 class Strict(BaseModel):

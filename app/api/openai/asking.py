@@ -7,9 +7,9 @@ from uuid import uuid4
 
 from app.access.caller import Caller
 from app.access.keys import Permission
+from app.api.model_names import Chosen
 from app.api.openai.facts import Facts
 from app.api.openai.form import Piece, check_form, pieces_of
-from app.api.openai.names import Chosen
 from app.api.openai.wishes import Wishes, wishes_of
 from app.core.ask import Ask
 from app.core.errors import Unsupported

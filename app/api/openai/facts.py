@@ -35,12 +35,6 @@ class Facts:
         """`edge`, `cloud`, or `edge-degraded` where the cloud was to answer and failed."""
         return DEGRADED if self.outcome.degraded else self.outcome.route.value
 
-    @property
-    def model(self) -> str:
-        """Name of the model that answered."""
-        outcome = self.outcome
-        return outcome.cloud.model if outcome.cloud else outcome.edge.model if outcome.edge else ""
-
     def without(self, name: str) -> "Facts":
         """The same where one more parameter could not be honoured."""
         return replace(self, ignored=(*self.ignored, name))
@@ -56,7 +50,7 @@ class Facts:
             "tau": f"{outcome.decision.tau:.4g}",
             "signal": "none" if outcome.signal is None else f"{outcome.signal:.4g}",
             "confidence": None if verdict is None or verdict.confidence is None else f"{verdict.confidence:.4g}",
-            "model": self.model,
+            "model": self.outcome.model,
             "overhead-ms": f"{overhead_s * 1000:.1f}",
             "decision-id": self.decision_id,
             "ignored": ",".join(self.ignored) or None,
@@ -72,7 +66,7 @@ class Facts:
             "reason": outcome.reason,
             "answer": outcome.answer,
             "label": self.found.label(outcome.answer),
-            "model": self.model,
+            "model": self.outcome.model,
             "tau": outcome.decision.tau,
             "signal": outcome.decision.signal.value,
             "signal_value": outcome.signal,

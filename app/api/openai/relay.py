@@ -1,14 +1,13 @@
 """Replies to chats that went to the cloud as they came: whole, streamed, and what the cloud refuses, each as the cloud sent it."""
 
-import math
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from app.access.caller import Caller
-from app.api.error_form import openai_form
-from app.api.errors import body_of, error_body, status_of
+from app.api.error_form import openai_error
+from app.api.errors import body_of, error_body, retry_after, status_of
 from app.api.openai.chat_reply import event
 from app.api.openai.facts import PASSED_ON, headers_of
 from app.cloud.passing import RawChat
@@ -23,21 +22,27 @@ JSON, EVENTS = "application/json", "text/event-stream"
 _MAX_ERROR_VALUES = 1_000
 
 
-async def pass_on(gateway: Gateway, content: bytes, fields: dict[str, Any], caller: Caller) -> PassedReply | PassedStream:
-    """The cloud's reply to a chat.
+async def pass_on(gateway: Gateway, content: bytes, fields: dict[str, Any], request: Request) -> PassedReply | PassedStream | Response:
+    """The cloud's reply to a chat, or the response with what it says in place of an answer.
 
     Args:
         gateway: passes it on.
-        content: body of the request, a JSON object.
+        content: the chat's body, a JSON object.
         fields: the same, decoded.
-        caller: who asks.
+        request: the request that it came with; tells who asks.
 
     Raises:
-        FogGateError: what `Gateway.pass_through` raises.
+        FogGateError: what `Gateway.pass_through` raises, but for a refusal that its caller may read.
     """
     chat = RawChat.of(content, fields) if len(content) <= SMALL else await in_text_thread(RawChat.of, content, fields)
     note(route="cloud", reason=PASSED_ON)
-    return await gateway.pass_through(chat, caller)
+    try:
+        return await gateway.pass_through(chat, request.state.caller)
+    except CloudError as error:
+        if error.refusal is None:
+            raise
+        gateway.state.metrics.rejected.labels(error.code).inc()
+        return _refused(error, error.refusal, request.state.request_id)
 
 
 def facts_of(passed: PassedReply | PassedStream) -> dict[str, str]:
@@ -93,18 +98,22 @@ class Relay(Response):
 
 def error_event(error: FogGateError, request_id: str) -> bytes:
     """An error as the last event of a stream; OpenAI's clients raise it."""
-    return event(openai_form(body_of(error, request_id), status_of(error)))
+    return event(error_in_stream(error, request_id))
 
 
-def refused(error: CloudError, refusal: Refusal, request_id: str) -> Response:
+def error_in_stream(error: FogGateError, request_id: str) -> dict[str, Any]:
+    """An error in OpenAI's form, for a stream whose status has been sent already."""
+    return openai_error(body_of(error, request_id)["error"], status_of(error))[0]
+
+
+def _refused(error: CloudError, refusal: Refusal, request_id: str) -> Response:
     """What the cloud says in place of an answer, with its status; in OpenAI's form, whatever form it has."""
     headers = headers_of({"route": "cloud", "reason": PASSED_ON})
     if refusal.retry_after_s is not None:
-        headers["retry-after"] = str(math.ceil(refusal.retry_after_s))
-        headers["retry-after-ms"] = str(math.ceil(refusal.retry_after_s * 1000))
+        headers.update(retry_after(refusal.retry_after_s))
     if _is_error(refusal.content):
         return Response(refusal.content, refusal.status, headers, JSON)
-    body = openai_form(error_body(error.code, error.message, request_id), refusal.status)
+    body, _ = openai_error(error_body(error.code, error.message, request_id)["error"], refusal.status)
     return JSONResponse(body, refusal.status, headers)
 
 

@@ -1,8 +1,6 @@
 """A streamed reply of the cloud as the events of a response."""
 
-from app.api.error_form import openai_form
-from app.api.errors import body_of, status_of
-from app.api.openai.relay import Relay
+from app.api.openai.relay import Relay, error_in_stream
 from app.api.openai.responses_reply import Responder, Written, payloads_of
 from app.core.errors import FogGateError
 from app.gateway.passing import PassedStream
@@ -37,4 +35,4 @@ class ResponseRelay(Relay):
 
     def failed(self, error: FogGateError) -> bytes:
         """The event of an error."""
-        return self._responder.failed(openai_form(body_of(error, self.request_id), status_of(error)))
+        return self._responder.failed(error_in_stream(error, self.request_id))
