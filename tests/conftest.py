@@ -42,17 +42,17 @@ async def start(tmp_path):
         await process.stop()
 
 
-@pytest.fixture(autouse=True)
-def logging_as_before():
-    """What a test tells the process's logging, such as a command that runs in this process, is over with the test."""
+# As they are before any test, and any fixture of a module, has run a command in this process.
+_ROOT_LEVEL = logging.getLogger().level
+_LEVELS = {name: logging.getLogger(name).level for name in NOISY}
+
+
+def _put_back_logging():
+    """Undo what a command that ran in this process told its logging."""
     root = logging.getLogger()
-    level, show_warning = root.level, warnings.showwarning
-    levels = {name: logging.getLogger(name).level for name in NOISY}
-    yield
-    warnings.showwarning = show_warning
-    root.setLevel(level)
+    root.setLevel(_ROOT_LEVEL)
     root.handlers = [handler for handler in root.handlers if not isinstance(handler, RecordHandler)]
-    for name, before in levels.items():
+    for name, before in _LEVELS.items():
         logging.getLogger(name).setLevel(before)
     if structlog.is_configured():
         structlog.reset_defaults()
@@ -60,3 +60,13 @@ def logging_as_before():
             for logger in [value for value in vars(module).values() if isinstance(value, BoundLoggerLazyProxy)]:
                 # What it was configured with when it was first used.
                 vars(logger).pop("bind", None)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    """No test sees what another one, or a fixture of its module, told the process's logging."""
+    _put_back_logging()
+    show_warning = warnings.showwarning
+    yield
+    warnings.showwarning = show_warning
+    _put_back_logging()

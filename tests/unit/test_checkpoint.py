@@ -75,7 +75,7 @@ def test_training_leaves_the_weights_that_it_trains_on_bit_for_bit(kind, dtype, 
 def test_an_engine_shares_the_weights(dtype, tmp_path):
     base = base_of(base_folder(tmp_path / "base"), tmp_path, dtype)
     engine = base.engine(max_prompt_tokens=512)
-    assert engine._model.inner.model is base.loaded.model.model
+    assert engine._layout.model.inner.model is base.loaded.model.model
     assert base.loaded.model.dtype is getattr(torch, dtype)
 
 

@@ -66,6 +66,7 @@ def test_every_metric_of_the_design_is_exposed():
         "foggate_edge_inference_duration_seconds",
         "foggate_edge_batch_size",
         "foggate_edge_batches_failed_total",
+        "foggate_edge_rereads_total",
         "foggate_signal",
         "foggate_cloud_attempts_total",
         "foggate_cloud_attempt_duration_seconds",

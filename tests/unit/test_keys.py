@@ -64,7 +64,7 @@ def test_what_is_wrong_is_said(tmp_path):
     path = tmp_path / "keys.json"
     for args, says in (
         (("revoke", "0" * 12, "--file", str(path)), "cannot be read"),
-        (("create", "--file", str(path), "--permission", "root"), "'root' is not one of 'answer', 'force_route', 'admin'"),
+        (("create", "--file", str(path), "--permission", "root"), "'root' is not one of 'answer', 'force_route', 'pass_through', 'admin'"),
     ):
         done = foggate("keys", *args)
         assert done.returncode == 2
