@@ -63,6 +63,7 @@ def calibrate(
     seed: int = 0,
     today: date,
     resamples: int = 2000,
+    with_curve: bool = True,
 ) -> Fit:
     """Choose the thresholds.
 
@@ -78,6 +79,7 @@ def calibrate(
         seed: seed of the split into halves, of the certification's split, of the folds of cross-fitting and of the bootstrap.
         today: date that is written into the file.
         resamples: number of bootstrap resamples behind the intervals.
+        with_curve: whether the file holds the curve of other thresholds, whose exact intervals take most of the time.
 
     Raises:
         ConfigError: too few questions; records without the signal; a target that cannot be reached, with the best that can be; or a temperature on
@@ -160,7 +162,7 @@ def calibrate(
         fitted=_model(chosen, signals),
         permutation=None if rule is None else _rule(rule, first_read.rows(test_rows).signal[chosen.signal.value], taus),
         test_fingerprint=fingerprint_of(test.records),
-        curve=curve_of(test, chosen.signal, chosen=shared.tau),
+        curve=curve_of(test, chosen.signal, chosen=shared.tau) if with_curve else None,
     )
     said = [*chosen.notes, *_notes(fit, chooser, groups, shared, min_domain), *_about(records, plain, calibration)]
     return Fit(calibration, tuple(said), temperature_report, signals)

@@ -86,10 +86,10 @@ def as_expected(tau, signal):
 
 
 def calibrated(rows, kind, value, *, per_domain=False, delta=None, signal=Signal.EXPECTED, **kwargs):
-    """The calibration, or None where it is refused. Few resamples: nobody looks at the lift."""
+    """The calibration, or None where it is refused. Few resamples and no curve: nobody looks at them."""
     target = Target(kind=kind, value=value, delta=delta, per_domain=per_domain)
     try:
-        return calibrate(rows, target=target, signal=signal, today=TODAY, resamples=2, **kwargs).calibration
+        return calibrate(rows, target=target, signal=signal, today=TODAY, resamples=2, with_curve=False, **kwargs).calibration
     except ConfigError:
         return None
 
