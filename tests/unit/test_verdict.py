@@ -205,7 +205,8 @@ def test_no_signal_depends_on_which_letter_an_option_has(found, greedy):
     table, order = found
     before, after = (FITTED.read(JointVerdict.from_weights(one, greedy)) for one in (table, relabelled(table, order)))
     # Which of several equally probable letters decoding writes does depend on their order, and `fitted` uses whether it is the most probable one.
-    written = sorted(table[greedy])
+    # Weights that differ can be equal as probabilities, which are rounded.
+    written = sorted(before.joint[greedy])
     for signal in set(Signal) - ({Signal.FITTED} if written[-1] == written[-2] else set()):
         assert before.signal(signal) == after.signal(signal)
     marginals = sorted(before.answer_probabilities.values())
