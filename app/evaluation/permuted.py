@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from app.core.distribution import most_probable
 from app.core.errors import ConfigError
 from app.core.fitted import Logistic
 from app.core.permutation import Permutation
@@ -44,7 +45,8 @@ def reread(
         temperature: temperature of the expected confidence.
         fitted: model of the signal `fitted`.
     """
-    same = np.array([_letter(record) == _letter(record["permuted"]) for record in table.records])
+    answers = [(record["answer_probabilities"], record["permuted"]["answer_probabilities"]) for record in table.records]
+    same = np.array([most_probable(first) == most_probable(mean) for first, mean in answers])
     found: dict[str, st.Floats] = dict(table.signal)
     for signal in signals:
         if signal is Signal.VERBALIZED or signal.value not in found:
@@ -70,8 +72,3 @@ def reread_share(first: st.Floats, rule: Permutation, taus: st.Floats) -> float:
     """
     wanted = [rule.wants(signal, tau) for signal, tau in zip(first.tolist(), taus.tolist(), strict=True)]
     return float(np.mean(wanted))
-
-
-def _letter(said: dict[str, dict[str, float]]) -> str:
-    answers = said["answer_probabilities"]
-    return max(answers, key=answers.__getitem__)
