@@ -71,12 +71,13 @@ def reply(status, content_type, body, **headers):
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
             self.rfile.read(int(self.headers["content-length"]))
+            # Noted before the reply is sent: a test looks as soon as it has the reply.
+            self.server.asked.append(self.path)
             self.send_response(status)
             for name, value in {"content-type": content_type, "content-length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
-            self.server.asked.append(self.path)
 
         def log_message(self, *args):
             """Keep the test's output clean."""
