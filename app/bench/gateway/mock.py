@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 MODEL = "bench-mock"
@@ -85,7 +84,7 @@ class MockCloud:
         self.seen = Seen()
         self.delay_s = delay_s
         self.gap_s = gap_s
-        self.events: Sequence[bytes] = events(words)
+        self.events = events(words)
 
     def connection(self) -> asyncio.Protocol:
         """The protocol of one connection."""

@@ -28,9 +28,10 @@ class Sample:
         latencies: seconds of each successful reply.
         failures: requests without a successful reply.
         first_failure: what the first of them said; None if there was none.
-        cpu_s: CPU seconds of the server that was measured.
-        rss_mb: resident memory of that server at the end, in MB (10^6 bytes).
+        cpu_s: CPU seconds of the server that was measured; None where the system does not tell.
+        rss_mb: resident memory of that server at the end, in MB (10^6 bytes); None where the system does not tell.
         load_share: share of one core that client and mock cloud used; the larger of the two where each has a core, otherwise their sum.
+        starved_share: share of the time in which the server was ready to run and had no core; None where the system does not tell.
     """
 
     way: str
@@ -39,9 +40,10 @@ class Sample:
     latencies: tuple[float, ...]
     failures: int
     first_failure: str | None
-    cpu_s: float
-    rss_mb: float
+    cpu_s: float | None
+    rss_mb: float | None
     load_share: float
+    starved_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,11 +59,14 @@ class Row:
         rate: successful replies a second, the median of the rounds.
         rates: the same for each round.
         p50_ms, p99_ms: percentiles of the latency over the replies of all rounds.
-        added_p50_ms, added_p99_ms: those percentiles minus those of the mock cloud directly with as many connections.
+        added_p50_ms, added_p99_ms: those percentiles minus those of the mock cloud directly.
+        base: number of connections of the direct measurement that was subtracted: the same, or, where client and mock cloud were at their
+            limit with so many, the largest smaller number at which they were not.
         cpu_ms: CPU milliseconds of the server for each successful reply.
         rss_mb: largest resident memory of the server at the end of a round.
         load_share: largest share of a core that client and mock cloud used.
         limited: whether client and mock cloud may have limited the row.
+        starved_share: largest share of the time in which the server was ready to run and had no core.
     """
 
     way: str
@@ -76,10 +81,12 @@ class Row:
     p99_ms: float | None
     added_p50_ms: float | None
     added_p99_ms: float | None
+    base: int | None
     cpu_ms: float | None
-    rss_mb: float
+    rss_mb: float | None
     load_share: float
     limited: bool
+    starved_share: float | None
 
     def as_json(self) -> dict[str, Any]:
         """The row as a JSON object."""
@@ -97,12 +104,22 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def rows_of(samples: Iterable[Sample]) -> list[Row]:
-    """One row for each way and number of connections, in the order of their first samples."""
+    """One row for each way and number of connections, in the order of their numbers of connections and then of their first samples."""
     grouped: dict[tuple[str, int], list[Sample]] = {}
     for sample in samples:
         grouped.setdefault((sample.way, sample.connections), []).append(sample)
-    bare = {connections: _percentiles(group) for (way, connections), group in grouped.items() if way == DIRECT}
-    return [_row(way, connections, group, bare.get(connections)) for (way, connections), group in grouped.items()]
+    bare = {connections: group for (way, connections), group in grouped.items() if way == DIRECT}
+    free = [connections for connections, group in bare.items() if _load_share(group) <= LIMIT_SHARE]
+
+    def base(connections: int) -> int | None:
+        return max((one for one in free if one <= connections), default=None)
+
+    rows = [_row(way, connections, group, base(connections), bare) for (way, connections), group in grouped.items()]
+    return sorted(rows, key=lambda row: row.connections)
+
+
+def _load_share(group: Sequence[Sample]) -> float:
+    return max(sample.load_share for sample in group)
 
 
 def _percentiles(group: Sequence[Sample]) -> tuple[float | None, float | None]:
@@ -112,12 +129,13 @@ def _percentiles(group: Sequence[Sample]) -> tuple[float | None, float | None]:
     return p50, 1000 * percentile(latencies, 0.99) if len(latencies) >= FEWEST_FOR_P99 else None
 
 
-def _row(way: str, connections: int, group: Sequence[Sample], bare: tuple[float | None, float | None] | None) -> Row:
+def _row(way: str, connections: int, group: Sequence[Sample], base: int | None, bare: Mapping[int, Sequence[Sample]]) -> Row:
     p50, p99 = _percentiles(group)
-    bare_p50, bare_p99 = bare or (None, None)
+    bare_p50, bare_p99 = (None, None) if base is None else _percentiles(bare[base])
     replies = sum(len(sample.latencies) for sample in group)
     rates = tuple(len(sample.latencies) / sample.seconds for sample in group)
-    share = max(sample.load_share for sample in group)
+    share = _load_share(group)
+    used = [sample.cpu_s for sample in group if sample.cpu_s is not None]
     return Row(
         way=way,
         connections=connections,
@@ -131,10 +149,12 @@ def _row(way: str, connections: int, group: Sequence[Sample], bare: tuple[float 
         p99_ms=p99,
         added_p50_ms=_added(p50, bare_p50),
         added_p99_ms=_added(p99, bare_p99),
-        cpu_ms=1000 * sum(sample.cpu_s for sample in group) / replies if replies else None,
-        rss_mb=max(sample.rss_mb for sample in group),
+        base=base,
+        cpu_ms=1000 * sum(used) / replies if replies and used else None,
+        rss_mb=max((sample.rss_mb for sample in group if sample.rss_mb is not None), default=None),
         load_share=share,
         limited=share > LIMIT_SHARE,
+        starved_share=max((sample.starved_share for sample in group if sample.starved_share is not None), default=None),
     )
 
 
