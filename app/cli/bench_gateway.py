@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.bars import bars
+from app.cli.open_files import allow_open_files
 from app.cli.options import AsJson
 from app.cli.output import print_json, print_line, writing
 from app.core import interrupts
-from app.core.errors import ConfigError, FogGateError
+from app.core.errors import FogGateError
 
 _MOST = 1024
 
@@ -74,7 +75,7 @@ def bench_gateway(
         with writing(out):
             out.mkdir(parents=True, exist_ok=True)
     plan = Plan(sorted(set(connections or (1, 4, 16, 64, 256, 512))), rounds, seconds, max_seconds)
-    _check_files(max(plan.connections))
+    allow_open_files(max(plan.connections))
     with bars() as progress:
         try:
             report = bench(
@@ -114,16 +115,3 @@ def _write(report: dict[str, Any], out: Path) -> str:
         (out / "gateway.json").write_text(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
         (out / "gateway.md").write_text(render(report, picture=drawn), encoding="utf-8")
     return f"wrote {out / 'gateway.json'}, gateway.md and {pictures}"
-
-
-def _check_files(connections: int) -> None:
-    """Raise ConfigError where this process may not open that many connections."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = 2 * connections + 64
-    if soft < needed and (hard == resource.RLIM_INFINITY or hard >= needed):
-        # Servers that this process starts inherit it.
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-    elif soft < needed:
-        raise ConfigError(f"{connections} connections need {needed} open files, and this process may have {hard} (ulimit -n)")

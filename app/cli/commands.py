@@ -20,6 +20,7 @@ from app.cli.bench_edge import bench_edge
 from app.cli.bench_gateway import bench_gateway
 from app.cli.bench_injection import bench_injection
 from app.cli.bench_label import bench_label
+from app.cli.bench_streams import bench_streams
 from app.cli.calibrate import calibrate
 from app.cli.cloud_check import cloud_check
 from app.cli.config_check import config_check
@@ -68,7 +69,13 @@ _GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
     ),
     "bench": (
         "Measure speed and robustness on this machine.",
-        {"edge": bench_edge, "gateway": bench_gateway, "label": bench_label, "injection": bench_injection},
+        {
+            "edge": bench_edge,
+            "gateway": bench_gateway,
+            "streams": bench_streams,
+            "label": bench_label,
+            "injection": bench_injection,
+        },
     ),
     "keys": (
         "Manage the API keys of the gateway.",

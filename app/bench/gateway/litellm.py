@@ -55,7 +55,8 @@ def serving_litellm(python: Path, cloud: str, logs: Path, *, environment: Mappin
         program = str(python.with_name("litellm"))
         return [program, "--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
 
-    variables = {**_VARIABLES, **environment}
+    # Its packages are those of its environment only.
+    variables = {**_VARIABLES, "PYTHONPATH": "", **environment}
     with serving(
         "LiteLLM's proxy", command, ready="/health/liveliness", log=logs / "litellm.log", environment=variables, folder=logs
     ) as server:

@@ -1,8 +1,8 @@
 """A cloud that costs next to nothing: it answers every chat after a fixed delay with the same bytes, whole or streamed.
 
 `python -m app.bench.gateway.mock` runs it until a signal ends it. The mock cloud of `foggate demo-cloud` reads questions and knows
-answers, which costs as much as a gateway; this one must never be what is measured. It reads no more of a request than its length and
-whether a stream is asked for, and does not know who asks. `GET /stats` tells what it has seen.
+answers, which costs as much as a gateway; this one must never be what is measured. Of a request it reads the length, whether a stream is
+asked for, and of how many words (`max_tokens`). `GET /stats` tells what it has seen.
 """
 
 import argparse
@@ -14,8 +14,10 @@ from dataclasses import asdict, dataclass
 MODEL = "bench-mock"
 # An answer to a multiple-choice question, which the gateway can read.
 TEXT = "Final answer: A"
+_USUAL_WORDS = 20
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
+_WORDS = re.compile(rb'"max_tokens"[ \t\r\n]*:[ \t\r\n]*(\d{1,5})')
 _STREAMED = re.compile(rb'"stream"[ \t\r\n]*:[ \t\r\n]*true')
 _USAGE = {"prompt_tokens": 60, "completion_tokens": 4, "total_tokens": 64}
 _HEAD = {"id": "chatcmpl-bench", "created": 0, "model": MODEL}
@@ -42,14 +44,16 @@ _COMPLETION = {
 }
 _WHOLE = _response("200 OK", json.dumps(_COMPLETION).encode())
 _STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+_WORD = _event({"content": "word "})
+_STREAM_END = b"".join(
+    [
+        _event({}, "stop"),
+        _chunk(b"data: " + json.dumps({**_HEAD, "object": "chat.completion.chunk", "choices": [], "usage": _USAGE}).encode() + b"\n\n"),
+        _chunk(b"data: [DONE]\n\n"),
+        b"0\r\n\r\n",
+    ]
+)
 _NOT_FOUND = _response("404 Not Found", b'{"error": {"message": "this server knows /v1/chat/completions and /stats"}}')
-
-
-def events(count: int) -> list[bytes]:
-    """The pieces of a streamed reply as they are sent: so many words, the usage, and the end."""
-    usage = _chunk(b"data: " + json.dumps({**_HEAD, "object": "chat.completion.chunk", "choices": [], "usage": _USAGE}).encode() + b"\n\n")
-    words = [_event({"content": f"word{number} "}) for number in range(count)]
-    return [*words, _event({}, "stop") + usage, _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"]
 
 
 @dataclass
@@ -77,14 +81,12 @@ class MockCloud:
     Args:
         delay_s: seconds before a reply, or before the first event of a stream.
         gap_s: seconds between two events of a stream.
-        words: events with text in a stream.
     """
 
-    def __init__(self, *, delay_s: float, gap_s: float, words: int) -> None:
+    def __init__(self, *, delay_s: float, gap_s: float) -> None:
         self.seen = Seen()
         self.delay_s = delay_s
         self.gap_s = gap_s
-        self.events = events(words)
 
     def connection(self) -> asyncio.Protocol:
         """The protocol of one connection."""
@@ -132,31 +134,35 @@ class _Connection(asyncio.Protocol):
             return
         body, self._held = self._held[len(head) : end], self._held[end:]
         if head.startswith(b"POST /v1/chat/completions "):
-            self._ask(streamed=_STREAMED.search(body) is not None)
+            self._ask(body)
             return
         is_stats = head.startswith(b"GET /stats ")
         self._transport.write(_response("200 OK", json.dumps(asdict(self._cloud.seen)).encode()) if is_stats else _NOT_FOUND)
         self._next()
 
-    def _ask(self, *, streamed: bool) -> None:
+    def _ask(self, body: bytes) -> None:
         self._cloud.seen.requests += 1
         self._cloud.seen.under_way += 1
-        begin = self._begin_stream if streamed else self._reply
-        self._under_way = self._loop.call_later(self._cloud.delay_s, begin)
+        if _STREAMED.search(body) is None:
+            self._under_way = self._loop.call_later(self._cloud.delay_s, self._reply)
+            return
+        words = _WORDS.search(body)
+        self._under_way = self._loop.call_later(self._cloud.delay_s, self._begin_stream, int(words[1]) if words else _USUAL_WORDS)
 
     def _reply(self) -> None:
         self._transport.write(_WHOLE)
         self._end()
 
-    def _begin_stream(self) -> None:
+    def _begin_stream(self, words: int) -> None:
         self._transport.write(_STREAM_HEAD)
-        self._send_event(0)
+        self._send_event(words)
 
-    def _send_event(self, number: int) -> None:
-        self._transport.write(self._cloud.events[number])
-        if number + 1 < len(self._cloud.events):
-            self._under_way = self._loop.call_later(self._cloud.gap_s, self._send_event, number + 1)
+    def _send_event(self, left: int) -> None:
+        if left:
+            self._transport.write(_WORD)
+            self._under_way = self._loop.call_later(self._cloud.gap_s, self._send_event, left - 1)
         else:
+            self._transport.write(_STREAM_END)
             self._end()
 
     def _end(self) -> None:
@@ -177,9 +183,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--delay-ms", type=float, default=20.0)
     parser.add_argument("--gap-ms", type=float, default=20.0)
-    parser.add_argument("--words", type=int, default=20)
     given = parser.parse_args()
-    asyncio.run(_run(MockCloud(delay_s=given.delay_ms / 1000, gap_s=given.gap_ms / 1000, words=given.words), given.port))
+    asyncio.run(_run(MockCloud(delay_s=given.delay_ms / 1000, gap_s=given.gap_ms / 1000), given.port))
 
 
 if __name__ == "__main__":

@@ -85,9 +85,9 @@ def questions(url: str, route: str) -> list[Request]:
 
 
 @contextlib.contextmanager
-def mock_cloud(logs: Path, *, delay_ms: float, gap_ms: float = 20.0, words: int = 20) -> Iterator[Server]:
+def mock_cloud(logs: Path, *, delay_ms: float, gap_ms: float = 20.0) -> Iterator[Server]:
     """Run the mock cloud. Raises ServerFailed."""
-    options = ["--delay-ms", str(delay_ms), "--gap-ms", str(gap_ms), "--words", str(words)]
+    options = ["--delay-ms", str(delay_ms), "--gap-ms", str(gap_ms)]
     with _ours("the mock cloud", "mock", logs, *options, ready="/stats") as server:
         yield server
 
