@@ -137,7 +137,9 @@ HELD = Held(cloud_connections=1, files=20)
 
 
 def rounds(memory, **changed):
-    return [Round(**{"whole": 7, "left": 3, "failed": {}, "cancels": 3, "replies": 7, "seconds": 1.0, "rss_mb": mb, **changed}) for mb in memory]
+    return [
+        Round(**{"whole": 7, "left": 3, "failed": {}, "cancels": 3, "replies": 7, "seconds": 1.0, "rss_mb": mb, **changed}) for mb in memory
+    ]
 
 
 def test_memory_is_flat_where_the_last_quarter_is_within_five_percent_of_the_second():
