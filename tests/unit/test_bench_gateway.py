@@ -48,6 +48,8 @@ def test_few_replies_have_no_99th_percentile_and_none_have_nothing():
     rows = rows_of([sample(DIRECT), sample("edge", replies=99), sample("pass", replies=0, failures=3, first_failure="503: no")])
     assert (row(rows, "edge").p99_ms, row(rows, "edge").added_p99_ms) == (None, None)
     assert row(rows, "edge").p50_ms == pytest.approx(20)
+    # The edge route does not ask the cloud: its time is nothing added to that of the cloud.
+    assert (row(rows, "edge").added_p50_ms, row(rows, "edge").base) == (None, None)
     nothing = row(rows, "pass")
     assert (nothing.rate, nothing.p50_ms, nothing.cpu_ms, nothing.failures, nothing.first_failure) == (0, None, None, 3, "503: no")
 

@@ -47,9 +47,13 @@ def _about(report: Mapping[str, Any]) -> str:
     whole = "" if report["complete"] else " **The time of the run was over before everything was measured.**"
     return (
         f"{described(report['machine'])}; {pinned}. {versions}. The mock cloud answers after {report['delay_ms']:g} ms, the edge engine waits "
-        f"{report['edge_ms']:g} ms for a batch. {report['rounds']} interleaved rounds of {report['seconds']:g} s for each row, "
+        f"{report['edge_ms']:g} ms for a batch. {_rounds(report['rounds'])} of {report['seconds']:g} s for each row, "
         f"closed loop: each connection sends its next request when it has the reply to the one before.{whole}"
     )
+
+
+def _rounds(count: int) -> str:
+    return "1 round" if count == 1 else f"{count} interleaved rounds"
 
 
 def _measured(goal: Mapping[str, Any]) -> str:

@@ -6,13 +6,13 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from app.bench.gateway.summary import DIRECT
+from app.bench.gateway.summary import DIRECT, EDGE
 from app.bench.machine import described
 from app.evaluation.canvas import drawing, new_figure, save
 
 _COLOURS = {
     DIRECT: "#555555",
-    "edge": "#009E73",
+    EDGE: "#009E73",
     "cloud": "#0072B2",
     "pass": "#56B4E9",
     "litellm": "#D55E00",
@@ -27,7 +27,7 @@ def draw(report: Mapping[str, Any], out: Path) -> list[Path]:
         for way, about in report["ways"].items():
             rows = [row for row in report["rows"] if row["way"] == way]
             colour, label = _COLOURS[way], about["label"]
-            if way != DIRECT:
+            if way not in {DIRECT, EDGE}:
                 _line(latency, rows, "added_p50_ms", colour=colour, style="-", label=f"{label}, p50")
                 _line(latency, rows, "added_p99_ms", colour=colour, style=":", label=f"{label}, p99")
             _line(rate, rows, "rate", colour=colour, style="-", label=label)

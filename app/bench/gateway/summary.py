@@ -11,6 +11,8 @@ from typing import Any
 
 # The way that all others are compared with: no proxy at all.
 DIRECT = "direct"
+# A way that does not end at the mock cloud: nothing is added to it.
+EDGE = "edge"
 # Fewer replies have no 99th percentile: the slowest one would stand for it.
 FEWEST_FOR_P99 = 100
 # Beyond this share of a core, the client or the mock cloud may be what limits a row.
@@ -59,7 +61,7 @@ class Row:
         rate: successful replies a second, the median of the rounds.
         rates: the same for each round.
         p50_ms, p99_ms: percentiles of the latency over the replies of all rounds.
-        added_p50_ms, added_p99_ms: those percentiles minus those of the mock cloud directly.
+        added_p50_ms, added_p99_ms: those percentiles minus those of the mock cloud directly; None for the edge route, which does not ask it.
         base: number of connections of the direct measurement that was subtracted: the same, or, where client and mock cloud were at their
             limit with so many, the largest smaller number at which they were not.
         cpu_ms: CPU milliseconds of the server for each successful reply.
@@ -114,7 +116,7 @@ def rows_of(samples: Iterable[Sample]) -> list[Row]:
     def base(connections: int) -> int | None:
         return max((one for one in free if one <= connections), default=None)
 
-    rows = [_row(way, connections, group, base(connections), bare) for (way, connections), group in grouped.items()]
+    rows = [_row(way, connections, group, None if way == EDGE else base(connections), bare) for (way, connections), group in grouped.items()]
     return sorted(rows, key=lambda row: row.connections)
 
 
@@ -199,7 +201,7 @@ EDGE_RATE = 1500.0
 def goals_of(rows: Iterable[Row]) -> list[Goal]:
     """The targets on the speed of the gateway, each with what these rows say of it."""
     by: Mapping[tuple[str, int], Row] = {(row.way, row.connections): row for row in rows}
-    best_edge = max((row.rate for (way, _), row in by.items() if way == "edge" and row.replies), default=None)
+    best_edge = max((row.rate for (way, _), row in by.items() if way == EDGE and row.replies), default=None)
 
     def of(name: str, ours: str, theirs: str) -> float | None:
         """A number of one way divided by that of another."""

@@ -12,13 +12,13 @@ from app.bench.client import Request, prepare
 from app.bench.environments import InstallFailed
 from app.bench.gateway.litellm import ready_environment, serving_litellm
 from app.bench.gateway.mock import MODEL
-from app.bench.gateway.summary import DIRECT
+from app.bench.gateway.summary import DIRECT, EDGE
 from app.bench.processes import Server, ServerFailed, serving
 
 PEERS = ("litellm", "least")
 LABELS = {
     DIRECT: "mock cloud, directly",
-    "edge": "gateway, edge route",
+    EDGE: "gateway, edge route",
     "cloud": "gateway, cloud route",
     "pass": "gateway, pass-through",
     "litellm": "LiteLLM proxy",
@@ -126,7 +126,7 @@ def running(
         ours = stack.enter_context(waiting_gateway(logs, gateway_settings(mock.url, most=most), edge_ms=edge_ms))
         ways = [
             Way(DIRECT, mock, chats(mock.url, MODEL)),
-            Way("edge", ours, questions(ours.url, "edge")),
+            Way(EDGE, ours, questions(ours.url, "edge")),
             Way("cloud", ours, questions(ours.url, "cloud")),
             Way("pass", ours, chats(ours.url, "foggate")),
         ]
