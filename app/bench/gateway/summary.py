@@ -116,7 +116,9 @@ def rows_of(samples: Iterable[Sample]) -> list[Row]:
     def base(connections: int) -> int | None:
         return max((one for one in free if one <= connections), default=None)
 
-    rows = [_row(way, connections, group, None if way == EDGE else base(connections), bare) for (way, connections), group in grouped.items()]
+    rows = [
+        _row(way, connections, group, None if way == EDGE else base(connections), bare) for (way, connections), group in grouped.items()
+    ]
     return sorted(rows, key=lambda row: row.connections)
 
 
