@@ -11,6 +11,7 @@ from app.core.prompt import PromptFamily
 from app.edge.batcher import Batcher
 from app.edge.builtin import default_cache_dir
 from app.edge.health import HealthLimits
+from app.edge.lean import import_modelling
 from app.edge.runner import Engine
 from app.edge.threads import set_threads, set_wait_policy
 from app.telemetry.logs import adopt_libraries
@@ -26,14 +27,20 @@ _BATCH = 16
 EdgeBuilder = Callable[[Settings, Metrics], Awaitable[Edge]]
 
 
-def load_edge_model(settings: Settings, *, device: str | None = None) -> "LoadedModel":
+def load_edge_model(settings: Settings, *, device: str | None = None, prepared: bool = False) -> "LoadedModel":
     """The configured edge model on the configured device (or the given one), threads set. Takes seconds.
+
+    Args:
+        settings: what to load.
+        device: where it computes; None takes the configured device.
+        prepared: whether its weights may come from an earlier start that has prepared them, and are prepared for later ones.
 
     Raises:
         ConfigError: the model cannot be loaded; one sentence for a person.
     """
     edge = settings.edge
     set_wait_policy(edge.wait_policy)
+    import_modelling()
     set_threads(edge.threads)
     # Imported here: torch takes seconds to import, /health/live must answer before that, and OpenMP reads the wait policy
     # just set when torch is imported.
@@ -48,6 +55,7 @@ def load_edge_model(settings: Settings, *, device: str | None = None) -> "Loaded
         family=None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family),
         device=device or edge.device,
         dtype=edge.dtype,
+        prepared_bytes=int(edge.prepared_gb * 1e9) if prepared else 0,
     )
 
 
@@ -59,6 +67,7 @@ def find_edge_model(settings: Settings) -> "FoundModel":
     """
     edge = settings.edge
     set_wait_policy(edge.wait_policy)
+    import_modelling()
     from app.edge.devices import resolve_device  # torch, as above
     from app.edge.loader import find_model
 
@@ -78,7 +87,7 @@ def load_engine(settings: Settings) -> Engine:
     Raises:
         ConfigError: the model cannot answer; one sentence for a person.
     """
-    return build_engine(settings, load_edge_model(settings), long_labels=True)
+    return build_engine(settings, load_edge_model(settings, prepared=True), long_labels=True)
 
 
 def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool = False) -> "VerdictEngine":

@@ -3,7 +3,6 @@
 Every way this can fail ends in one sentence for a person at start-up (`ConfigError`).
 """
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,19 +19,20 @@ from app.core.prompt import PromptFamily
 from app.core.question import MAX_OPTIONS
 from app.core.verdict import JointVerdict
 from app.edge import stamps
-from app.edge.adapters import Adapter, check_origin, find_adapter, merge_adapters, scaling
+from app.edge.adapters import Adapter, check_origin, find_adapter, merge_adapters
 from app.edge.architecture import Architecture, find_architecture
 from app.edge.builtin import ensure_builtin, find_builtin
 from app.edge.devices import compute_dtype, one_sentence, resolve_device
 from app.edge.engine import VerdictEngine
+from app.edge.fingerprint import WEIGHTS, fingerprint
+from app.edge.memory import give_back
+from app.edge.prepared import FOLDER as PREPARED
+from app.edge.prepared import PreparedWeights, facts_of
 from app.edge.proof import Proof, prove, prove_long
 from app.edge.rendering import Renderer
-from app.edge.weights import cast_as_loaded, read_config, read_weights
+from app.edge.weights import assemble, cast_as_loaded, check_fit, read_config, read_tokenizer, read_weights, state_of
 
 logger = logging.getLogger(__name__)
-
-_BLOCKS, _BLOCK_BYTES = 64, 16_384
-_WEIGHTS = (".safetensors", ".bin")
 
 
 class MakeEngine(Protocol):
@@ -144,6 +144,7 @@ def load_model(
     family: PromptFamily | None = None,
     device: str = "auto",
     dtype: str = "auto",
+    prepared_bytes: int = 0,
 ) -> LoadedModel:
     """Load a causal language model for verdicts. At most one copy of its weights is in memory, and one weight more.
 
@@ -155,6 +156,7 @@ def load_model(
         family: wording of the prompt; by default that of a builtin model, and for other models that of the architecture.
         device: `auto` (CUDA if there is one), `cpu`, `cuda`, `cuda:1`.
         dtype: `auto` (bf16 where the device multiplies it natively, else float32), `bfloat16`, `float32`.
+        prepared_bytes: bytes on the disk that prepared weights may take (`app/edge/prepared.py`); 0 merges and converts anew.
 
     Raises:
         ConfigError: anything that keeps this model from answering.
@@ -164,19 +166,51 @@ def load_model(
     where = resolve_device(device)
     to = compute_dtype(dtype, where)
     found = find_model(spec, cache_dir=cache_dir, adapter=adapter, family=family)
+    prepared = PreparedWeights(cache_dir / PREPARED, 0 if beneath else prepared_bytes)
     with one_sentence(f"edge.model '{spec}' could not be loaded", torch.device("cpu")):
-        tokenizer, model = read_weights(spec, found.source, found.architecture, to=to, revision=found.commit)
-        stored = model.dtype
-        folders = [*beneath, *([found.adapter.folder] if found.adapter is not None else [])]
-        if folders and getattr(found.architecture.config, "quantization_config", None):
-            raise ConfigError(f"edge.model '{spec}' is quantised: no adapter can be merged into it")
-        if folders:
-            merge_adapters(model, folders, to)
-        if stored is not to:
-            cast_as_loaded(model, to)
+        tokenizer, model = _prepared(found, prepared, to) or _made(found, prepared, to, beneath)
     with one_sentence(f"edge.model '{spec}' could not be moved to its device", where):
         model = model.to(where)
     return LoadedModel(model.eval(), tokenizer, found.family, found.name, found.fingerprint, cache_dir / stamps.FOLDER)
+
+
+def _prepared(found: "FoundModel", prepared: PreparedWeights, to: torch.dtype) -> tuple[Any, Any] | None:
+    """(tokenizer, model) as an earlier start has prepared it; None where none has. Raises ConfigError."""
+    facts = found.facts(to)
+    state = None if facts is None else prepared.read(facts)
+    if facts is None or state is None:
+        return None
+    try:
+        model = assemble(found.architecture, state, to)
+    except ValueError as error:
+        logger.warning("the prepared weights of '%s' do not fit it (%s): they are made again", found.name, error)
+        prepared.discard(facts)
+        return None
+    tokenizer = read_tokenizer(found.source, found.commit)
+    check_fit(found.spec, tokenizer, model)
+    return tokenizer, model
+
+
+def _made(found: "FoundModel", prepared: PreparedWeights, to: torch.dtype, beneath: Sequence[Path]) -> tuple[Any, Any]:
+    """(tokenizer, model) from the files of model and adapters; what took work is kept, and served as it is kept. Raises ConfigError."""
+    facts = found.facts(to)
+    tokenizer, model = read_weights(found.spec, found.source, found.architecture, to=to, revision=found.commit)
+    stored = model.dtype
+    folders = [*beneath, *([found.adapter.folder] if found.adapter is not None else [])]
+    if folders and getattr(found.architecture.config, "quantization_config", None):
+        raise ConfigError(f"edge.model '{found.spec}' is quantised: no adapter can be merged into it")
+    if folders:
+        merge_adapters(model, folders, to)
+    if stored is not to:
+        cast_as_loaded(model, to)
+    # Files that changed while they were read: nobody knows what was.
+    if (folders or stored is not to) and facts is not None and facts == found.facts(to) and prepared.write(facts, state_of(model)):
+        # Freed before the file is mapped.
+        del model
+        give_back()
+        kept = _prepared(found, prepared, to)
+        return kept or _made(found, PreparedWeights(prepared.folder, 0), to, beneath)
+    return tokenizer, model
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +237,14 @@ class FoundModel:
     name: str
     fingerprint: str
 
+    def facts(self, dtype: torch.dtype) -> dict[str, str] | None:
+        """What its weights in a dtype depend on; see `app.edge.prepared.facts_of`."""
+        return facts_of(self.fingerprint, self.source, self.architecture, dtype, commit=self.commit, adapter=self.adapter)
+
     def prompt_fingerprint(self) -> str:
         """Fingerprint of its prompts, from its tokenizer alone. Raises ConfigError where they cannot be rendered."""
         with one_sentence(f"edge.model '{self.spec}' could not be loaded", torch.device("cpu")):
-            tokenizer = transformers.AutoTokenizer.from_pretrained(self.source, revision=self.commit)
-            return Renderer(tokenizer, self.family).prompt_fingerprint
+            return Renderer(read_tokenizer(self.source, self.commit), self.family).prompt_fingerprint
 
     def identity(self) -> Identity:
         """What will answer when this model is loaded. Raises ConfigError where its prompts cannot be rendered."""
@@ -245,47 +282,4 @@ def find_model(spec: str, *, cache_dir: Path, adapter: str | None = None, family
 
 
 def _holds_weights(folder: Path) -> bool:
-    return any(path.suffix in _WEIGHTS for path in folder.iterdir())
-
-
-def fingerprint(source: str, adapter: Adapter | None, *, commit: str | None = None) -> str:
-    """12 hex digits that change when the weights or the adapter change, whatever their folders are called.
-
-    Of weight files only their sizes and evenly spaced blocks are read, so that gigabytes cost milliseconds: training
-    changes weights everywhere. A model or an adapter from a hub is known by its commit.
-
-    Args:
-        source: a folder, a Hugging Face id, or the `identity` of a builtin model's weights.
-        adapter: what is merged, if anything is.
-        commit: commit of a source from a hub.
-    """
-    digest = hashlib.sha256()
-    _add_place(digest, source, commit)
-    if adapter is None:
-        digest.update(b"None None")
-    elif adapter.commit is not None:
-        digest.update(f"{adapter.name} {adapter.commit}".encode())
-    else:
-        _add_place(digest, str(adapter.folder), None)
-        # The same weights with another scale are another adapter.
-        digest.update(scaling(adapter.folder).encode())
-    return digest.hexdigest()[:12]
-
-
-def _add_place(digest: Any, place: str, commit: str | None) -> None:
-    folder = Path(place)
-    if not folder.is_dir():
-        digest.update(f"{place} {commit}".encode())
-        return
-    for path in sorted(folder.iterdir()):
-        if path.suffix in _WEIGHTS:
-            _add_file(digest, path)
-
-
-def _add_file(digest: Any, path: Path) -> None:
-    size = path.stat().st_size
-    digest.update(f"{path.name} {size}".encode())
-    with path.open("rb") as file:
-        for block in range(_BLOCKS):
-            file.seek(block * max(0, size - _BLOCK_BYTES) // max(1, _BLOCKS - 1))
-            digest.update(file.read(_BLOCK_BYTES))
+    return any(path.suffix in WEIGHTS for path in folder.iterdir())

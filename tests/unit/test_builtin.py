@@ -19,8 +19,13 @@ from app.edge.adapters import find_adapter
 from app.edge.builtin.__main__ import main
 from app.edge.builtin.cache import ensure_builtin
 from app.edge.builtin.models import BUILTINS, find_builtin
+from app.edge.fingerprint import fingerprint
 from app.edge.foggen import writes_confidence
+<<<<<<< HEAD
 from app.edge.loader import find_model, fingerprint, load_model
+=======
+from app.edge.loader import load_model
+>>>>>>> h_start
 from tests.support.gguf_file import write_gguf
 from tests.support.processes import ROOT
 from tests.support.sources import weights

@@ -71,5 +71,12 @@ class EdgeSettings(Section):
     share_prefix: bool = setting(True, "Compute the keys and values of the system prompt once and use them for every question.")
     cache_dir: Path | None = setting(
         None,
-        "Folder of converted builtin models and of the proofs that were made; null: `$XDG_CACHE_HOME/foggate` or `~/.cache/foggate`.",
+        "Folder of converted builtin models, of prepared weights and of the proofs that were made; null: `$XDG_CACHE_HOME/foggate` or "
+        "`~/.cache/foggate`.",
+    )
+    prepared_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = setting(
+        4.0,
+        "Most disk space in `cache_dir`, in GB, for prepared weights (adapter merged, in the type of this machine), from which later starts "
+        "are faster and need less memory; those used longest ago are removed. A model that needs more is prepared at every start; 0: all "
+        'are (docs/deployment.md, "Prepared weights").',
     )
