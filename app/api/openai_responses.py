@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +23,7 @@ from app.api.openai.responses_reply import Responder
 from app.api.openai.responses_request import ResponsesRequest, fields_of, messages_of, repeated, turns_of
 from app.api.openai.responses_tools import tools_of
 from app.api.openai.responses_written import Written
-from app.core.errors import FogGateError
+from app.core.errors import FogGateError, InvalidQuestion
 from app.core.strict_json import loads
 from app.gateway.gateway import Gateway
 from app.gateway.passing import PassedReply, PassedStream
@@ -54,7 +55,9 @@ def responses_face(gateway: Gateway) -> Face:
             found.error.param = _named(found.error.param)
         check_may_leave(gateway, chosen, found, caller)
         body: dict[str, Any] = {"model": asked.model, "messages": messages, **fields, "stream": bool(asked.stream)}
-        passed = await pass_on(gateway, json.dumps(body).encode(), body, request)
+        # The last event of a response reports its usage, whoever asks.
+        body |= {"stream_options": {"include_usage": True}} if asked.stream else {}
+        passed = await pass_on(gateway, _encoded(body), body, request)
         if isinstance(passed, PassedStream):
             return ResponseRelay(passed, request.state.request_id, responder)
         if not isinstance(passed, PassedReply):
@@ -69,6 +72,14 @@ def responses_face(gateway: Gateway) -> Face:
 def _named(param: str | None) -> str | None:
     """The name that a field of chat completions has here."""
     return _NAMES.get(param, param) if param is not None else None
+
+
+def _encoded(body: Mapping[str, Any]) -> bytes:
+    """A chat as JSON; half of a character stays what it is. Raises InvalidQuestion for a number that JSON does not have."""
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except ValueError:
+        raise InvalidQuestion("the request holds a number that is not finite") from None
 
 
 def _reply(found: Answered, responder: Responder, *, streamed: bool, debug: bool) -> Response:
