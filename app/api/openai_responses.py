@@ -47,12 +47,12 @@ def responses_face(gateway: Gateway) -> Face:
         try:
             found = await answered(gateway, Chat(chosen, turns_of(messages), fields), caller)
         except FogGateError as error:
-            error.param = _named(error.param)
+            _rename(error)
             raise
         if isinstance(found, Answered):
             return _reply(found, responder, streamed=bool(asked.stream), debug=getattr(request.state, DEBUG))
         if found.error is not None:
-            found.error.param = _named(found.error.param)
+            _rename(found.error)
         check_may_leave(gateway, chosen, found, caller)
         body: dict[str, Any] = {"model": asked.model, "messages": messages, **fields, "stream": bool(asked.stream)}
         # The last event of a response reports its usage, whoever asks.
@@ -69,9 +69,11 @@ def responses_face(gateway: Gateway) -> Face:
     return face
 
 
-def _named(param: str | None) -> str | None:
-    """The name that a field of chat completions has here."""
-    return _NAMES.get(param, param) if param is not None else None
+def _rename(error: FogGateError) -> None:
+    """Give a field of chat completions the name that it has here."""
+    if error.param in _NAMES:
+        error.message = error.message.replace(error.param, _NAMES[error.param])
+        error.param = _NAMES[error.param]
 
 
 def _encoded(body: Mapping[str, Any]) -> bytes:
