@@ -118,7 +118,10 @@ class VerdictEngine:
         prompt = self.renderer.prompt(question)
         limit = self.max_prompt_tokens if layout is self._layout else self._max_long_prompt_tokens
         if len(prompt.ids) > limit:
-            raise InvalidQuestion(f"the prompt is {len(prompt.ids)} tokens long, the limit is {limit}", param="question")
+            raise InvalidQuestion(
+                f"the prompt is {len(prompt.ids)} tokens long, the limit is {limit} (edge.max_prompt_tokens, and what the model itself reads)",
+                param="question",
+            )
         return replace(prompt, cached=self.prefix_tokens if prompt.shares_prefix else 0, nodes=len(layout.trie))
 
     @torch.inference_mode()
