@@ -125,7 +125,7 @@ def load_model(
         cache_dir: where converted builtin models live.
         adapter: a LoRA adapter (id or folder), merged weight by weight in float32 and rounded once.
         beneath: adapters of a chain, merged one after the other before `adapter`; name and fingerprint do not depend on them.
-        family: wording of the prompt; by default that of the architecture.
+        family: wording of the prompt; by default that of a builtin model, and for other models that of the architecture.
         device: `auto` (CUDA if there is one), `cpu`, `cuda`, `cuda:1`.
         dtype: `auto` (bf16 where the device multiplies it natively, else float32), `bfloat16`, `float32`.
 
@@ -213,8 +213,8 @@ def find_model(spec: str, *, cache_dir: Path, adapter: str | None = None, family
         if not _holds_weights(found.folder):
             raise ConfigError(f"the adapter '{adapter}' cannot be used: it could not be merged (the folder holds no weights)")
         name = f"{name}+{Path(found.name).name}"
-    known = family or architecture.family
-    return FoundModel(spec, source, architecture, commit, found, known, name, fingerprint(identity, found, commit=commit))
+    usual = architecture.family if builtin is None else builtin.weights.family
+    return FoundModel(spec, source, architecture, commit, found, family or usual, name, fingerprint(identity, found, commit=commit))
 
 
 def _holds_weights(folder: Path) -> bool:

@@ -20,8 +20,10 @@ class EdgeSettings(Section):
         "LoRA adapter, a Hugging Face id or a folder, which is merged into the model at start; null: none. It is applied whole or "
         'refused at start (docs/configuration.md, "Adapters").',
     )
-    prompt_family: Literal["auto", "qwen", "gemma", "llama"] = setting(
-        "auto", 'Wording of the system prompt; `auto` follows the architecture of the model (docs/configuration.md, "Which models").'
+    prompt_family: Literal["auto", "qwen", "gemma", "llama", "plain"] = setting(
+        "auto",
+        "Wording of the system prompt; `auto` follows the model; `plain` is one without rules, for models that nobody trained to write a "
+        'confidence (docs/configuration.md, "Which models").',
     )
     device: str = setting(
         "auto",
