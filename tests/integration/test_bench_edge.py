@@ -67,8 +67,13 @@ class Broken:
         return Start(lambda _: [sys.executable, "-c", "raise SystemExit('no model')"], "/", [])
 
 
-def asked(*texts):
-    return [Asked(Question(text, ("x", "y")), [], 5) for text in texts]
+def asked(*texts, wordings=None):
+    def of(number):
+        if wordings is not None:
+            wordings.append(number)
+        return [Asked(Question(text, ("x", "y")), [], 5) for text in texts]
+
+    return of
 
 
 def place(folder):
@@ -78,7 +83,10 @@ def place(folder):
 def test_servers_are_compared_in_rounds_and_those_that_fail_are_rows_with_reasons(tmp_path):
     peers = [Small("foggate"), Small("slow", 0.1), Absent(), Broken()]
     traffic = Traffic(clients=2, rounds=2, start_s=30)
-    rows = {row["server"]: row for row in measure_over_http(peers, asked("first", "second", "third", "first"), place(tmp_path), traffic)}
+    questions = asked("first", "second", "third", "first", wordings=(wordings := []))
+    rows = {row["server"]: row for row in measure_over_http(peers, questions, place(tmp_path), traffic)}
+    # No prompt comes twice, which a server could keep: two warm-ups, and two rounds of two servers.
+    assert sorted(wordings) == list(range(6))
     ours, slow = rows["foggate"], rows["slow"]
     assert (ours["failures"], slow["failures"]) == (0, 0)
     assert ours["questions_per_s"]["n"] == 2

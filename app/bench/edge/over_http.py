@@ -1,6 +1,7 @@
 """FogGate and its peers over HTTP: all servers run, and in each round every way of every server answers the same questions."""
 
 import contextlib
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -44,12 +45,15 @@ class _Row:
     server: Server
     peer: Peer
     way: Way
-    requests: Sequence[Request]
     loads: list[Load] = field(default_factory=list)
     replies: int = 0
     letters: int = 0
     tokens: list[int] = field(default_factory=list)
     cpu_s: float = 0.0
+
+    def requests(self, asked: Sequence[Asked]) -> list[Request]:
+        """The requests for some questions."""
+        return [prepare(self.server.url + self.way.path, json.dumps(self.way.body(each)).encode()) for each in asked]
 
     def heard(self, _: int, status: int, body: bytes) -> None:
         """Read a reply, after its time has been taken."""
@@ -63,13 +67,18 @@ class _Row:
 
 
 def measure_over_http(
-    peers: Sequence[Peer], asked: Sequence[Asked], place: Place, traffic: Traffic, progress: Callable[[str], None] = lambda _: None
+    peers: Sequence[Peer],
+    asked: Callable[[int], Sequence[Asked]],
+    place: Place,
+    traffic: Traffic,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Measure servers side by side.
 
     Args:
         peers: the servers; the first is FogGate, which the others are compared with.
-        asked: the questions; every way answers each of them once in a round.
+        asked: gives the n-th wording of the questions, which begin differently in each: no two runs have the same prompts, so that a
+            server which keeps prompts, or answers, gains from the system prompt only, as it does in use.
         place: where peers are installed.
         traffic: what is sent.
         progress: told what is being done.
@@ -83,27 +92,29 @@ def measure_over_http(
         for peer in peers:
             progress(f"starting {peer.name}")
             try:
-                rows += _started(peer, asked, place, traffic, stack)
+                rows += _started(peer, place, traffic, stack)
             except (PeerUnavailable, InstallFailed, ServerFailed, ConfigError) as error:
                 failed.append({"server": peer.name, "about": peer.about, "way": None, "reason": str(error)})
+        wordings = itertools.count()
         for row in rows:
             progress(f"warming up {row.peer.name}, {row.way.name}")
-            interrupts.run(drive(row.requests, clients=traffic.clients, count=min(len(asked), traffic.clients), timeout=traffic.start_s))
+            requests = row.requests(asked(next(wordings)))
+            interrupts.run(drive(requests, clients=traffic.clients, count=min(len(requests), traffic.clients), timeout=traffic.start_s))
         for number in range(traffic.rounds):
             turn = number % len(rows) if rows else 0
             for row in rows[turn:] + rows[:turn]:
                 progress(f"round {number + 1}: {row.peer.name}, {row.way.name}")
-                before = row.server.usage()
+                requests, before = row.requests(asked(next(wordings))), row.server.usage()
                 load = interrupts.run(
-                    drive(row.requests, clients=traffic.clients, count=len(asked), timeout=traffic.timeout, on_reply=row.heard)
+                    drive(requests, clients=traffic.clients, count=len(requests), timeout=traffic.timeout, on_reply=row.heard)
                 )
                 after = row.server.usage()
                 row.loads.append(load)
                 row.cpu_s += after.cpu_s - before.cpu_s if before is not None and after is not None else 0.0
-        return [_summary(row, rows, asked) for row in rows] + failed
+        return [_summary(row, rows) for row in rows] + failed
 
 
-def _started(peer: Peer, asked: Sequence[Asked], place: Place, traffic: Traffic, stack: contextlib.ExitStack) -> list[_Row]:
+def _started(peer: Peer, place: Place, traffic: Traffic, stack: contextlib.ExitStack) -> list[_Row]:
     start = peer.install(place)
     server = stack.enter_context(
         serving(
@@ -117,10 +128,7 @@ def _started(peer: Peer, asked: Sequence[Asked], place: Place, traffic: Traffic,
             folder=None if peer.name == NAME else _folder(place.scratch / peer.name),
         )
     )
-    return [
-        _Row(server, peer, way, [prepare(server.url + way.path, json.dumps(way.body(each)).encode()) for each in asked])
-        for way in start.ways
-    ]
+    return [_Row(server, peer, way) for way in start.ways]
 
 
 def _folder(path: Path) -> Path:
@@ -128,7 +136,7 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _summary(row: _Row, rows: Sequence[_Row], asked: Sequence[Asked]) -> dict[str, Any]:
+def _summary(row: _Row, rows: Sequence[_Row]) -> dict[str, Any]:
     rates = [load.rate for load in row.loads]
     ours = next((one for one in rows if one.peer.name == NAME), None)
     latencies = [latency for load in row.loads for latency in load.latencies]
@@ -141,7 +149,7 @@ def _summary(row: _Row, rows: Sequence[_Row], asked: Sequence[Asked]) -> dict[st
         "reason": None,
         "joint": row.way.joint,
         "ready_s": rounded(row.server.started_s),
-        "questions": len(asked),
+        "questions": row.replies,
         "questions_per_s": Spread.of(rates).row(),
         "p50_s": rounded(percentile(latencies, 50)) if latencies else None,
         "p99_s": rounded(percentile(latencies, 99)) if latencies else None,

@@ -3,6 +3,7 @@
 import platform
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,19 @@ def measure_inside(
     }
 
 
-def questions_for_http(engine: VerdictEngine, loaded: LoadedModel, count: int) -> list[Asked]:
-    """Questions of the bank, with what a server is asked and how many tokens an answer has."""
-    ways, some = Ways(loaded, engine), bank()
-    prepared = ways.prepare([some[number % len(some)] for number in range(count)])
-    return [Asked(each.question, engine.renderer.messages(each.question), each.answer_tokens) for each in prepared]
+def questions_for_http(engine: VerdictEngine, loaded: LoadedModel, count: int) -> Callable[[int], Sequence[Asked]]:
+    """Questions of the bank in any number of wordings: a number in front of each keeps their prompts from beginning alike."""
+    some = bank()
+    prepared = Ways(loaded, engine).prepare([some[number % len(some)] for number in range(count)])
+
+    def wording(number: int) -> list[Asked]:
+        asked = []
+        for place, each in enumerate(prepared):
+            question = replace(each.question, question=f"{number * count + place}. {each.question.question}")
+            asked.append(Asked(question, engine.renderer.messages(question), each.answer_tokens))
+        return asked
+
+    return wording
 
 
 def save_model(loaded: LoadedModel, folder: Path) -> Path:
@@ -72,7 +81,7 @@ def save_model(loaded: LoadedModel, folder: Path) -> Path:
 
 
 def measure_servers(
-    peers: Sequence[Peer], asked: Sequence[Asked], place: Place, traffic: Traffic, progress: Callable[[str], None]
+    peers: Sequence[Peer], asked: Callable[[int], Sequence[Asked]], place: Place, traffic: Traffic, progress: Callable[[str], None]
 ) -> dict[str, Any]:
     """Measure servers over HTTP, and the client that measures them.
 

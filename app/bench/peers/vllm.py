@@ -1,6 +1,7 @@
 """vLLM's build for CPUs, with its OpenAI-compatible server."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.bench.environments import ensure_environment
@@ -43,7 +44,7 @@ class Vllm:
             chat_ways("model"),
             {
                 **threads_of(place),
-                "VLLM_CPU_OMP_THREADS_BIND": _cores(place.threads),
+                "VLLM_CPU_OMP_THREADS_BIND": _cores(place.threads, _usable()),
                 "VLLM_CPU_KVCACHE_SPACE": "1",
                 "VLLM_NO_USAGE_STATS": "1",
                 "DO_NOT_TRACK": "1",
@@ -52,8 +53,11 @@ class Vllm:
         )
 
 
-def _cores(threads: int) -> str:
-    """The first cores that this process may use, as vLLM wants them: `0-1`, or `0,2`."""
-    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(threads))
+def _usable() -> list[int]:
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
+def _cores(threads: int, usable: Sequence[int]) -> str:
+    """The first cores of those that this process may use, as vLLM wants them: `0-1`, or `0,2`."""
     chosen = usable[:threads]
     return f"{chosen[0]}-{chosen[-1]}" if chosen[-1] - chosen[0] == len(chosen) - 1 else ",".join(map(str, chosen))
