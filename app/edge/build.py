@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from app.config.sections.edge import EdgeSettings
 from app.config.settings import Settings
 from app.core.edge import Edge
 from app.core.offload import in_daemon_thread
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from app.edge.engine import VerdictEngine
     from app.edge.loader import FoundModel, LoadedModel
 
+# For an engine that does not say how many questions it gains from in a forward pass.
+_BATCH = 16
 # Makes the edge that the settings describe, in the running event loop. Raises ConfigError where it cannot be made.
 EdgeBuilder = Callable[[Settings, Metrics], Awaitable[Edge]]
 
@@ -80,14 +83,25 @@ def load_engine(settings: Settings) -> Engine:
 
 def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool = False) -> "VerdictEngine":
     """The one-pass engine of a loaded model; `long_labels` as in `LoadedModel.engine`. Raises ConfigError."""
+    from app.edge.devices import useful_batch_size  # torch, as above
+
     edge = settings.edge
     return loaded.engine(
         max_prompt_tokens=edge.max_prompt_tokens,
         share_prefix=edge.share_prefix,
         long_labels=long_labels,
         # A question that is read again has waited behind one batch or two.
-        keep_prompts=2 * edge.max_batch_size if edge.permute > 1 else 0,
+        keep_prompts=2 * _size(edge, useful_batch_size(loaded.model.device)) if edge.permute > 1 else 0,
     )
+
+
+def batch_size(settings: Settings, engine: Engine) -> int:
+    """Most questions in one forward pass of this engine: the setting, or what the engine's device gains from."""
+    return _size(settings.edge, getattr(engine, "useful_batch_size", _BATCH))
+
+
+def _size(edge: EdgeSettings, useful: int) -> int:
+    return useful if edge.max_batch_size == "auto" else edge.max_batch_size
 
 
 def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:
@@ -96,7 +110,7 @@ def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batch
     return Batcher(
         engine,
         metrics,
-        max_batch_size=edge.max_batch_size,
+        max_batch_size=batch_size(settings, engine),
         max_batch_tokens=edge.max_batch_tokens,
         max_queue_size=edge.max_queue_size,
         max_padding_share=edge.max_padding_share,

@@ -7,14 +7,15 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import transformers
 
 from app.core.edge import Identity
-from app.core.errors import ConfigError
+from app.core.errors import ConfigError, first_line
 from app.core.prompt import PromptFamily
 from app.core.question import MAX_OPTIONS
 from app.core.verdict import JointVerdict
@@ -32,6 +33,12 @@ logger = logging.getLogger(__name__)
 
 _BLOCKS, _BLOCK_BYTES = 64, 16_384
 _WEIGHTS = (".safetensors", ".bin")
+
+
+class MakeEngine(Protocol):
+    """Makes an engine of a model, with attention in parts or with whole masks."""
+
+    def __call__(self, *, split: bool) -> VerdictEngine: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ class LoadedModel:
         """
         renderer = Renderer(self.tokenizer, self.family)
 
-        def make() -> VerdictEngine:
+        def make(*, split: bool) -> VerdictEngine:
             return VerdictEngine(
                 self.model,
                 renderer,
@@ -80,32 +87,52 @@ class LoadedModel:
                 max_prompt_tokens=max_prompt_tokens,
                 share_prefix=share_prefix,
                 keep_prompts=keep_prompts,
+                split=split,
             )
 
         # It computes the shared prefix: a first forward pass, for which memory may be lacking.
         with one_sentence(f"the model '{self.name}' cannot answer", self.model.device):
-            engine = make()
-            facts = stamps.facts_of(self.model, engine)
-            self._prove("one pass", facts, lambda: prove(self.model, make, engine))
+            engine = self._exact(make)
             if long_labels:
                 try:
                     engine.read_long_labels()
-                    self._prove("one pass with long labels", facts | {"labels": "long"}, lambda: prove_long(self.model, make, engine))
+                    facts = stamps.facts_of(self.model, engine) | {"labels": "long"}
+                    again = partial(make, split=engine.splits_attention)
+                    self._prove("one pass with long labels", facts, lambda: prove_long(self.model, again, engine))
                 except ConfigError as error:
                     engine.forget_long_labels()
                     logger.warning("'%s' takes no question with more than %d options: %s", self.name, MAX_OPTIONS, error.message)
         return engine
 
+    def _exact(self, make: MakeEngine) -> VerdictEngine:
+        """The engine, proven: with attention in parts, or with whole masks where that is not exact. Raises ConfigError."""
+        engine = make(split=True)
+        facts = stamps.facts_of(self.model, engine)
+        whole = facts | {"split": "False"}
+        if engine.splits_attention and not self._is_proven(whole):
+            try:
+                self._prove("one pass", facts, lambda: prove(self.model, partial(make, split=True), engine))
+            except Exception as error:  # noqa: BLE001  # whatever a model's own code does with masks that it does not expect
+                logger.info("the attention of '%s' is computed with whole masks (in parts: %s)", self.name, first_line(error))
+            else:
+                return engine
+        if engine.splits_attention:
+            engine = make(split=False)
+        self._prove("one pass", whole, lambda: prove(self.model, partial(make, split=False), engine))
+        return engine
+
+    def _is_proven(self, facts: dict[str, str]) -> bool:
+        return self.proofs is not None and bool(self.fingerprint) and stamps.is_stamped(self.proofs, facts)
+
     def _prove(self, what: str, facts: dict[str, str], proof: Callable[[], Proof]) -> None:
         """Make a proof, unless it was made before. Raises ConfigError."""
-        noted = self.proofs if self.fingerprint else None
-        if noted is not None and stamps.is_stamped(noted, facts):
+        if self._is_proven(facts):
             return
         logger.info("the proof of %s for '%s' is being made; it is noted, and not repeated at later starts", what, self.name)
         found = proof()
         logger.info("%s over '%s' gives what decoding gives: %s", what, self.name, found)
-        if noted is not None:
-            stamps.write_stamp(noted, facts, str(found))
+        if self.proofs is not None and self.fingerprint:
+            stamps.write_stamp(self.proofs, facts, str(found))
 
 
 def load_model(
@@ -125,7 +152,7 @@ def load_model(
         cache_dir: where converted builtin models live.
         adapter: a LoRA adapter (id or folder), merged weight by weight in float32 and rounded once.
         beneath: adapters of a chain, merged one after the other before `adapter`; name and fingerprint do not depend on them.
-        family: wording of the prompt; by default that of the architecture.
+        family: wording of the prompt; by default that of a builtin model, and for other models that of the architecture.
         device: `auto` (CUDA if there is one), `cpu`, `cuda`, `cuda:1`.
         dtype: `auto` (bf16 where the device multiplies it natively, else float32), `bfloat16`, `float32`.
 
@@ -213,8 +240,8 @@ def find_model(spec: str, *, cache_dir: Path, adapter: str | None = None, family
         if not _holds_weights(found.folder):
             raise ConfigError(f"the adapter '{adapter}' cannot be used: it could not be merged (the folder holds no weights)")
         name = f"{name}+{Path(found.name).name}"
-    known = family or architecture.family
-    return FoundModel(spec, source, architecture, commit, found, known, name, fingerprint(identity, found, commit=commit))
+    usual = architecture.family if builtin is None else builtin.weights.family
+    return FoundModel(spec, source, architecture, commit, found, family or usual, name, fingerprint(identity, found, commit=commit))
 
 
 def _holds_weights(folder: Path) -> bool:
