@@ -7,6 +7,7 @@ import hypothesis
 import pytest
 import structlog
 from structlog._config import BoundLoggerLazyProxy
+from structlog.dev import ConsoleRenderer, plain_traceback
 
 from app.core.question import Question
 from app.telemetry.logs import NOISY, RecordHandler
@@ -18,6 +19,9 @@ for name in [name for name in os.environ if name.startswith("FOGGATE_")]:
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Threads that wait by spinning make everything several times slower as soon as something else runs; read when torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+# Compiled files are kept: without them each of the many processes that tests start compiles all of our code again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long an example takes says something of the machine, which others use too.
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -42,6 +46,10 @@ async def start(tmp_path):
         await process.stop()
 
 
+# Without a configuration, structlog shows an exception with the local variables of every frame, which takes seconds below a server.
+_PROCESSORS = [*structlog.get_config()["processors"][:-1], ConsoleRenderer(colors=False, exception_formatter=plain_traceback)]
+structlog.configure(processors=_PROCESSORS)
+
 # As they are before any test, and any fixture of a module, has run a command in this process.
 _ROOT_LEVEL = logging.getLogger().level
 _LEVELS = {name: logging.getLogger(name).level for name in NOISY}
@@ -54,8 +62,9 @@ def _put_back_logging():
     root.handlers = [handler for handler in root.handlers if not isinstance(handler, RecordHandler)]
     for name, before in _LEVELS.items():
         logging.getLogger(name).setLevel(before)
-    if structlog.is_configured():
+    if structlog.get_config()["processors"] is not _PROCESSORS:
         structlog.reset_defaults()
+        structlog.configure(processors=_PROCESSORS)
         for module in [module for name, module in sys.modules.items() if name.startswith("app")]:
             for logger in [value for value in vars(module).values() if isinstance(value, BoundLoggerLazyProxy)]:
                 # What it was configured with when it was first used.

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from app.core.distribution import most_probable
 from app.core.errors import ConfigError
 from app.core.question import Question
 from app.core.verdict import EdgeReply, Signal
@@ -78,5 +79,4 @@ def flip_rates(records: Sequence[Record]) -> dict[str, Any] | None:
 
 def _marginal(record: Record) -> str:
     """The letter of every signal but the verbalized one."""
-    said: dict[str, float] = record["answer_probabilities"]
-    return max(said, key=said.__getitem__)
+    return most_probable(record["answer_probabilities"])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.buckets import BUCKET_LABELS, mean_confidence, tempered
-from app.core.distribution import margin, top_probability
+from app.core.distribution import margin, most_probable, top_probability
 from app.core.errors import ConfigError
 from app.core.fitted import Logistic
 from app.core.verdict import STATED, Signal
@@ -151,7 +151,7 @@ def to_table(
         raise ConfigError(f"no record of the domain '{min(empty)}' has both an edge and a cloud answer; collect again or leave it out")
     gold = [record["gold"] for record in whole]
     answers = [record["answer_probabilities"] for record in whole]
-    marginal_correct = np.array([max(said, key=said.__getitem__) == letter for said, letter in zip(answers, gold, strict=True)])
+    marginal_correct = np.array([most_probable(said) == letter for said, letter in zip(answers, gold, strict=True)])
     greedy_correct = np.array([record["edge_answer"] == letter for record, letter in zip(whole, gold, strict=True)])
     given = [signal for signal in Signal if all(_has_signal(record, signal, fitted) for record in whole)]
     return Table(

@@ -8,6 +8,7 @@ import httpx2
 
 from app.data.records import read_records
 from app.demo.bank import SHIPPED_BANK
+from tests.support.commands import foggate_here
 from tests.support.processes import Process, foggate
 from tests.support.records import simulated, write
 
@@ -17,9 +18,9 @@ async def test_a_collect_killed_in_the_middle_goes_on(tmp_path, start):
     url = await cloud.url()
     out = tmp_path / "records.jsonl"
     environment = {"FOGGATE_CLOUD__BASE_URL": url + "/v1", "FOGGATE_EDGE__MAX_BATCH_SIZE": "8"}
-    arguments = ["eval", "collect", "--data", str(SHIPPED_BANK), "--out", str(out), "--json"]
+    arguments = ["eval", "collect", "--data", str(SHIPPED_BANK), "--out", str(out), "--per-domain", "8", "--json"]
     first = Process(tmp_path, "first", *arguments, **environment)
-    while not out.exists() or len(out.read_bytes().splitlines()) < 40:
+    while not out.exists() or len(out.read_bytes().splitlines()) < 24:
         assert first.process.poll() is None, first.log.read_text()
         await asyncio.sleep(0.05)
     first.process.kill()
@@ -29,16 +30,16 @@ async def test_a_collect_killed_in_the_middle_goes_on(tmp_path, start):
     done = await asyncio.to_thread(foggate, *arguments, **environment)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
-    assert (said["total"], said["failed"]) == (140, 0)
-    assert said["cloud_asked"] == 140 - len(kept)
+    assert (said["total"], said["failed"]) == (56, 0)
+    assert said["cloud_asked"] == 56 - len(kept)
     records = read_records(out)
-    assert Counter(record["domain"] for record in records.values()) == dict.fromkeys(Counter(r["domain"] for r in records.values()), 20)
+    assert Counter(record["domain"] for record in records.values()) == dict.fromkeys(Counter(r["domain"] for r in records.values()), 8)
     assert all(record["cloud_answer"] == record["gold"] for record in records.values())
     assert {record["edge_model"] for record in records.values()} == {"smollm2-135m-instruct+foggate-r14"}
     async with httpx2.AsyncClient() as http:
         calls = (await http.get(url + "/stats")).json()["calls"]
     # What was under way when the process died may have been asked without a reply: at most the calls allowed at a time.
-    assert 140 <= calls <= 140 + 16
+    assert 56 <= calls <= 56 + 16
 
 
 def test_collect_says_what_is_missing(tmp_path):
@@ -49,7 +50,7 @@ def test_collect_says_what_is_missing(tmp_path):
         (["--data", str(SHIPPED_BANK), "--cloud", "mine"], "'mine' is not one of 'configured', 'none'"),
         (["--data", str(SHIPPED_BANK), "--cloud", "none", "--order-check", "-1"], "Invalid value for '--order-check'"),
     ):
-        done = foggate("eval", "collect", "--out", str(tmp_path / "r.jsonl"), *arguments)
+        done = foggate_here("eval", "collect", "--out", str(tmp_path / "r.jsonl"), *arguments)
         assert (done.returncode, says in done.stderr) == (2, True), done.stderr
 
 
@@ -116,6 +117,6 @@ def test_calibrate_and_compare_say_what_is_wrong(tmp_path):
         (["calibrate", "--records", str(tmp_path / "none"), "--target-accuracy", "0.5"], "cannot be read"),
         (["eval", "compare", str(records)], "at least two"),
     ):
-        done = foggate(*arguments, FOGGATE_LOG__LEVEL="error")
+        done = foggate_here(*arguments, FOGGATE_LOG__LEVEL="error")
         assert (done.returncode, says in done.stderr) == (2, True), done.stderr
     assert not (tmp_path / "calibration.json").exists()

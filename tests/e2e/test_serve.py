@@ -17,7 +17,7 @@ from tests.support.processes import ROOT, foggate
 ROWS = load_rows([SHIPPED_BANK])
 CANARY = "canary-sk-5f1d7a"
 SECRET_TEXT = "Zanzibar-7731"
-LOAD_SECONDS = float(os.environ.get("LOAD_SECONDS", "10"))
+LOAD_SECONDS = float(os.environ.get("LOAD_SECONDS", "4"))
 LOAD_CLIENTS = int(os.environ.get("LOAD_CLIENTS", "200"))
 
 

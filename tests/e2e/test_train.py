@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.support.chains import chain_config, questions, write
+from tests.support.commands import foggate_here
 from tests.support.processes import ROOT, foggate
 
 
@@ -53,7 +54,7 @@ def test_a_run_becomes_an_adapter_to_ship(run, tmp_path):
         (["--run", str(run / "run"), "--out", str(out)], "exists already"),
         (["--run", str(tmp_path), "--out", str(tmp_path / "x")], "holds no run of foggate evolve"),
     ):
-        done = foggate("adapter", *arguments)
+        done = foggate_here("adapter", *arguments)
         assert (done.returncode, says in done.stderr) == (2, True), done.stderr
 
 
@@ -66,13 +67,13 @@ def test_labels_of_a_file(run, tmp_path):
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert (said["labelled"], len(rows), sum(said["buckets"].values())) == (12, 12, 12)
     assert [row["id"] for row in rows] == [f"mine-law-{n}" for n in range(12)]
-    again = foggate(*arguments)
+    again = foggate_here(*arguments)
     assert (again.returncode, "exists already" in again.stderr) == (2, True)
     # As a kill would have left it: another run does not go on with it, the same one does.
     whole = out.read_bytes()
     out.unlink()
     (tmp_path / "labels.jsonl.partial").write_bytes(b"".join(whole.splitlines(keepends=True)[:4]))
-    other = foggate(*arguments, "--temperature", "1.0", FOGGATE_EDGE__DTYPE="float32")
+    other = foggate_here(*arguments, "--temperature", "1.0", FOGGATE_EDGE__DTYPE="float32")
     assert (other.returncode, "temperature 0.7, not 1.0" in other.stderr) == (2, True), other.stderr
     done = foggate(*arguments, FOGGATE_EDGE__DTYPE="float32")
     assert (done.returncode, out.read_bytes()) == (0, whole), done.stderr
@@ -90,7 +91,7 @@ def test_a_run_is_judged_again_by_the_gate_of_another_config(run, tmp_path):
     assert "no round passed the gate" in done.stdout
     state = json.loads((tmp_path / "run/chain.json").read_text())
     assert (state["config"]["seed"], state["config"]["gate"]["min_entropy"]) == (3, 9.0)
-    done = foggate("evolve", "--config", str(tmp_path / "strict.yaml"), "--out", str(tmp_path / "none"), "--judge")
+    done = foggate_here("evolve", "--config", str(tmp_path / "strict.yaml"), "--out", str(tmp_path / "none"), "--judge")
     assert (done.returncode, "holds no run of foggate evolve" in done.stderr) == (2, True)
 
 
@@ -134,5 +135,5 @@ def test_what_is_wrong_is_said_in_a_sentence(run, tmp_path):
             "'guess' is not one of 'exact', 'sample'",
         ),
     ):
-        done = foggate(*arguments)
+        done = foggate_here(*arguments)
         assert (done.returncode, says in done.stderr) == (2, True), done.stderr

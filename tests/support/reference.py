@@ -20,16 +20,23 @@ def reference_joint(model, tokenizer, family: PromptFamily, question: Question, 
     sequences = {key: tokenizer.encode(prompt + text, add_special_tokens=False) for key, text in texts.items()}
     answers = {key: tuple(ids[start:]) for key, ids in sequences.items()}
     # Sequences that differ in the last token only share all logits that are read: one forward per bucket where labels are single tokens.
+    # The model computes the logits from the prompt's last token on: those of the whole prompt, over 262,144 tokens, take most of the time.
     logits = {}
     for key, answer in answers.items():
         if answer[:-1] not in logits:
-            logits[answer[:-1]] = model(torch.tensor([sequences[key]])).logits[0].double() / temperature
+            kept = model(torch.tensor([sequences[key]]), logits_to_keep=len(answer) + 1).logits[0]
+            assert len(kept) == len(answer) + 1, "the model takes no notice of logits_to_keep"
+            logits[answer[:-1]] = kept.double() / temperature
+    steps: dict[tuple[int, ...], dict[int, float]] = {}
 
     def step(key: tuple[str, str], at: int) -> dict[int, float]:
         """log P of each token that the format allows after the first `at` answer tokens of `key`."""
-        allowed = sorted({other[at] for other in answers.values() if other[:at] == answers[key][:at]})
-        row = torch.log_softmax(logits[answers[key][:-1]][start + at - 1][allowed], dim=0).tolist()
-        return dict(zip(allowed, row, strict=True))
+        begun = answers[key][:at]
+        if begun not in steps:
+            allowed = sorted({other[at] for other in answers.values() if other[:at] == begun})
+            row = torch.log_softmax(logits[answers[key][:-1]][at][allowed], dim=0).tolist()
+            steps[begun] = dict(zip(allowed, row, strict=True))
+        return steps[begun]
 
     joint = []
     for label in BUCKET_LABELS:

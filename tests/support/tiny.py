@@ -1,5 +1,7 @@
 """Tiny random-weight models with a real, if small, tokenizer: the edge of every fast test."""
 
+import functools
+
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
@@ -40,6 +42,15 @@ _CORPUS = [
 
 
 def tiny_tokenizer(template: str = CHATML, corpus: list[str] | None = None) -> PreTrainedTokenizerFast:
+    trained = Tokenizer.from_str(_trained(tuple(corpus or ())))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=trained, pad_token="<pad>", eos_token="<|im_end|>")
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+@functools.cache
+def _trained(corpus: tuple[str, ...]) -> str:
+    """A tokenizer as JSON: each test gets one of its own, and it is trained once in a process."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
         # Splits like Qwen's: runs of newlines stay together and may merge with what stands before them.
@@ -47,11 +58,9 @@ def tiny_tokenizer(template: str = CHATML, corpus: list[str] | None = None) -> P
     )
     bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(vocab_size=520, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
-    bpe.train_from_iterator([*_CORPUS, *(corpus or [])], trainer)
+    bpe.train_from_iterator([*_CORPUS, *corpus], trainer)
     bpe.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in SPECIAL])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token="<pad>", eos_token="<|im_end|>")
-    tokenizer.chat_template = template
-    return tokenizer
+    return bpe.to_str()
 
 
 def _pattern():

@@ -117,9 +117,10 @@ WIDE = [Domain("law", 400, wrong=0.8, slope=0.5), Domain("math", 400, wrong=0.75
 @pytest.mark.parametrize("per_domain", [True, False])
 def test_a_target_is_hit_on_the_questions_that_each_threshold_serves(kind, value, truth, near, per_domain):
     """No promise, but no bias either: the mean over samples is the target, for own and for pooled domains."""
-    draw, domains, reached, claims, wrong_claims = drawn(4), [*WIDE, *NARROW], {}, 0, 0
+    # The mean of 24 has a standard error of about 0.005, a quarter of what is allowed.
+    draw, samples, domains, reached, claims, wrong_claims = drawn(4), 24, [*WIDE, *NARROW], {}, 0, 0
     allowed = (value - RATE_TOLERANCE, value + RATE_TOLERANCE) if kind == "cloud_rate" else (value, 1)
-    for seed in range(40):
+    for seed in range(samples):
         found = calibrated(sample(domains, 2320, draw), kind, value, per_domain=per_domain, seed=seed)
         judged = [own.achieved for own in found.domains.values()] + [found.achieved_shared or found.achieved]
         for (some, tau), achieved in zip(served(found, domains), judged, strict=True):
@@ -132,7 +133,7 @@ def test_a_target_is_hit_on_the_questions_that_each_threshold_serves(kind, value
     for name, values in reached.items():
         assert sum(values) / len(values) == pytest.approx(value, abs=near), name
     # "held" and "refuted" are claims at 95 %.
-    assert wrong_claims <= at_most(0.05, 40 * len(reached))
+    assert wrong_claims <= at_most(0.05, samples * len(reached))
 
 
 @pytest.mark.parametrize("signal", [Signal.TOP_PROBABILITY, Signal.MARGIN])

@@ -47,7 +47,8 @@ def test_the_published_gemma_table_comes_out_of_records_built_for_it():
     assert report["n"] == 7000
 
 
-@settings(max_examples=30, deadline=None)
+# Each example compares seven thresholds.
+@settings(max_examples=15, deadline=None)
 @given(
     hs.lists(hs.tuples(hs.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), hs.sampled_from("AB"), hs.sampled_from("AB")), min_size=2),
     hs.randoms(),

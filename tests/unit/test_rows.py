@@ -1,5 +1,6 @@
 """Rows of a training: their options, and with them their letters, stand in another order in every epoch."""
 
+import functools
 from collections import Counter
 
 import pytest
@@ -28,8 +29,13 @@ def labelled(count, *, options=4, letter=None, bucket=2):
     return made
 
 
+@functools.cache
+def tiny_renderer():
+    return Renderer(tiny_tokenizer(TEMPLATES["qwen3"]), FAMILIES["qwen3"])
+
+
 def training_rows(rows, *, seed=0, **kwargs):
-    return TrainingRows(Renderer(tiny_tokenizer(TEMPLATES["qwen3"]), FAMILIES["qwen3"]), rows, seed=seed, **kwargs)
+    return TrainingRows(tiny_renderer(), rows, seed=seed, **kwargs)
 
 
 def test_the_letters_go_with_the_options():
