@@ -22,6 +22,8 @@ from app.core.strict_json import NotJson, TooManyValues, loads
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 # Its options, and room for seven fields and two brackets.
 VALUES_PER_QUESTION = MAX_OPTIONS + 14
+# A thousand steps of an agent with the descriptions of its tools; so many take some 50 ms to read and to check.
+VALUES_OF_A_CHAT = 20_000
 
 
 class _Decoded(Request):
@@ -40,6 +42,19 @@ def json_route(max_questions: int) -> type[APIRoute]:
     than so many questions can have. A function that it serves has a parameter for the body, whose type validates it, and may have one
     for the request; it returns a response.
     """
+    return _route_of(VALUES_PER_QUESTION * (max_questions + 1), f"; {max_questions} questions have fewer")
+
+
+def chat_route() -> type[APIRoute]:
+    """The class of routes that take one chat, with as many values as a long chat has, however many questions may be asked at once.
+
+    Its handlers raise what those of `json_route` raise.
+    """
+    return _route_of(VALUES_OF_A_CHAT, "")
+
+
+def _route_of(max_values: int, fewer: str) -> type[APIRoute]:
+    """The class of routes whose bodies hold up to so many values; `fewer` ends the sentence about one with more."""
 
     class JsonRoute(APIRoute):
         def get_route_handler(self) -> Handler:
@@ -51,7 +66,7 @@ def json_route(max_questions: int) -> type[APIRoute]:
             async def handle(request: Request) -> Response:
                 with_value = _Decoded(request.scope, request.receive)
                 if body := await with_value.body():
-                    with_value.value = await _decode(body, max_questions)
+                    with_value.value = await _decode(body, max_values, fewer)
                 if with_value.value is None:
                     raise _invalid([{"type": "missing", "loc": (), "msg": "Field required", "input": None}])
                 try:
@@ -67,9 +82,8 @@ def json_route(max_questions: int) -> type[APIRoute]:
     return JsonRoute
 
 
-async def _decode(body: bytes, max_questions: int) -> Any:
+async def _decode(body: bytes, max_values: int, fewer: str) -> Any:
     """The value that a body holds; raises what becomes its refusal."""
-    max_values = VALUES_PER_QUESTION * (max_questions + 1)
     try:
         if len(body) <= SMALL:
             return loads(body, max_values=max_values)
@@ -78,7 +92,7 @@ async def _decode(body: bytes, max_questions: int) -> Any:
         # What FastAPI itself raises, so that there is one place that answers it.
         raise _invalid([{"type": "json_invalid", "loc": (), "msg": "not JSON", "input": None}]) from None
     except TooManyValues as error:
-        raise InvalidQuestion(f"the body holds {error}; {max_questions} questions have fewer") from None
+        raise InvalidQuestion(f"the body holds {error}{fewer}") from None
 
 
 def _parameters(endpoint: Callable[..., Any]) -> tuple[str, TypeAdapter[Any], str | None]:
