@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from app.access.caller import Caller
 from app.access.keys import Permission
@@ -13,6 +12,7 @@ from app.api.openai.form import Piece, check_form, pieces_of
 from app.api.openai.wishes import Wishes, wishes_of
 from app.core.ask import Ask
 from app.core.errors import FogGateError, InvalidQuestion, Unsupported
+from app.core.ids import new_id
 from app.core.offload import SMALL, in_text_thread
 from app.core.outcome import RouteRequest
 from app.gateway.gateway import Gateway
@@ -92,7 +92,7 @@ async def answered(gateway: Gateway, chat: Chat, caller: Caller) -> Answered | R
         caller.paid += 1
         error.param = "messages"
         return Refused(error)
-    decision_id = uuid4().hex
+    decision_id = new_id()
     note(decision=decision_id)
     return Answered(Facts(found, outcome, decision_id, wishes.ignored), pieces_of(found, outcome, wishes), wishes)
 
