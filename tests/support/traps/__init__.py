@@ -16,7 +16,7 @@ Prompt = list[tuple[str, str]]
 
 
 def _rows(text: str) -> list[list[str]]:
-    return [[cell.strip(" ").replace("\\n", "\n") for cell in line.split(" | ")] for line in text.strip().replace(" |\n", " | \n").split("\n")]
+    return [[cell.strip().replace("\\n", "\n") for cell in line.split("|")] for line in text.strip().split("\n") if line]
 
 
 def _with_lists(text: str, seed: int, each: int) -> list[Prompt]:
