@@ -9,8 +9,11 @@ from collections.abc import Callable
 
 from app.data.dataset import load_items
 from app.demo.bank import SHIPPED_BANK
-from tests.support.traps import lists, prose, questions, tasks
-from tests.support.traps.words import POOLS, listed, some
+from tests.support.traps import fresh, lists, prose, questions, tasks
+from tests.support.traps.words import POOLS as _WORDS
+from tests.support.traps.words import listed, some
+
+_POOLS = _WORDS | fresh.POOLS
 
 Prompt = list[tuple[str, str]]
 
@@ -24,7 +27,7 @@ def _with_lists(text: str, seed: int, each: int) -> list[Prompt]:
     generator, found = random.Random(seed), []
     for language, pool, head, *tail in _rows(text):
         for _ in range(each):
-            parts = [head, listed(generator, some(generator, pool), language, inline=None if head else False), "".join(tail)]
+            parts = [head, listed(generator, some(generator, _POOLS[pool]), language, inline=None if head else False), "".join(tail)]
             between = generator.choice(("\n", "\n", "\n\n"))
             found.append([("user", between.join(part for part in parts if part))])
     return found
@@ -58,14 +61,30 @@ def _filled(text: str, seed: int, each: int) -> list[Prompt]:
     """Lines with places `<pool>`, each filled several times."""
     generator, found = random.Random(seed), []
     for line in text.strip().split("\n"):
-        for _ in range(each if "<" in line else 1):
+        for _ in range(each if re.search(r"<\w+_?>", line) else 1):
             drawn: dict[str, list[str]] = {}
 
             def item(place: re.Match[str], drawn: dict[str, list[str]] = drawn) -> str:
-                left = drawn.setdefault(place[1], generator.sample(POOLS[place[1]], len(POOLS[place[1]])))
+                left = drawn.setdefault(place[1], generator.sample(_POOLS[place[1]], len(_POOLS[place[1]])))
                 return left.pop()
 
-            found.append([("user", re.sub(r"<(\w+)>", item, line.replace("\\n", "\n")))])
+            found.append([("user", re.sub(r"<((?!li)\w+)>", item, line.replace("\\n", "\n")))])
+    return found
+
+
+def _chats(seed: int, each: int) -> list[Prompt]:
+    """Conversations around a question."""
+    generator, bank, found = random.Random(seed), _questions()["en"], []
+    for chat in fresh.CHATS:
+        for _ in range(each):
+            turns: Prompt = []
+            for turn in chat.split(" || "):
+                question, options = generator.choice(bank)
+                text = turn.replace("<q>", f"{question}\n{listed(generator, options, inline=False)}")
+                system = text.startswith("system: ")
+                spoken = sum(role != "system" for role, _ in turns)
+                turns.append(("system" if system else ("user", "assistant")[spoken % 2], text.removeprefix("system: ")))
+            found.append(turns)
     return found
 
 
@@ -76,4 +95,5 @@ FAMILIES: dict[str, Callable[[], list[Prompt]]] = {
     "questions of a person, orders": lambda: _with_lists(questions.PERSONAL + questions.ORDERS, 4, 4),
     "tasks about a question": lambda: _with_questions(5, 4),
     "prose, code, tables": lambda: _filled(prose.PROSE, 6, 4),
+    "fresh": lambda: _with_lists(fresh.LISTED, 7, 4) + _filled(fresh.PROSE, 8, 4) + _chats(9, 4),
 }

@@ -123,6 +123,5 @@ def listed(generator: random.Random, items: Sequence[str], language: str = "en",
     return "\n".join(form.format(label) + item for label, item in zip(alphabet, items, strict=False))
 
 
-def some(generator: random.Random, pool: str, least: int = 3, most: int = 5) -> list[str]:
-    items = POOLS[pool]
+def some(generator: random.Random, items: Sequence[str], least: int = 3, most: int = 5) -> list[str]:
     return generator.sample(items, min(len(items), generator.randint(least, most)))
