@@ -61,6 +61,12 @@ _PLURAL = re.compile(
     r"\b(?:какие|каких|каковы)\b|\bқай(?:лар|сылар)\w*|\bқай (?!қатар|жылдар)\w+(?:лар|лер|дар|дер|тар|тер)\w*",
     re.IGNORECASE,
 )
+_OF_FOLLOWING = re.compile(r"\bthe following (?:\w+ ){0,3}\w+\?", re.IGNORECASE)
+_WHICH = re.compile(
+    r"\bwhich\b|\b(?:one|all|none|any|most|best) of the following\b|\bfollowing (?:is|was|would|will|does|best|can|could|may)\b",
+    re.IGNORECASE,
+)
+_IN_PARENTHESES = re.compile(r"\(([a-h])\)")
 _RIGHT_ONE = re.compile(r"\b(?:in)?correct\b|\b(?:true|false|wrong)\b", re.IGNORECASE)
 _EACH = re.compile(r"\b(?:each|every|all of|ones)\b", re.IGNORECASE)
 _NUMBERS = re.compile(r"\bwhich (?:two|three|four|ones)\b|\bodd ones\b", re.IGNORECASE)
@@ -85,7 +91,9 @@ _DIFFER = re.compile(
     r"\b(?:differ\W*$|differences|(?:these|they|do) .{0,20}in common|pros|cons|(?:is|are|what's|anything) missing|missing (?:from|here)|missed|forgotten|went wrong|go wrong|stand for these|не хватает|забыл\w*|общего|жетпей|жетіспей\w*)\b|\bdifferences? between(?: these| the following)?\W*$",
     re.IGNORECASE,
 )
-_NAMED = re.compile(r"(?:^|\b(?i:is|are|does|do|of|between|and|or|with|than|over|from|to|in|why|if|item|option|choice|letter|how|can|по|и|или|чем|с|у|мен|пен)\s)\W?([A-HА-ЕӘ])(?![\w'’.(:+*/^=)-]|\s*[=+*/^×∩∪<>$\\)])")
+_NAMED = re.compile(
+    r"(?:^|\b(?i:is|are|does|do|of|between|and|or|with|than|over|from|to|in|why|if|item|option|choice|letter|how|can|по|и|или|чем|с|у|мен|пен)\s)\W?([A-HА-ЕӘ])(?![\w'’.(:+*/^=)-]|\s*[=+*/^×∩∪<>$\\)])"
+)
 _DEFINED = 12  # words in which a letter or a `they` can have been defined
 _APART, _VERY_SHORT, _TINY, _CLOSE = 3, 8, 5, 15
 _FORMULA = re.compile(r"\$[^$\n]{1,200}\$|\\[a-z]{2,}\b")
@@ -151,15 +159,20 @@ class Asking:
         """
         if not self.alone or self.excludes:
             return False
-        if not self.question and _RIGHT_ONE.search(self.spoken):
-            return False
-        if not self.question and self.length < _VERY_SHORT and _EACH.search(self.spoken):
-            return True
+        if self.question:
+            of_all = _OF_FOLLOWING.search(self.spoken) is not None and _WHICH.search(self.spoken) is None
+        else:
+            of_all = _OPEN_QUESTION.search(self.last) is not None or (
+                self.length < _VERY_SHORT and _EACH.search(self.spoken) is not None and _RIGHT_ONE.search(self.spoken) is None
+            )
+        if of_all or (not self.question and _RIGHT_ONE.search(self.spoken)):
+            return of_all
         rest = _ONE_OF.sub(" ", self.spoken)
         if _FOLLOWING_ONES.search(rest) is not None:
             return True
         return self.length - self.words <= _APART and (
-            (self.length < _CLOSE and _THESE.search(rest) is not None) or (self.question and self.length < _DEFINED and _EVERY.search(rest) is not None)
+            (self.length < _CLOSE and _THESE.search(rest) is not None)
+            or (self.question and self.length < _DEFINED and _EVERY.search(rest) is not None)
         )
 
     @property
@@ -167,8 +180,6 @@ class Asking:
         """Whether a question word in the plural asks for several items."""
         if not self.alone:
             return False
-        if not self.question and _OPEN_QUESTION.search(self.last):
-            return True
         if _NUMBERS.search(self.spoken) or (self.words <= _VERY_SHORT and _TWO_WORDS.search(self.spoken)):
             return True
         if self.excludes:
@@ -197,6 +208,8 @@ class Asking:
         """Whether the items are spoken of by their labels, where nothing else can be meant."""
         if self.length > _DEFINED:
             return False
+        if any(match[1] in labels for match in _IN_PARENTHESES.finditer(self.spoken)):
+            return True
         found = [match for match in _NAMED.finditer(self.spoken) if match[1] in labels]
         # `A` is an article in front of a word.
         return any(match[1] not in "AА" or not re.match(r" \w", self.spoken[match.end() :]) for match in found)

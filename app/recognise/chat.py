@@ -57,9 +57,14 @@ def examine_chat(messages: Sequence[tuple[str, str]]) -> Recognised | Refusal:
     found = read(turns[-1][1])
     if isinstance(found, Refusal):
         return found
+    return _in_context(found, system, turns[:-1], begun=begun)
+
+
+def _in_context(found: Found, system: str, before: Sequence[tuple[str, str]], *, begun: bool) -> Recognised | Refusal:
+    """Decide on a question together with the system prompt and the turns in front of it."""
     if not _about_questions(system):
         return Refusal.SYSTEM_PROMPT
-    earlier = _earlier(turns[:-1])
+    earlier = _earlier(before)
     if earlier is None:
         return Refusal.EARLIER_TURNS
     said, example = "\n".join(part for part in (system, earlier.instructions) if part), earlier.example

@@ -24,26 +24,39 @@ def doubt(question: str, options: tuple[str, ...], chain: Chain, *, marked: bool
         listed: whether a comma or a semicolon stands behind an option.
     """
     asked = asking(question)
-    if requests.requests(asked.last) or (asked.alone and requests.requests(question[:200])):
-        return Refusal.OTHER_TASK
-    if refusals.wants_advice(without_quotations(asked.last[-300:])):
-        return Refusal.PERSONAL
-    if items.are_tasks(question, options):
-        return Refusal.EXERCISE
-    if inline and not marked and items.stand_in_a_sentence(asked, options, chain, listed=listed):
+    if (refused := _elsewhere(asked, options)) is not None:
+        return refused
+    if inline and items.stand_in_a_sentence(asked, options, chain, listed=listed, marked=marked):
         return Refusal.IN_A_SENTENCE
     if marked:
         return None
     closed = kinds.closed(options)
-    if kinds.is_pair(options) and asked.length < _STORY:
-        return Refusal.NOT_ASKED
-    if not closed and lead.stands_in_front(asked):
-        return Refusal.TEXT_IN_FRONT
-    if asked.wants_reasons and not kinds.phrases(options):
-        return Refusal.EXPLANATION
-    if asked.is_personal and not closed and not kinds.boolean(options):
-        return Refusal.PERSONAL
-    return _not_one(asked, options, chain, closed=closed) or _not_asked(asked, options, closed=closed)
+    return (
+        _speaks(asked, options, closed=closed)
+        or _not_one(asked, options, chain, closed=closed)
+        or _not_asked(asked, options, closed=closed)
+    )
+
+
+def _elsewhere(asked: Asking, options: tuple[str, ...]) -> Refusal | None:
+    """Whether something else is wanted, which not even a word such as `Options:` makes a question."""
+    rules = (
+        (Refusal.OTHER_TASK, requests.requests(asked.last) or (asked.alone and requests.requests(asked.stem[:200]))),
+        (Refusal.PERSONAL, refusals.wants_advice(without_quotations(asked.last[-300:]))),
+        (Refusal.EXERCISE, items.are_tasks(asked.stem, options)),
+    )
+    return next((refusal for refusal, holds in rules if holds), None)
+
+
+def _speaks(asked: Asking, options: tuple[str, ...], *, closed: bool) -> Refusal | None:
+    """Whether a person speaks, in front of the question or in it."""
+    rules = (
+        (Refusal.NOT_ASKED, kinds.is_pair(options) and asked.length < _STORY),
+        (Refusal.TEXT_IN_FRONT, not closed and lead.stands_in_front(asked)),
+        (Refusal.EXPLANATION, asked.wants_reasons and not kinds.phrases(options)),
+        (Refusal.PERSONAL, asked.is_personal and not closed and not kinds.boolean(options)),
+    )
+    return next((refusal for refusal, holds in rules if holds), None)
 
 
 def _not_one(asked: Asking, options: tuple[str, ...], chain: Chain, *, closed: bool) -> Refusal | None:
@@ -60,18 +73,24 @@ def _not_one(asked: Asking, options: tuple[str, ...], chain: Chain, *, closed: b
 
 def _not_asked(asked: Asking, options: tuple[str, ...], *, closed: bool) -> Refusal | None:
     """Whether the text is a heading or a statement."""
-    if asked.alone and not asked.has_formula and statements.tells_of_the_speaker(asked.stem):
-        return None if closed else Refusal.PERSONAL
-    if asked.question:
-        few = asked.words < _FEW and asked.length <= _FEW and not statements.ends_open(asked) and "=" not in asked.last
-        verbless = not asked.asks and asked.length < (_SOME if len(options) in _USUAL else _VERY_SHORT) and not asked.excludes and "=" not in asked.last
-        return Refusal.NOT_ASKED if few or verbless else None
     if closed:
         return None
-    if items.are_steps(asked, options):
-        return Refusal.EXERCISE
-    if asked.length < _SHORT and statements.tells_of_the_speaker(asked.stem):
-        return Refusal.PERSONAL
-    if asked.alone and requests.tells(asked.last):
-        return Refusal.OTHER_TASK
-    return None if statements.leaves_a_gap(asked, options) else Refusal.NOT_ASKED
+    speaker = asked.alone and not asked.has_formula and statements.tells_of_the_speaker(asked.stem)
+    if asked.question:
+        return Refusal.PERSONAL if speaker else _too_short(asked, options)
+    rules = (
+        (Refusal.PERSONAL, speaker or (asked.length < _SHORT and statements.tells_of_the_speaker(asked.stem))),
+        (Refusal.EXERCISE, items.are_steps(asked, options)),
+        (Refusal.OTHER_TASK, asked.alone and requests.tells(asked.last)),
+        (Refusal.NOT_ASKED, not statements.leaves_a_gap(asked, options)),
+    )
+    return next((refusal for refusal, holds in rules if holds), None)
+
+
+def _too_short(asked: Asking, options: tuple[str, ...]) -> Refusal | None:
+    """Whether a question of few words lacks the verb or the subject that says what it asks for."""
+    if "=" in asked.last:
+        return None
+    few = asked.words < _FEW and asked.length <= _FEW and not statements.ends_open(asked)
+    least = _SOME if len(options) in _USUAL else _VERY_SHORT
+    return Refusal.NOT_ASKED if few or (not asked.asks and not asked.excludes and asked.length < least) else None

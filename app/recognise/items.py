@@ -9,7 +9,9 @@ from app.recognise.instructions import sentences
 from app.recognise.marks import Chain
 
 _ASKED_QUESTION = re.compile(r"\?[\s\"'”’»)\]*_$]{0,6}(?:\([^()\n]{0,60}\)|\[[^\[\]\n]{0,60}\])?[\s*_:]{0,4}$")
-_WHICH_QUESTION = re.compile(r"\bquestion\W*$|\(\s*\)|\bquestions?\b.{0,80}\?|\bask\b.{0,80}\?|\bвопрос(?:е|ом)?\b|\bсұра(?:қ|қты|ғын|ққа)\b", re.IGNORECASE)
+_WHICH_QUESTION = re.compile(
+    r"\bquestion\W*$|\(\s*\)|\bquestions?\b.{0,80}\?|\bask\b.{0,80}\?|\bвопрос(?:е|ом)?\b|\bсұра(?:қ|қты|ғын|ққа)\b", re.IGNORECASE
+)
 _WHICH = re.compile(r"\bwhich\b[^?\n]{0,150}\?\s{0,3}$", re.IGNORECASE)
 _EXERCISE = re.compile(
     r"\W{0,4}(?:exercise|problem|task|homework|worksheet|activity|test paper|упражнение|задача|контрольная|самостоятельная|жаттығу|бақылау)\b",
@@ -34,7 +36,6 @@ _ENTRY = re.compile(
 )
 
 
-
 def are_questions(question: str, options: tuple[str, ...]) -> bool:
     """Whether most items are questions, though the text in front does not ask for one."""
     questions = sum(_ASKED_QUESTION.search(option[-40:]) is not None for option in options)
@@ -50,10 +51,9 @@ def are_tasks(question: str, options: tuple[str, ...]) -> bool:
             return True
         if _EXERCISE.match(question):
             return True
-    return (
-        sum(_EITHER.search(option[:200]) is not None for option in options) * 2 > len(options)
-        or sum("__" in option for option in options) * 2 > len(options)
-    )
+    return sum(_EITHER.search(option[:200]) is not None for option in options) * 2 > len(options) or sum(
+        "__" in option for option in options
+    ) * 2 > len(options)
 
 
 def are_steps(asking: Asking, options: tuple[str, ...]) -> bool:
@@ -63,7 +63,7 @@ def are_steps(asking: Asking, options: tuple[str, ...]) -> bool:
     return _most(_STEP, options) or sum(_ENTRY.match(option) is not None for option in options) * 2 > len(options)
 
 
-def stand_in_a_sentence(asking: Asking, options: tuple[str, ...], chain: Chain, *, listed: bool) -> bool:
+def stand_in_a_sentence(asking: Asking, options: tuple[str, ...], chain: Chain, *, listed: bool, marked: bool) -> bool:
     """Whether labels in running text belong to a list inside of a sentence.
 
     Args:
@@ -71,25 +71,27 @@ def stand_in_a_sentence(asking: Asking, options: tuple[str, ...], chain: Chain, 
         options: texts behind the labels.
         chain: the labels.
         listed: whether a comma or a semicolon stands behind an item.
+        marked: whether a word such as `Options:` stands in front of the first label.
     """
     *others, last = (option.rstrip() for option in options)
     if any(_JOINED.search(option[-12:]) for option in options[:-1]):
         return True
     # A sentence behind the last option, or a question mark that ends the sentence of which the list is a part.
-    if len(sentences(last)) > 1 and not any(len(sentences(option)) > 1 or option.endswith(".") for option in others):
-        return True
-    if last.endswith("?") and not any(option.endswith("?") for option in others):
+    behind = len(sentences(last)) > 1 and not any(len(sentences(option)) > 1 or option.endswith(".") for option in others)
+    if behind or (last.endswith("?") and not any(option.endswith("?") for option in others)):
         return True
     before = asking.stem[-400:].rsplit("\n", 1)[-1]
     # The options stand inside of a quotation that began in front of them.
     quotes = before.count('"') % 2 and last.count('"') % 2
     if quotes or (before.count("“") > before.count("”") and "”" in last) or (before.count("«") > before.count("»") and "»" in last):
         return True
+    if marked:
+        return False
     if listed and not asking.question and not statements.has_blank(asking):
         return True
     style = chain.style.removeprefix("inline ")
     certain = style[0] in "([*" or (style[:1] == "A" and style[-1] in ")*")
-    ends = before.rstrip()[-1:] in set("?:._)]>…`~．=$\"”»")
+    ends = before.rstrip()[-1:] in set('?:._)]>…`~．=$"”»')
     return not (ends or (certain and chain.marks[0].label.isupper() and len(options) > _FEW))
 
 

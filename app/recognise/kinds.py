@@ -4,7 +4,10 @@ import re
 
 from app.recognise.asking import Asking
 
-_HOW_MUCH = re.compile(r"^\W*(?:(?:for|in|by|at|to|about|approximately|on|of|and|so) ){0,2}how (?:many|much|long|far|old|tall|deep|fast|heavy)\b|\bсколько\b|\b(?:қанша|неше)\b", re.IGNORECASE)
+_HOW_MUCH = re.compile(
+    r"^\W*(?:(?:for|in|by|at|to|about|approximately|on|of|and|so) ){0,2}how (?:many|much|long|far|old|tall|deep|fast|heavy)\b|\bсколько\b|\b(?:қанша|неше)\b",
+    re.IGNORECASE,
+)
 _WHEN = re.compile(
     r"\bwhen (?:was|were|did|is|do|does|are)\b|\b(?:what|which) (?:year|century)\b|\bкогда\b|\bв каком (?:году|веке)\b|\bқашан\b|\b(?:қай|қандай|нешінші) (?:жыл|ғасыр)\w*",
     re.IGNORECASE,
@@ -26,7 +29,9 @@ _VERDICT = re.compile(
     r"^\W*(?:yes|no|true|false|always|never|sometimes|maybe|partly|only|both|neither|cannot|can't|there (?:is|are|was)|he|she|it|they|the court|да|нет|верно|неверно|правда|ложь|иә|ия|жоқ|дұрыс|бұрыс)\b|\b(?:relevant|guilty|valid|possible|correct|supported|determined|because|since|if|unless|not)\b",
     re.IGNORECASE,
 )
-_SEQUENCE = re.compile(r"[,→<>;–—]|->| then |\d ?- ?\d|\w-\w-\w|^\W*(?:first|second|third|last|zero|\w+ order)\b|\border\b|\bordered\b", re.IGNORECASE)
+_SEQUENCE = re.compile(
+    r"[,→<>;–—]|->| then |\d ?- ?\d|\w-\w-\w|^\W*(?:first|second|third|last|zero|\w+ order)\b|\border\b|\bordered\b", re.IGNORECASE
+)
 _COMBINED = re.compile(
     r"\b(?:all|none|both|neither|either|only|above|any|and|respectively)\b|,|\b[IVXІХ]+\b|[ⅠⅡⅢⅣ①②③]|\b(?:все|всё|оба|обе|только|ни|и|барлығы|екеуі|бәрі|және|тек)\b| (?:мен|пен|бен) ",
     re.IGNORECASE,
@@ -72,7 +77,9 @@ def phrases(options: tuple[str, ...]) -> bool:
 
 def plural(options: tuple[str, ...]) -> bool:
     """Whether most options are plurals, so that a plural asks for one of them."""
-    return sum(option.rstrip(" .").endswith("s") and option.count(" ") < _PHRASE - 1 and " are " not in option for option in options) * 2 >= len(options)
+    return sum(
+        option.rstrip(" .").endswith("s") and option.count(" ") < _PHRASE - 1 and " are " not in option for option in options
+    ) * 2 >= len(options)
 
 
 def is_pair(options: tuple[str, ...]) -> bool:

@@ -23,9 +23,15 @@ _ABOUT = re.compile(
     r"мне|мой|наш\w*|вопрос\w*|тест\w*|вариант\w*|ответ\w*|ученик\w*|пожалуйста|сұра\w*|тест\w*|нұсқа\w*|жауап\w*|оқушы\w*|маған|менің|өтінемін)\b",
     re.IGNORECASE,
 )
-_BARE = re.compile(r"\W{0,4}(?!(?:is|its|has|was|this|as|us)\b)[A-Za-z]{2,}\s+(?:the|a|an|this|these|that|it|them|me|us|all|each|every|my|your|our|for|to|as|into|feedback|what|why|how)\b", re.IGNORECASE)
+_BARE = re.compile(
+    r"\W{0,4}(?!(?:is|its|has|was|this|as|us)\b)[A-Za-z]{2,}\s+(?:the|a|an|this|these|that|it|them|me|us|all|each|every|my|your|our|for|to|as|into|feedback|what|why|how)\b",
+    re.IGNORECASE,
+)
 _SENTENCES = re.compile(r"(?<![ .(]\w\.)(?<=[.!?])\s+")
-_NO_BARE = re.compile(r"\W{0,4}(?:the|a|an|this|these|that|all|each|every|it|in|on|at|by|for|from|with|when|if|as|after|before|while|some|many|most|one|two|there|he|she|they|who|what|which|is|are|was|were|according|due|because)\b", re.IGNORECASE)
+_NO_BARE = re.compile(
+    r"\W{0,4}(?:the|a|an|this|these|that|all|each|every|it|in|on|at|by|for|from|with|when|if|as|after|before|while|some|many|most|one|two|there|he|she|they|who|what|which|is|are|was|were|according|due|because)\b",
+    re.IGNORECASE,
+)
 
 
 def stands_in_front(asked: Asking) -> bool:

@@ -1,6 +1,7 @@
 """Why a chat is passed through: each reason has a name, which `x-foggate-debug` and the page show, and a sentence."""
 
 from enum import StrEnum
+from typing import Self
 
 
 class Refusal(StrEnum):
@@ -11,7 +12,7 @@ class Refusal(StrEnum):
 
     sentence: str
 
-    def __new__(cls, name: str, sentence: str) -> "Refusal":
+    def __new__(cls, name: str, sentence: str) -> Self:
         member = str.__new__(cls, name)
         member._value_ = name
         member.sentence = sentence

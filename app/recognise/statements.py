@@ -7,11 +7,15 @@ examinations. A few words without a verb are the heading of a list, and so is a 
 import re
 
 from app.recognise import kinds
-from app.recognise.asking import Asking, count_words, without_quotations
+from app.recognise.asking import Asking, without_quotations
 
 _BLANK = re.compile(
     r"_{2,}|-{4,}|~{3,}|\\_\\_|\\uline|\.{3}|…|\(\s{0,6}\)|（\s{0,6}）|\.\.\s*$|\b(?:is|be|are|of|in) ?(?:,|\.$)|\s\.\s*$|\?\s?\?"
 )
+_LINE_TO_FILL = re.compile(r"_{2,}")
+_GIVES = re.compile(r"\b(?:is|are) given\W*$|^\W*(?:given|дано|дана функция|берілген):?\s(?!that\b|a\b|the\b).{0,40}$", re.IGNORECASE)
+_ENDS_IN_ARE = re.compile(r"\bare\W{0,4}$", re.IGNORECASE)
+_USUAL = {4, 5}
 _LETTERS = re.compile(r"[^\W\d_]")
 _CYRILLIC = re.compile(r"[а-яёәғқңөұүһі]", re.IGNORECASE)
 _KAZAKH = re.compile(r"[әғқңөұүһі]", re.IGNORECASE)
@@ -67,9 +71,12 @@ _ENDS_VERB = re.compile(
 )
 _PERSONS = ("patient", "she ", "he ", "they ", "this ", "the patient", "people ", "who ", "it ")
 _TITLE = re.compile(
-    r"\W*(?:how to\b|(?:(?:the|my) )?(?:two|three|four|five|six|seven|ten|\d{1,2}) (?:\w+ )?(?:things|facts|ways|reasons|tips|ideas|points|steps|rules|tasks|topics|notes|lessons)\b)", re.IGNORECASE
+    r"\W*(?:how to\b|(?:(?:the|my) )?(?:two|three|four|five|six|seven|ten|\d{1,2}) (?:\w+ )?(?:things|facts|ways|reasons|tips|ideas|points|steps|rules|tasks|topics|notes|lessons)\b)",
+    re.IGNORECASE,
 )
-_WHICH_OF = re.compile(r"\b(?:in|by|of|to|on|from|with|at|for|encircles|is|are) which (?:of the following|\w+)|\bwhich of the following\b", re.IGNORECASE)
+_WHICH_OF = re.compile(
+    r"\b(?:in|by|of|to|on|from|with|at|for|encircles|is|are) which (?:of the following|\w+)|\bwhich of the following\b", re.IGNORECASE
+)
 _EXAM_OBJECT = re.compile(
     r"(?i:find|determine|calculate|identify|choose|select|evaluate|solve|simplify|express|complete|name|state|compute|estimate|pick|indicate|mark|factor|differentiate|integrate|predict|expand|reduce) (?:(?:the|an?|which|what|whether|how|its|one|for|correct|best|odd|true|false) |[a-z]\b|\$|\\|\d)"
 )
@@ -81,17 +88,20 @@ _RU_OPEN = re.compile(
     re.IGNORECASE,
 )
 _RU_LISTS = re.compile(
-    r"\b(?:потребу|понадоб|требу|необходим|нужн|включа|содерж|входят|предлага)\w*\W*$|^\W*(?:как|чтобы) (?:\w+ )?\w+(?:ть|ти|чь|ться)\b|^\W*если\b.*:\s*$", re.IGNORECASE
+    r"\b(?:потребу|понадоб|требу|необходим|нужн|включа|содерж|входят|предлага)\w*\W*$|^\W*(?:как|чтобы) (?:\w+ )?\w+(?:ть|ти|чь|ться)\b|^\W*если\b.*:\s*$",
+    re.IGNORECASE,
 )
 _RU_EXTREME = re.compile(
-    r"\b(?:сам(?:ый|ая|ое|ым|ой|ого)|кроме|не(?:верн|правильн)\w+|наибол\w+|наимен\w+|верно|правильн\w+|лишн\w+|главн\w+|основн\w+|перв\w+|последн\w+)\b", re.IGNORECASE
+    r"\b(?:сам(?:ый|ая|ое|ым|ой|ого)|кроме|не(?:верн|правильн)\w+|наибол\w+|наимен\w+|верно|правильн\w+|лишн\w+|главн\w+|основн\w+|перв\w+|последн\w+)\b",
+    re.IGNORECASE,
 )
 _RU_EXAM = re.compile(
     r"\b(?:выберите|укажите|найдите|определите|вычислите|назовите|отметьте|установите|рассчитайте|дополните|продолжите|упростите|подберите|выделите)\b",
     re.IGNORECASE,
 )
 _KK_EXAM = re.compile(
-    r"\b(?:таб|көрсет|белгіле|анықта|ата|айқында|ажырат|таңда|есепте|шеш|айт|сана|толықтыр|тап|біл|түсір|аш)\w*(?:ыңыз|іңіз|ңыз|ңіз)\b", re.IGNORECASE
+    r"\b(?:таб|көрсет|белгіле|анықта|ата|айқында|ажырат|таңда|есепте|шеш|айт|сана|толықтыр|тап|біл|түсір|аш)\w*(?:ыңыз|іңіз|ңыз|ңіз)\b",
+    re.IGNORECASE,
 )
 _KK_PLURAL = re.compile(r"\w+(?:лар|лер|дар|дер|тар|тер)(?:ы|і|ымыз|іміз)?[\s:.–-]{0,4}$", re.IGNORECASE)
 _KK_HEADING = re.compile(
@@ -114,56 +124,71 @@ def leaves_a_gap(asking: Asking, options: tuple[str, ...]) -> bool:
     last, spoken = asking.last, asking.spoken
     if asking.stem.rstrip().endswith("．"):
         return True
-    if asking.takes_every_item or _CODE_LINE.search(last[-200:]):
-        return False
-    if re.search(r"\b(?:is|are) given\W*$|^\W*(?:given|дано|дана функция|берілген):?\s(?!that\b|a\b|the\b).{0,40}$", last, re.IGNORECASE):
+    if asking.takes_every_item or _CODE_LINE.search(last[-200:]) or _GIVES.search(last):
         return False
     if _BLANK.search(last[-300:]) or _BLANK.search(last[:80]) or (asking.length < _NEAR and _BLANK.search(asking.stem[-600:])):
         # Several blanks need several words each.
-        return len(re.findall(r"_{2,}", last)) < _FEW - 1 or kinds.combine(options) or kinds.phrases(options)
+        return len(_LINE_TO_FILL.findall(last)) < _FEW - 1 or kinds.combine(options) or kinds.phrases(options)
     if len(_CYRILLIC.findall(spoken)) * 2 > len(_LETTERS.findall(spoken)):
         return _kazakh(asking, options) if _KAZAKH.search(asking.stem[-400:]) else _russian(asking)
     return _english(asking, options)
 
 
 def _english(asking: Asking, options: tuple[str, ...]) -> bool:
-    spoken, words, usual = asking.spoken, asking.words, len(options) in {4, 5}
+    spoken, usual = asking.spoken, len(options) in _USUAL
     if not asking.alone:
         return not _LISTS.search(spoken[-80:]) or _EXTREME.search(spoken) is not None or usual
     if _EXAM.search(spoken):
-        return _EXAM_OBJECT.search(spoken) is not None or words > _SOME or _GIVEN.search(spoken) is not None
-    if kinds.complete(options):
-        return True
-    if _GIVEN.search(spoken) and asking.last.rstrip()[-1:] not in ".:" and "=" in spoken:
+        return _EXAM_OBJECT.search(spoken) is not None or asking.words > _SOME or _GIVEN.search(spoken) is not None
+    equation = "=" in spoken and asking.last.rstrip()[-1:] not in ".:"
+    if kinds.complete(options) or equation:
         return True
     if _TITLE.match(spoken):
         return False
-    if _WHICH_OF.search(spoken):
-        return True
+    return _WHICH_OF.search(spoken) is not None or (not _lists(asking) and (_breaks_off(asking) or _is_long_enough(asking, options)))
+
+
+def _lists(asking: Asking) -> bool:
+    """Whether a sentence announces a list, or is the heading of a document."""
+    spoken = asking.spoken
     if _LISTS.search(spoken[-80:]) and _EXTREME.search(spoken) is None:
-        return False
-    if re.search(r"\bare\W{0,4}$", spoken) and words < _SOME:
-        return False
-    document = _DOCUMENT.search(" ".join(spoken.split()[:_FEW])) is not None
-    if document and words < _SOME:
-        return False
-    clause = _COPULA.search(spoken) is not None or _IF.match(spoken) is not None or _VERB.search(" ".join(spoken.split()[1:])) is not None
-    if clause and words >= _FEW - 1 and _ENDS_VERB.search(spoken[-40:]) and not spoken.strip().lower().startswith(_PERSONS):
         return True
-    if clause and asking.length - words >= _CONTEXT and _EXTREME.search(spoken) is None:
-        # The sentences in front of it tell what it is about.
-        return words >= _FEW - 1
-    if words < _FEW:
+    return asking.words < _SOME and (_ENDS_IN_ARE.search(spoken) is not None or _is_document(spoken))
+
+
+def _breaks_off(asking: Asking) -> bool:
+    """Whether a sentence with a verb ends where an object has to follow."""
+    spoken, words = asking.spoken, asking.words
+    if words < _FEW - 1 or not _is_clause(spoken):
         return False
-    if _UNFINISHED.search(spoken) and words > _FEW:
+    if _ENDS_VERB.search(spoken[-40:]) and not spoken.strip().lower().startswith(_PERSONS):
         return True
-    if _WH.search(spoken) and words > _FEW:
-        return clause
-    if _EXTREME.search(spoken) and words > _FEW and not document:
-        return True
-    if clause and (words > _SOME or _ENDS_OPEN.search(asking.last)):
+    # The sentences in front of it tell what it is about.
+    return asking.length - words >= _CONTEXT and _EXTREME.search(spoken) is None
+
+
+def _is_long_enough(asking: Asking, options: tuple[str, ...]) -> bool:
+    """Whether a text of some words has a question word, a superlative, an open end, or, with the usual number of options, one subject."""
+    spoken, words, document, clause = asking.spoken, asking.words, _is_document(asking.spoken), _is_clause(asking.spoken)
+    if words > _FEW:
+        if _UNFINISHED.search(spoken):
+            return True
+        if _WH.search(spoken):
+            return clause
+        if _EXTREME.search(spoken) and not document:
+            return True
+    if words >= _FEW and clause and (words > _SOME or _ENDS_OPEN.search(asking.last)):
         return not document or words > _SOME * 2
-    return usual and (words >= _SOME or kinds.figures(options)) and not _PLURAL_HEAD.match(spoken) and not document
+    named = words >= _SOME or (words >= _FEW and kinds.figures(options))
+    return named and len(options) in _USUAL and not _PLURAL_HEAD.match(spoken) and not document
+
+
+def _is_clause(spoken: str) -> bool:
+    return _COPULA.search(spoken) is not None or _IF.match(spoken) is not None or _VERB.search(" ".join(spoken.split()[1:])) is not None
+
+
+def _is_document(spoken: str) -> bool:
+    return _DOCUMENT.search(" ".join(spoken.split()[:_FEW])) is not None
 
 
 def _russian(asking: Asking) -> bool:
@@ -184,9 +209,9 @@ def _kazakh(asking: Asking, options: tuple[str, ...]) -> bool:
     if _KK_EXAM.search(spoken) or asking.has_question_word:
         return asking.words >= _FEW - 1
     if _KK_PLURAL.search(spoken[-60:]):
-        return len(options) in {4, 5} and (asking.words > _FEW or kinds.combine(options))
+        return len(options) in _USUAL and (asking.words > _FEW or kinds.combine(options))
     if _KK_HEADING.search(spoken[-60:]):
-        return asking.words >= _MANY_KK and len(options) in {4, 5}
+        return asking.words >= _MANY_KK and len(options) in _USUAL
     return asking.words >= _FEW - 1 and len(options) > _FEW
 
 

@@ -6,8 +6,7 @@ A sentence behind the options is such an instruction only if all its words are l
 
 import re
 
-_ENGLISH = frozenset(
-    """
+_LIST_ENGLISH = """
     a an the this that these those it its of in on at as by to from for with without within into between among before after below above here there
     and or not no nor but if so than then also only just please kindly thanks thank you your yours me my i we us one ones single each any all
     both either none most more is are be been was will would should can cannot can't could may must do does don't did doing have has let let's
@@ -28,8 +27,8 @@ _ENGLISH = frozenset(
     tag bracket brackets parentheses parenthesis enclosed wrapped inside confidence percent probability number integer minus points point marks
     markdown formatting latex required require requires expected allowed important note remember instruction instructions instead rather even
     out up least at two three four five ten e.g eg i.e ie etc except including like such example ok okay good luck
-    """.split()
-)
+    """
+_ENGLISH = frozenset(_LIST_ENGLISH.split())
 _CYRILLIC = re.compile(
     r"(?:ответ|отвеча|выбер|выбир|выбр|выбор|вариант|укаж|указ|напиш|напис|дай|дайте|дать|верн|вывед|назов|назв|отмет|букв|номер|цифр|числ|прав|верн|един|лишь|толь|один|одн|"
     r"без|никак|не|ни|и|или|в|на|с|из|к|по|о|об|от|для|до|при|после|перед|под|над|под|этот|эт|тот|та|то|так|что|какой|какая|какие|который|котор|сначал|затем|пот|конц|кон|нач|пояснен|поясня|объяснен|объясня|объясн|обоснован|"

@@ -53,7 +53,9 @@ def _with_questions(seed: int, each: int) -> list[Prompt]:
     for form in tasks.COMPOUND:
         for _ in range(each):
             pair = generator.sample(banks["en"], 2)
-            found.append([("user", form.format(*(f"{question}\n{listed(generator, options, inline=False)}" for question, options in pair)))])
+            found.append(
+                [("user", form.format(*(f"{question}\n{listed(generator, options, inline=False)}" for question, options in pair)))]
+            )
     return found
 
 

@@ -35,7 +35,9 @@ kk_oyin: солға бұрылу; есікті қағу; шам жағу; аға
 kk_eskertu: кіріспесі ұзақ; қорытындысы жоқ; екінші бетте қате бар; сурет жазусыз қалған
 kk_zat: жылы жемпір; қол шам; дәрі қобдиша; сіріңке; термос
 """
-POOLS = {name: [item.strip() for item in items.split(";")] for name, _, items in (line.partition(":") for line in _POOLS.strip().split("\n"))}
+POOLS = {
+    name: [item.strip() for item in items.split(";")] for name, _, items in (line.partition(":") for line in _POOLS.strip().split("\n"))
+}
 
 LISTED = r"""
 en | tools_ | You are an agent. These functions exist: | The user says: I need to be in Rome by noon.

@@ -97,7 +97,9 @@ kk_facts: Балқаш көлінің жартысы тұщы; Домбыран�
 kk_questions: Жеткізу қанша тұрады?; Тауарды қайтаруға бола ма?; Мекенжайыңыз қайда?; Жеңілдік бар ма?; Қашан жұмыс істейсіздер?
 kk_people: Айгерім; Нұрлан; Дана; Ержан; Салтанат; Бекзат
 """
-POOLS = {name: [item.strip() for item in items.split(";")] for name, _, items in (line.partition(":") for line in _POOLS.strip().split("\n"))}
+POOLS = {
+    name: [item.strip() for item in items.split(";")] for name, _, items in (line.partition(":") for line in _POOLS.strip().split("\n"))
+}
 
 _LINES = ("{}. ", "{}) ", "({}) ", "{}: ", "[{}] ", "**{}.** ", "- {}. ", "Option {}: ", "{} - ")
 _INLINE = ("({}) ", "{}) ", "{}. ")
