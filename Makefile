@@ -15,7 +15,7 @@ EDGE ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test release soak chaos fuzz load memory arms test-fast test-mcq test-qwen readme test-nginx mechanism coverage mutation audit secrets docs docs-assets check format bench assets image clean recogniser page-assets clients
+.PHONY: help setup serve test release soak chaos fuzz load memory arms test-fast test-mcq test-qwen readme test-nginx mechanism coverage mutation audit secrets docs docs-assets check format bench bench-gpu assets image clean recogniser page-assets clients
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -156,6 +156,13 @@ format: $(VENV)/.installed ## Format and fix what can be fixed
 
 bench: setup ## Measure the one-pass verdict on this machine
 	$(BIN)/foggate bench edge
+
+# Random weights: speed does not depend on what a model knows. The report says which card it was, and what that card reaches.
+bench-gpu: setup ## Measure the one pass on a GPU at the shapes of Qwen3-0.6B and Gemma-3-1B (BENCH_OUT=runs/bench-gpu)
+	for shape in qwen3-0.6b gemma-3-1b; do \
+	  FOGGATE_EDGE__DEVICE=cuda $(BIN)/foggate bench edge --shape $$shape --batches 1,16,64,128 --questions 256 --clients 64 \
+	    --out $(or $(BENCH_OUT),runs/bench-gpu)/$$shape $(ARGS) || exit 1; \
+	done
 
 image: ## Build the container image
 	docker build -t foggate:dev \

@@ -16,6 +16,8 @@ from app.core.strict_json import NotJson, TooManyValues, loads
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 # Its options, and room for seven fields and two brackets.
 VALUES_PER_QUESTION = MAX_OPTIONS + 14
+# A thousand steps of an agent with the descriptions of its tools; so many take some 50 ms to read and to check.
+VALUES_OF_A_CHAT = 20_000
 
 
 class _Decoded(Request):
@@ -33,7 +35,19 @@ def json_route(max_questions: int) -> type[APIRoute]:
     Its handlers raise what becomes a 400 for a body that is not JSON, and InvalidQuestion for one that holds more values
     than so many questions can have.
     """
-    max_values = VALUES_PER_QUESTION * (max_questions + 1)
+    return _route_of(VALUES_PER_QUESTION * (max_questions + 1), f"; {max_questions} questions have fewer")
+
+
+def chat_route() -> type[APIRoute]:
+    """The class of routes that take one chat, with as many values as a long chat has, however many questions may be asked at once.
+
+    Its handlers raise what those of `json_route` raise.
+    """
+    return _route_of(VALUES_OF_A_CHAT, "")
+
+
+def _route_of(max_values: int, fewer: str) -> type[APIRoute]:
+    """The class of routes whose bodies hold up to so many values; `fewer` ends the sentence about one with more."""
 
     async def decode(body: bytes) -> Any:
         try:
@@ -44,7 +58,7 @@ def json_route(max_questions: int) -> type[APIRoute]:
             # What FastAPI itself raises, so that there is one place that answers it.
             raise RequestValidationError([{"type": "json_invalid", "loc": ("body",), "msg": "not JSON", "input": None}]) from None
         except TooManyValues as error:
-            raise InvalidQuestion(f"the body holds {error}; {max_questions} questions have fewer") from None
+            raise InvalidQuestion(f"the body holds {error}{fewer}") from None
 
     class JsonRoute(APIRoute):
         def get_route_handler(self) -> Handler:

@@ -5,6 +5,7 @@ question alone is a single question.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Annotated, Any, Protocol
 
 from fastapi import Request
@@ -22,6 +23,7 @@ from app.api.decision.typed import Decided, TypedQuestion
 from app.api.face import Endpoint, Face
 from app.api.model_names import Chosen, chosen_or_configured
 from app.core.ask import Ask
+from app.core.errors import Forbidden, InvalidQuestion
 from app.core.offload import SMALL, in_text_thread
 from app.core.outcome import Outcome
 from app.gateway.batch import Batch
@@ -69,7 +71,7 @@ def decisions_face(gateway: Gateway, prior: float) -> Face:
         typed = asked.typed()
         about = asked.about
         asks = await _asks(typed, about, chosen_or_configured(asked.model))
-        outcomes = await _outcomes(gateway, asks, request.state.caller)
+        outcomes = await _outcomes(gateway, asks, [question.place for question in typed], request.state.caller)
         decided = [Decided.of(question, outcome, prior) for question, outcome in zip(typed, outcomes, strict=True)]
         decision_id = request.state.request_id
         return JSONResponse(asked.reply(decided, decision_id), headers={DECISION_ID: decision_id})
@@ -99,21 +101,38 @@ async def _asks(typed: list[TypedQuestion], about: str, chosen: Chosen) -> list[
     return made() if length <= SMALL else await in_text_thread(made)
 
 
-async def _outcomes(gateway: Gateway, asks: list[Ask], caller: Caller) -> list[Outcome]:
-    """The outcomes in order; the first error is raised, and the others are given up then. Raises what `Gateway.answer` raises."""
+async def _outcomes(gateway: Gateway, asks: list[Ask], places: list[str], caller: Caller) -> list[Outcome]:
+    """The outcomes in order; the first error is raised, and the others are given up then.
+
+    Raises:
+        InvalidQuestion: a question is too long; with its place in the request.
+        FogGateError: what `Gateway.answer` raises.
+    """
     if len(asks) == 1:
-        return [await gateway.answer(asks[0], caller)]
+        return [await _placed(gateway.answer(asks[0], caller), places[0])]
     batch = await Batch.admitted(gateway, caller, len(asks))
     note(questions=len(asks))
     at_a_time = asyncio.Semaphore(gateway.state.limits.batch_concurrency)
 
-    async def one(ask: Ask) -> Outcome:
+    async def one(ask: Ask, place: str) -> Outcome:
         async with at_a_time:
-            return await batch.answer(ask)
+            return await _placed(batch.answer(ask), place)
 
-    tasks = [asyncio.ensure_future(one(ask)) for ask in asks]
+    tasks = [asyncio.ensure_future(one(ask, place)) for ask, place in zip(asks, places, strict=True)]
     try:
         return list(await asyncio.gather(*tasks))
     finally:
         for task in tasks:
             task.cancel()
+
+
+async def _placed(answering: Awaitable[Outcome], place: str) -> Outcome:
+    """An outcome; an error names what is wrong as the request has it: its question, or the name of its model."""
+    try:
+        return await answering
+    except InvalidQuestion as error:
+        error.param = place
+        raise
+    except Forbidden as error:
+        error.param = "model" if error.param in {"tau", "route"} else error.param
+        raise

@@ -13,8 +13,7 @@ from app.api.model_names import CLOUD, EDGE, ROUTER, chosen_by
 from app.core.outcome import RouteRequest
 from app.gateway.state import GatewayState
 
-# Its errors keep the form that they had before there was an interface of OpenAI's here.
-MODELS = Endpoint("/v1/models", replies=responses.MODELS)
+MODELS = Endpoint("/v1/models", replies=responses.MODELS, error_form=openai_error)
 MODEL = Endpoint("/v1/models/{model:path}", replies=responses.MODEL, error_form=openai_error)
 
 

@@ -5,7 +5,7 @@ import time
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
-from app.api.body import json_route
+from app.api.body import chat_route
 from app.api.error_form import openai_error
 from app.api.face import Endpoint, Face
 from app.api.middleware import DEBUG
@@ -30,7 +30,7 @@ _NO_COMPLETIONS = (
 
 def chat_face(gateway: Gateway) -> Face:
     """The routes of chat completions."""
-    face = Face("openai", json_route(gateway.state.limits.max_questions))
+    face = Face("openai", chat_route())
 
     @face.serves(CHAT, summary="Answer a chat", description=described.CHAT_TEXT)
     async def chat(asked: ChatRequest, request: Request) -> Response:

@@ -121,7 +121,7 @@ SYSTEM_ONE: Responses = _decided("One answer for each question, by its name", ex
 DECISIONS: Responses = _decided("One answer for each question: in order, or by id in SGLang's form", examples.DECISIONS, decisions_error)
 MODELS: Responses = {
     200: {"model": ModelsResponse, "headers": _REQUEST_ID, "content": {"application/json": {"example": examples.MODELS}}},
-    **_READING,
+    **_in_form(openai_error, _READING, OpenAIErrorResponse),
 }
 MODEL: Responses = {
     200: {"model": ModelEntry, "headers": _REQUEST_ID, "content": {"application/json": {"example": examples.MODEL}}},

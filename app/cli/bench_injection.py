@@ -41,7 +41,7 @@ def bench_injection(
 
 def measure(settings: "Settings", *, data: Questions, limit: int) -> dict[str, Any]:
     """Measure with the configured model and policy. Raises ConfigError."""
-    from app.edge.build import build_engine, load_edge_model
+    from app.edge.build import batch_size, build_engine, load_edge_model
     from app.edge.runner import identity_of
     from app.evaluation.injection import ATTACKS, measure_injection
     from app.gateway.build import build_policy, calibration_of, load_calibration
@@ -57,7 +57,7 @@ def measure(settings: "Settings", *, data: Questions, limit: int) -> dict[str, A
     of = len(items) * (len(ATTACKS) + 1)
     with bars() as progress:
         effects = measure_injection(
-            engine, items, policy, batch_size=settings.edge.max_batch_size, on_progress=lambda done: progress("asking", done, of)
+            engine, items, policy, batch_size=batch_size(settings, engine), on_progress=lambda done: progress("asking", done, of)
         )
     return {
         "edge_model": loaded.name,

@@ -23,7 +23,7 @@ def bench_label(
     as_json: AsJson = False,
 ) -> None:
     """Measure the speed of labelling by one pass. It is compared with real generations of the same questions."""
-    from app.cli.ratios import said
+    from app.bench.ratios import said
     from app.config.loading import load_settings
 
     report = measure(load_settings(config), pairs=pairs, questions=questions, samples=samples)
@@ -51,8 +51,8 @@ def measure(settings: "Settings", *, pairs: int, questions: int, samples: int, t
     Raises:
         ConfigError: the model cannot be loaded.
     """
+    from app.bench.ratios import ratio
     from app.cli.hardware import describe_hardware
-    from app.cli.ratios import ratio
     from app.demo.bank import SHIPPED_BANK, load_rows
     from app.edge.build import build_engine, load_edge_model
 

@@ -17,8 +17,10 @@ from app import __version__
 from app.cli.adapter import adapter
 from app.cli.ask import ask
 from app.cli.bench_edge import bench_edge
+from app.cli.bench_gateway import bench_gateway
 from app.cli.bench_injection import bench_injection
 from app.cli.bench_label import bench_label
+from app.cli.bench_streams import bench_streams
 from app.cli.calibrate import calibrate
 from app.cli.cloud_check import cloud_check
 from app.cli.config_check import config_check
@@ -65,7 +67,16 @@ _GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
         "Measure on your own questions what routing gains.",
         {"collect": eval_collect, "report": eval_report, "compare": eval_compare},
     ),
-    "bench": ("Measure speed and robustness on this machine.", {"edge": bench_edge, "label": bench_label, "injection": bench_injection}),
+    "bench": (
+        "Measure speed and robustness on this machine.",
+        {
+            "edge": bench_edge,
+            "gateway": bench_gateway,
+            "streams": bench_streams,
+            "label": bench_label,
+            "injection": bench_injection,
+        },
+    ),
     "keys": (
         "Manage the API keys of the gateway.",
         {"create": keys_create, "list": keys_list, "rotate": keys_rotate, "revoke": keys_revoke},

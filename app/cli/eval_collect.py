@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from app.data.records import Record
     from app.evaluation.collect import Collected
 
+# Writing reads all weights for each token, so it gains from more questions at a time than one pass does.
+_GENERATE_BATCH = 16
+
 
 def eval_collect(
     data: Data,
@@ -140,19 +143,19 @@ async def collect_answers(settings: "Settings", plan: CollectPlan) -> "tuple[Col
     from app.cli.hardware import describe_hardware
     from app.cloud.build import build_cloud, cloud_models
     from app.core.offload import in_daemon_thread
-    from app.edge.build import build_batcher, build_engine, load_edge_model
+    from app.edge.build import batch_size, build_batcher, build_engine, load_edge_model
     from app.edge.foggen import writes_confidence
     from app.evaluation.collect import EdgeIdentity, collect
     from app.gateway.running import WARM_UP, WARM_UP_S
     from app.telemetry.metrics import Metrics
 
     metrics = Metrics()
-    # So many questions are in flight that the next batch is waiting when one ends.
-    in_flight = 4 * settings.edge.max_batch_size
-    queue = settings.edge.model_copy(update={"max_queue_size": max(in_flight, settings.edge.max_queue_size)})
     with working(loading(settings), at_once=True):
         loaded = await in_daemon_thread(load_edge_model, settings)
         engine = build_engine(settings, loaded)
+    # So many questions are in flight that the next batch is waiting when one ends.
+    in_flight = 4 * batch_size(settings, engine)
+    queue = settings.edge.model_copy(update={"max_queue_size": max(in_flight, settings.edge.max_queue_size)})
     hardware = describe_hardware(str(loaded.model.device))
     generator = None
     if plan.generate:
@@ -182,7 +185,7 @@ async def collect_answers(settings: "Settings", plan: CollectPlan) -> "tuple[Col
                 known_cloud=plan.known,
                 generator=generator,
                 in_flight=in_flight,
-                generate_batch=settings.edge.max_batch_size,
+                generate_batch=max(_GENERATE_BATCH, batch_size(settings, engine)),
                 cloud_concurrency=plan.cloud_concurrency,
                 order_check=plan.order_check,
                 reads=settings.edge.permute,

@@ -54,7 +54,7 @@ def label(
         require_cloud(settings, "give --labels gold")
     if out.exists():
         raise ConfigError(f"{out} exists already; choose another --out")
-    from app.edge.build import build_engine, load_edge_model
+    from app.edge.build import batch_size, build_engine, load_edge_model
 
     with working(loading(settings), at_once=True):
         loaded = load_edge_model(settings)
@@ -84,7 +84,7 @@ def label(
             items,
             letters,
             out,
-            batch_size=settings.edge.max_batch_size,
+            batch_size=batch_size(settings, engine),
             **parameters,
             on_progress=_counted(progress, "labelling", len(items)),
         )

@@ -31,17 +31,20 @@ def serve(
     """Run the gateway."""
     # SIGTERM ends a server without an error, from the first moment on: the imports below take a second.
     interrupts.install(terminated=0)
-    import structlog
+    from app.edge.lean import collector_paused
 
-    from app.api.listener import listen_on, url_of
-    from app.api.server import serve as run
-    from app.api.terminal import Terminal
-    from app.cli.given import Given
-    from app.cli.mock_cloud import mock_cloud, with_cloud
-    from app.config.bind_safety import check_bind_safety
-    from app.config.masking import secrets_in
-    from app.config.variables import unknown_variables
-    from app.telemetry.logs import configure_logging
+    with collector_paused():
+        import structlog
+
+        from app.api.listener import listen_on, url_of
+        from app.api.server import serve as run
+        from app.api.terminal import Terminal
+        from app.cli.given import Given
+        from app.cli.mock_cloud import mock_cloud, with_cloud
+        from app.config.bind_safety import check_bind_safety
+        from app.config.masking import secrets_in
+        from app.config.variables import unknown_variables
+        from app.telemetry.logs import configure_logging
 
     given, console = Given(config, host, port, insecure), stdout_console()
     terminal = Terminal()

@@ -23,6 +23,8 @@ _MAX_VALUES = 2_000
 _MODEL = "model"
 _BLANK_LINES = (b"\n\n", b"\n\r\n")
 _EVENTS = re.compile(rb"(?<=\n\n)|(?<=\n\r\n)")
+# What says that a reply is at its end: a reason, an error, or the mark of the end. In a text of the model, a quote has a backslash in front.
+_ENDS = re.compile(rb'"finish_reason"\s*+:\s*+"[^"]|"error"\s*+:\s*+["{]|^data: ?\[DONE\]', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,14 @@ class WholeEvents:
 
     Args:
         hides_usage: whether an event that reports the usage and holds no choice is left out.
+
+    Attributes:
+        ended: whether one of the events says that the reply is at its end. A connection that is closed before breaks the reply off,
+            even if it is closed in order: some servers and proxies end a failure like that.
     """
 
     def __init__(self, *, hides_usage: bool) -> None:
+        self.ended = False
         self._hides_usage = hides_usage
         self._held = bytearray()
         self._is_part = False
@@ -88,6 +95,11 @@ class WholeEvents:
 
     def feed(self, piece: bytes) -> bytes:
         """The events that are whole with this piece."""
+        whole = self._whole(piece)
+        self.ended = self.ended or _ENDS.search(whole) is not None
+        return whole
+
+    def _whole(self, piece: bytes) -> bytes:
         # The end of an event may have been cut in two.
         since = max(0, len(self._held) - 3)
         self._held += piece
@@ -110,10 +122,25 @@ class WholeEvents:
         return found + len(blank) if found >= 0 else 0
 
     def rest(self) -> bytes:
-        """What is left when the stream has come to its end."""
+        """What is left when the stream has come to its end; nothing where that is only the beginning of an event."""
         left = bytes(self._held)
         self._held.clear()
+        if not self._is_part and not _is_whole(left):
+            return b""
+        self.ended = self.ended or _ENDS.search(left) is not None
         return left
+
+
+def _is_whole(event: bytes) -> bool:
+    """Whether an event without the blank line at its end lacks nothing else."""
+    for line in event.splitlines():
+        data = line.removeprefix(b"data:").strip()
+        if line.startswith(b"data:") and data != b"[DONE]":
+            try:
+                loads(data, max_values=_MAX_VALUES)
+            except ValueError:
+                return False
+    return True
 
 
 def _is_usage(event: bytes) -> bool:

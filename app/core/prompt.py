@@ -1,4 +1,4 @@
-"""Question → chat messages, the exact prompt of FogGen's model cards.
+"""Question → chat messages: the exact prompt of FogGen's model cards, or a plain one.
 
 Serving, training and evaluation all use this file, so that a model is trained on the prompt that it is served with. Knows no tokenizer.
 """
@@ -20,18 +20,26 @@ Rules:
   Confidence: <0.0|0.25|0.5|0.75|1.0>
   Final answer: <OPTION_LETTER>"""
 _NO_THINK = "- Do not output <think> tags.\n"
+_PLAIN = "You are a helpful assistant."
 
 
 class PromptFamily(StrEnum):
-    """Which wording a model was trained with. Only Qwen's names the think tags."""
+    """Which wording a model is given.
+
+    The first three are the rules that FogGen's checkpoints were trained with; only Qwen's names the think tags. `plain` is for models that
+    nobody trained to write a confidence: an assistant's usual system text without rules.
+    """
 
     QWEN = "qwen"
     GEMMA = "gemma"
     LLAMA = "llama"
+    PLAIN = "plain"
 
 
 def system_prompt(family: PromptFamily) -> str:
     """The system text of a family, without a final newline."""
+    if family is PromptFamily.PLAIN:
+        return _PLAIN
     return _RULES.format(think=_NO_THINK if family is PromptFamily.QWEN else "")
 
 

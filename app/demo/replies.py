@@ -9,40 +9,51 @@ from typing import Any
 from fastapi.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from app.demo.chats import Call
+
 MODEL = "demo-cloud"
 
 
-def completion(prompt: str, text: str, call: int) -> dict[str, Any]:
+def completion(prompt: str, said: str | Call, call: int) -> dict[str, Any]:
     """A chat completion.
 
     Args:
         prompt: text of the last user message.
-        text: text of the reply.
+        said: text of the reply, or the call of a function.
         call: number of the call, for the id.
     """
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-    return {**_head("chat.completion", call), "choices": [choice], "usage": _usage(prompt, text)}
+    if isinstance(said, Call):
+        message: dict[str, Any] = {"content": None, "tool_calls": [_called(said, said.arguments, call)]}
+    else:
+        message = {"content": said}
+    reason = "tool_calls" if isinstance(said, Call) else "stop"
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": reason}
+    return {**_head("chat.completion", call), "choices": [choice], "usage": _usage(prompt, said)}
 
 
-def events_of(prompt: str, text: str, call: int, *, with_usage: bool) -> list[bytes]:
+def events_of(prompt: str, said: str | Call, call: int, *, with_usage: bool) -> list[bytes]:
     """The server-sent events of a streamed chat completion, one a word, `[DONE]` last.
 
     Args:
         prompt: text of the last user message.
-        text: text of the reply.
+        said: text of the reply, or the call of a function, whose arguments come in two pieces.
         call: number of the call, for the id.
         with_usage: whether an event with the usage and without choices comes before the end (`stream_options.include_usage`).
     """
-    words = text.split(" ")
-    pieces = [words[0], *(f" {word}" for word in words[1:])]
-    deltas: list[tuple[dict[str, str], str | None]] = [({"role": "assistant", "content": ""}, None)]
-    deltas += [({"content": piece}, None) for piece in pieces]
-    deltas.append(({}, "stop"))
+    deltas: list[tuple[dict[str, Any], str | None]] = [({"role": "assistant", "content": ""}, None)]
+    if isinstance(said, Call):
+        half = len(said.arguments) // 2
+        rest = {"index": 0, "function": {"arguments": said.arguments[half:]}}
+        deltas += [({"tool_calls": [one]}, None) for one in (_called(said, said.arguments[:half], call), rest)]
+    else:
+        words = said.split(" ")
+        deltas += [({"content": piece}, None) for piece in (words[0], *(f" {word}" for word in words[1:]))]
+    deltas.append(({}, "tool_calls" if isinstance(said, Call) else "stop"))
     head = _head("chat.completion.chunk", call)
     no_usage = {"usage": None} if with_usage else {}
     chunks = [{**head, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}], **no_usage} for delta, reason in deltas]
     if with_usage:
-        chunks.append({**head, "choices": [], "usage": _usage(prompt, text)})
+        chunks.append({**head, "choices": [], "usage": _usage(prompt, said)})
     return [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks] + [b"data: [DONE]\n\n"]
 
 
@@ -114,7 +125,12 @@ def _head(kind: str, call: int) -> dict[str, Any]:
     return {"id": f"chatcmpl-demo-{call}", "object": kind, "created": 0, "model": MODEL}
 
 
-def _usage(prompt: str, text: str) -> dict[str, int]:
+def _called(said: Call, arguments: str, call: int) -> dict[str, Any]:
+    return {"index": 0, "id": f"call_demo_{call}", "type": "function", "function": {"name": said.name, "arguments": arguments}}
+
+
+def _usage(prompt: str, said: str | Call) -> dict[str, int]:
+    text = said.arguments if isinstance(said, Call) else said
     # Four characters a token: an estimate, good enough to exercise whoever counts.
     used, written = len(prompt) // 4, max(1, len(text) // 4)
     return {"prompt_tokens": used, "completion_tokens": written, "total_tokens": used + written}

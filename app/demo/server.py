@@ -3,26 +3,23 @@
 It is a separate program (`foggate demo-cloud`), so that the gateway can be tried and tested against an endpoint that is slow,
 overloaded, breaks off or answers without a letter. Every reply names what it is: its model is `demo-cloud`. A question outside the
 bank gets a sentence without a letter, which the gateway reads as `cloud_unparsable`. With `stream: true` a reply comes in
-server-sent events, a word at a time.
+server-sent events, a word at a time. A function is called where the user says so: `app/demo/chats.py`.
 """
 
 import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from app.core.errors import ConfigError
-from app.core.strict_json import loads
-from app.demo.bank import AskedQuestion, Bank, read_prompt
+from app.demo.bank import Bank
+from app.demo.chats import Call, Chat, chat_of
 from app.demo.replies import MODEL, Cut, Streamed, completion, error, events_of, left, with_broken_json
 
-# A chat completion request has a few dozen.
-_MAX_VALUES = 10_000
 FAULTS = ("429", "500", "hang", "cut", "bad-json", "prose")
 _UNKNOWN = "This mock cloud knows the questions of its bank only, and this one is not among them."
 _PROSE = "That is an interesting question, and reasonable people could see it in more than one way."
@@ -91,7 +88,7 @@ def create_demo(
         fault = _draw_fault(draw.random(), rates)
         wait_s = latency_ms / 1000 * math.exp(draw.gauss(0, latency_sigma))
         try:
-            chat = _chat_of(await request.body())
+            chat = chat_of(await request.body())
         except (ValueError, KeyError, TypeError, AttributeError, StopIteration):
             return error(400, "the body is not a chat completion request with a user message")
         if fault:
@@ -105,8 +102,7 @@ def create_demo(
             return Response(status_code=499)
         if fault in {"429", "500"} or (fault in {"cut", "bad-json"} and not chat.streamed):
             return _faulty(fault, retry_after_s)
-        letter = bank.letter(chat.asked) if chat.asked else None
-        said = _PROSE if fault == "prose" else _UNKNOWN if letter is None else f"Final answer: {letter}"
+        said = _PROSE if fault == "prose" else _said(chat, bank)
         stats["answered"] += 1
         stats["unknown"] += said == _UNKNOWN
         if not chat.streamed:
@@ -118,32 +114,14 @@ def create_demo(
     return app
 
 
-@dataclass(frozen=True, slots=True)
-class _Chat:
-    """What a request asks for.
-
-    Attributes:
-        prompt: text of the last user message.
-        asked: question in it, if there is one.
-        streamed: whether the reply comes in events.
-        with_usage: whether an event with the usage is wanted.
-    """
-
-    prompt: str
-    asked: AskedQuestion | None
-    streamed: bool
-    with_usage: bool
-
-
-def _chat_of(content: bytes) -> _Chat:
-    """The request in a body. Raises ValueError, KeyError, TypeError, AttributeError or StopIteration."""
-    body = loads(content, max_values=_MAX_VALUES)
-    prompt = next(m["content"] for m in reversed(body["messages"]) if m["role"] == "user")
-    # A lone surrogate is no text; the letter is drawn from the text's bytes.
-    prompt.encode()
-    options = body.get("stream_options")
-    with_usage = isinstance(options, dict) and bool(options.get("include_usage"))
-    return _Chat(prompt, read_prompt(prompt), bool(body.get("stream")), with_usage)
+def _said(chat: Chat, bank: Bank) -> str | Call:
+    """The text of a reply, or the call of a function."""
+    if chat.result is not None:
+        return f"The function returned: {chat.result}"
+    if chat.call is not None:
+        return chat.call
+    letter = bank.letter(chat.asked) if chat.asked else None
+    return _UNKNOWN if letter is None else f"Final answer: {letter}"
 
 
 def _faulty(fault: str, retry_after_s: int) -> Response:

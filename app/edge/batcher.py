@@ -18,6 +18,7 @@ from app.core.offload import in_text_thread
 from app.core.question import Question
 from app.core.round_robin import RoundRobin
 from app.core.verdict import EdgeReply
+from app.edge.batching import Bounds
 from app.edge.health import UNLIMITED, HealthLimits, Vitals
 from app.edge.pace import Pace
 from app.edge.rendering import Prompt
@@ -39,7 +40,7 @@ class Batcher:
     Args:
         engine: the model that runs a batch.
         metrics: where depths, waits and sizes are counted.
-        max_batch_size, max_batch_tokens, max_padding_share: bounds of a forward pass; see `app.edge.batching.choose`.
+        max_batch_size, max_batch_tokens, max_padding_share: bounds of a forward pass; see `app.edge.batching.Bounds`.
         max_queue_size: questions that may wait; one more is refused. Those that yield are not counted: at most as many of them
             as one forward pass takes wait here, behind all others.
         probe_after, probe_every_s: see `app.edge.runner.Runner`; the known-good prompt is that of the warm-up.
@@ -72,12 +73,7 @@ class Batcher:
         self._clock = clock
         self._runner = Runner(engine, metrics, probe_after=probe_after, probe_every_s=probe_every_s, clock=clock)
         self._loop = asyncio.get_running_loop()
-        self._queue = WaitingQueue(
-            max_size=max_queue_size,
-            max_batch_size=max_batch_size,
-            max_batch_tokens=max_batch_tokens,
-            max_padding_share=max_padding_share,
-        )
+        self._queue = WaitingQueue(max_size=max_queue_size, bounds=Bounds(max_batch_size, max_batch_tokens, max_padding_share))
         self._pace = Pace()
         self._changed = threading.Condition()
         self._closed = self._ended = False
@@ -155,12 +151,12 @@ class Batcher:
             await asyncio.to_thread(self._thread.join, _CLOSE_S)
 
     async def _reply(self, prompt: Prompt, deadline: Deadline, *, is_warm_up: bool = False, yields: bool = False) -> EdgeReply:
-        waiting = Waiting(prompt, self._loop.create_future(), self._clock(), is_warm_up, yields)
+        waiting = Waiting(prompt, self._loop.create_future(), self._clock(), is_warm_up, yields, deadline.at)
         with self._changed:
             if yields:
                 self._check_open()
             else:
-                self._admit(deadline, yields=False)
+                self._admit(deadline, yields=False, own=prompt.columns)
             self._queue.add(waiting)
             self._metrics.edge_queue_depth.set(len(self._queue))
             self._changed.notify()
@@ -171,10 +167,10 @@ class Batcher:
             if waiting.reply.cancelled():
                 self._forget(waiting)
 
-    def _admit(self, deadline: Deadline, *, yields: bool) -> None:
+    def _admit(self, deadline: Deadline, *, yields: bool, own: int = 0) -> None:
         self._check_open()
         with self._changed:
-            self._queue.admit(deadline.at - self._clock(), self._pace.seconds_per_token, yields=yields)
+            self._queue.admit(deadline.at - self._clock(), self._pace.seconds_per_column, yields=yields, own=own)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -226,7 +222,7 @@ class Batcher:
 
     def _observe(self, batch: list[Waiting], started: float, took: float) -> None:
         if not any(waiting.is_warm_up for waiting in batch):
-            self._pace.add(took, max(1, self._queue.running_tokens))
+            self._pace.add(took, max(1, self._queue.running_columns))
         self._metrics.edge_batch_size.observe(len(batch))
         self._metrics.edge_inference_duration.observe(took)
         for waiting in batch:
@@ -235,12 +231,12 @@ class Batcher:
     def _next_batch(self) -> list[Waiting] | None:
         """Block until there is work; empty when it is time to probe a failing engine, None when closed and drained."""
         with self._changed:
-            self._queue.running_tokens = 0
+            self._queue.running_columns = 0
             while True:
                 probe_in = self._runner.probe_in()
                 if probe_in == 0 and not self._closed:
                     return []
-                batch = self._queue.take_batch()
+                batch = self._queue.take_batch(self._clock(), self._pace.seconds_per_column)
                 self._metrics.edge_queue_depth.set(len(self._queue))
                 if batch:
                     call(self._loop, self.turns.next)

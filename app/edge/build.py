@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from app.config.sections.edge import EdgeSettings
 from app.config.settings import Settings
 from app.core.edge import Edge
 from app.core.offload import in_daemon_thread
@@ -10,6 +11,7 @@ from app.core.prompt import PromptFamily
 from app.edge.batcher import Batcher
 from app.edge.builtin import default_cache_dir
 from app.edge.health import HealthLimits
+from app.edge.lean import import_modelling
 from app.edge.runner import Engine
 from app.edge.threads import set_threads, set_wait_policy
 from app.telemetry.logs import adopt_libraries
@@ -19,18 +21,26 @@ if TYPE_CHECKING:
     from app.edge.engine import VerdictEngine
     from app.edge.loader import FoundModel, LoadedModel
 
+# For an engine that does not say how many questions it gains from in a forward pass.
+_BATCH = 16
 # Makes the edge that the settings describe, in the running event loop. Raises ConfigError where it cannot be made.
 EdgeBuilder = Callable[[Settings, Metrics], Awaitable[Edge]]
 
 
-def load_edge_model(settings: Settings, *, device: str | None = None) -> "LoadedModel":
+def load_edge_model(settings: Settings, *, device: str | None = None, prepared: bool = False) -> "LoadedModel":
     """The configured edge model on the configured device (or the given one), threads set. Takes seconds.
+
+    Args:
+        settings: what to load.
+        device: where it computes; None takes the configured device.
+        prepared: whether its weights may come from an earlier start that has prepared them, and are prepared for later ones.
 
     Raises:
         ConfigError: the model cannot be loaded; one sentence for a person.
     """
     edge = settings.edge
     set_wait_policy(edge.wait_policy)
+    import_modelling()
     set_threads(edge.threads)
     # Imported here: torch takes seconds to import, /health/live must answer before that, and OpenMP reads the wait policy
     # just set when torch is imported.
@@ -45,6 +55,7 @@ def load_edge_model(settings: Settings, *, device: str | None = None) -> "Loaded
         family=None if edge.prompt_family == "auto" else PromptFamily(edge.prompt_family),
         device=device or edge.device,
         dtype=edge.dtype,
+        prepared_bytes=int(edge.prepared_gb * 1e9) if prepared else 0,
     )
 
 
@@ -56,6 +67,7 @@ def find_edge_model(settings: Settings) -> "FoundModel":
     """
     edge = settings.edge
     set_wait_policy(edge.wait_policy)
+    import_modelling()
     from app.edge.devices import resolve_device  # torch, as above
     from app.edge.loader import find_model
 
@@ -75,19 +87,30 @@ def load_engine(settings: Settings) -> Engine:
     Raises:
         ConfigError: the model cannot answer; one sentence for a person.
     """
-    return build_engine(settings, load_edge_model(settings), long_labels=True)
+    return build_engine(settings, load_edge_model(settings, prepared=True), long_labels=True)
 
 
 def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool = False) -> "VerdictEngine":
     """The one-pass engine of a loaded model; `long_labels` as in `LoadedModel.engine`. Raises ConfigError."""
+    from app.edge.devices import useful_batch_size  # torch, as above
+
     edge = settings.edge
     return loaded.engine(
         max_prompt_tokens=edge.max_prompt_tokens,
         share_prefix=edge.share_prefix,
         long_labels=long_labels,
         # A question that is read again has waited behind one batch or two.
-        keep_prompts=2 * edge.max_batch_size if edge.permute > 1 else 0,
+        keep_prompts=2 * _size(edge, useful_batch_size(loaded.model.device)) if edge.permute > 1 else 0,
     )
+
+
+def batch_size(settings: Settings, engine: Engine) -> int:
+    """Most questions in one forward pass of this engine: the setting, or what the engine's device gains from."""
+    return _size(settings.edge, getattr(engine, "useful_batch_size", _BATCH))
+
+
+def _size(edge: EdgeSettings, useful: int) -> int:
+    return useful if edge.max_batch_size == "auto" else edge.max_batch_size
 
 
 def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:
@@ -96,7 +119,7 @@ def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batch
     return Batcher(
         engine,
         metrics,
-        max_batch_size=edge.max_batch_size,
+        max_batch_size=batch_size(settings, engine),
         max_batch_tokens=edge.max_batch_tokens,
         max_queue_size=edge.max_queue_size,
         max_padding_share=edge.max_padding_share,

@@ -11,6 +11,9 @@ from app.core.errors import ConfigError, first_line
 _AMPERE = 8
 # AMD cards that multiply bf16: MI100, MI200 and MI300, and RDNA 3 and later. Older ones emulate it.
 _AMD_NATIVE = ("gfx908", "gfx90a", "gfx94", "gfx95", "gfx11", "gfx12")
+# Questions of one length in a forward pass, beyond which there were no more of them a second (docs/experiments.md, "Making the one pass
+# faster"). A GPU is filled by thousands of tokens; `edge.max_batch_tokens` bounds it too.
+_USEFUL_ON_CPU, _USEFUL = 4, 64
 # How torch and its backends word a lack of memory where they do not raise torch.OutOfMemoryError.
 _NO_MEMORY = ("out of memory", "allocate memory", "alloc_cpu", "not enough memory", "cannot allocate")
 
@@ -38,6 +41,11 @@ def resolve_device(device: str) -> torch.device:
     except Exception as error:
         raise ConfigError(f"edge.device is '{device}', but this torch cannot compute there ({first_line(error)})") from error
     return where
+
+
+def useful_batch_size(device: torch.device) -> int:
+    """Number of questions in a forward pass beyond which a device answers no more of them a second, whatever else it could hold."""
+    return _USEFUL_ON_CPU if device.type == "cpu" else _USEFUL
 
 
 def compute_dtype(dtype: str, device: torch.device) -> torch.dtype:

@@ -1,6 +1,6 @@
 """The one-pass verdict: one forward over prompt + answer trie, read at the few positions where the model chooses.
 
-Owns positions, the shared prefix cache and the reading of logits. Knows nothing of queues, HTTP or settings, and of no family of models:
+Owns the shared prefix cache and what a forward pass is given. Knows nothing of queues, HTTP or settings, and of no family of models:
 whether a model is read exactly is proven when it is loaded (`app/edge/proof.py`). See ARCHITECTURE.md, "One forward pass".
 """
 
@@ -16,11 +16,13 @@ from app.core.errors import EdgeError, InvalidQuestion
 from app.core.question import MAX_OPTIONS, Question
 from app.core.verdict import JointVerdict
 from app.edge.architecture import longest_prompt
+from app.edge.columns import Columns
+from app.edge.devices import useful_batch_size
 from app.edge.kept_prompts import KeptPrompts, KeysValues
 from app.edge.layout import Layout
 from app.edge.masks import Masks
 from app.edge.rendering import Prompt, Renderer
-from app.edge.trie import ROOT
+from app.edge.split_attention import can_split
 
 
 class VerdictEngine:
@@ -37,6 +39,11 @@ class VerdictEngine:
         max_prompt_tokens: longer prompts are refused.
         share_prefix: compute the keys and values of the common system prompt once.
         keep_prompts: number of prompts whose keys and values are kept, for questions that come again in another order of options.
+        split: compute the attention of verdicts in parts, where the model's layers allow it (`app/edge/split_attention.py`).
+
+    Attributes:
+        splits_attention: whether that is done.
+        useful_batch_size: number of questions in a forward pass beyond which this device answers no more of them a second.
 
     Raises:
         ConfigError: it has layers that read other tokens without a mask, or no output layer that can be found.
@@ -52,6 +59,7 @@ class VerdictEngine:
         max_prompt_tokens: int = 2048,
         share_prefix: bool = True,
         keep_prompts: int = 0,
+        split: bool = True,
     ) -> None:
         config = model.config.get_text_config(decoder=True)
         self.name = name
@@ -62,7 +70,9 @@ class VerdictEngine:
         self._model = model
         self._device = model.device
         self._config = config
-        self._masks = Masks(config, model.dtype, self._device)
+        self.splits_attention = split and can_split(model)
+        self.useful_batch_size = useful_batch_size(self._device)
+        self._masks = Masks(config, model.dtype)
         self._layout = Layout(model, renderer.trie)
         self._long: Layout | None = None
         self.max_prompt_tokens = self._room(self._layout, max_prompt_tokens)
@@ -108,8 +118,11 @@ class VerdictEngine:
         prompt = self.renderer.prompt(question)
         limit = self.max_prompt_tokens if layout is self._layout else self._max_long_prompt_tokens
         if len(prompt.ids) > limit:
-            raise InvalidQuestion(f"the prompt is {len(prompt.ids)} tokens long, the limit is {limit}", param="question")
-        return replace(prompt, cached=self.prefix_tokens) if prompt.shares_prefix else prompt
+            raise InvalidQuestion(
+                f"the prompt is {len(prompt.ids)} tokens long, the limit is {limit} (edge.max_prompt_tokens, and what the model itself reads)",
+                param="question",
+            )
+        return replace(prompt, cached=self.prefix_tokens if prompt.shares_prefix else 0, nodes=len(layout.trie))
 
     @torch.inference_mode()
     def verdicts(self, prompts: Sequence[Prompt], *, temperature: float = 1.0) -> list[JointVerdict]:
@@ -156,7 +169,9 @@ class VerdictEngine:
             Float32 logits `[batch, children]`: at each branching of the trie, then of all letters behind each bucket.
         """
         shared = prefix if all(prompt.shares_prefix for prompt in prompts) else None
-        return self._forward(self._layout, prompts, len(self.renderer.prefix_ids) if shared is not None else 0, shared)
+        skip = len(self.renderer.prefix_ids) if shared is not None else 0
+        # With whole masks: a gradient checkpoint computes layers again later, when attention is no longer split.
+        return self._layout.split(self._forward(self._layout, prompts, skip, shared, split=False))
 
     def _read(self, layout: Layout, prompts: Sequence[Prompt]) -> list[list[list[float]]]:
         """For each prompt the logits at every place of a layout. Prompts of which a beginning is kept are computed one by one."""
@@ -165,63 +180,52 @@ class VerdictEngine:
             for i, prompt in enumerate(prompts):
                 beginning = self._kept.beginning(prompt.ids, self.prefix_tokens if prompt.shares_prefix else 0)
                 if beginning is not None:
-                    found[i] = [logits[0].tolist() for logits in self._forward(layout, [prompt], *beginning)]
+                    found[i] = layout.lists(self._forward(layout, [prompt], *beginning, split=self.splits_attention))[0]
         rest = [i for i in range(len(prompts)) if i not in found]
         if rest:
             batch = [prompts[i] for i in rest]
             shared = self._prefix if all(prompt.shares_prefix for prompt in batch) else None
-            # One transfer per place that is read, not one per question: each is a synchronisation on a GPU.
-            read = [logits.tolist() for logits in self._forward(layout, batch, self.prefix_tokens if shared is not None else 0, shared)]
-            found.update({i: [rows[place] for rows in read] for place, i in enumerate(rest)})
+            skip = self.prefix_tokens if shared is not None else 0
+            read = layout.lists(self._forward(layout, batch, skip, shared, split=self.splits_attention))
+            found.update(zip(rest, read, strict=True))
         return [found[i] for i in range(len(prompts))]
 
-    def _forward(self, layout: Layout, prompts: Sequence[Prompt], skip: int, shared: KeysValues | None) -> list[torch.Tensor]:
-        """Logits `[batch, children]` at every place of a layout.
+    def _forward(self, layout: Layout, prompts: Sequence[Prompt], skip: int, shared: KeysValues | None, *, split: bool) -> torch.Tensor:
+        """Logits `[batch, places, tokens]` at the places of a layout.
 
         Args:
             layout: the trie that is read.
             prompts: what is read.
             skip: number of tokens at the beginning of every prompt that are not computed.
             shared: their keys and values; None where there are none.
+            split: whether attention is computed in parts.
         """
-        lengths = torch.tensor([len(prompt.ids) - skip for prompt in prompts], device=self._device)
-        width, batch = int(lengths.max()), len(prompts)
-        padded = torch.tensor([[0] * (width - len(p.ids) + skip) + list(p.ids[skip:]) for p in prompts], device=self._device)
-        input_ids = torch.cat([padded, layout.nodes.expand(batch, -1)], dim=1)
-
-        # Columns: shared prefix, left-padded rest of the prompt, trie. Positions count real tokens only.
-        column = torch.arange(width, device=self._device)
-        pad = (width - lengths)[:, None]
-        real = column >= pad
-        rest_positions = (skip + column - pad).clamp(min=0)
-        trie_positions = (skip + lengths - 1)[:, None] + layout.depths
-        positions = torch.cat([rest_positions, trie_positions], dim=1)
-
-        nodes = len(layout.trie)
-        allowed = torch.zeros(batch, width + nodes, skip + width + nodes, dtype=torch.bool, device=self._device)
-        allowed[:, :, :skip] = True
-        allowed[:, :width, skip : skip + width] = (column[:, None] >= column) & real[:, None, :]
-        allowed[:, width:, skip : skip + width] = real[:, None, :]
-        allowed[:, width:, skip + width :] = layout.ancestors
-        # A padding row sees itself, so that its softmax has something to stand on; nothing ever looks at it.
-        allowed[:, column, skip + column] = True
-
-        prefix_positions = torch.arange(skip, device=self._device).expand(batch, -1)
-        masks = self._masks(allowed, positions, torch.cat([prefix_positions, positions], dim=1))
+        batch = len(prompts)
+        columns = Columns(layout, prompts, skip, self._device)
+        if split:
+            masks = self._masks.split(columns.answer_mask(self._masks.dtype), columns.whole, columns.last)
+        else:
+            masks = self._masks(*columns.whole())
         cache = DynamicCache() if self._kept is not None else None
         if shared is not None:
             # Views of the shared tensors; the cache concatenates into new ones, so the originals are never written.
             cache = DynamicCache([(k.expand(batch, -1, -1, -1), v.expand(batch, -1, -1, -1)) for k, v in shared])
-        at = [width + node if node != ROOT else width - 1 for node in layout.read_at]
         logits = layout.model(
-            at, input_ids=input_ids, attention_mask=masks, position_ids=positions, past_key_values=cache, use_cache=cache is not None
+            columns.read_at(),
+            split=split,
+            input_ids=columns.input_ids,
+            attention_mask=masks,
+            position_ids=columns.positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
         )
         if self._kept is not None and cache is not None:
             for i, prompt in enumerate(prompts):
-                # Of this row: what was skipped, and what stands between its padding and the trie.
-                keep = torch.cat([column.new_tensor(range(skip)), skip + column[int(pad[i]) :]])
-                self._kept.add(prompt.ids, [(layer.keys[i : i + 1, :, keep], layer.values[i : i + 1, :, keep]) for layer in cache.layers])
-        return layout.split(logits)
+                # Of this row: what was skipped, and the prompt up to its padding. A copy, so that the rest of the batch is not held.
+                length = len(prompt.ids)
+                kept = [(layer.keys[i : i + 1, :, :length].clone(), layer.values[i : i + 1, :, :length].clone()) for layer in cache.layers]
+                self._kept.add(prompt.ids, kept)
+        return columns.at_places(logits)
 
     def prefill(self) -> KeysValues:
         """Keys and values of the shared prefix, which must not be empty, in a plain cache, which crops nothing."""

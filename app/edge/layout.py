@@ -44,11 +44,21 @@ class Layout:
         tokens = sorted({token for place in places for token in place.tokens})
         column = {token: at for at, token in enumerate(tokens)}
         self._columns = [[column[token] for token in place.tokens] for place in places]
+        # Padded with the first token's column, so that one gather reads all places.
+        most = max(map(len, self._columns))
+        self._gathered = torch.tensor([row + [0] * (most - len(row)) for row in self._columns], device=model.device)
         self.model = ReadOutModel(model, tokens)
 
     def split(self, logits: torch.Tensor) -> list[torch.Tensor]:
         """Logits `[batch, children]` at every place, of `[batch, places, tokens]`."""
         return [logits[:, place, columns] for place, columns in enumerate(self._columns)]
+
+    def lists(self, logits: torch.Tensor) -> list[list[list[float]]]:
+        """For each row of a batch the logits of the children at every place, of `[batch, places, tokens]`, in one transfer: each is a
+        synchronisation on a GPU.
+        """
+        rows: list[list[list[float]]] = logits.gather(2, self._gathered.expand(len(logits), -1, -1)).tolist()
+        return [[place[: len(columns)] for place, columns in zip(row, self._columns, strict=True)] for row in rows]
 
     def verdict(self, read: Sequence[Sequence[float]], options: int, temperature: float) -> JointVerdict:
         """Multiply the probabilities of the choices along each path: log-softmax over the children at each branching.

@@ -3,35 +3,42 @@
 Every way this can fail ends in one sentence for a person at start-up (`ConfigError`).
 """
 
-import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import transformers
 
 from app.core.edge import Identity
-from app.core.errors import ConfigError
+from app.core.errors import ConfigError, first_line
 from app.core.prompt import PromptFamily
 from app.core.question import MAX_OPTIONS
 from app.core.verdict import JointVerdict
 from app.edge import stamps
-from app.edge.adapters import Adapter, check_origin, find_adapter, merge_adapters, scaling
+from app.edge.adapters import Adapter, check_origin, find_adapter, merge_adapters
 from app.edge.architecture import Architecture, find_architecture
 from app.edge.builtin import ensure_builtin, find_builtin
 from app.edge.devices import compute_dtype, one_sentence, resolve_device
 from app.edge.engine import VerdictEngine
+from app.edge.fingerprint import WEIGHTS, fingerprint
+from app.edge.memory import give_back
+from app.edge.prepared import FOLDER as PREPARED
+from app.edge.prepared import PreparedWeights, facts_of
 from app.edge.proof import Proof, prove, prove_long
 from app.edge.rendering import Renderer
-from app.edge.weights import cast_as_loaded, read_config, read_weights
+from app.edge.weights import assemble, cast_as_loaded, check_fit, read_config, read_tokenizer, read_weights, state_of
 
 logger = logging.getLogger(__name__)
 
-_BLOCKS, _BLOCK_BYTES = 64, 16_384
-_WEIGHTS = (".safetensors", ".bin")
+
+class MakeEngine(Protocol):
+    """Makes an engine of a model, with attention in parts or with whole masks."""
+
+    def __call__(self, *, split: bool) -> VerdictEngine: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ class LoadedModel:
         """
         renderer = Renderer(self.tokenizer, self.family)
 
-        def make() -> VerdictEngine:
+        def make(*, split: bool) -> VerdictEngine:
             return VerdictEngine(
                 self.model,
                 renderer,
@@ -80,32 +87,52 @@ class LoadedModel:
                 max_prompt_tokens=max_prompt_tokens,
                 share_prefix=share_prefix,
                 keep_prompts=keep_prompts,
+                split=split,
             )
 
         # It computes the shared prefix: a first forward pass, for which memory may be lacking.
         with one_sentence(f"the model '{self.name}' cannot answer", self.model.device):
-            engine = make()
-            facts = stamps.facts_of(self.model, engine)
-            self._prove("one pass", facts, lambda: prove(self.model, make, engine))
+            engine = self._exact(make)
             if long_labels:
                 try:
                     engine.read_long_labels()
-                    self._prove("one pass with long labels", facts | {"labels": "long"}, lambda: prove_long(self.model, make, engine))
+                    facts = stamps.facts_of(self.model, engine) | {"labels": "long"}
+                    again = partial(make, split=engine.splits_attention)
+                    self._prove("one pass with long labels", facts, lambda: prove_long(self.model, again, engine))
                 except ConfigError as error:
                     engine.forget_long_labels()
                     logger.warning("'%s' takes no question with more than %d options: %s", self.name, MAX_OPTIONS, error.message)
         return engine
 
+    def _exact(self, make: MakeEngine) -> VerdictEngine:
+        """The engine, proven: with attention in parts, or with whole masks where that is not exact. Raises ConfigError."""
+        engine = make(split=True)
+        facts = stamps.facts_of(self.model, engine)
+        whole = facts | {"split": "False"}
+        if engine.splits_attention and not self._is_proven(whole):
+            try:
+                self._prove("one pass", facts, lambda: prove(self.model, partial(make, split=True), engine))
+            except Exception as error:  # noqa: BLE001  # whatever a model's own code does with masks that it does not expect
+                logger.info("the attention of '%s' is computed with whole masks (in parts: %s)", self.name, first_line(error))
+            else:
+                return engine
+        if engine.splits_attention:
+            engine = make(split=False)
+        self._prove("one pass", whole, lambda: prove(self.model, partial(make, split=False), engine))
+        return engine
+
+    def _is_proven(self, facts: dict[str, str]) -> bool:
+        return self.proofs is not None and bool(self.fingerprint) and stamps.is_stamped(self.proofs, facts)
+
     def _prove(self, what: str, facts: dict[str, str], proof: Callable[[], Proof]) -> None:
         """Make a proof, unless it was made before. Raises ConfigError."""
-        noted = self.proofs if self.fingerprint else None
-        if noted is not None and stamps.is_stamped(noted, facts):
+        if self._is_proven(facts):
             return
         logger.info("the proof of %s for '%s' is being made; it is noted, and not repeated at later starts", what, self.name)
         found = proof()
         logger.info("%s over '%s' gives what decoding gives: %s", what, self.name, found)
-        if noted is not None:
-            stamps.write_stamp(noted, facts, str(found))
+        if self.proofs is not None and self.fingerprint:
+            stamps.write_stamp(self.proofs, facts, str(found))
 
 
 def load_model(
@@ -117,6 +144,7 @@ def load_model(
     family: PromptFamily | None = None,
     device: str = "auto",
     dtype: str = "auto",
+    prepared_bytes: int = 0,
 ) -> LoadedModel:
     """Load a causal language model for verdicts. At most one copy of its weights is in memory, and one weight more.
 
@@ -125,9 +153,10 @@ def load_model(
         cache_dir: where converted builtin models live.
         adapter: a LoRA adapter (id or folder), merged weight by weight in float32 and rounded once.
         beneath: adapters of a chain, merged one after the other before `adapter`; name and fingerprint do not depend on them.
-        family: wording of the prompt; by default that of the architecture.
+        family: wording of the prompt; by default that of a builtin model, and for other models that of the architecture.
         device: `auto` (CUDA if there is one), `cpu`, `cuda`, `cuda:1`.
         dtype: `auto` (bf16 where the device multiplies it natively, else float32), `bfloat16`, `float32`.
+        prepared_bytes: bytes on the disk that prepared weights may take (`app/edge/prepared.py`); 0 merges and converts anew.
 
     Raises:
         ConfigError: anything that keeps this model from answering.
@@ -137,19 +166,51 @@ def load_model(
     where = resolve_device(device)
     to = compute_dtype(dtype, where)
     found = find_model(spec, cache_dir=cache_dir, adapter=adapter, family=family)
+    prepared = PreparedWeights(cache_dir / PREPARED, 0 if beneath else prepared_bytes)
     with one_sentence(f"edge.model '{spec}' could not be loaded", torch.device("cpu")):
-        tokenizer, model = read_weights(spec, found.source, found.architecture, to=to, revision=found.commit)
-        stored = model.dtype
-        folders = [*beneath, *([found.adapter.folder] if found.adapter is not None else [])]
-        if folders and getattr(found.architecture.config, "quantization_config", None):
-            raise ConfigError(f"edge.model '{spec}' is quantised: no adapter can be merged into it")
-        if folders:
-            merge_adapters(model, folders, to)
-        if stored is not to:
-            cast_as_loaded(model, to)
+        tokenizer, model = _prepared(found, prepared, to) or _made(found, prepared, to, beneath)
     with one_sentence(f"edge.model '{spec}' could not be moved to its device", where):
         model = model.to(where)
     return LoadedModel(model.eval(), tokenizer, found.family, found.name, found.fingerprint, cache_dir / stamps.FOLDER)
+
+
+def _prepared(found: "FoundModel", prepared: PreparedWeights, to: torch.dtype) -> tuple[Any, Any] | None:
+    """(tokenizer, model) as an earlier start has prepared it; None where none has. Raises ConfigError."""
+    facts = found.facts(to)
+    state = None if facts is None else prepared.read(facts)
+    if facts is None or state is None:
+        return None
+    try:
+        model = assemble(found.architecture, state, to)
+    except ValueError as error:
+        logger.warning("the prepared weights of '%s' do not fit it (%s): they are made again", found.name, error)
+        prepared.discard(facts)
+        return None
+    tokenizer = read_tokenizer(found.source, found.commit)
+    check_fit(found.spec, tokenizer, model)
+    return tokenizer, model
+
+
+def _made(found: "FoundModel", prepared: PreparedWeights, to: torch.dtype, beneath: Sequence[Path]) -> tuple[Any, Any]:
+    """(tokenizer, model) from the files of model and adapters; what took work is kept, and served as it is kept. Raises ConfigError."""
+    facts = found.facts(to)
+    tokenizer, model = read_weights(found.spec, found.source, found.architecture, to=to, revision=found.commit)
+    stored = model.dtype
+    folders = [*beneath, *([found.adapter.folder] if found.adapter is not None else [])]
+    if folders and getattr(found.architecture.config, "quantization_config", None):
+        raise ConfigError(f"edge.model '{found.spec}' is quantised: no adapter can be merged into it")
+    if folders:
+        merge_adapters(model, folders, to)
+    if stored is not to:
+        cast_as_loaded(model, to)
+    # Files that changed while they were read: nobody knows what was.
+    if (folders or stored is not to) and facts is not None and facts == found.facts(to) and prepared.write(facts, state_of(model)):
+        # Freed before the file is mapped.
+        del model
+        give_back()
+        kept = _prepared(found, prepared, to)
+        return kept or _made(found, PreparedWeights(prepared.folder, 0), to, beneath)
+    return tokenizer, model
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +237,14 @@ class FoundModel:
     name: str
     fingerprint: str
 
+    def facts(self, dtype: torch.dtype) -> dict[str, str] | None:
+        """What its weights in a dtype depend on; see `app.edge.prepared.facts_of`."""
+        return facts_of(self.fingerprint, self.source, self.architecture, dtype, commit=self.commit, adapter=self.adapter)
+
     def prompt_fingerprint(self) -> str:
         """Fingerprint of its prompts, from its tokenizer alone. Raises ConfigError where they cannot be rendered."""
         with one_sentence(f"edge.model '{self.spec}' could not be loaded", torch.device("cpu")):
-            tokenizer = transformers.AutoTokenizer.from_pretrained(self.source, revision=self.commit)
-            return Renderer(tokenizer, self.family).prompt_fingerprint
+            return Renderer(read_tokenizer(self.source, self.commit), self.family).prompt_fingerprint
 
     def identity(self) -> Identity:
         """What will answer when this model is loaded. Raises ConfigError where its prompts cannot be rendered."""
@@ -213,52 +277,9 @@ def find_model(spec: str, *, cache_dir: Path, adapter: str | None = None, family
         if not _holds_weights(found.folder):
             raise ConfigError(f"the adapter '{adapter}' cannot be used: it could not be merged (the folder holds no weights)")
         name = f"{name}+{Path(found.name).name}"
-    known = family or architecture.family
-    return FoundModel(spec, source, architecture, commit, found, known, name, fingerprint(identity, found, commit=commit))
+    usual = architecture.family if builtin is None else builtin.weights.family
+    return FoundModel(spec, source, architecture, commit, found, family or usual, name, fingerprint(identity, found, commit=commit))
 
 
 def _holds_weights(folder: Path) -> bool:
-    return any(path.suffix in _WEIGHTS for path in folder.iterdir())
-
-
-def fingerprint(source: str, adapter: Adapter | None, *, commit: str | None = None) -> str:
-    """12 hex digits that change when the weights or the adapter change, whatever their folders are called.
-
-    Of weight files only their sizes and evenly spaced blocks are read, so that gigabytes cost milliseconds: training
-    changes weights everywhere. A model or an adapter from a hub is known by its commit.
-
-    Args:
-        source: a folder, a Hugging Face id, or the `identity` of a builtin model's weights.
-        adapter: what is merged, if anything is.
-        commit: commit of a source from a hub.
-    """
-    digest = hashlib.sha256()
-    _add_place(digest, source, commit)
-    if adapter is None:
-        digest.update(b"None None")
-    elif adapter.commit is not None:
-        digest.update(f"{adapter.name} {adapter.commit}".encode())
-    else:
-        _add_place(digest, str(adapter.folder), None)
-        # The same weights with another scale are another adapter.
-        digest.update(scaling(adapter.folder).encode())
-    return digest.hexdigest()[:12]
-
-
-def _add_place(digest: Any, place: str, commit: str | None) -> None:
-    folder = Path(place)
-    if not folder.is_dir():
-        digest.update(f"{place} {commit}".encode())
-        return
-    for path in sorted(folder.iterdir()):
-        if path.suffix in _WEIGHTS:
-            _add_file(digest, path)
-
-
-def _add_file(digest: Any, path: Path) -> None:
-    size = path.stat().st_size
-    digest.update(f"{path.name} {size}".encode())
-    with path.open("rb") as file:
-        for block in range(_BLOCKS):
-            file.seek(block * max(0, size - _BLOCK_BYTES) // max(1, _BLOCKS - 1))
-            digest.update(file.read(_BLOCK_BYTES))
+    return any(path.suffix in WEIGHTS for path in folder.iterdir())

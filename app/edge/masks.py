@@ -4,6 +4,7 @@ Which token may see which follows from the prompt and the trie; this file adds w
 chunks, both counted by position, because tokens of the trie stand in other columns than their positions say.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,6 +22,11 @@ def layer_kinds(config: Any) -> frozenset[str] | None:
     return frozenset(kinds) if kinds else None
 
 
+def additive(allowed: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """A mask of the same shape: 0 where a key is seen, and what makes its weight 0 where it is not."""
+    return torch.zeros(allowed.shape, dtype=dtype, device=allowed.device).masked_fill_(~allowed, torch.finfo(dtype).min)
+
+
 class Masks:
     """Makes the masks of one model.
 
@@ -30,14 +36,16 @@ class Masks:
     Args:
         config: configuration of the text model.
         dtype: dtype that the model computes in.
-        device: device that it computes on.
+
+    Attributes:
+        dtype: the same.
 
     Raises:
         ConfigError: it has layers that read other tokens without a mask.
     """
 
-    def __init__(self, config: Any, dtype: torch.dtype, device: torch.device) -> None:
-        self._dtype, self._device = dtype, device
+    def __init__(self, config: Any, dtype: torch.dtype) -> None:
+        self.dtype = dtype
         self._window: int | None = getattr(config, "sliding_window", None)
         self._chunk: int | None = getattr(config, "attention_chunk_size", None)
         named = layer_kinds(config)
@@ -60,10 +68,28 @@ class Masks:
             return self._mask(self._alike, allowed, queries, keys)
         return {kind: self._mask(kind, allowed, queries, keys) for kind in self._kinds}
 
+    def split(
+        self, answer: torch.Tensor, whole: Callable[[], tuple[torch.Tensor, torch.Tensor, torch.Tensor]], last: int
+    ) -> torch.Tensor | dict[str, torch.Tensor]:
+        """The mask, or one for each kind of layer, for attention in parts (`app/edge/split_attention.py`).
+
+        Args:
+            answer: additive mask of the trie's tokens, `[batch or 1, 1, nodes, keys]`.
+            whole: gives the arguments of `__call__`, for layers whose window or chunk is shorter than the prompts.
+            last: the last position of a query.
+        """
+        if self._kinds is None:
+            return answer if self._reaches(self._alike, last) else self._mask(self._alike, *whole())
+        return {kind: answer if self._reaches(kind, last) else self._mask(kind, *whole()) for kind in self._kinds}
+
+    def _reaches(self, kind: str, last: int) -> bool:
+        """Whether layers of this kind see everything, from a position back to the first one."""
+        limit = {SLIDING: self._window, CHUNKED: self._chunk}.get(kind)
+        return limit is None or last < limit
+
     def _mask(self, kind: str, allowed: torch.Tensor, queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
         if kind == SLIDING and self._window is not None:
             allowed = allowed & (queries[:, :, None] - keys[:, None, :] < self._window)
         if kind == CHUNKED and self._chunk is not None:
             allowed = allowed & (queries[:, :, None] // self._chunk == keys[:, None, :] // self._chunk)
-        mask = torch.zeros(allowed.shape, dtype=self._dtype, device=self._device)
-        return mask.masked_fill_(~allowed, torch.finfo(self._dtype).min)[:, None]
+        return additive(allowed, self.dtype)[:, None]

@@ -36,6 +36,10 @@ _PROBES = (
     Question("\nHow many legs does a spider have?", ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10")),
 )
 _LONG = 1
+# Which questions share a pass: short ones with a little padding, a long one without any, and a short one with much.
+_PASSES = ((0, 2), (1,), (1, 0))
+# The prompt of the long one has so many tokens behind the shared prefix: attention in parts takes more than one step over it.
+_STEPS = 160
 # Some of its labels are one token and some are two, in the tokenizers that are known.
 _MANY_OPTIONS = LongQuestion("Which number is even?", tuple(str(number) for number in range(1, MAX_OPTIONS + 15)))
 
@@ -60,7 +64,7 @@ class Proof:
 
 
 def prove(model: Any, make: Callable[[], VerdictEngine], engine: VerdictEngine) -> Proof:
-    """Compare one pass with plain decoding, on three questions in two batches.
+    """Compare one pass with plain decoding, on three questions, alone and with padding.
 
     Args:
         model: the model that the engine reads.
@@ -77,7 +81,7 @@ def prove(model: Any, make: Callable[[], VerdictEngine], engine: VerdictEngine) 
     try:
         with nullcontext() if served_exactly else InFloat32():
             exact = [_plain(model, engine.renderer, question) for question in questions]
-            difference = _furthest(_passes(engine if served_exactly else make(), questions), exact)
+            difference = _furthest(_passes(engine if served_exactly else make(), questions, exact))
         tolerance = _QUANTISED_TOLERANCE if quantised else TOLERANCE
         # Written so that NaN is refused.
         if not difference <= tolerance:
@@ -109,7 +113,8 @@ def prove_long(model: Any, make: Callable[[], VerdictEngine], engine: VerdictEng
             if not served_exactly:
                 reader = make()
                 reader.read_long_labels()
-            difference = _furthest(reader.verdicts([reader.prepare(_MANY_OPTIONS)]), [exact])
+            (verdict,) = reader.verdicts([reader.prepare(_MANY_OPTIONS)])
+            difference = _furthest([(verdict, exact)])
     except FogGateError as error:
         raise ConfigError(error.message) from error
     tolerance = _QUANTISED_TOLERANCE if quantised else TOLERANCE
@@ -124,7 +129,7 @@ def _check_rounding(model: Any, engine: VerdictEngine, questions: Sequence[Quest
     """How far the serving dtype moves a probability of one pass. Raises ConfigError where plain decoding is much nearer to float32."""
     decoded = [_plain(model, engine.renderer, question).joint for question in questions]
     allowed = _ROUNDING_FACTOR * max(_apart(a, b.joint) for a, b in zip(decoded, exact, strict=True)) + _ROUNDING_FLOOR
-    found = max(_apart(a.joint, b.joint) for a, b in zip(_passes(engine, questions), exact, strict=True))
+    found = max(_apart(verdict.joint, plain.joint) for verdict, plain in _passes(engine, questions, exact))
     if not found <= allowed:
         dtype = str(model.dtype).removeprefix("torch.")
         raise ConfigError(
@@ -135,15 +140,15 @@ def _check_rounding(model: Any, engine: VerdictEngine, questions: Sequence[Quest
 
 
 def probes(engine: VerdictEngine, config: Any) -> list[Question]:
-    """The questions of the proof: 2, 4 and 10 options, the one with 4 longer than each window of the model that a prompt can exceed.
+    """The questions of the proof: 2, 4 and 10 options, the one with 4 longer than each window of the model that a prompt can exceed, and than
+    one step of attention in parts.
 
     Raises:
         ConfigError: the model has no room for a question.
     """
     found = list(_PROBES)
     reach = [window for window in _windows(config) if window < engine.max_prompt_tokens]
-    if reach:
-        found[_LONG] = _longer(found[_LONG], engine, max(reach))
+    found[_LONG] = _longer(found[_LONG], engine, max(engine.prefix_tokens + _STEPS, *reach, 0))
     lengths = [len(engine.renderer.prompt(question).ids) for question in found]
     fitting = [question for question, length in zip(found, lengths, strict=True) if length <= engine.max_prompt_tokens]
     if not fitting:
@@ -179,20 +184,17 @@ def _plain(model: Any, renderer: Renderer, question: Question) -> PlainVerdict:
     return plain_verdict(model, renderer.encode, renderer.render(question), question.labels)
 
 
-def _passes(engine: VerdictEngine, questions: Sequence[Question]) -> list[JointVerdict]:
-    """The verdicts; the short questions, which differ in length, share a batch and its padding."""
+def _passes(engine: VerdictEngine, questions: Sequence[Question], exact: Sequence[PlainVerdict]) -> list[tuple[JointVerdict, PlainVerdict]]:
+    """Verdicts of one pass, each with the plain one; some questions are read more than once."""
     prompts = [engine.prepare(question) for question in questions]
-    if len(prompts) < len(_PROBES):
-        return engine.verdicts(prompts)
-    first, last = engine.verdicts([prompts[0], prompts[2]])
-    return [first, *engine.verdicts([prompts[_LONG]]), last]
+    batches = _PASSES if len(prompts) == len(_PROBES) else (tuple(range(len(prompts))),)
+    return [
+        (verdict, exact[at]) for batch in batches for at, verdict in zip(batch, engine.verdicts([prompts[at] for at in batch]), strict=True)
+    ]
 
 
-def _furthest(verdicts: Iterable[JointVerdict], exact: Iterable[PlainVerdict]) -> float:
-    return max(
-        max(_apart(verdict.joint, plain.joint), plain.greedy_gaps[verdict.greedy_bucket])
-        for verdict, plain in zip(verdicts, exact, strict=True)
-    )
+def _furthest(compared: Iterable[tuple[JointVerdict, PlainVerdict]]) -> float:
+    return max(max(_apart(verdict.joint, plain.joint), plain.greedy_gaps[verdict.greedy_bucket]) for verdict, plain in compared)
 
 
 def _apart(one: Sequence[Sequence[float]], other: Sequence[Sequence[float]]) -> float:

@@ -7,11 +7,13 @@ code, and nothing of it is repeated here.
 import copy
 import inspect
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
 
 from app.core.errors import ConfigError
+from app.edge.split_attention import split_attention
 
 
 class ReadOut(torch.nn.Module):
@@ -56,19 +58,21 @@ class ReadOutModel:
         self.inner = _with_output(model, path.split("."), ReadOut(output, tokens))
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
 
-    def __call__(self, at: Sequence[int], **inputs: Any) -> torch.Tensor:
+    def __call__(self, at: Sequence[int], *, split: bool = False, **inputs: Any) -> torch.Tensor:
         """Logits `[batch, places, tokens]`.
 
         Args:
             at: columns of the input whose logits are computed.
+            split: whether the masks are those of attention in parts (`app/edge/split_attention.py`).
             inputs: what the model's own `forward` takes.
         """
         places = torch.tensor(list(at), device=inputs["input_ids"].device)
-        if self._keeps:
-            logits: torch.Tensor = self.inner(**inputs, logits_to_keep=places).logits
-            return logits
-        logits = self.inner(**inputs).logits
-        return logits[:, places]
+        with split_attention(self.inner) if split else nullcontext():
+            if self._keeps:
+                logits: torch.Tensor = self.inner(**inputs, logits_to_keep=places).logits
+                return logits
+            logits = self.inner(**inputs).logits
+            return logits[:, places]
 
 
 def _with_output(model: Any, path: Sequence[str], output: torch.nn.Module) -> Any:

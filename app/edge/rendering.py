@@ -25,17 +25,24 @@ class Prompt:
         options: how many options the question offers.
         shares_prefix: whether it starts with the shared prefix.
         cached: how many of its first tokens are not computed again, because the engine keeps their keys and values.
+        nodes: how many tokens of the answer trie are computed behind it.
     """
 
     ids: tuple[int, ...]
     options: int
     shares_prefix: bool
     cached: int = 0
+    nodes: int = 0
 
     @property
     def computed(self) -> int:
         """How many of its tokens a forward pass computes."""
         return len(self.ids) - self.cached
+
+    @property
+    def columns(self) -> int:
+        """How many tokens a forward pass computes for it in all: on a CPU, the measure of what it costs."""
+        return len(self.ids) - self.cached + self.nodes
 
 
 class Renderer:

@@ -23,7 +23,19 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "proofs"
 # What a proof speaks of: a change of any of these files makes every stamp void.
-_PROVEN = ("architecture", "engine", "full_precision", "layout", "masks", "plain_decoding", "proof", "readout", "trie")
+_PROVEN = (
+    "architecture",
+    "columns",
+    "engine",
+    "full_precision",
+    "layout",
+    "masks",
+    "plain_decoding",
+    "proof",
+    "readout",
+    "split_attention",
+    "trie",
+)
 
 
 def facts_of(model: Any, engine: VerdictEngine) -> dict[str, str]:
@@ -36,6 +48,7 @@ def facts_of(model: Any, engine: VerdictEngine) -> dict[str, str]:
         "dtype": str(model.dtype),
         "device": model.device.type,
         "attention": str(model.config._attn_implementation),  # noqa: SLF001
+        "split": str(engine.splits_attention),
         "max_prompt_tokens": str(engine.max_prompt_tokens),
         "prefix_tokens": str(engine.prefix_tokens),
         "torch": torch.__version__,

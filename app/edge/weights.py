@@ -4,6 +4,7 @@ transformers only warns where it makes up weights or leaves some out while it lo
 error.
 """
 
+import copy
 import json
 import logging
 import re
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 from accelerate import init_empty_weights  # a requirement of peft
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.initialization import no_init_weights
 from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
@@ -66,7 +68,7 @@ def read_weights(spec: str, source: str, architecture: Architecture, *, to: torc
     Raises:
         ConfigError: the files do not hold exactly the weights of the architecture; or the tokenizer does not fit it.
     """
-    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision)
+    tokenizer = read_tokenizer(source, revision)
     dtype = _stored_dtype(source, architecture.config, to, revision)
     how: dict[str, Any] = {"revision": revision, "dtype": dtype, "attn_implementation": architecture.attention, "output_loading_info": True}
     if architecture.key_mapping is None:
@@ -80,6 +82,11 @@ def read_weights(spec: str, source: str, architecture: Architecture, *, to: torc
     check_whole(f"edge.model '{spec}'", info)
     check_fit(spec, tokenizer, model)
     return tokenizer, model
+
+
+def read_tokenizer(source: str, revision: str | None) -> Any:
+    """The tokenizer in a folder, or of a commit of a Hugging Face id."""
+    return AutoTokenizer.from_pretrained(source, revision=revision)
 
 
 def check_whole(what: str, info: Mapping[str, Any]) -> None:
@@ -143,6 +150,36 @@ def cast_as_loaded(model: Any, dtype: torch.dtype) -> None:
         current = getattr(module, own)
         setattr(module, own, current.to(buffer.dtype) if name in stored else buffer.to(current.device))
     model.config.dtype = dtype
+
+
+def state_of(model: Any) -> dict[str, torch.Tensor]:
+    """What is stored of a model, by name; matrices that are tied once. The tensors are those of the model, not copies."""
+    found: dict[tuple[Any, ...], tuple[str, torch.Tensor]] = {}
+    for name, tensor in model.state_dict().items():
+        found.setdefault((tensor.data_ptr(), tensor.shape, tensor.stride()), (name, tensor))
+    return dict(found.values())
+
+
+def assemble(architecture: Architecture, state: Mapping[str, torch.Tensor], dtype: torch.dtype) -> Any:
+    """The model on the CPU whose `state_of` this is: it holds these very tensors, and computes anew what is not stored.
+
+    Raises:
+        ValueError: they are not exactly the weights of the architecture.
+    """
+    config = copy.deepcopy(architecture.config)
+    # Random numbers for weights that are replaced at once take time, and import torch's compiler.
+    with init_empty_weights(include_buffers=False), no_init_weights():
+        model = architecture.model_class._from_config(config, dtype=dtype, attn_implementation=architecture.attention)  # noqa: SLF001
+    try:
+        unexpected = model.load_state_dict(dict(state), strict=False, assign=True).unexpected_keys
+    except RuntimeError as error:
+        raise ValueError(first_line(error)) from error
+    model.tie_weights()
+    # A tied matrix has the name that it has in the files; what has no numbers yet is missing.
+    missing = [name for name, tensor in (*model.named_parameters(), *model.named_buffers()) if tensor.is_meta]
+    if missing or unexpected:
+        raise ValueError(f"{len(missing)} weights are missing and {len(unexpected)} too many, such as {[*missing, *unexpected][0]}")
+    return model
 
 
 def _stored_dtype(source: str, config: Any, to: torch.dtype, revision: str | None) -> torch.dtype:

@@ -119,7 +119,8 @@ class Gateway:
                 else f"this key lacks the permission '{Permission.PASS_THROUGH}'"
             )
             raise Forbidden(f"this chat is not one multiple-choice question, and {lacks}", param="messages")
-        await caller.pay(1)
+        if not caller.paid:
+            await caller.pay(1)
         caller.paid -= 1
         try:
             return await passing.ask(chat, caller.allowance)

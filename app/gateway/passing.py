@@ -18,7 +18,7 @@ from app.cloud.stream import Stream
 from app.cloud.usage import read_model
 from app.core.ask import Bound
 from app.core.deadline import Deadline
-from app.core.errors import CloudError, Overloaded
+from app.core.errors import CloudError, CloudUnavailable, Overloaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,10 @@ class PassedStream(AsyncIterator[bytes]):
                 whole = self._events.feed(await anext(self._stream))
             except StopAsyncIteration:
                 self._ended = True
-                self._passing.count("streamed")
                 whole = self._events.rest()
+                self._passing.count("streamed" if self._events.ended else "broken")
+                if not self._events.ended:
+                    raise CloudUnavailable("the cloud's reply broke off: its stream ended before it said so") from None
             except CloudError:
                 self._passing.count("broken")
                 raise

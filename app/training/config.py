@@ -140,7 +140,7 @@ class EvolveConfig(_Part):
     """All settings of a chain."""
 
     base: str = "builtin-base"
-    family: Literal["auto", "qwen", "gemma", "llama"] = "auto"
+    family: Literal["auto", "qwen", "gemma", "llama", "plain"] = "auto"
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: Count = 0

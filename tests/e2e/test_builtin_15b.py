@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from app.edge.builtin import default_cache_dir, ensure_builtin, find_builtin
-from app.edge.loader import fingerprint
+from app.edge.fingerprint import fingerprint
 
 pytestmark = [
     pytest.mark.skipif("BUILTIN_15B" not in os.environ, reason="needs 5 GB of disk, 8 GB of memory and minutes: make test-qwen"),

@@ -17,7 +17,12 @@ BY_TITLE = {section.title: section for section in sections(PAGE.read_text())}
 OPENAI = BY_TITLE["openai (Python)"]
 # The fake engine is not sure of the page's question, so the mock cloud answers it, with a letter that depends on its seed only. An answer
 # of the cloud has no confidence.
-PRINTED = ["Final answer: B cloud\n", "Final answer: B", "answer='B' confidence=None\nanswer='B' confidence=None\n"]
+PRINTED = [
+    "Final answer: B cloud\n",
+    "Final answer: B",
+    "answer='B' confidence=None\nanswer='B' confidence=None\n",
+    'weather {"city": "Almaty"}\nThe function returned: Snow.\n',
+]
 
 
 async def output_of(*words, folder):

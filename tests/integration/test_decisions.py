@@ -207,6 +207,18 @@ async def test_what_is_wrong_is_named_with_its_place(body, place):
     assert detail["msg"]
 
 
+async def test_a_question_that_is_too_long_is_named_whether_it_is_alone_or_one_of_several():
+    long = {"type": "noul", "instructions": "A long one?"}
+    async with gateway(cloud=False) as (http, _):
+        for questions in ({"lengthy": long}, {"a": NOUL, "lengthy": long}):
+            [detail] = (await http.post("/v1/systemone", json=system_one(questions))).json()["detail"]
+            assert detail["loc"] == ["body", "questions", "lengthy"]
+            assert "the limit is 100" in detail["msg"]
+        asked = [{"type": "predicate", "instructions": text} for text in ("Sure?", "A long one?")]
+        refused = await http.post("/v1/decisions", json={"model": "foggate", "input": STATE, "questions": asked})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "questions.1")
+
+
 async def test_errors_before_any_route_have_the_form_of_the_protocol_and_others_keep_their_own():
     async with gateway(cloud=False, limits={"max_body_bytes": 2000}) as (http, _):
         large = {"content": b'"' + b"x" * 4000 + b'"', "headers": {"content-type": "application/json"}}
@@ -221,14 +233,16 @@ async def test_errors_before_any_route_have_the_form_of_the_protocol_and_others_
 
 
 async def test_keys_permissions_and_rates_hold_as_for_any_question(tmp_path):
-    (headers,) = key_file(tmp_path / "k", {"permissions": frozenset({Permission.ANSWER}), "questions_per_minute": 4})
+    (headers,) = key_file(tmp_path / "k", {"permissions": frozenset({Permission.ANSWER}), "questions_per_minute": 7})
     async with gateway(security={"keys": tmp_path / "k"}) as (http, _):
         without = await http.post("/v1/systemone", json=system_one({"a": NOUL}))
         forced = await http.post("/v1/systemone", json=system_one({"a": NOUL}, model="edge"), headers=headers)
+        refused = await http.post("/v1/decisions", json={**openai_form.EXAMPLE, "model": "foggate-0.9"}, headers=headers)
         three = await http.post("/v1/systemone", json=system_one({"a": NOUL, "b": NOUL, "c": NOUL}), headers=headers)
         more = await http.post("/v1/decisions", json={**openai_form.EXAMPLE, "input": STATE}, headers=headers)
     assert (without.status_code, without.json()["detail"]["error_type"]) == (401, "authentication_error")
     assert (forced.status_code, forced.json()["detail"]["error_type"]) == (403, "permission_error")
+    assert refused.json()["error"]["param"] == "model"
     assert three.status_code == 200
     assert (more.status_code, more.json()["error"]["type"], "retry-after" in more.headers) == (429, "rate_limit_error", True)
 

@@ -213,6 +213,15 @@ async def test_a_schema_that_an_answer_cannot_fill_is_refused_before_anybody_is_
         assert len(engine.batches) == asked
 
 
+async def test_a_schema_whose_answer_may_have_more_words_than_tokens_are_asked_for_is_refused():
+    wordy = SURE.replace("C. blue", "C. " + "very " * 40 + "blue")
+    wanted = schema({"answer": {"type": "string"}, "answer_text": {"type": "string"}})
+    async with gateway(cloud=False) as (http, _):
+        refused = await post(http, wordy, response_format=wanted, max_tokens=20)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "max_tokens")
+        assert (await post(http, wordy, response_format=wanted, max_tokens=60)).status_code == 200
+
+
 async def test_log_probabilities_are_those_of_the_verdict():
     async with gateway() as (http, _), client_of(http) as client:
         reply = await client.chat.completions.create(model="foggate", messages=said(SURE), logprobs=True, top_logprobs=2)

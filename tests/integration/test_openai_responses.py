@@ -102,29 +102,85 @@ async def read_all(client, texts):
 
 
 async def test_a_streamed_chat_and_one_that_breaks_off():
-    odd = b'data: {"choices": []}\n\ndata: {"choices": [{}]}\n\ndata: 7\n\ndata: {\n\n'
+    odd = b': ping\n\ndata: {"choices": []}\n\ndata: {"choices": [{}]}\n\ndata: 7\n\ndata:\n\n'
     parts = (event("Ro"), odd, event("ses."), event(None, usage=USAGE), DONE)
     async with dripping(*parts) as cloud, behind(cloud) as (http, _), client_of(http) as client:
         texts = []
         await read_all(client, texts)
     assert texts == [*EVENTS[:4], "Ro", "ses.", *EVENTS[5:]]
-    async with dripping(event("Ro"), CUT) as cloud, behind(cloud) as (http, _), client_of(http) as client:
+
+
+ENDS = {
+    "the connection is cut": ((CUT,), "broke off"),
+    "the connection is closed in order": ((), "broke off"),
+    "an event is half there": ((event("ses.")[:30],), "broke off"),
+    "an event is no JSON": ((b"data: {\n\n", DONE), "not JSON"),
+    "an error comes in place of an event": ((b'data: {"error": {"message": "sk-secret"}}\n\n', DONE), "ended with an error"),
+    "the reason is an error": ((b'data: {"choices": [{"delta": {}, "finish_reason": "error"}]}\n\n', DONE), "ended with an error"),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+async def test_a_reply_that_breaks_off_is_never_taken_for_a_whole_one(how):
+    parts, said = ENDS[how]
+    async with dripping(event("Ro"), *parts) as cloud, behind(cloud) as (http, _):
+        asked = {"model": "foggate", "input": "Write a poem.", "stream": True}
+        raw = (await http.post("/v1/responses", json=asked)).text
+        async with client_of(http) as client:
+            texts = []
+            with pytest.raises(openai.APIError, match=said):
+                await read_all(client, texts)
+    assert texts[-1] == "Ro"
+    events = [json.loads(part.partition("data: ")[2]) for part in raw.split("\n\n")[:-1]]
+    assert [one["type"] for one in events[-2:]] == ["error", "response.failed"]
+    body = events[-1]["response"]
+    assert (body["status"], body["error"]["code"], body["output"][0]["content"][0]["text"]) == ("failed", "server_error", "Ro")
+    assert "sk-secret" not in raw
+
+
+async def test_half_a_character_at_the_end_of_a_chunk_comes_through():
+    async with dripping(event("\ud83d"), event("\ude00"), DONE) as cloud, behind(cloud) as (http, _), client_of(http) as client:
         texts = []
-        with pytest.raises(openai.APIError, match="broke off"):
-            await read_all(client, texts)
-        assert texts[-1] == "Ro"
+        await read_all(client, texts)
+    assert texts[4:6] == ["\ud83d", "\ude00"]
+
+
+async def test_a_refusal_is_a_refusal_whole_and_streamed():
+    refusing = {**REPLY, "choices": [{"message": {"role": "assistant", "content": None, "refusal": "No."}, "finish_reason": "stop"}]}
+    async with answering(lambda _: refusing) as cloud, behind(cloud) as (http, _), client_of(http) as client:
+        reply = await client.responses.parse(model="foggate", input="Write a poem.", text_format=Choice)
+        assert (reply.output[0].content[0].refusal, reply.output_parsed) == ("No.", None)
+    said = b'data: {"choices": [{"delta": {"refusal": "No."}}]}\n\n'
+    async with (
+        dripping(said, DONE) as cloud,
+        behind(cloud) as (http, _),
+        client_of(http) as client,
+        client.responses.stream(model="foggate", input="Write a poem.") as stream,
+    ):
+        kinds = [one.type async for one in stream]
+        final = await stream.get_final_response()
+    assert "response.refusal.delta" in kinds
+    assert "response.output_text.delta" not in kinds
+    assert (final.output[0].content[0].type, final.output_text) == ("refusal", "")
 
 
 REFUSED = [
     ({"previous_response_id": "resp_1"}, "previous_response_id"),
     ({"background": True}, "background"),
     ({"conversation": "c"}, "conversation"),
-    ({"tools": [{"type": "web_search"}]}, "tools"),
+    ({"tools": [{"type": "web_search"}]}, "tools.0"),
+    ({"text": "short"}, "text"),
+    ({"reasoning": "low"}, "reasoning"),
+    ({"metadata": {"a": "\ud800"}}, "metadata"),
     ({"include": ["file_search_call.results"]}, "include"),
     ({"prompt": {"id": "p"}}, "prompt"),
     ({"anything": 1}, "anything"),
     ({"input": []}, "input"),
-    ({"input": [{"type": "function_call_output", "call_id": "1", "output": "x"}]}, "input.0.type"),
+    ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input.0.type"),
+    ({"input": [{"type": "local_shell_call", "id": "1"}]}, "input.0.type"),
+    ({"input": [{"type": "function_call_output", "call_id": "1"}]}, "input.0.output"),
+    ({"input": [{"type": "function_call_output", "output": "x"}]}, "input.0.call_id"),
+    ({"input": [{"type": "function_call", "call_id": "1", "name": "f", "arguments": {}}]}, "input.0.arguments"),
     ({"input": [{"role": "tool", "content": "x"}]}, "input.0.role"),
     ({"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]}, "input.0.content.0.type"),
     ({"input": [{"role": "user"}]}, "input.0.content"),
@@ -140,6 +196,7 @@ async def test_what_is_not_supported_is_refused_by_name():
         for more, param in REFUSED:
             refused = await http.post("/v1/responses", content=json.dumps({"model": "foggate", "input": SURE, **more}), headers=JSON)
             assert (refused.status_code, refused.json()["error"]["param"]) == (400, param), (more, refused.text)
+            assert "max_completion_tokens" not in refused.text
         assert cloud.bodies == []
     async with gateway(cloud=False) as (http, _):
         poem = await http.post("/v1/responses", json={"model": "foggate", "input": "Write a poem."})

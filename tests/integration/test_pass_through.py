@@ -21,9 +21,9 @@ USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
 REPLY = {"id": "c-1", "model": "large", "choices": [{"index": 0, "message": {"role": "assistant", "content": "Roses."}}], "usage": USAGE}
 
 
-def behind(server, **cloud):
+def behind(server, *, security=None, **cloud):
     """A gateway whose cloud is this server."""
-    return gateway(cloud={"base_url": server.url + "/v1", "model": "large", **cloud})
+    return gateway(cloud={"base_url": server.url + "/v1", "model": "large", **cloud}, **({"security": security} if security else {}))
 
 
 def tokens(http):

@@ -21,6 +21,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.runs.readme import difference
@@ -104,6 +105,33 @@ class Client:
         )
 
 
+@dataclass(frozen=True)
+class Row:
+    """What became of one client."""
+
+    section: Section
+    result: str
+    seconds: float
+    note: str
+
+    @property
+    def versions(self) -> str:
+        """The packages that were installed, as the page names them."""
+        words = " ".join(command.partition("install ")[2] for command in self.section.installs)
+        return words.replace("'", "") or "-"
+
+    def __str__(self) -> str:
+        return f"{self.result:8} {self.seconds:6.1f} s  {self.section.title}{': ' if self.note else ''}{self.note}"
+
+
+def table(rows: list[Row]) -> str:
+    """One table of all clients in Markdown, with the counts below it."""
+    lines = ["| client | installed | result | seconds | note |", "|---|---|---|---|---|"]
+    lines += [f"| {row.section.title} | {row.versions} | {row.result} | {row.seconds:.0f} | {' '.join(row.note.split())} |" for row in rows]
+    counts = ", ".join(f"{sum(row.result == kind for row in rows)} {kind}" for kind in ("ok", "FAILED", "skipped"))
+    return "\n".join([*lines, "", f"{counts}, of {len(rows)} clients"])
+
+
 @contextmanager
 def gateway(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """A gateway with the builtin model and a mock cloud; its address, and the settings that `eval collect` needs to ask the same two."""
@@ -142,7 +170,7 @@ def main() -> None:
     # Its servers must not outlive it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = [section for section in sections(PAGE.read_text()) if re.search(given.only, section.title)]
-    failed, skipped = 0, 0
+    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, gateway(Path(name)) as (url, settings):
         folder = Path(name)
         questions = folder / "questions.jsonl"
@@ -157,19 +185,21 @@ def main() -> None:
                 client.install()
                 wrong = client.follow()
             except Skipped as reason:
-                skipped += 1
-                print(f"skipped            {section.title}: {reason}", flush=True)
+                rows.append(Row(section, "skipped", time.monotonic() - begun, str(reason)))
+                print(rows[-1], flush=True)
                 continue
             said = ""
             if section.title in LETTERS_OF and not wrong:
                 letters = letters or expected(folder, questions, url, settings)
                 said, differs = disagreement(LETTERS_OF[section.title](client.folder), letters)
                 wrong += differs
-            failed += bool(wrong)
-            print(f"{'FAILED' if wrong else 'ok    '} {time.monotonic() - begun:6.1f} s  {section.title}{said}", flush=True)
-            print("".join(f"       {line}\n" for line in wrong), end="", flush=True)
-    print(f"\n{failed} failed, {skipped} skipped, of {len(chosen)} clients")
-    sys.exit(1 if failed or not chosen else 0)
+            rows.append(Row(section, "FAILED" if wrong else "ok", time.monotonic() - begun, said.removeprefix(": ")))
+            print(rows[-1], *(f"       {line}" for line in wrong), sep="\n", flush=True)
+            if given.keep is None:
+                # A client has up to a gigabyte.
+                shutil.rmtree(client.folder)
+    print(f"\n{table(rows)}")
+    sys.exit(1 if not rows or any(row.result == "FAILED" for row in rows) else 0)
 
 
 if __name__ == "__main__":

@@ -1,35 +1,44 @@
-"""What padding costs: mixed questions through the builtin model one at a time, in order, and in batches of similar length.
+"""What padding and the size of a batch cost: mixed questions through the builtin model one at a time, in order, and by similar length.
 
     python -m tests.runs.padding --per-domain 9 QUESTIONS.jsonl …
 
 Prints a line of JSON for each way: questions a second of this process' CPU time (one thread, so that other work on the
-machine matters little) and of the clock, and the share of padding among the columns that are computed for prompts.
+machine matters little) and of the clock, and the share of padding among the columns that are computed. The ways take turns, so that
+a machine that becomes slower is slower for all of them; of each, the fastest turn counts.
 """
 
 import argparse
 import json
 import random
 import time
+from dataclasses import dataclass
 
 from app.data.dataset import load_items, sample_items
-from app.edge.batching import choose
+from app.edge.batching import Bounds, choose
 from app.edge.builtin import default_cache_dir
 from app.edge.loader import load_model
+from app.edge.rendering import Prompt
 from app.edge.threads import set_threads
 
-SIZE = 16
+
+@dataclass
+class One:
+    prompt: Prompt
+    since: float = 0.0
+    due: float = float("inf")
+    yields: bool = False
 
 
 def in_order(prompts, size):
     return [prompts[start : start + size] for start in range(0, len(prompts), size)]
 
 
-def of_similar_length(prompts, share):
-    waiting, batches = list(prompts), []
+def of_similar_length(prompts, size, share):
+    waiting, batches = [One(prompt) for prompt in prompts], []
     while waiting:
-        chosen = choose(waiting, max_size=SIZE, max_tokens=8192, max_padding_share=share)
-        batches.append([waiting[index] for index in sorted(chosen)])
-        waiting = [prompt for index, prompt in enumerate(waiting) if index not in chosen]
+        chosen = choose(waiting, Bounds(size, 8192, share))
+        batches.append([waiting[index].prompt for index in sorted(chosen)])
+        waiting = [one for index, one in enumerate(waiting) if index not in chosen]
     return batches
 
 
@@ -37,7 +46,10 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("sources", nargs="+")
     parser.add_argument("--per-domain", type=int, default=9)
-    parser.add_argument("--shares", type=float, nargs="*", default=[0.1, 0.25, 0.5, 1.0])
+    parser.add_argument("--sizes", type=int, nargs="*", default=[2, 4, 8, 16])
+    parser.add_argument("--shares", type=float, nargs="*", default=[0.1])
+    parser.add_argument("--in-order", type=int, nargs="*", default=[16])
+    parser.add_argument("--turns", type=int, default=2)
     given = parser.parse_args()
     items = sample_items(load_items(given.sources), given.per_domain, seed=0)
     random.Random(0).shuffle(items)
@@ -45,21 +57,26 @@ def main():
     engine = load_model("builtin", cache_dir=default_cache_dir(), dtype="float32").engine()
     prompts = [engine.prepare(item.question) for item in items]
     engine.verdicts(prompts[:2])
-    ways = {"one at a time": in_order(prompts, 1), f"in order, {SIZE} a batch": in_order(prompts, SIZE)}
-    ways |= {f"similar length, padding at most {share}": of_similar_length(prompts, share) for share in given.shares}
+    ways = {"one at a time": in_order(prompts, 1)}
+    ways |= {f"in order, {size} a batch": in_order(prompts, size) for size in given.in_order}
+    for size in given.sizes:
+        ways |= {f"similar length, {size} a batch, padding at most {s}": of_similar_length(prompts, size, s) for s in given.shares}
+    took = {way: [] for way in ways}
+    for turn in range(given.turns):
+        for way, batches in [*ways.items()][:: 1 if turn % 2 == 0 else -1]:
+            began, cpu = time.monotonic(), time.process_time()
+            for batch in batches:
+                engine.verdicts(batch)
+            took[way].append((time.process_time() - cpu, time.monotonic() - began))
     for way, batches in ways.items():
-        began, cpu = time.monotonic(), time.process_time()
-        for batch in batches:
-            engine.verdicts(batch)
-        cpu, took = time.process_time() - cpu, time.monotonic() - began
-        columns = sum(max(prompt.computed for prompt in batch) * len(batch) for batch in batches)
+        columns = sum(max(prompt.columns for prompt in batch) * len(batch) for batch in batches)
         said = {
             "way": way,
             "questions": len(prompts),
             "batches": len(batches),
-            "padding": round(1 - sum(prompt.computed for prompt in prompts) / columns, 3),
-            "per_cpu_second": round(len(prompts) / cpu, 2),
-            "per_second": round(len(prompts) / took, 2),
+            "padding": round(1 - sum(prompt.columns for prompt in prompts) / columns, 3),
+            "per_cpu_second": round(len(prompts) / min(cpu for cpu, _ in took[way]), 2),
+            "per_second": round(len(prompts) / min(wall for _, wall in took[way]), 2),
         }
         print(json.dumps(said), flush=True)
 

@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from app.core.errors import ConfigError
 from app.edge.adapters import find_adapter, merge_adapters
-from app.edge.loader import fingerprint, load_model
+from app.edge.fingerprint import fingerprint
+from app.edge.loader import load_model
 from tests.support.adapters import PREFIX, WEIGHTS, added, change_config, change_weights, make_adapter
 from tests.support.chains import base_folder
 from tests.support.tiny import tiny_model

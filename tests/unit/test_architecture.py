@@ -16,7 +16,7 @@ CONTRACTS = {
     for contract in tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
 }
 ONE_FACE, OTHER_FACE = next(contract["modules"][:2] for contract in CONTRACTS.values() if contract["type"] == "independence")
-MOST_LINES, MOST_NAMES = 300, 18
+MOST_LINES, MOST_NAMES = 300, 19
 
 # By the beginning of the contract's name: who imports what, though they must not, and what is then said of it.
 BREAKS = {

@@ -114,9 +114,11 @@ class Lengths(FakeEngine):
         super().__init__()
         self.permits = threading.Semaphore(0)
         self.entered = queue.SimpleQueue()
+        self.tokens = 0
 
     def verdicts(self, prompts):
         self.entered.put([len(prompt.ids) for prompt in prompts])
+        self.tokens = sum(len(prompt.ids) for prompt in prompts)
         self.permits.acquire(timeout=30)
         return super().verdicts(prompts)
 
@@ -127,7 +129,9 @@ async def lengths():
 
 
 async def test_questions_of_similar_length_share_a_batch_and_the_oldest_leads_it(lengths):
-    batcher = Batcher(lengths, Metrics(), max_batch_size=4, max_batch_tokens=10_000, max_queue_size=100, max_padding_share=0.25)
+    # A clock that stands still: the pace stays unknown, so that the oldest leads.
+    bounds = {"max_batch_size": 4, "max_batch_tokens": 10_000, "max_queue_size": 100, "max_padding_share": 0.25}
+    batcher = Batcher(lengths, Metrics(), **bounds, clock=lambda: 100.0)
     words = [1, 40, 3, 38, 3, 100, 40, 3, 39, 3]
     tasks = []
     for count in words:
@@ -142,8 +146,27 @@ async def test_questions_of_similar_length_share_a_batch_and_the_oldest_leads_it
     await batcher.close()
 
 
+async def test_at_a_known_pace_short_questions_pass_a_long_one_that_has_time(lengths):
+    now = [100.0]
+    batcher = Batcher(lengths, Metrics(), max_batch_size=2, max_batch_tokens=10_000, max_queue_size=100, clock=lambda: now[0])
+    lengths.on_batch = lambda: now.__setitem__(0, now[0] + 0.1 * lengths.tokens)
+    lengths.permits.release(1)
+    await batcher.verdict(ask("w " * 8), FAR)
+    lengths.entered.get()
+    tasks = [asyncio.ensure_future(batcher.verdict(ask(), FAR))]
+    await asyncio.to_thread(lengths.entered.get)
+    # What runs takes 0.3 s and 42 tokens take 4.2 s: in half of their 14 s there is time for two others of 1 s, and not for a third.
+    for count, deadline in ((40, Deadline(now[0] + 14.0)), (8, FAR), (60, FAR), (8, FAR), (8, FAR)):
+        tasks.append(asyncio.ensure_future(batcher.verdict(ask("w " * count), deadline)))
+        await queued(batcher, len(tasks) - 1, tasks)
+    lengths.permits.release(10)
+    await asyncio.gather(*tasks)
+    assert [lengths.entered.get() for _ in range(lengths.entered.qsize())] == [[10, 10], [42], [10], [62]]
+    await batcher.close()
+
+
 async def test_a_question_of_a_rare_length_is_not_starved_by_a_stream_of_others(lengths):
-    batcher = Batcher(lengths, Metrics(), max_batch_size=2, max_batch_tokens=10_000, max_queue_size=100)
+    batcher = Batcher(lengths, Metrics(), max_batch_size=2, max_batch_tokens=10_000, max_queue_size=100, clock=lambda: 100.0)
     asked = []
 
     def ask_for(count, times=1):
@@ -240,7 +263,10 @@ async def test_a_queue_longer_than_the_deadline_refuses_at_once(engine, make):
     with pytest.raises(Overloaded) as refused:
         await batcher.verdict(ask(), Deadline(now[0] + 2.5))  # (3 + 10) * 0.2 s = 2.6 s
     assert refused.value.retry_after_s == pytest.approx(2.6)
-    third = asyncio.ensure_future(batcher.verdict(ask(), Deadline(now[0] + 2.7)))
+    # Its turn would come in time, its answer would not: it takes 3 * 0.2 s itself.
+    with pytest.raises(Overloaded):
+        await batcher.verdict(ask(), Deadline(now[0] + 3.1))
+    third = asyncio.ensure_future(batcher.verdict(ask(), Deadline(now[0] + 3.3)))
     await queued(batcher, 2)
     engine.gate.set()
     await asyncio.gather(first, second, third)

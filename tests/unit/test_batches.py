@@ -17,6 +17,7 @@ from app.core.outcome import Decision, Outcome, Reason, Route
 from app.core.question import Question
 from app.core.verdict import Signal
 from app.edge.batcher import Batcher
+from app.edge.batching import Bounds
 from app.edge.rendering import Prompt
 from app.edge.waiting import Waiting, WaitingQueue
 from app.gateway.batch import Batch
@@ -305,7 +306,7 @@ async def test_questions_that_fail_free_the_way_too(make):
 @given(st.lists(st.tuples(st.sampled_from(["add", "yield", "leave", "take"]), st.integers(1, 50)), max_size=60))
 def test_the_running_totals_are_the_sums(steps):
     loop = asyncio.new_event_loop()
-    waiting = WaitingQueue(max_size=1_000, max_batch_size=4, max_batch_tokens=100, max_padding_share=0.2)
+    waiting = WaitingQueue(max_size=1_000, bounds=Bounds(4, 100, 0.2))
     inside = []
     try:
         for step, number in steps:
@@ -320,11 +321,11 @@ def test_the_running_totals_are_the_sums(steps):
                 waiting.discard(gone)
                 waiting.discard(gone)
             elif step == "take":
-                batch = waiting.take_batch()
-                assert waiting.running_tokens == sum(taken.prompt.computed for taken in batch)
+                batch = waiting.take_batch(0.0, 0.01)
+                assert waiting.running_columns == sum(taken.prompt.columns for taken in batch)
                 inside = [one for one in inside if one not in batch]
             assert [*waiting] == [w for w in inside if not w.yields] + [w for w in inside if w.yields]
-            assert waiting._tokens_ahead == sum(w.prompt.computed for w in inside if not w.yields)
-            assert waiting._tokens_behind == sum(w.prompt.computed for w in inside if w.yields)
+            assert waiting._columns_ahead == sum(w.prompt.columns for w in inside if not w.yields)
+            assert waiting._columns_behind == sum(w.prompt.columns for w in inside if w.yields)
     finally:
         loop.close()

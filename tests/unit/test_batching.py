@@ -1,20 +1,38 @@
-"""Which questions share a forward pass, and how the pace of forward passes is estimated."""
+"""Which questions share a forward pass, in which order they are taken, and how the pace of forward passes is estimated."""
+
+import math
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.edge.batching import choose
+from app.edge.batching import AGEING, Bounds, choose
 from app.edge.pace import Pace
 from app.edge.rendering import Prompt
 
 
-def prompts(*lengths, cached=0):
-    return [Prompt(tuple(range(length)), 4, shares_prefix=True, cached=cached) for length in lengths]
+@dataclass
+class One:
+    """A question that waits."""
+
+    prompt: Prompt
+    since: float = 0.0
+    due: float = math.inf
+    yields: bool = False
 
 
-def chosen(waiting, *, max_size=100, max_tokens=100_000, max_padding_share=1.0):
-    return choose(waiting, max_size=max_size, max_tokens=max_tokens, max_padding_share=max_padding_share)
+def prompts(*lengths, cached=0, nodes=0):
+    return [Prompt(tuple(range(length)), 4, shares_prefix=True, cached=cached, nodes=nodes) for length in lengths]
+
+
+def chosen(waiting, *, max_size=100, max_tokens=100_000, max_padding_share=1.0, **pace):
+    ones = [one if isinstance(one, One) else One(one) for one in waiting]
+    return choose(ones, Bounds(max_size, max_tokens, max_padding_share), **pace)
+
+
+def at(length, since=0.0, *, due=math.inf, yields=False):
+    return One(prompts(length)[0], since, due, yields)
 
 
 @given(
@@ -86,17 +104,74 @@ def test_tokens_of_the_shared_prefix_are_not_padded_and_prompts_without_it_stay_
     assert chosen(prompts(110, 110, 110, cached=100), max_tokens=220) == {0, 1}, "the memory bound counts whole prompts"
 
 
+def test_tokens_of_the_trie_are_computed_and_so_are_not_padding():
+    # 10 and 20 behind 30 nodes each: 10 of 100 columns are padding, not 10 of 40.
+    assert chosen(prompts(10, 20), max_padding_share=0.1) == {0}
+    assert chosen(prompts(10, 20, nodes=30), max_padding_share=0.1) == {0, 1}
+    assert chosen(prompts(10, 10, 10, nodes=30), max_tokens=20) == {0, 1}, "the bound is one of prompt tokens"
+    assert chosen([*prompts(10, nodes=30), *prompts(10, nodes=90), *prompts(10, nodes=30)]) == {0, 2}, "another trie is another pass"
+
+
+def test_questions_that_do_not_yield_come_before_those_that_do():
+    assert chosen([at(30), at(60), at(30, yields=True), at(31, yields=True)], max_size=2) == {0, 1}
+    assert chosen([at(30), at(60), at(30, yields=True)], max_size=2, max_padding_share=0.1) == {0, 2}, "the rest of a batch is free"
+    # A short one that yields does not pass a long one that does not.
+    assert chosen([at(300), at(10, yields=True)], max_size=1, now=1.0, seconds_per_column=0.01) == {0}
+
+
+def test_a_shorter_question_passes_a_longer_one_for_a_while_and_no_longer():
+    """300 columns take 3 s: until 12 s later, less 4 times its own 0.1 s, a question of 10 columns goes first."""
+    reach = AGEING * (3.0 - 0.1)
+    for later, first in ((0.0, 1), (reach - 0.1, 1), (reach + 0.1, 0)):
+        waiting = [at(300), at(10, later)]
+        assert chosen(waiting, max_size=1, now=later, seconds_per_column=0.01) == {first}
+    assert chosen([at(300), at(10)], max_size=1, now=0.0) == {0}, "as long as the pace is not known they go in the order of arrival"
+
+
+def test_nobody_is_passed_who_would_then_lack_time_for_the_cloud():
+    # The long one takes 3 s and has half of its deadline; the short one takes 0.1 s, and a batch of two of them 0.2 s.
+    for due, first in ((6.1, {0}), (6.3, {1}), (6.5, {1})):
+        waiting = [at(300, due=due), at(10)]
+        assert chosen(waiting, max_size=1, now=0.0, seconds_per_column=0.01) == first
+    for due, first in ((6.3, {0}), (6.5, {1, 2})):
+        waiting = [at(300, due=due), at(10), at(10)]
+        assert chosen(waiting, max_size=2, max_padding_share=0.1, now=0.0, seconds_per_column=0.01) == first
+    # Nor is one that stands farther back and has as little time: it counts with all that is older.
+    waiting = [at(100), at(100, due=4.1), at(10)]
+    assert chosen(waiting, max_size=1, now=0.0, seconds_per_column=0.01) == {0}
+
+
+@given(st.lists(st.tuples(st.integers(1, 400), st.floats(0, 20), st.floats(0, 60)), min_size=1, max_size=30))
+def test_what_is_answered_in_time_in_the_order_of_arrival_is_answered_in_time_in_ours(shapes):
+    """All have come when the engine becomes free; one question a batch. A promise holds for those whose elders are in time too."""
+    waiting = [at(length, -age, due=due) for length, age, due in sorted(shapes, key=lambda shape: -shape[1])]
+    pace, now = 0.01, 0.0
+    ends = {id(one): sum(elder.prompt.columns for elder in waiting[: index + 1]) * pace for index, one in enumerate(waiting)}
+    promised = []
+    for one in waiting:
+        if ends[id(one)] > one.due:
+            break
+        promised.append(one)
+    left = list(waiting)
+    while left:
+        (taken,) = chosen(left, max_size=1, now=now, seconds_per_column=pace)
+        now += left[taken].prompt.columns * pace
+        ends[id(left[taken])] = now
+        del left[taken]
+    assert all(ends[id(one)] <= one.due + 1e-9 for one in promised)
+
+
 def test_nothing_is_known_of_the_pace_before_the_first_batch():
-    assert Pace().seconds_per_token == 0.0
+    assert Pace().seconds_per_column == 0.0
 
 
 def test_a_single_slow_batch_does_not_set_the_pace():
     pace = Pace()
     for seconds in (12.0, 0.1, 0.1):
         pace.add(seconds, 100)
-    assert pace.seconds_per_token == pytest.approx(0.001)
+    assert pace.seconds_per_column == pytest.approx(0.001)
     pace.add(12.0, 100)
-    assert pace.seconds_per_token == pytest.approx(0.001)
+    assert pace.seconds_per_column == pytest.approx(0.001)
 
 
 def test_a_slower_machine_is_noticed_within_a_few_batches_and_a_faster_one_too():
@@ -105,10 +180,10 @@ def test_a_slower_machine_is_noticed_within_a_few_batches_and_a_faster_one_too()
         pace.add(0.1, 100)
     for _ in range(5):
         pace.add(0.5, 100)
-    assert pace.seconds_per_token == pytest.approx(0.005)
+    assert pace.seconds_per_column == pytest.approx(0.005)
     for _ in range(5):
         pace.add(0.1, 100)
-    assert pace.seconds_per_token == pytest.approx(0.001)
+    assert pace.seconds_per_column == pytest.approx(0.001)
 
 
 def test_one_large_batch_says_more_than_many_small_ones():
@@ -117,4 +192,4 @@ def test_one_large_batch_says_more_than_many_small_ones():
     for _ in range(7):
         pace.add(0.04, 20)
     pace.add(0.05, 1600)
-    assert pace.seconds_per_token == pytest.approx(0.05 / 1600)
+    assert pace.seconds_per_column == pytest.approx(0.05 / 1600)

@@ -19,11 +19,13 @@ from app.edge.adapters import find_adapter
 from app.edge.builtin.__main__ import main
 from app.edge.builtin.cache import ensure_builtin
 from app.edge.builtin.models import BUILTINS, find_builtin
+from app.edge.fingerprint import fingerprint
 from app.edge.foggen import writes_confidence
-from app.edge.loader import fingerprint, load_model
+from app.edge.loader import find_model, load_model
 from tests.support.gguf_file import write_gguf
 from tests.support.processes import ROOT
 from tests.support.sources import weights
+from tests.support.tiny import tiny_model
 
 
 def test_the_small_builtin_model_is_what_it_was_in_the_first_release():
@@ -118,6 +120,15 @@ def test_a_calibration_that_is_laid_into_the_folder_is_the_default_of_the_larger
     if not shipped:
         expected = [uncalibrated, uncalibrated, uncalibrated, ["top_probability", 0.75, "the threshold is not calibrated:"]]
     assert json.loads(done.stdout) == expected
+
+
+@pytest.mark.parametrize(("spec", "wording"), [("builtin-base", PromptFamily.LLAMA), ("builtin-1.5b", PromptFamily.PLAIN)])
+def test_a_builtin_model_has_a_wording_of_its_own_unless_one_is_configured(tmp_path, spec, wording):
+    folder = tmp_path / find_builtin(spec).weights.folder
+    tiny_model("qwen3", 300).save_pretrained(folder)
+    assert find_model(spec, cache_dir=tmp_path).family is wording
+    assert find_model(spec, cache_dir=tmp_path, family=PromptFamily.GEMMA).family is PromptFamily.GEMMA
+    assert find_model(str(folder), cache_dir=tmp_path).family is PromptFamily.QWEN
 
 
 def test_a_real_file_is_converted_bit_for_bit_and_answers(tmp_path):

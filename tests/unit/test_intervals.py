@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from app.cli.ratios import FEWEST_PAIRS, ratio, said
+from app.bench.ratios import FEWEST_PAIRS, ratio, said
 from app.core.verdict import Signal
 from app.data.calibration import Target
 from app.evaluation import statistics as st

@@ -142,10 +142,12 @@ def test_a_tokenizer_that_writes_two_labels_alike_is_refused():
 
 
 class IgnoresMasksOfMany(LlamaForCausalLM):
-    """Sees everything before a token when it computes many at once, as it does for the labels of a long question only."""
+    """Sees everything when it computes many tokens at once, as it does for the labels of a long question only."""
 
     def forward(self, input_ids, attention_mask=None, **kwargs):
-        return super().forward(input_ids, attention_mask=None if input_ids.shape[1] > 280 else attention_mask, **kwargs)
+        if attention_mask is not None and input_ids.shape[1] > 280:
+            attention_mask = torch.zeros_like(attention_mask)
+        return super().forward(input_ids, attention_mask=attention_mask, **kwargs)
 
 
 def loaded(model):

@@ -25,6 +25,13 @@ def test_every_family_has_its_own_messages(family, first):
     ]
 
 
+def test_the_plain_wording_is_an_assistants_usual_one_and_the_question_is_the_same():
+    assert chat_messages(Question("Which?", ("one", "<end>")), PromptFamily.PLAIN, ["<end>"]) == [
+        {"role": "system", "content": "You are a helpful assistant."},
+        {"role": "user", "content": "Which?\n\nA. one\nB. < end>"},
+    ]
+
+
 def test_the_answer_has_the_format_that_the_system_prompt_asks_for():
     assert answer_text("0.75", "B") == "Confidence: 0.75\nFinal answer: B"
 

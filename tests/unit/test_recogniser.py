@@ -38,7 +38,7 @@ def test_ordinary_prompts_are_passed_through(name, most):
 MOST_TAKEN = {
     "lists pasted": 4,
     "lists with a request": 28,
-    "questions about all items": 23,
+    "questions about all items": 20,
     "questions of a person, orders": 74,
     "tasks about a question": 0,
     "prose, code, tables": 0,
@@ -84,10 +84,10 @@ def test_all_prompts_are_distinct_and_there_are_enough():
     assert len(texts) == len(set(texts)) >= 1_000
 
 
-# Words that mean nothing, so that no rule about tasks applies: the layout alone decides.
-_WORDS = st.lists(
-    st.sampled_from(["lorem", "ipsum", "dolor", "амет", "қанша", "$x^2$", "12", "`f(x)`", "not"]), min_size=1, max_size=6
-).map(" ".join)
+# Words that mean nothing and ask for nothing (`қанша` asks for a number), so that the layout alone decides.
+_WORDS = st.lists(st.sampled_from(["lorem", "ipsum", "dolor", "амет", "қала", "$x^2$", "12", "`f(x)`", "not"]), min_size=1, max_size=6).map(
+    " ".join
+)
 
 
 @settings(max_examples=40)

@@ -38,7 +38,7 @@ def test_environment_wins_over_file_wins_over_default(load):
     assert settings.policy.tau == 0.9
     assert settings.edge.threads == 2
     assert settings.policy.domains["law"].tau == 0.7
-    assert settings.edge.max_batch_size == 16
+    assert settings.edge.max_batch_size == "auto"
 
 
 @pytest.mark.parametrize(

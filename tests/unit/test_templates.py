@@ -168,13 +168,14 @@ def test_the_fingerprint_of_a_prompt_changes_with_rules_template_and_tokens_and_
     assert len(of()) == 12
     others = {
         of(family=PromptFamily.LLAMA),
+        of(family=PromptFamily.PLAIN),
         of(REFUSES_SYSTEM),
         of(LLAMA),
         of(ALWAYS_THINKS),
         of(CHATML.replace("\n", "\n\n")),
         of(tokenizer=tiny_tokenizer(corpus=["multiple-choice"] * 50)),
     }
-    assert len(others | {of()}) == 7
+    assert len(others | {of()}) == 8
     assert of(PARTS_ONLY) == of(), "the same text by another way"
 
 

@@ -12,7 +12,7 @@ from app.api.openai.facts import Facts
 from app.api.openai.form import Piece, check_form, pieces_of
 from app.api.openai.wishes import Wishes, wishes_of
 from app.core.ask import Ask
-from app.core.errors import Unsupported
+from app.core.errors import FogGateError, InvalidQuestion, Unsupported
 from app.core.offload import SMALL, in_text_thread
 from app.core.outcome import RouteRequest
 from app.gateway.gateway import Gateway
@@ -59,7 +59,7 @@ class Refused:
         why: why it is no multiple-choice question, as `x-foggate-debug` shows it; None where it is one.
     """
 
-    error: Unsupported | None = None
+    error: FogGateError | None = None
     why: Refusal | None = None
 
     def headers(self, *, debug: bool) -> dict[str, str]:
@@ -91,7 +91,13 @@ async def answered(gateway: Gateway, chat: Chat, caller: Caller) -> Answered | R
         check_form(found, wishes)
     except Unsupported as error:
         return Refused(error)
-    outcome = await gateway.answer(Ask(found.question, chat.chosen.tau, chat.chosen.route), caller)
+    try:
+        outcome = await gateway.answer(Ask(found.question, chat.chosen.tau, chat.chosen.route), caller)
+    except InvalidQuestion as error:
+        # It is too long for the edge model. The question is paid for, so it is not charged again where it is passed on.
+        caller.paid += 1
+        error.param = "messages"
+        return Refused(error)
     decision_id = uuid4().hex
     note(decision=decision_id)
     return Answered(Facts(found, outcome, decision_id, wishes.ignored), pieces_of(found, outcome, wishes), wishes)
@@ -100,11 +106,11 @@ async def answered(gateway: Gateway, chat: Chat, caller: Caller) -> Answered | R
 def check_may_leave(gateway: Gateway, chosen: Chosen, why: Refused, caller: Caller) -> None:
     """See whether a chat that the cascade does not answer may go to the cloud as it came.
 
-    A question with a parameter that the cascade cannot honour goes there only where the caller may pass chats on anyway: the cloud
-    honours it. To anybody else it is refused by the parameter's name.
+    A question with a parameter that the cascade cannot honour, or a longer one than the edge model reads, goes there only where the
+    caller may pass chats on anyway. To anybody else it is refused by the parameter's name.
 
     Raises:
-        Unsupported: it may not.
+        FogGateError: it may not.
     """
     if why.error is not None and (chosen.route is RouteRequest.EDGE or not gateway.passes_on(caller)):
         raise why.error

@@ -8,7 +8,8 @@ from app.api import examples, responses
 from app.api.openai.chat_reply import Reply, usage_of
 from app.api.openai.facts import Facts
 from app.api.openai.form import pieces_of
-from app.api.openai.responses_reply import Responder, Written
+from app.api.openai.responses_reply import Responder
+from app.api.openai.responses_written import Written
 from app.api.openai.wishes import Wishes
 from app.recognise import Recognised
 
@@ -59,8 +60,9 @@ class ResponseBody(BaseModel):
 
 def _response() -> dict[str, Any]:
     completion = _completion()
-    responder = Responder("3f2a…", completion["created"], "foggate", None, completion["foggate"])
-    return responder.whole(Written(completion["choices"][0]["message"]["content"], "stop", completion["usage"]))
+    written = Written()
+    written.take(completion, part="message")
+    return Responder("3f2a…", completion["created"], "foggate", foggate=completion["foggate"]).whole(written)
 
 
 def _header(text: str) -> dict[str, Any]:
@@ -96,9 +98,9 @@ CHAT: responses.Responses = {
     **responses.OPENAI_ASKING,
 }
 RESPONSES_TEXT = (
-    "The part of OpenAI's Responses API that needs no memory and no tools: `input` as a text or a list of messages, `instructions`, whole or "
-    "as a stream of events. The answers are those of `/v1/chat/completions`. What is not supported (`previous_response_id`, `background`, "
-    "`tools` …) is refused by its name."
+    "The part of OpenAI's Responses API that needs no memory: `input` as a text or a list of messages, calls of functions and their results; "
+    "`instructions`; functions as `tools`; whole or as a stream of events. The answers are those of `/v1/chat/completions`. What is not "
+    "supported (`previous_response_id`, `background`, other tools …) is refused by its name."
 )
 RESPONSES: responses.Responses = {
     200: {

@@ -45,7 +45,9 @@ def check_form(found: Recognised, wishes: Wishes) -> None:
     """
     wanted = wishes.response_format
     if wanted is not None and wanted["type"] == "json_schema":
-        sample = json.dumps(filled(wanted["json_schema"]["schema"], found))
+        schema = wanted["json_schema"]["schema"]
+        samples = [json.dumps(filled(schema, found, letter=letter)) for letter in found.question.letters]
+        sample = max(samples, key=lambda text: len(text.split()))
     elif wanted is not None and not _takes_template(found):
         sample = json.dumps({"answer": found.labels[0], "confidence": BUCKETS[0]})
     else:

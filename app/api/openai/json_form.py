@@ -46,13 +46,14 @@ _NARROWER = (
 _NONE = object()
 
 
-def filled(schema: Mapping[str, Any], found: Recognised, outcome: Outcome | None = None) -> dict[str, Any]:
-    """The object of a schema for an answer; without an outcome, one for the first option, to see whether the schema can be filled.
+def filled(schema: Mapping[str, Any], found: Recognised, outcome: Outcome | None = None, *, letter: str = "A") -> dict[str, Any]:
+    """The object of a schema for an answer; without an outcome, one for an option, to see whether the schema can be filled.
 
     Args:
         schema: a JSON schema of an object.
         found: the question as the chat asked it.
         outcome: its answer.
+        letter: letter of the option, where there is no outcome.
 
     Raises:
         Unsupported: a required property asks for something that an answer does not have, or no property for the answer itself.
@@ -66,7 +67,7 @@ def filled(schema: Mapping[str, Any], found: Recognised, outcome: Outcome | None
     ):
         raise _refusal("its schema is not that of an object with properties")
     definitions = schema.get("$defs", schema.get("definitions", {}))
-    letter = outcome.answer if outcome else found.question.letters[0]
+    letter = outcome.answer if outcome else letter
     made: dict[str, Any] = {}
     has_answer = False
     for name, described in properties.items():

@@ -1,5 +1,6 @@
 """Replies to chats that went to the cloud as they came: whole, streamed, and what the cloud refuses, each as the cloud sent it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -45,9 +46,9 @@ async def pass_on(gateway: Gateway, content: bytes, fields: dict[str, Any], requ
         return _refused(error, error.refusal, request.state.request_id)
 
 
-def facts_of(passed: PassedReply | PassedStream) -> dict[str, str]:
-    """Headers of such a reply."""
-    return headers_of({"route": "cloud", "reason": PASSED_ON, "model": passed.model})
+def facts_of(passed: PassedReply | PassedStream, ignored: Sequence[str] = ()) -> dict[str, str]:
+    """Headers of such a reply; `ignored` names what of the request had no effect."""
+    return headers_of({"route": "cloud", "reason": PASSED_ON, "model": passed.model, "ignored": ",".join(ignored) or None})
 
 
 class Relay(Response):
@@ -58,10 +59,11 @@ class Relay(Response):
     Args:
         stream: the reply, which this closes.
         request_id: id of the request, which an error repeats.
+        ignored: names of what of the request has no effect.
     """
 
-    def __init__(self, stream: PassedStream, request_id: str) -> None:
-        super().__init__(headers={**facts_of(stream), "cache-control": "no-store"}, media_type=EVENTS)
+    def __init__(self, stream: PassedStream, request_id: str, *, ignored: Sequence[str] = ()) -> None:
+        super().__init__(headers={**facts_of(stream, ignored), "cache-control": "no-store"}, media_type=EVENTS)
         del self.headers["content-length"]
         self._stream = stream
         self.request_id = request_id

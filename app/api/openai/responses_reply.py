@@ -1,56 +1,17 @@
-"""Responses as OpenAI's clients read them: whole, and as a stream of typed events.
+"""Responses as OpenAI's clients read them: whole, and as a stream of typed events."""
 
-A streamed reply of the cloud is read chunk by chunk; whatever a chunk lacks is taken for absent, never looked up unguarded.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.core.strict_json import dumps, loads
+from app.api.openai.responses_tools import Tools
+from app.api.openai.responses_written import Called, Change, Said, Written
+from app.core.strict_json import dumps
 
-_MAX_VALUES = 20_000
-
-
-@dataclass(slots=True)
-class Written:
-    """What has been written of a reply so far.
-
-    Attributes:
-        text: its text.
-        finish_reason: why the model stopped, in the words of chat completions; empty until it says so.
-        usage: tokens, by the names of chat completions.
-    """
-
-    text: str = ""
-    finish_reason: str = ""
-    usage: Mapping[str, Any] = field(default_factory=dict)
-
-    def take(self, payload: Any, *, part: str) -> str:
-        """Take up a chat completion (`part` is `message`) or a chunk of one (`delta`); returns the text that is new."""
-        if not isinstance(payload, Mapping):
-            return ""
-        if isinstance(payload.get("usage"), Mapping):
-            self.usage = payload["usage"]
-        choices = payload.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], Mapping) else {}
-        if isinstance(choice.get("finish_reason"), str):
-            self.finish_reason = choice["finish_reason"]
-        message = choice.get(part)
-        said = message.get("content") or message.get("refusal") if isinstance(message, Mapping) else None
-        new = said if isinstance(said, str) else ""
-        self.text += new
-        return new
-
-
-def payloads_of(events: bytes) -> Iterator[Any]:
-    """The JSON of the events of a stream; what is not JSON is left out."""
-    for line in events.splitlines():
-        if line.startswith(b"data:"):
-            try:
-                yield loads(line.removeprefix(b"data:").strip(), max_values=_MAX_VALUES)
-            except ValueError:
-                continue
+# Why a reply is not complete, by the reason for which a chat completion ended.
+_INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_IN_PROGRESS, _COMPLETED, _UNFINISHED, _FAILED = "in_progress", "completed", "incomplete", "failed"
 
 
 @dataclass(slots=True)
@@ -61,67 +22,132 @@ class Responder:
         id: id of the response, without its prefix.
         created: when it was made, in seconds since 1970.
         model: name of the model, as the request sent it.
-        instructions: the system message of the request.
+        repeated: fields of the request that the reply repeats.
+        tools: the tools of the request.
         foggate: the routing; None where the cloud replied to a chat that is no multiple-choice question.
     """
 
     id: str
     created: int
     model: str
-    instructions: str | None = None
+    repeated: Mapping[str, Any] = field(default_factory=dict)
+    tools: Tools = field(default_factory=Tools)
     foggate: Mapping[str, Any] | None = None
     _number: int = 0
+    _begun: int = 0
+    _open: int | None = None
 
     def whole(self, written: Written) -> dict[str, Any]:
         """The finished response."""
-        cut = written.finish_reason == "length"
-        status = "incomplete" if cut else "completed"
-        details = {"reason": "max_output_tokens"} if cut else None
-        return self._body(status, [self._item(written.text, status)], usage=_usage(written.usage), incomplete_details=details)
+        reason = _INCOMPLETE.get(written.finish_reason)
+        status = _COMPLETED if reason is None else _UNFINISHED
+        items = written.items or [Said()]
+        output = [self._item(items, at, status if at == len(items) - 1 else _COMPLETED) for at in range(len(items))]
+        return self._body(status, output, usage=_usage(written.usage), incomplete_details=None if reason is None else {"reason": reason})
+
+    def content(self, written: Written) -> bytes:
+        """The finished response as JSON."""
+        return _encoded(self.whole(written))
 
     def beginning(self) -> bytes:
-        """The events in front of the text."""
-        empty = self._body("in_progress", [])
-        return self._events(
-            [
-                ("response.created", {"response": empty}),
-                ("response.in_progress", {"response": empty}),
-                ("response.output_item.added", {"output_index": 0, "item": {**self._item("", "in_progress"), "content": []}}),
-                ("response.content_part.added", {**self._place, "part": _text_part("")}),
-            ]
-        )
+        """The events in front of everything else."""
+        empty = self._body(_IN_PROGRESS, [])
+        return self._events([("response.created", {"response": empty}), ("response.in_progress", {"response": empty})])
 
-    def delta(self, text: str) -> bytes:
-        """The event of a piece of text."""
-        return self._events([("response.output_text.delta", {**self._place, "delta": text, "logprobs": []})])
+    def changed(self, written: Written, changes: Iterable[Change]) -> bytes:
+        """The events of what is new in a reply."""
+        return b"".join(self._begin(written, at) + self._delta(written, at, new) for at, new in changes)
 
     def end(self, written: Written) -> bytes:
-        """The events behind the text."""
+        """The events behind a reply that came to its end."""
+        if not written.items:
+            # Clients look for the text of a reply, be it empty.
+            written.items.append(Said())
+        begun = self._begin(written, len(written.items) - 1) + self._close(written)
         whole = self.whole(written)
-        return self._events(
-            [
-                ("response.output_text.done", {**self._place, "text": written.text, "logprobs": []}),
-                ("response.content_part.done", {**self._place, "part": _text_part(written.text)}),
-                ("response.output_item.done", {"output_index": 0, "item": self._item(written.text, whole["status"])}),
-                (f"response.{whole['status']}", {"response": whole}),
-            ]
-        )
+        calls = [at for at, item in enumerate(written.items) if isinstance(item, Called)]
+        done: list[tuple[str, Mapping[str, Any]]] = []
+        for at in calls:
+            place = {"item_id": self._id(written.items, at), "output_index": at}
+            said = {"name": whole["output"][at]["name"], "arguments": written.items[at].text}
+            done.append(("response.function_call_arguments.done", {**place, **said}))
+            done.append(("response.output_item.done", {"output_index": at, "item": whole["output"][at]}))
+        return begun + self._events([*done, (f"response.{whole['status']}", {"response": whole})])
 
-    def failed(self, error: Mapping[str, Any]) -> bytes:
-        """The last event of a reply that broke off; OpenAI's clients raise it.
+    def failed(self, written: Written, error: Mapping[str, Any]) -> bytes:
+        """The last events of a reply that broke off: OpenAI's clients raise the first one, Codex reads the second one.
 
         Args:
+            written: what came until then.
             error: the error in OpenAI's form.
         """
         said = error["error"]
-        return self._events([("error", {"code": said["code"], "message": said["message"], "param": said["param"], "error": said})])
+        output = [self._item(written.items, at, _UNFINISHED) for at in range(len(written.items))]
+        body = self._body(_FAILED, output, usage=_usage(written.usage), error={"code": "server_error", "message": said["message"]})
+        return self._events(
+            [
+                ("error", {"code": said["code"], "message": said["message"], "param": said["param"], "error": said}),
+                ("response.failed", {"response": body}),
+            ]
+        )
 
-    @property
-    def _place(self) -> dict[str, Any]:
-        return {"item_id": f"msg_{self.id}", "output_index": 0, "content_index": 0}
+    def _begin(self, written: Written, last: int) -> bytes:
+        """The events with which the items up to this one begin; a message in front of them is at its end then."""
+        events = b""
+        while self._begun <= last:
+            events += self._close(written)
+            at, self._begun = self._begun, self._begun + 1
+            item = self._item(written.items, at, _IN_PROGRESS, begins=True)
+            events += self._events([("response.output_item.added", {"output_index": at, "item": item})])
+            said = written.items[at]
+            if isinstance(said, Said):
+                self._open = at
+                place = self._place(written, at)
+                events += self._events([("response.content_part.added", {**place, "part": _part(said, "")})])
+        return events
 
-    def _item(self, text: str, status: str) -> dict[str, Any]:
-        return {"type": "message", "id": f"msg_{self.id}", "role": "assistant", "status": status, "content": [_text_part(text)]}
+    def _delta(self, written: Written, at: int, new: str) -> bytes:
+        item = written.items[at]
+        if not new:
+            return b""
+        if isinstance(item, Called):
+            place = {"item_id": self._id(written.items, at), "output_index": at}
+            return self._events([("response.function_call_arguments.delta", {**place, "delta": new})])
+        kind = "refusal" if item.refuses else "output_text"
+        more: dict[str, Any] = {} if item.refuses else {"logprobs": []}
+        return self._events([(f"response.{kind}.delta", {**self._place(written, at), "delta": new, **more})])
+
+    def _close(self, written: Written) -> bytes:
+        """The events with which a message ends. Calls end with the reply, because the pieces of several may come by turns."""
+        at, self._open = self._open, None
+        item = written.items[at] if at is not None else None
+        if at is None or not isinstance(item, Said):
+            return b""
+        place, text = self._place(written, at), item.text
+        kind, said = ("refusal", {"refusal": text}) if item.refuses else ("output_text", {"text": text, "logprobs": []})
+        is_last = at == len(written.items) - 1
+        status = _UNFINISHED if is_last and written.finish_reason in _INCOMPLETE else _COMPLETED
+        return self._events(
+            [
+                (f"response.{kind}.done", {**place, **said}),
+                ("response.content_part.done", {**place, "part": _part(item, text)}),
+                ("response.output_item.done", {"output_index": at, "item": self._item(written.items, at, status)}),
+            ]
+        )
+
+    def _place(self, written: Written, at: int) -> dict[str, Any]:
+        return {"item_id": self._id(written.items, at), "output_index": at, "content_index": 0}
+
+    def _id(self, items: list[Said | Called], at: int) -> str:
+        return f"{'fc' if isinstance(items[at], Called) else 'msg'}_{self.id}" + (f"_{at}" if at else "")
+
+    def _item(self, items: list[Said | Called], at: int, status: str, *, begins: bool = False) -> dict[str, Any]:
+        item, own = items[at], self._id(items, at)
+        if isinstance(item, Called):
+            called = {"call_id": item.id or f"call_{self.id}_{at}", **self.tools.called(item.name)}
+            return {"type": "function_call", "id": own, "status": status, **called, "arguments": "" if begins else item.text}
+        content = [] if begins else [_part(item, item.text)]
+        return {"type": "message", "id": own, "role": "assistant", "status": status, "content": content}
 
     def _body(self, status: str, output: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         facts = {} if self.foggate is None else {"foggate": self.foggate}
@@ -132,20 +158,21 @@ class Responder:
             "status": status,
             "error": None,
             "incomplete_details": None,
-            "instructions": self.instructions,
+            "instructions": None,
             "metadata": {},
             "model": self.model,
             "output": output,
-            "parallel_tool_calls": True,
+            "parallel_tool_calls": self.tools.parallel,
             "previous_response_id": None,
             "store": False,
             "temperature": None,
             "text": {"format": {"type": "text"}},
-            "tool_choice": "auto",
-            "tools": [],
+            "tool_choice": self.tools.choice,
+            "tools": self.tools.shown,
             "top_p": None,
             "truncation": "disabled",
             "usage": None,
+            **self.repeated,
             **more,
             **facts,
         }
@@ -153,13 +180,23 @@ class Responder:
     def _events(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> bytes:
         lines = []
         for kind, content in events:
-            payload = dumps({"type": kind, "sequence_number": self._number, **content})
+            payload = _encoded({"type": kind, "sequence_number": self._number, **content})
             lines.append(b"event: " + kind.encode() + b"\ndata: " + payload + b"\n\n")
             self._number += 1
         return b"".join(lines)
 
 
-def _text_part(text: str) -> dict[str, Any]:
+def _encoded(value: Mapping[str, Any]) -> bytes:
+    """JSON in UTF-8; half of a character, which some endpoints send at the end of a chunk, is written as they write it."""
+    try:
+        return dumps(value)
+    except UnicodeEncodeError:
+        return json.dumps(value, allow_nan=False).encode()
+
+
+def _part(item: Said, text: str) -> dict[str, Any]:
+    if item.refuses:
+        return {"type": "refusal", "refusal": text}
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 

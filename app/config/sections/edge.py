@@ -20,8 +20,10 @@ class EdgeSettings(Section):
         "LoRA adapter, a Hugging Face id or a folder, which is merged into the model at start; null: none. It is applied whole or "
         'refused at start (docs/configuration.md, "Adapters").',
     )
-    prompt_family: Literal["auto", "qwen", "gemma", "llama"] = setting(
-        "auto", 'Wording of the system prompt; `auto` follows the architecture of the model (docs/configuration.md, "Which models").'
+    prompt_family: Literal["auto", "qwen", "gemma", "llama", "plain"] = setting(
+        "auto",
+        "Wording of the system prompt; `auto` follows the model; `plain` is one without rules, for models that nobody trained to write a "
+        'confidence (docs/configuration.md, "Which models").',
     )
     device: str = setting(
         "auto",
@@ -43,12 +45,18 @@ class EdgeSettings(Section):
         "What threads do while they wait for each other: `active` keeps spinning, `brief` spins about 1,000 turns and then sleeps, "
         '`passive` sleeps at once (docs/configuration.md, "Threads").',
     )
-    max_batch_size: Positive = setting(16, "Most questions in one forward pass.")
-    max_batch_tokens: Positive = setting(8192, "Most prompt tokens in one forward pass, padding included.")
+    max_batch_size: Positive | Literal["auto"] = setting(
+        "auto",
+        "Most questions in one forward pass. `auto`: as many as the device gains from, 4 on a CPU and 64 on a GPU (docs/experiments.md, "
+        '"Making the one pass faster").',
+    )
+    max_batch_tokens: Positive = setting(
+        8192, "Most prompt tokens in one forward pass: the number of questions times the longest one, so padding is included."
+    )
     max_padding_share: Share = setting(
         0.1,
-        "Largest share of padding in one forward pass: a batch is the question that has waited longest and those nearest to it in "
-        "length. 1 lets questions of any lengths share one (measured on a CPU: docs/experiments.md).",
+        'Largest share of padding in one forward pass, which takes questions of similar length (docs/configuration.md, "Batches"). 1 lets '
+        "questions of any lengths share one.",
     )
     max_queue_size: Positive = setting(
         128,
@@ -63,5 +71,12 @@ class EdgeSettings(Section):
     share_prefix: bool = setting(True, "Compute the keys and values of the system prompt once and use them for every question.")
     cache_dir: Path | None = setting(
         None,
-        "Folder of converted builtin models and of the proofs that were made; null: `$XDG_CACHE_HOME/foggate` or `~/.cache/foggate`.",
+        "Folder of converted builtin models, of prepared weights and of the proofs that were made; null: `$XDG_CACHE_HOME/foggate` or "
+        "`~/.cache/foggate`.",
+    )
+    prepared_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = setting(
+        4.0,
+        "Most disk space in `cache_dir`, in GB, for prepared weights (adapter merged, in the type of this machine), from which later starts "
+        "are faster and need less memory; those used longest ago are removed. A model that needs more is prepared at every start; 0: all "
+        'are (docs/deployment.md, "Prepared weights").',
     )

@@ -9,8 +9,8 @@ from app.core.errors import ConfigError
 from app.core.verdict import Signal
 from app.data.calibration import Target, write_calibration
 from app.data.records import Record
+from app.edge.fingerprint import fingerprint
 from app.edge.foggen import mark
-from app.edge.loader import fingerprint
 from app.evaluation.calibrate import calibrate
 from app.evaluation.collect import EdgeIdentity
 from app.training.chain import Chain

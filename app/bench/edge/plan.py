@@ -1,0 +1,77 @@
+"""What `foggate bench edge` measures inside this process: which cells, and what is concluded from them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from app.bench.edge.questions import bank, questions_of_length
+from app.bench.edge.sweep import Cell, Limits, measure_cell
+from app.bench.edge.ways import Ways
+from app.bench.numbers import Line
+
+# Different prompts in a cell with batch size 1; and the length of prompts whose options are varied.
+_EACH, _OPTIONS_TOKENS = 3, 300
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured.
+
+    Attributes:
+        lengths: lengths of prompts in tokens, at batch size 1.
+        options: numbers of options, at batch size 1.
+        batches: batch sizes, on questions of the bank as they are.
+        questions: number of questions in each cell of the batch sizes.
+        limits: how long is measured.
+    """
+
+    lengths: Sequence[int] = (50, 100, 200, 400, 800, 1200, 1500)
+    options: Sequence[int] = (2, 4, 10, 26)
+    batches: Sequence[int] = (1, 4, 16, 32)
+    questions: int = 32
+    limits: Limits = field(default_factory=lambda: Limits(rounds=5, cell_s=60))
+
+
+def measure_all(ways: Ways, plan: Plan, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    """Measure every cell of a plan.
+
+    Returns:
+        A JSON object with the cells and, by way, the straight line through seconds for one question against prompt tokens.
+
+    Raises:
+        ConfigError: there are no questions with what is wanted.
+    """
+    cells = []
+    with torch.inference_mode():
+        for cell in _cells(ways, plan):
+            said = f"{cell.part} {cell.value}"
+            progress(said)
+            cells.append(measure_cell(ways, cell, plan.limits))
+    return {"cells": cells, "fits": fits([cell for cell in cells if cell["part"] == "lengths"])}
+
+
+def fits(cells: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float] | None]:
+    """By way, the line through the medians of cells with several lengths: seconds for one question against prompt tokens."""
+    names = list(cells[0]["ways"]) if cells else []
+    tokens = [cell["prompt_tokens"]["mean"] for cell in cells]
+    lines = {name: Line.through(tokens, [cell["ways"][name]["seconds_per_question"]["median"] for cell in cells]) for name in names}
+    return {name: None if line is None else line.row() for name, line in lines.items()}
+
+
+def _cells(ways: Ways, plan: Plan) -> list[Cell]:
+    renderer, most = ways.engine.renderer, ways.engine.max_prompt_tokens
+    cells = []
+    for tokens in plan.lengths:
+        if tokens <= most:
+            questions = questions_of_length(renderer, tokens, _EACH, options=4)
+            cells.append(Cell("lengths", tokens, 1, ways.prepare(questions)))
+    for count in plan.options:
+        questions = questions_of_length(renderer, min(_OPTIONS_TOKENS, most), _EACH, options=count)
+        cells.append(Cell("options", count, 1, ways.prepare(questions)))
+    if plan.batches:
+        some = bank()
+        prepared = ways.prepare([some[number % len(some)] for number in range(max(plan.questions, *plan.batches))])
+        cells += [Cell("batches", size, size, prepared) for size in plan.batches]
+    return cells

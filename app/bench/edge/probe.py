@@ -1,0 +1,63 @@
+"""Looks into a model while it works: how long its layers take, and how many columns they compute."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass
+class Seen:
+    """What a model's layers did.
+
+    Attributes:
+        calls: number of forward passes.
+        seconds: time in them. On a GPU the device has finished at the end of each.
+        columns: columns that they computed, of all rows, padding among them.
+    """
+
+    calls: int = 0
+    seconds: float = 0.0
+    columns: int = 0
+
+
+@contextlib.contextmanager
+def watched(model: Any) -> Iterator[Seen]:
+    """Count the forward passes through the layers of a causal language model while the context lasts.
+
+    The layers are everything but the output layer. A hook of torch is called at their beginning and at their end; an engine that
+    computes them in another way leaves `calls` at 0, and then nothing is known.
+    """
+    layers, seen = model.base_model, Seen()
+    finish = synchronise(model)
+    began = 0.0
+
+    def begin(_: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        nonlocal began
+        given = named.get("input_ids")
+        given = named.get("inputs_embeds") if given is None else given
+        given = arguments[0] if given is None and arguments else given
+        if given is not None:
+            seen.columns += int(given.shape[0] * given.shape[1])
+        finish()
+        began = time.perf_counter()
+
+    def end(*_: Any) -> None:
+        finish()
+        seen.seconds += time.perf_counter() - began
+        seen.calls += 1
+
+    hooks = [layers.register_forward_pre_hook(begin, with_kwargs=True), layers.register_forward_hook(end)]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def synchronise(model: Any) -> Callable[[], None]:
+    """What waits until the model's device has done what it was given; nothing on a CPU, which is never behind."""
+    return torch.cuda.synchronize if model.device.type == "cuda" else lambda: None

@@ -1,0 +1,102 @@
+"""The whole bench of an edge model: cells in this process, then FogGate and its peers over HTTP; one JSON object."""
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from app.bench.ceiling import ceiling
+from app.bench.edge.over_http import Traffic, measure_over_http
+from app.bench.edge.plan import Plan, measure_all
+from app.bench.edge.questions import bank
+from app.bench.edge.roofline import layer_parameters
+from app.bench.edge.ways import Ways
+from app.bench.numbers import rounded
+from app.bench.peers.protocol import Asked, Peer, Place
+from app.core import interrupts
+from app.edge.engine import VerdictEngine
+from app.edge.loader import LoadedModel
+
+
+def measure_inside(
+    loaded: LoadedModel, engine: VerdictEngine, plan: Plan, hardware: str, progress: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """Measure the model inside this process.
+
+    Args:
+        loaded: the model.
+        engine: its one-pass engine.
+        plan: what is measured.
+        hardware: the device, in a few words.
+        progress: told what is being done.
+
+    Raises:
+        ConfigError: there are no questions with what is wanted.
+    """
+    began = time.monotonic()
+    ways = Ways(loaded, engine)
+    found = measure_all(ways, plan, progress)
+    return {
+        "model": loaded.name,
+        "parameters": engine.parameters,
+        "layer_parameters": layer_parameters(loaded.model),
+        "dtype": str(loaded.model.dtype).removeprefix("torch."),
+        "device": loaded.model.device.type,
+        "threads": torch.get_num_threads(),
+        "hardware": hardware,
+        "shared_prefix_tokens": engine.prefix_tokens,
+        "trie_nodes": ways.nodes,
+        "rounds": plan.limits.rounds,
+        **found,
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__},
+        "elapsed_s": rounded(time.monotonic() - began),
+    }
+
+
+def questions_for_http(engine: VerdictEngine, loaded: LoadedModel, count: int) -> Callable[[int], Sequence[Asked]]:
+    """Questions of the bank in any number of wordings: a number in front of each keeps their prompts from beginning alike."""
+    some = bank()
+    prepared = Ways(loaded, engine).prepare([some[number % len(some)] for number in range(count)])
+
+    def wording(number: int) -> list[Asked]:
+        asked = []
+        for place, each in enumerate(prepared):
+            question = replace(each.question, question=f"{number * count + place}. {each.question.question}")
+            asked.append(Asked(question, engine.renderer.messages(question), each.answer_tokens))
+        return asked
+
+    return wording
+
+
+def save_model(loaded: LoadedModel, folder: Path) -> Path:
+    """Write a model as transformers does, for servers that read it from a folder."""
+    loaded.model.save_pretrained(folder)
+    loaded.tokenizer.save_pretrained(folder)
+    return folder
+
+
+def measure_servers(
+    peers: Sequence[Peer], asked: Callable[[int], Sequence[Asked]], place: Place, traffic: Traffic, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Measure servers over HTTP, and the client that measures them.
+
+    Returns:
+        A JSON object with a row for each way of each server, and what the client reaches against the least server.
+    """
+    began = time.monotonic()
+    progress("the client itself")
+    own = interrupts.run(ceiling(clients=traffic.clients))
+    rows = measure_over_http(peers, asked, place, traffic, progress)
+    return {
+        "clients": traffic.clients,
+        "rounds": traffic.rounds,
+        "client_requests_per_s": rounded(own.rate),
+        "client_cpu_s_per_request": rounded(own.client_cpu_s / max(1, len(own.latencies))),
+        "servers": rows,
+        "elapsed_s": rounded(time.monotonic() - began),
+    }

@@ -1,0 +1,58 @@
+"""The least proxy that FastAPI and httpx2 make: a body in, the same body to the cloud, its reply back. `python -m app.bench.gateway.least`.
+
+It checks nothing, counts nothing, logs nothing, has no deadline, and repeats nothing. What a gateway costs beyond it is the price of
+doing these things.
+"""
+
+import argparse
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx2
+import uvicorn
+from fastapi import FastAPI, Request, Response
+
+
+def create_proxy(cloud: str) -> FastAPI:
+    """The application.
+
+    Args:
+        cloud: address of the cloud, without `/v1`.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with httpx2.AsyncClient(timeout=60, limits=httpx2.Limits(max_connections=None), trust_env=False) as http:
+            app.state.http = http
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.post("/v1/chat/completions")
+    async def passed_on(request: Request) -> Response:
+        headers = {"content-type": "application/json"}
+        reply = await request.app.state.http.post(f"{cloud}/v1/chat/completions", content=await request.body(), headers=headers)
+        return Response(reply.content, reply.status_code, media_type="application/json")
+
+    return app
+
+
+def main() -> None:
+    """Serve on loopback until a signal ends it."""
+    parser = argparse.ArgumentParser(description="The least proxy that FastAPI and httpx2 make. For foggate bench.")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--cloud", required=True)
+    given = parser.parse_args()
+    # As the gateway's listener: asyncio sets TCP_NODELAY only on sockets that say they are TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", given.port))
+    listener.listen(2048)
+    server = uvicorn.Server(uvicorn.Config(create_proxy(given.cloud), log_config=None, access_log=False))
+    asyncio.run(server.serve(sockets=[listener]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Options of `foggate bench edge` beyond the short bench, and lists of numbers in options."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.core.errors import ConfigError
+
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Folder for bench.md, bench.json and the pictures.", show_default="the report is printed only"),
+]
+Lengths = Annotated[str, typer.Option(metavar="N,N,…", help="Lengths of prompts in tokens, at batch size 1.")]
+OptionCounts = Annotated[str, typer.Option(metavar="N,N,…", help="Numbers of options, at batch size 1.")]
+Batches = Annotated[str, typer.Option(metavar="N,N,…", help="Batch sizes, on questions of the shipped bank.")]
+QuestionCount = Annotated[int, typer.Option(min=1, metavar="N", help="Number of questions for each batch size, and in a round over HTTP.")]
+Rounds = Annotated[int, typer.Option(min=1, metavar="N", help="Interleaved rounds of each measurement inside the process.")]
+CellSeconds = Annotated[
+    float, typer.Option(min=0, metavar="SECONDS", help="No further round of a measurement begins after this many seconds.")
+]
+Clients = Annotated[int, typer.Option(min=1, metavar="N", help="Clients over HTTP; each has one request under way.")]
+PeersFolder = Annotated[
+    Path | None,
+    typer.Option(metavar="FOLDER", help="Where peers are installed, once.", show_default="the folder `peers` of the cache"),
+]
+
+
+def whole_numbers(text: str, option: str) -> tuple[int, ...]:
+    """Read a list of positive whole numbers, as in `1,4,16`; an empty text is none.
+
+    Args:
+        text: value of the option.
+        option: name of the option, for the message.
+
+    Raises:
+        ConfigError: the text is something else.
+    """
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    # int() would take other scripts' digits and underscores too.
+    if not all(word.isascii() and word.isdigit() and int(word) > 0 for word in words):
+        raise ConfigError(f"{option} wants whole numbers with commas between them, as in 1,4,16, and not {text!r}")
+    return tuple(dict.fromkeys(int(word) for word in words))
