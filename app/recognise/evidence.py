@@ -4,7 +4,7 @@ What is needed is evidence of a question: a sentence that asks, or that has a ga
 in the third person. What lacks it is passed through.
 """
 
-from app.recognise import items, kinds, lead, refusals, requests, statements
+from app.recognise import items, kinds, lead, other_tasks, requests, statements
 from app.recognise.asking import Asking, asking, without_quotations
 from app.recognise.marks import Chain
 from app.recognise.refusal import Refusal
@@ -42,7 +42,7 @@ def _elsewhere(asked: Asking, options: tuple[str, ...]) -> Refusal | None:
     """Whether something else is wanted, which not even a word such as `Options:` makes a question."""
     rules = (
         (Refusal.OTHER_TASK, requests.requests(asked.last) or (asked.alone and requests.requests(asked.stem[:200]))),
-        (Refusal.PERSONAL, refusals.wants_advice(without_quotations(asked.last[-300:]))),
+        (Refusal.PERSONAL, other_tasks.wants_advice(without_quotations(asked.last[-300:]))),
         (Refusal.EXERCISE, items.are_tasks(asked.stem, options)),
     )
     return next((refusal for refusal, holds in rules if holds), None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from app.core.errors import InvalidQuestion
 from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question
-from app.recognise import items, refusals
+from app.recognise import items, other_tasks
 from app.recognise.evidence import doubt
 from app.recognise.examples import Example, last_answer
 from app.recognise.forms import LETTER, OPEN, Asked, asked_form, form_of_reply
@@ -73,7 +73,7 @@ class Found:
         asked = asked_form(instructions)
         if asked is None:
             return Refusal.OTHER_FORM
-        if refusals.wants_explanation(instructions, fixed_end=asked.fixed):
+        if other_tasks.wants_explanation(instructions, fixed_end=asked.fixed):
             return Refusal.EXPLANATION
         if asked is OPEN:
             asked = self.example or (LETTER if self.waits else OPEN)
@@ -84,7 +84,7 @@ def read(text: str) -> Found | Refusal:
     """Take a message apart, without deciding on the form of the answer."""
     if len(text) > MAX_CHARS:
         return Refusal.TOO_LONG
-    if refusals.has_image(text):
+    if other_tasks.has_image(text):
         return Refusal.PICTURE
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     lines = lines_of(text)
@@ -172,11 +172,11 @@ def _refused(stem: Stem, options: tuple[str, ...], labels: tuple[str, ...], inst
     about = f"{stem.preface}\n{question}\n{behind}"
     rules = (
         (Refusal.TOO_LONG, len(instructions) > MAX_INSTRUCTIONS),
-        (Refusal.OTHER_TASK, refusals.transforms(instructions) or refusals.is_task(about)),
-        (Refusal.OTHER_FORM, refusals.wants_other_form(instructions)),
-        (Refusal.ABOUT_A_QUESTION, refusals.is_about_a_question(stem.question)),
-        (Refusal.SEVERAL_ANSWERS, refusals.wants_several(about)),
-        (Refusal.EXPLANATION, refusals.question_wants_explanation(stem.question, options)),
+        (Refusal.OTHER_TASK, other_tasks.transforms(instructions) or other_tasks.is_task(about)),
+        (Refusal.OTHER_FORM, other_tasks.wants_other_form(instructions)),
+        (Refusal.ABOUT_A_QUESTION, other_tasks.is_about_a_question(stem.question)),
+        (Refusal.SEVERAL_ANSWERS, other_tasks.wants_several(about)),
+        (Refusal.EXPLANATION, other_tasks.question_wants_explanation(stem.question, options)),
         # A question with its answer is quoted, and not asked.
         (Refusal.ANSWERED, any(form_of_reply(line, labels, options) is not None for line in behind.split("\n") if line.strip())),
         (Refusal.LIST_OF_QUESTIONS, items.are_questions(stem.question, options)),
