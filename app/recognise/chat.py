@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.recognise import refusals
+from app.recognise import other_tasks
 from app.recognise.forms import OPEN, Asked, form_of_reply
 from app.recognise.instructions import CUE, instructs, persona, sentences, speaks_of_choice
 from app.recognise.message import MAX_CHARS, MAX_INSTRUCTIONS, Found, read
@@ -90,7 +90,7 @@ def _earlier(turns: Sequence[tuple[str, str]]) -> _Earlier | None:
             continue
         question = read(text)
         if isinstance(question, Refusal):
-            if refusals.is_task(text[:_MOST_READ]) or refusals.wants_several(text[:_MOST_READ]):
+            if other_tasks.is_task(text[:_MOST_READ]) or other_tasks.wants_several(text[:_MOST_READ]):
                 return None
             said += [text] if _instructions_only(text) else []
         elif index + 1 < len(turns) and turns[index + 1][0] == "assistant":
@@ -114,7 +114,7 @@ def _instructions_only(text: str) -> bool:
 
 def _about_questions(system: str) -> bool:
     """Whether an answer to a multiple-choice question is what a system prompt wants: it speaks of one, or sets no other task."""
-    if refusals.is_task(system) or refusals.wants_several(system):
+    if other_tasks.is_task(system) or other_tasks.wants_several(system):
         return False
     if not system.strip() or speaks_of_choice(system):
         return True
