@@ -14,8 +14,9 @@ from app.api.answers import answers_face
 from app.api.auth import Access
 from app.api.body_guard import BodyLimits
 from app.api.decisions import decisions_face
+from app.api.direct import Direct, handlers_of
 from app.api.documents import DocumentedApp, documents_face
-from app.api.errors import install_handlers
+from app.api.errors import Refusals, install_handlers
 from app.api.face import Endpoints, endpoints_of
 from app.api.guard import guard
 from app.api.mcp_face import McpFace
@@ -104,7 +105,11 @@ def create_app(
     app.state.reloader = reloader
     for face in faces:
         app.include_router(face.router)
-    install_handlers(app, metrics)
+    refusals = Refusals(metrics)
+    install_handlers(app, refusals)
+    if not settings.tracing.enabled:
+        routes = [route for face in faces for route in face.router.routes]
+        app.add_middleware(Direct, handlers=handlers_of(routes, endpoints.paths(lambda one: one.takes_body)), refusals=refusals)
     bodies = BodyLimits(settings.limits.max_body_bytes, settings.limits.body_timeout_s)
     origins = settings.server.cors_origins
     guard(app, state, access=access, endpoints=endpoints, quotas=quotas, limits=bodies, origins=origins)

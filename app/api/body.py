@@ -1,12 +1,18 @@
-"""Request bodies as JSON: strict, bounded, and decoded beside the event loop where that would take long."""
+"""Request bodies as JSON: strict, bounded, and decoded beside the event loop where that would take long.
 
-from collections.abc import Callable, Coroutine
+A handler takes a request as it was read and validates it once. FastAPI describes the routes and chooses them; between a route and its
+handler it would look at the body's type, decode, solve dependencies and validate again, for which nothing here has a use.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
 
 from app.core.errors import InvalidQuestion
 from app.core.offload import SMALL, in_text_thread
@@ -21,7 +27,7 @@ VALUES_OF_A_CHAT = 20_000
 
 
 class _Decoded(Request):
-    """A request whose JSON is there already; FastAPI asks for it by `json`."""
+    """A request whose JSON is there already; handlers ask for it by `json`."""
 
     value: Any = None
 
@@ -33,7 +39,8 @@ def json_route(max_questions: int) -> type[APIRoute]:
     """The class of routes that take up to so many questions.
 
     Its handlers raise what becomes a 400 for a body that is not JSON, and InvalidQuestion for one that holds more values
-    than so many questions can have.
+    than so many questions can have. A function that it serves has a parameter for the body, whose type validates it, and may have one
+    for the request; it returns a response.
     """
     return _route_of(VALUES_PER_QUESTION * (max_questions + 1), f"; {max_questions} questions have fewer")
 
@@ -49,27 +56,52 @@ def chat_route() -> type[APIRoute]:
 def _route_of(max_values: int, fewer: str) -> type[APIRoute]:
     """The class of routes whose bodies hold up to so many values; `fewer` ends the sentence about one with more."""
 
-    async def decode(body: bytes) -> Any:
-        try:
-            if len(body) <= SMALL:
-                return loads(body, max_values=max_values)
-            return await in_text_thread(partial(loads, body, max_values=max_values))
-        except NotJson:
-            # What FastAPI itself raises, so that there is one place that answers it.
-            raise RequestValidationError([{"type": "json_invalid", "loc": ("body",), "msg": "not JSON", "input": None}]) from None
-        except TooManyValues as error:
-            raise InvalidQuestion(f"the body holds {error}{fewer}") from None
-
     class JsonRoute(APIRoute):
         def get_route_handler(self) -> Handler:
-            handle = super().get_route_handler()
+            if self.body_field is None:
+                return super().get_route_handler()
+            body_name, asked, request_name = _parameters(self.endpoint)
+            endpoint: Callable[..., Awaitable[Response]] = self.endpoint
 
-            async def decoded(request: Request) -> Response:
+            async def handle(request: Request) -> Response:
                 with_value = _Decoded(request.scope, request.receive)
                 if body := await with_value.body():
-                    with_value.value = await decode(body)
-                return await handle(with_value)
+                    with_value.value = await _decode(body, max_values, fewer)
+                if with_value.value is None:
+                    raise _invalid([{"type": "missing", "loc": (), "msg": "Field required", "input": None}])
+                try:
+                    given = {body_name: asked.validate_python(with_value.value)}
+                except ValidationError as error:
+                    raise _invalid(error.errors(include_url=False, include_input=False)) from None
+                if request_name is not None:
+                    given[request_name] = with_value
+                return await endpoint(**given)
 
-            return decoded
+            return handle
 
     return JsonRoute
+
+
+async def _decode(body: bytes, max_values: int, fewer: str) -> Any:
+    """The value that a body holds; raises what becomes its refusal."""
+    try:
+        if len(body) <= SMALL:
+            return loads(body, max_values=max_values)
+        return await in_text_thread(partial(loads, body, max_values=max_values))
+    except NotJson:
+        # What FastAPI itself raises, so that there is one place that answers it.
+        raise _invalid([{"type": "json_invalid", "loc": (), "msg": "not JSON", "input": None}]) from None
+    except TooManyValues as error:
+        raise InvalidQuestion(f"the body holds {error}{fewer}") from None
+
+
+def _parameters(endpoint: Callable[..., Any]) -> tuple[str, TypeAdapter[Any], str | None]:
+    """The name and the validator of the body, and the name of the parameter that takes the request."""
+    kinds = {name: parameter.annotation for name, parameter in inspect.signature(endpoint, eval_str=True).parameters.items()}
+    request = next((name for name, kind in kinds.items() if kind is Request), None)
+    (body,) = (name for name in kinds if name != request)
+    return body, TypeAdapter(kinds[body]), request
+
+
+def _invalid(errors: Sequence[Mapping[str, Any]]) -> RequestValidationError:
+    return RequestValidationError([{**error, "loc": ("body", *error["loc"])} for error in errors])

@@ -15,6 +15,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 # Of a chunked body in chunks of one byte this takes some ten milliseconds.
 _PIECE_BYTES = 1_024
+# How the head of a reply begins that a body follows; `100 Continue` does not, and must be sent at once.
+_FINAL_HEAD = tuple(f"HTTP/1.1 {kind}".encode() for kind in (2, 3, 4, 5))
 
 
 class Turns:
@@ -41,6 +43,45 @@ class Turns:
                 loop.call_soon(self._next, loop)
 
 
+class OnePiece:
+    """A transport that sends the head of a reply together with what follows it in the same turn of the loop: one system call, one packet.
+
+    Args:
+        transport: the connection's transport, which does everything else.
+        loop: the loop that the connection belongs to.
+    """
+
+    __slots__ = ("_head", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes; a head waits for its body until the loop turns."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(_FINAL_HEAD):
+            self._head = data
+            self._loop.call_soon(self._send)
+            return
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Close the connection when everything is sent."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
+
+
 class GuardedProtocol(H11Protocol):
     """uvicorn's HTTP protocol with bounds. One subclass per server holds them, see `guarded_protocol`."""
 
@@ -56,6 +97,7 @@ class GuardedProtocol(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Count the connection, and close it at once if its address has too many."""
         super().connection_made(transport)
+        self.transport = OnePiece(transport, self.loop)  # type: ignore[assignment]  # as far as this protocol uses a transport
         self._later = bytearray()
         peer = transport.get_extra_info("peername")
         self._address = str(peer[0]) if isinstance(peer, tuple) else "local"

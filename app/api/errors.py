@@ -150,30 +150,43 @@ def _shown(name: str) -> str:
     return name if len(name) <= _MAX_NAME_CHARS else name[:_MAX_NAME_CHARS] + "…"
 
 
-def install_handlers(app: FastAPI, metrics: Metrics) -> None:
-    """Translate every exception of FastAPI, Starlette and FogGate into a response; nothing else does that."""
+class Refusals:
+    """Makes the response of every exception of FastAPI, Starlette and FogGate; nothing else does that.
 
-    async def ours(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, FogGateError)  # noqa: S101  # how handlers are typed
-        metrics.rejected.labels(error.code).inc()
-        return response_of(error, request.state.request_id)
+    Args:
+        metrics: where refusals are counted.
+    """
 
-    async def invalid(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, RequestValidationError)  # noqa: S101
-        first = error.errors()[0]
-        if first["type"] == "json_invalid" or (first["type"] == "missing" and first["loc"] == ("body",)):
-            metrics.rejected.labels("bad_request").inc()
-            return http_response(400, request.state.request_id)
-        return await ours(request, validation_error([first]))
+    def __init__(self, metrics: Metrics) -> None:
+        self._rejected = metrics.rejected
 
-    async def http(request: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, HTTPException)  # noqa: S101
-        headers = dict(error.headers or {})
-        if "GET" in headers.get("Allow", ""):
-            # The routes do not know that HEAD is answered as GET is; see `HeadAsGet`.
-            headers["Allow"] = "GET, HEAD"
-        return http_response(error.status_code, request.state.request_id, headers)
+    def of(self, request: Request, error: Exception) -> JSONResponse | None:
+        """The response of an exception; None where it is none of theirs, but a bug."""
+        if isinstance(error, FogGateError):
+            self._rejected.labels(error.code).inc()
+            return response_of(error, request.state.request_id)
+        if isinstance(error, RequestValidationError):
+            first = error.errors()[0]
+            if first["type"] == "json_invalid" or (first["type"] == "missing" and first["loc"] == ("body",)):
+                self._rejected.labels("bad_request").inc()
+                return http_response(400, request.state.request_id)
+            return self.of(request, validation_error([first]))
+        if isinstance(error, HTTPException):
+            headers = dict(error.headers or {})
+            if "GET" in headers.get("Allow", ""):
+                # The routes do not know that HEAD is answered as GET is; see `HeadAsGet`.
+                headers["Allow"] = "GET, HEAD"
+            return http_response(error.status_code, request.state.request_id, headers)
+        return None
 
-    app.add_exception_handler(FogGateError, ours)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, http)
+
+def install_handlers(app: FastAPI, refusals: Refusals) -> None:
+    """Let the application translate exceptions that come through its router."""
+
+    async def refused(request: Request, error: Exception) -> JSONResponse:
+        response = refusals.of(request, error)
+        assert response is not None  # noqa: S101  # only the exceptions below come here
+        return response
+
+    for kind in (FogGateError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, refused)

@@ -6,18 +6,18 @@ Pure ASGI because Starlette's BaseHTTPMiddleware hides the disconnect from the a
 import asyncio
 import re
 import time
-import uuid
 from collections.abc import Callable, Collection
 from typing import Any
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.error_form import FORM, ErrorReply
 from app.api.errors import internal_error
 from app.api.face import Endpoints
 from app.api.page_session import STATE, key_in_cookies
+from app.core.ids import new_id
 from app.telemetry.metrics import OTHER, Metrics
 from app.telemetry.request_line import note, request_line
 from app.telemetry.tracing import trace_id
@@ -56,7 +56,7 @@ class RequestContext:
         given = headers.get("x-request-id", "")
         # A body with two lengths: a proxy in front may believe the other one, and take the rest of the body for the next request (RFC 9112, 6.3).
         two_lengths = "transfer-encoding" in headers and "content-length" in headers
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
         # Headers of ours are set by the gateway only: nothing behind may take a caller's for one. And nothing behind reads a cookie or a
         # query, but FastAPI parses both for every request, the cookie in time that grows with the square of its length. What a login of
         # the page left in a cookie is looked up here.
@@ -80,10 +80,11 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                out = MutableHeaders(scope=message)
-                out["x-request-id"] = request_id
+                ours = [(b"x-request-id", request_id.encode())]
                 if two_lengths or self.draining():
-                    out["connection"] = "close"
+                    ours.append((b"connection", b"close"))
+                names = [name for name, _ in ours]
+                message["headers"] = [pair for pair in message.get("headers", ()) if pair[0].lower() not in names] + ours
             await send(message)
 
         with request_line() as fields:
@@ -156,12 +157,17 @@ class CancelOnDisconnect:
         self.paths = frozenset(paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self.paths:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in self.paths:
+            await self._watched(scope, receive, send)
+        else:
             await self.app(scope, receive, send)
-            return
+
+    async def _watched(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await receive()
         gone = asyncio.Event()
         answered = False
+        work = asyncio.current_task()
+        assert work is not None  # noqa: S101  # a coroutine runs in one
 
         async def from_here() -> Message:
             nonlocal body
@@ -184,16 +190,15 @@ class CancelOnDisconnect:
                 gone.set()
                 work.cancel()
 
-        work = asyncio.ensure_future(self.app(scope, from_here, send_and_note))
         watcher = asyncio.ensure_future(watch())
         try:
-            await asyncio.wait({work})
+            await self.app(scope, from_here, send_and_note)
         except asyncio.CancelledError:
-            work.cancel()
-            raise
+            # Whoever else cancels this request wants its task to end.
+            if not gone.is_set() or work.cancelling() > 1:
+                raise
+            note(client_left=True)
         finally:
             watcher.cancel()
-        if work.cancelled() and gone.is_set():
-            note(client_left=True)
-            return
-        work.result()
+            if gone.is_set():
+                work.uncancel()

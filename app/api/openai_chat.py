@@ -43,7 +43,8 @@ def chat_face(gateway: Gateway) -> Face:
         check_may_leave(gateway, chosen, found, request.state.caller)
         passed = await pass_on(gateway, await request.body(), await request.json(), request)
         if isinstance(passed, PassedReply):
-            return Response(passed.content, headers=facts_of(passed), media_type=JSON)
+            headers = facts_of(passed) | found.headers(debug=getattr(request.state, DEBUG))
+            return Response(passed.content, headers=headers, media_type=JSON)
         return Relay(passed, request.state.request_id) if isinstance(passed, PassedStream) else passed
 
     # It is no part of the interface: whoever comes here is told where to go.

@@ -23,7 +23,7 @@ from app.api.static import Folder, headers_of
 from app.core.errors import Forbidden, InvalidQuestion, RateLimited, Unauthorized
 from app.core.offload import SMALL, in_text_thread
 from app.gateway.state import GatewayState
-from app.recognise import Recognised, recognise
+from app.recognise import Recognised, Refusal, examine
 from app.telemetry.request_line import note
 
 FOLDER = Path(__file__).parent / "web"
@@ -116,7 +116,7 @@ def _serve_questions(face: Face, state: GatewayState) -> None:
         length, limit = len(given.text), state.limits.max_text_chars
         if length > limit:
             raise InvalidQuestion(f"the text is {length} characters long, the limit is {limit}", param="text")
-        find = partial(recognise, given.text)
+        find = partial(examine, given.text)
         return _private(_split(find() if length <= SMALL else await in_text_thread(find)))
 
     @face.serves(Endpoint("/ui/threshold"))
@@ -173,7 +173,7 @@ def _gateway(state: GatewayState) -> dict[str, Any]:
     }
 
 
-def _split(found: Recognised | None) -> dict[str, Any]:
-    if found is None:
-        return {"question": None, "options": []}
+def _split(found: Recognised | Refusal) -> dict[str, Any]:
+    if isinstance(found, Refusal):
+        return {"question": None, "options": [], "reason": found.value, "sentence": found.sentence}
     return {"question": found.question.question, "options": list(found.question.options)}

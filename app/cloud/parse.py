@@ -22,6 +22,11 @@ from app.core.question import Question
 # in the whole.
 MAX_ANSWER_CHARS = 16_384
 
+_PLAIN = re.compile(r"\s{0,4}Final answer: ([A-Z])\.?\s{0,4}")
+# At most two letters, no digit, and any signs.
+_LIKE_A_LETTER = re.compile(r"(?:[\W_]*+[^\W\d_]){0,2}[\W_]*+")
+_ANSWER = re.compile("answer", re.IGNORECASE)
+
 _NEGATED = re.compile(
     r"(?<![\w'’-])(?:option |choice |answer )?[*(]{0,3}([A-Z])[)*]{0,3} (?:is|was|cannot|can['’]t|isn['’]t)(?: clearly| definitely| also)? ?"
     r"(?:not correct|not right|not the|wrong\b|incorrect\b|be right|be correct|be the|the wrong)|"
@@ -56,10 +61,23 @@ def parse_letter(answer: str, question: Question, *, cut: bool = False) -> str:
     """
     if len(answer) > MAX_ANSWER_CHARS:
         raise CloudUnparsable("the cloud's reply is too long to be an answer")
+    if not cut and (plain := plain_letter(answer, question)):
+        return plain
     letter = _read(seen(answer).strip(), Values(question), cut=cut)
     if letter is None or letter not in question.letters:
         raise CloudUnparsable("the cloud's reply names no single offered option" + (" before it was cut" if cut else ""))
     return letter
+
+
+def plain_letter(answer: str, question: Question) -> str | None:
+    """The offered letter of an answer that is in the very form that was asked for; None where it needs a reader.
+
+    Most replies are, and then nothing else has to be looked at, unless an option could be taken for a letter, or for such an answer.
+    """
+    found = _PLAIN.fullmatch(answer)
+    if found is None or found[1] not in question.letters:
+        return None
+    return None if any(_LIKE_A_LETTER.fullmatch(option) or _ANSWER.search(option) for option in question.options) else found[1]
 
 
 def _read(text: str, values: Values, *, cut: bool) -> str | None:

@@ -11,6 +11,7 @@ from urllib.request import getproxies
 import httpx2
 
 from app.cloud.address import is_loopback
+from app.cloud.transport import DirectTransport
 from app.core.errors import ConfigError
 
 
@@ -37,7 +38,7 @@ def connection_options(urls: Sequence[str], limits: httpx2.Limits) -> dict[str, 
         if (name := proxy_variable(url, environment)) is not None:
             parts = urlsplit(url)
             mounts[f"{parts.scheme}://{parts.netloc}"] = _through(environment[name], f"{name.upper()}_PROXY", context, limits)
-    return {"trust_env": False, "verify": context, "limits": limits, "mounts": mounts}
+    return {"trust_env": False, "transport": DirectTransport(context, limits), "mounts": mounts}
 
 
 def proxy_variable(url: str, environment: Mapping[str, str]) -> str | None:

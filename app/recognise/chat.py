@@ -9,6 +9,7 @@ from app.recognise.forms import OPEN, Asked, form_of_reply
 from app.recognise.instructions import CUE, instructs, persona, sentences, speaks_of_choice
 from app.recognise.message import MAX_CHARS, MAX_INSTRUCTIONS, Found, read
 from app.recognise.recognised import Recognised
+from app.recognise.refusal import Refusal
 
 _SYSTEM = {"system", "developer"}
 # A conversation with more examples than this is none that an evaluation sends, and costs time.
@@ -38,26 +39,38 @@ def recognise_chat(messages: Sequence[tuple[str, str]]) -> Recognised | None:
     Returns:
         The question with its options, or None if the conversation does not clearly ask one multiple-choice question.
     """
+    found = examine_chat(messages)
+    return found if isinstance(found, Recognised) else None
+
+
+def examine_chat(messages: Sequence[tuple[str, str]]) -> Recognised | Refusal:
+    """`recognise_chat`, with the reason where nothing is found."""
     turns = [(role, text) for role, text in messages if role not in _SYSTEM]
     begun = len(turns) > 1 and turns[-1][0] == "assistant" and CUE.fullmatch(turns[-1][1]) is not None
     if begun:
         turns = turns[:-1]
     if not turns or turns[-1][0] != "user" or len(turns) > _MOST_TURNS or any(role not in {"user", "assistant"} for role, _ in turns):
-        return None
+        return Refusal.CONVERSATION
     system = "\n".join(text for role, text in messages if role in _SYSTEM)
     if len(system) > MAX_INSTRUCTIONS or sum(len(text) for _, text in messages) > MAX_CHARS:
-        return None
+        return Refusal.TOO_LONG
     found = read(turns[-1][1])
-    if found is None or not _about_questions(system):
-        return None
-    earlier = _earlier(turns[:-1])
+    if isinstance(found, Refusal):
+        return found
+    return _in_context(found, system, turns[:-1], begun=begun)
+
+
+def _in_context(found: Found, system: str, before: Sequence[tuple[str, str]], *, begun: bool) -> Recognised | Refusal:
+    """Decide on a question together with the system prompt and the turns in front of it."""
+    if not _about_questions(system):
+        return Refusal.SYSTEM_PROMPT
+    earlier = _earlier(before)
     if earlier is None:
-        return None
+        return Refusal.EARLIER_TURNS
     said, example = "\n".join(part for part in (system, earlier.instructions) if part), earlier.example
-    if not (found.evident or begun or example or speaks_of_choice(said)):
-        return None
-    found = replace(found, waits=found.waits or begun, example=example or found.example)
-    return found.recognised(found.asked(said))
+    if found.doubt is not None and not (begun or example or speaks_of_choice(said)):
+        return found.doubt
+    return replace(found, waits=found.waits or begun, example=example or found.example).recognised(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +89,7 @@ def _earlier(turns: Sequence[tuple[str, str]]) -> _Earlier | None:
         if role != "user":
             continue
         question = read(text)
-        if question is None:
+        if isinstance(question, Refusal):
             if refusals.is_task(text[:_MOST_READ]) or refusals.wants_several(text[:_MOST_READ]):
                 return None
             said += [text] if _instructions_only(text) else []

@@ -5,6 +5,8 @@ Only what is recognised here is taken off a question; everything else is part of
 
 import re
 
+from app.recognise.vocabulary import is_closed
+
 MAX_SENTENCE = 600
 
 # `Answer:`, `**Final answer:**`, `### Ответ`, `A:`, `The answer is`: what a model is to continue.
@@ -109,13 +111,16 @@ def leading_instruction(line: str) -> bool:
     if _SECTION.fullmatch(line) or SEPARATOR.fullmatch(line):
         return True
     pieces = sentences(line)
+    if any(piece.rstrip(" *_").endswith("?") and _ASKS_ONE.fullmatch(piece) is None for piece in pieces):
+        return False
     return any(map(certainly_instructs, pieces)) and all(instructs(piece) or persona(piece) for piece in pieces)
 
 
 _ASKS_ONE = re.compile(
-    r"\W{0,4}(?:which|what|какой|какая|қай\w*)\b[^?]{0,60}\b(?:answer|option|choice|one|correct|right|best|letter|ответ|вариант|жауап|нұсқа)\w*[^?]{0,20}\?[\s*_]{0,4}",
+    r"\W{0,4}(?:which|what|какой|какая|қай\w*)\b[^?]{0,60}(?<!wrong )\b(?:answer|option|choice|one|correct|right|best|letter|ответ|вариант|жауап|нұсқа)\w*[^?]{0,20}\?[\s*_]{0,4}",
     re.IGNORECASE,
 )
+_NOT_ONE = re.compile(r"\b(?:options|answers|choices|ones|are|not|false|варианты|ответы|нұсқалар|жауаптар)\b", re.IGNORECASE)
 _PLAIN = re.compile(
     r"[\s*_]{0,4}(?:please )?(?:think|reason|work|answer|reply|respond|отвечай|ответь|подумай|жауап бер\w*|be|keep)\b[^.\n]{0,40}\b(?:step by step|carefully|step-by-step|in (?:english|russian|kazakh)|quickly|short|brief|briefly|concise|на \w+ языке|по-русски|шаг за шагом|қазақша|орысша)[.!]?[\s*_]{0,4}",
     re.IGNORECASE,
@@ -133,8 +138,8 @@ def _tells_how(sentence: str) -> bool:
     if len(sentence) > MAX_SENTENCE:
         return False
     if sentence.rstrip(" *_").endswith("?"):
-        return _ASKS_ONE.fullmatch(sentence) is not None
-    return instructs(sentence) or _PLAIN.fullmatch(sentence) is not None
+        return is_closed(sentence) and _ASKS_ONE.fullmatch(sentence) is not None and _NOT_ONE.search(sentence) is None
+    return is_closed(sentence) and (instructs(sentence) or _PLAIN.fullmatch(sentence) is not None)
 
 
 _CHOICE = re.compile(

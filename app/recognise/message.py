@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from app.core.errors import InvalidQuestion
 from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question
-from app.recognise import refusals
-from app.recognise.evidence import is_asked, is_list_of_questions
+from app.recognise import items, other_tasks
+from app.recognise.evidence import doubt
 from app.recognise.examples import Example, last_answer
 from app.recognise.forms import LETTER, OPEN, Asked, asked_form, form_of_reply
 from app.recognise.instructions import CUE, speaks_of_choice
 from app.recognise.marks import Chain, Line, chains_of, inline_marks, line_marks, lines_of
 from app.recognise.recognised import Recognised
+from app.recognise.refusal import Refusal
 from app.recognise.stem import Stem, split_stem
 from app.recognise.tail import Tail, cut_inline, option_texts, split_tail
 
@@ -19,6 +20,8 @@ from app.recognise.tail import Tail, cut_inline, option_texts, split_tail
 MAX_CHARS = 100_000
 # Examples in one message, and characters of instructions: evaluations send at most a few dozen and a few thousand.
 _MOST_EXAMPLES, MAX_INSTRUCTIONS = 200, 20_000
+# Characters at both ends of a question in which a task can stand; in between is what the question is about.
+_READ = 300
 
 
 def recognise(text: str) -> Recognised | None:
@@ -30,10 +33,16 @@ def recognise(text: str) -> Recognised | None:
     Returns:
         The question with its options, or None if the message is not clearly one multiple-choice question that wants an answer.
     """
+    found = examine(text)
+    return found if isinstance(found, Recognised) else None
+
+
+def examine(text: str) -> Recognised | Refusal:
+    """`recognise`, with the reason where nothing is found."""
     found = read(text)
-    if found is None or not found.evident:
-        return None
-    return found.recognised(found.asked(""))
+    if isinstance(found, Refusal):
+        return found
+    return found.doubt or found.recognised("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +55,7 @@ class Found:
         layout: layout of the options.
         instructions: sentences of the message that tell how to answer.
         waits: whether the message ends in a word that waits for the answer.
-        evident: whether the message alone shows that one of the options is asked for; a conversation can show it too.
+        doubt: why the message alone does not show that one of the options is asked for, or None; a conversation can show it too.
         example: form of the answers of the examples in the message, or None.
     """
 
@@ -55,43 +64,43 @@ class Found:
     layout: str
     instructions: str
     waits: bool
-    evident: bool
+    doubt: Refusal | None
     example: Asked | None
 
-    def asked(self, system: str) -> Asked | None:
-        """The form asked for by the message together with a system prompt, or None if one letter cannot satisfy it."""
+    def recognised(self, system: str) -> Recognised | Refusal:
+        """The result in the form asked for by the message together with a system prompt, or why one label cannot fill it."""
         instructions = f"{system}\n{self.instructions}".strip()
         asked = asked_form(instructions)
-        if asked is None or refusals.wants_explanation(instructions, fixed_end=asked.fixed):
-            return None
-        if asked is not OPEN:
-            return asked
-        if self.example is not None:
-            return self.example
-        return LETTER if self.waits else OPEN
-
-    def recognised(self, asked: Asked | None) -> Recognised | None:
-        """The result, or None without a form."""
-        return None if asked is None else Recognised(self.question, self.labels, self.layout, asked.form, asked.template)
+        if asked is None:
+            return Refusal.OTHER_FORM
+        if other_tasks.wants_explanation(instructions, fixed_end=asked.fixed):
+            return Refusal.EXPLANATION
+        if asked is OPEN:
+            asked = self.example or (LETTER if self.waits else OPEN)
+        return Recognised(self.question, self.labels, self.layout, asked.form, asked.template)
 
 
-def read(text: str) -> Found | None:
+def read(text: str) -> Found | Refusal:
     """Take a message apart, without deciding on the form of the answer."""
-    if len(text) > MAX_CHARS or refusals.has_image(text):
-        return None
+    if len(text) > MAX_CHARS:
+        return Refusal.TOO_LONG
+    if other_tasks.has_image(text):
+        return Refusal.PICTURE
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
     lines = lines_of(text)
-    listed = -1
+    listed, why = -1, Refusal.NO_OPTIONS
     for marks, inline in ((line_marks(text, lines), False), (inline_marks(text, lines), True)):
         chains = [chain for chain in chains_of(marks) if len(chain.marks) >= MIN_OPTIONS]
         chain = _options(chains)
         if chain is None or (inline and chain.start <= listed):
             continue
-        if (found := _read_chain(text, lines, chains, chain, inline=inline)) is not None:
+        found = _read_chain(text, lines, chains, chain, inline=inline)
+        if isinstance(found, Found):
             return found
+        why = found if why is Refusal.NO_OPTIONS else why
         # Options in one line may follow a list that belongs to the question.
         listed = chain.last.start
-    return None
+    return why
 
 
 def _options(chains: list[Chain]) -> Chain | None:
@@ -111,46 +120,65 @@ def _options(chains: list[Chain]) -> Chain | None:
     return last
 
 
-def _read_chain(text: str, lines: list[Line], chains: list[Chain], chain: Chain, *, inline: bool) -> Found | None:
+def _read_chain(text: str, lines: list[Line], chains: list[Chain], chain: Chain, *, inline: bool) -> Found | Refusal:
     if chain.broken or len(chain.marks) > MAX_OPTIONS:
-        return None
+        return Refusal.INVALID_OPTIONS
     tail = split_tail(text, lines, chain)
     if tail is None:
-        return None
+        return Refusal.TEXT_BEHIND
     earlier = [other for other in chains if other.style == chain.style and other.start < chain.start]
     example: Example | None = None
     if earlier:
         example = last_answer(text, lines, [*earlier, chain]) if len(earlier) <= _MOST_EXAMPLES else None
         if example is None:
-            return None
+            return Refusal.SEVERAL_QUESTIONS
+    if any(_asks_before(text, other, chain) for other in chains):
+        return Refusal.SEVERAL_QUESTIONS
     stem = split_stem(text[example.end if example else 0 : chain.start], text[: earlier[0].start] if earlier else "")
-    return None if stem is None else _decide(text, chain, tail, stem, example, inline=inline)
+    return stem if isinstance(stem, Refusal) else _decide(text, chain, tail, stem, example, inline=inline)
 
 
-def _decide(text: str, chain: Chain, tail: Tail, stem: Stem, example: Example | None, *, inline: bool) -> Found | None:
+def _asks_before(text: str, other: Chain, chain: Chain) -> bool:
+    """Whether a list in front of the options belongs to a question of its own: one stands in front of each of them."""
+    if other.style == chain.style or other.last.start >= chain.start or len(other.marks) < MIN_OPTIONS + 1:
+        return False
+    return text[: other.start].rstrip()[-1:] == "?" and text[: chain.start].rstrip()[-1:] == "?"
+
+
+def _decide(text: str, chain: Chain, tail: Tail, stem: Stem, example: Example | None, *, inline: bool) -> Found | Refusal:
     options = option_texts(text, chain, tail.start)
     extra, listed = "", False
     if inline:
         listed = any(option.endswith((",", ";")) for option in options[:-1])
         options, extra = cut_inline(options)
     instructions = "\n".join(part for part in (stem.preface, extra, tail.instructions) if part)
-    if len(instructions) > MAX_INSTRUCTIONS:
-        return None
-    about = f"{stem.preface}\n{stem.question[-2_000:]}\n{extra}\n{tail.instructions}"
-    if refusals.transforms(instructions) or refusals.wants_other_form(instructions) or refusals.is_about_a_question(stem.question):
-        return None
-    if refusals.is_task(about) or refusals.wants_several(about) or refusals.question_wants_explanation(stem.question, options):
-        return None
     labels = tuple(mark.label for mark in chain.marks)
-    # A question with its answer is quoted, and not asked.
-    answered = any(form_of_reply(line, labels, options) is not None for line in tail.instructions.split("\n"))
-    if answered or is_list_of_questions(stem, options):
-        return None
-    waits = tail.waits or CUE.fullmatch(extra) is not None
-    evident = waits or example is not None or speaks_of_choice(instructions) or is_asked(stem, options, chain, inline=inline, listed=listed)
+    if (refused := _refused(stem, options, labels, instructions, f"{extra}\n{tail.instructions}")) is not None:
+        return refused
     try:
         question = Question(stem.question, options)
     except InvalidQuestion:
-        return None
+        return Refusal.INVALID_OPTIONS
+    waits = tail.waits or CUE.fullmatch(extra) is not None
+    asked = waits or example is not None or speaks_of_choice(instructions)
+    unclear = None if asked else doubt(stem.question, options, chain, marked=stem.marked, inline=inline, listed=listed)
     layout = chain.style if inline else f"{chain.style} lines"
-    return Found(question, labels, layout, instructions, waits, evident, example.asked if example else None)
+    return Found(question, labels, layout, instructions, waits, unclear, example.asked if example else None)
+
+
+def _refused(stem: Stem, options: tuple[str, ...], labels: tuple[str, ...], instructions: str, behind: str) -> Refusal | None:
+    """What in a message shows that something else is wanted, whatever its instructions are."""
+    question = stem.question if len(stem.question) <= 2 * _READ else f"{stem.question[:_READ]}\n{stem.question[-_READ:]}"
+    about = f"{stem.preface}\n{question}\n{behind}"
+    rules = (
+        (Refusal.TOO_LONG, len(instructions) > MAX_INSTRUCTIONS),
+        (Refusal.OTHER_TASK, other_tasks.transforms(instructions) or other_tasks.is_task(about)),
+        (Refusal.OTHER_FORM, other_tasks.wants_other_form(instructions)),
+        (Refusal.ABOUT_A_QUESTION, other_tasks.is_about_a_question(stem.question)),
+        (Refusal.SEVERAL_ANSWERS, other_tasks.wants_several(about)),
+        (Refusal.EXPLANATION, other_tasks.question_wants_explanation(stem.question, options)),
+        # A question with its answer is quoted, and not asked.
+        (Refusal.ANSWERED, any(form_of_reply(line, labels, options) is not None for line in behind.split("\n") if line.strip())),
+        (Refusal.LIST_OF_QUESTIONS, items.are_questions(stem.question, options)),
+    )
+    return next((refusal for refusal, holds in rules if holds), None)

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from app.recognise.instructions import OPTIONS_HEADER, QUESTION_HEADER, SEPARATOR, leading_instruction, persona, sentences, speaks_of_choice
+from app.recognise.refusal import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,7 @@ class Stem:
     marked: bool
 
 
-def split_stem(before: str, first_preface: str = "") -> Stem | None:
+def split_stem(before: str, first_preface: str = "") -> Stem | Refusal:
     """Split the text in front of the options.
 
     Args:
@@ -23,7 +24,7 @@ def split_stem(before: str, first_preface: str = "") -> Stem | None:
         first_preface: text in front of the first example, which may hold instructions.
 
     Returns:
-        The parts, or None when there is no question or there are several.
+        The parts, or why there is no question, or that there are several.
     """
     lines = before.rstrip().split("\n")
     headed = False
@@ -35,7 +36,7 @@ def split_stem(before: str, first_preface: str = "") -> Stem | None:
     headers = [index for index, line in enumerate(lines) if QUESTION_HEADER.match(line)]
     numbered = [index for index in headers if (match := QUESTION_HEADER.match(lines[index])) and match["number"]]
     if len(numbered) > 1:
-        return None
+        return Refusal.SEVERAL_QUESTIONS
     preface: list[str] = []
     marked = headed or headed_inline
     start = 0
@@ -53,7 +54,7 @@ def split_stem(before: str, first_preface: str = "") -> Stem | None:
         preface, question = [], lines
     text = "\n".join(question).strip().rstrip("*").strip() if marked else "\n".join(question).strip()
     if not text:
-        return None
+        return Refusal.NO_QUESTION
     instructions = "\n".join(part for part in (_instructions(first_preface), *preface) if part.strip())
     return Stem(instructions, text, marked)
 

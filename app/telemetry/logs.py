@@ -3,13 +3,14 @@
 A text of a caller or a library cannot begin a new line: control characters are escaped. Secrets are masked.
 """
 
+import contextlib
 import logging
 import math
 import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Collection, MutableMapping
+from collections.abc import Collection, MutableMapping, Sequence
 from itertools import islice
 from typing import Any, Literal, TextIO
 
@@ -53,23 +54,24 @@ def configure_logging(level: str, form: LogFormat = "auto", secrets: Collection[
         structlog.processors.format_exc_info,
         structlog.processors.StackInfoRenderer(),
     ]
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
+    rendering: list[structlog.types.Processor] = [structlog.processors.EventRenamer("message"), _CLEAN, _text_line if text else _json_line]
     handler = RecordHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.EventRenamer("message"),
-                _CLEAN,
-                _text_line if text else _json_line,
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            _Straight(handler, rendering),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
     )
     logging.getLogger().handlers = [handler]
     reconfigure(level, secrets)
@@ -123,6 +125,36 @@ class RecordHandler(logging.StreamHandler[TextIO]):
         )
         report.is_report = True
         self.emit(report)
+
+
+class _Straight:
+    """Writes a record of ours where the logging module would: what that does in between takes as long as all the rest.
+
+    Where another handler wants records too, or something goes wrong, the record takes the way through the logging module.
+
+    Args:
+        handler: the handler that would write it.
+        rendering: makes the line of a record.
+    """
+
+    def __init__(self, handler: RecordHandler, rendering: Sequence[structlog.types.Processor]) -> None:
+        self._handler = handler
+        self._rendering = rendering
+        self._root = logging.getLogger()
+
+    def __call__(self, logger: Any, name: str, record: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if self._root.handlers != [self._handler] or logger.handlers or not logger.propagate:
+            return record
+        try:
+            line: Any = dict(record)
+            for step in self._rendering:
+                line = step(logger, name, line)
+            with self._handler.lock or contextlib.nullcontext():
+                self._handler.stream.write(f"{line}\n")
+                self._handler.flush()
+        except Exception:  # noqa: BLE001  # the handler reports it
+            return record
+        raise structlog.DropEvent
 
 
 class _Clean:

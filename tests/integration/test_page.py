@@ -8,6 +8,7 @@ import structlog
 
 from app.access.keys import KeyFile, Permission, new_secret, read_keys, write_keys
 from app.api.pages import ASSETS
+from app.recognise import Refusal
 from tests.integration.test_api import ASK, calibration_file, gateway
 from tests.integration.test_security import ALL, key_file
 
@@ -186,7 +187,12 @@ async def test_the_text_of_a_whole_question_is_split(keys):
         text = "Қазақстанның астанасы қай қала?\nA. Алматы\nB. Астана\nC. Шымкент"
         found = (await http.post("/ui/recognise", json={"text": text}, headers=PAGE)).json()
         assert found == {"question": "Қазақстанның астанасы қай қала?", "options": ["Алматы", "Астана", "Шымкент"]}
-        assert (await http.post("/ui/recognise", json={"text": "Write a poem."})).json() == {"question": None, "options": []}
+        assert (await http.post("/ui/recognise", json={"text": "Write a poem."})).json() == {
+            "question": None,
+            "options": [],
+            "reason": "no_options",
+            "sentence": Refusal.NO_OPTIONS.sentence,
+        }
         long = await http.post("/ui/recognise", json={"text": "x" * 200_000})
         assert (long.status_code, long.json()["error"]["param"]) == (422, "text")
 

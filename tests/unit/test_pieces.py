@@ -5,7 +5,7 @@ import asyncio
 import uvicorn
 from uvicorn.server import ServerState
 
-from app.api.connections import guarded_protocol
+from app.api.connections import OnePiece, guarded_protocol
 
 
 class Transport(asyncio.Transport):
@@ -69,3 +69,43 @@ async def test_an_idle_connection_is_closed_at_once():
     protocol.shutdown()
     assert transport.closed
     protocol.connection_lost(None)
+
+
+class Written(Transport):
+    """Notes each write, which is a system call."""
+
+    def __init__(self):
+        super().__init__()
+        self.writes = []
+
+    def write(self, data):
+        self.writes.append(data)
+
+
+async def test_head_and_body_of_a_reply_are_one_write():
+    transport = Written()
+    piece = OnePiece(transport, asyncio.get_running_loop())
+    piece.write(b"HTTP/1.1 200 \r\n\r\n")
+    piece.write(b"body")
+    piece.write(b"more")
+    await asyncio.sleep(0)
+    assert transport.writes == [b"HTTP/1.1 200 \r\n\r\nbody", b"more"]
+
+
+async def test_a_head_whose_body_comes_later_does_not_wait_for_it():
+    transport = Written()
+    piece = OnePiece(transport, asyncio.get_running_loop())
+    piece.write(b"HTTP/1.1 200 \r\n\r\n")
+    await asyncio.sleep(0)
+    assert transport.writes == [b"HTTP/1.1 200 \r\n\r\n"]
+    piece.write(b"HTTP/1.1 100 \r\n\r\n")
+    assert transport.writes[1:] == [b"HTTP/1.1 100 \r\n\r\n"], "a client waits for it before it sends its body"
+
+
+async def test_a_head_is_sent_before_its_connection_is_closed():
+    transport = Written()
+    piece = OnePiece(transport, asyncio.get_running_loop())
+    piece.write(b"HTTP/1.1 204 \r\n\r\n")
+    piece.close()
+    assert transport.writes == [b"HTTP/1.1 204 \r\n\r\n"]
+    assert transport.closed

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from app.access.caller import Caller
 from app.access.keys import Permission
@@ -13,10 +12,11 @@ from app.api.openai.form import Piece, check_form, pieces_of
 from app.api.openai.wishes import Wishes, wishes_of
 from app.core.ask import Ask
 from app.core.errors import FogGateError, InvalidQuestion, Unsupported
+from app.core.ids import new_id
 from app.core.offload import SMALL, in_text_thread
 from app.core.outcome import RouteRequest
 from app.gateway.gateway import Gateway
-from app.recognise import Recognised, recognise_chat
+from app.recognise import Recognised, Refusal, examine_chat
 from app.telemetry.request_line import note
 
 
@@ -56,9 +56,15 @@ class Refused:
 
     Attributes:
         error: what its caller is told where the chat cannot be passed on; None where it is no multiple-choice question.
+        why: why it is no multiple-choice question, as `x-foggate-debug` shows it; None where it is one.
     """
 
     error: FogGateError | None = None
+    why: Refusal | None = None
+
+    def headers(self, *, debug: bool) -> dict[str, str]:
+        """What a reply to the chat that was passed on says about the recogniser, where the caller asked for details."""
+        return {"x-foggate-not-recognised": self.why.value} if debug and self.why is not None else {}
 
 
 async def answered(gateway: Gateway, chat: Chat, caller: Caller) -> Answered | Refused:
@@ -75,9 +81,9 @@ async def answered(gateway: Gateway, chat: Chat, caller: Caller) -> Answered | R
     """
     if chat.chosen.is_a_choice:
         caller.require(Permission.FORCE_ROUTE, param="model")
-    found = await _recognised(chat.turns) if chat.turns is not None else None
-    if found is None:
-        return Refused()
+    found = await _recognised(chat.turns) if chat.turns is not None else Refusal.CONVERSATION
+    if isinstance(found, Refusal):
+        return Refused(why=found)
     wishes = wishes_of(chat.fields)
     try:
         if wishes.beyond is not None:
@@ -92,7 +98,7 @@ async def answered(gateway: Gateway, chat: Chat, caller: Caller) -> Answered | R
         caller.paid += 1
         error.param = "messages"
         return Refused(error)
-    decision_id = uuid4().hex
+    decision_id = new_id()
     note(decision=decision_id)
     return Answered(Facts(found, outcome, decision_id, wishes.ignored), pieces_of(found, outcome, wishes), wishes)
 
@@ -112,10 +118,10 @@ def check_may_leave(gateway: Gateway, chosen: Chosen, why: Refused, caller: Call
         raise Unsupported("the edge model answers multiple-choice questions only, and this chat is not clearly one", param="messages")
 
 
-async def _recognised(turns: Sequence[tuple[str, str]]) -> Recognised | None:
+async def _recognised(turns: Sequence[tuple[str, str]]) -> Recognised | Refusal:
     if sum(len(text) for _, text in turns) <= SMALL:
-        return recognise_chat(turns)
-    return await in_text_thread(recognise_chat, turns)
+        return examine_chat(turns)
+    return await in_text_thread(examine_chat, turns)
 
 
 def _beyond(name: str) -> Unsupported:

@@ -65,7 +65,8 @@ export const Ask = ({session, kept, keep, onRefused}) => {
     if (text.trim().length < 12) return;
     try {
       const found = await json("ui/recognise", {text});
-      if (!found.question || field.current?.value !== text) return;
+      if (field.current?.value !== text) return;
+      if (!found.question) { setSplit(found.reason === "no_options" ? null : {why: found.sentence}); return; }
       setSplit({text, options: form.options, count: found.options.length});
       change({question: found.question, options: found.options});
     } catch (error) {
@@ -85,7 +86,7 @@ export const Ask = ({session, kept, keep, onRefused}) => {
           placeholder="Type a question, or paste a whole multiple-choice question with its options"
           onInput=${event => change({question: event.target.value})}
           onPaste=${() => setTimeout(() => recognise(field.current.value))}></textarea>
-        <p id="question-hint" class="note" role="status">${split
+        <p id="question-hint" class="note" role="status">${split?.why ? html`Not split: ${split.why}` : split
           ? html`${split.count} options were recognised in the text. <button type="button" class="link" onClick=${undo}>Undo</button>`
           : "A pasted question is split into its options."}</p>
       </div>
