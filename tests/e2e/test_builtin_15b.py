@@ -57,3 +57,4 @@ async def test_it_is_fetched_proven_once_and_knows_something(start):
     again, log = await serve(start, "second")
     assert [reply["answer"] for reply in again.values()] == [reply["answer"] for reply in replies.values()]
     assert not any(line.startswith("the proof of one pass") for line in log)
+    assert not any("not calibrated" in line for line in log), "the calibration that comes with it fits what was loaded"

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from app.core.errors import ConfigError
 from app.core.prompt import PROMPT_VERSION, PromptFamily
 from app.core.question import Question
+from app.core.verdict import Signal
 from app.data.calibration import read_calibration
 from app.edge.adapters import find_adapter
 from app.edge.builtin.__main__ import main
@@ -120,6 +121,14 @@ def test_a_calibration_that_is_laid_into_the_folder_is_the_default_of_the_larger
     if not shipped:
         expected = [uncalibrated, uncalibrated, uncalibrated, ["top_probability", 0.75, "the threshold is not calibrated:"]]
     assert json.loads(done.stdout) == expected
+
+
+def test_the_larger_builtin_model_comes_with_a_calibration_of_its_own_weights():
+    shipped = find_builtin("builtin-1.5b")
+    calibration = read_calibration(shipped.calibration)
+    assert (calibration.edge_model, calibration.edge_adapter) == (shipped.weights.name, shipped.adapter)
+    assert calibration.edge_fingerprint == fingerprint(shipped.weights.identity, None)
+    assert (calibration.signal, calibration.prompt_version) == (Signal.FITTED, PROMPT_VERSION)
 
 
 @pytest.mark.parametrize(("spec", "wording"), [("builtin-base", PromptFamily.LLAMA), ("builtin-1.5b", PromptFamily.PLAIN)])
