@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(PATH is None, reason=WHY_NOT)
 AXE = Path(__file__).parents[2] / ".assets/axe-core/axe.min.js"
 KEYS = {"Home": 36, "End": 35, "ArrowLeft": 37, "ArrowRight": 39, "Tab": 9, "Enter": 13}
 HOSTILE = "<img src=x onerror=window.hit=1>"
-PASTED = "Who knows this?\nA. Алматы <script>window.hit=1</script>\nB. Астана\nC. Шымкент <svg onload=window.hit=1>"
+PASTED = "What is the capital of Kazakhstan?\nA. Алматы <script>window.hit=1</script>\nB. Астана\nC. Шымкент <svg onload=window.hit=1>"
 
 
 class Reader:
@@ -76,7 +76,7 @@ async def test_a_person_logs_in_asks_slides_tau_watches_and_logs_out(tmp_path):
         await reader.type("#question", PASTED)
         await page.run("document.querySelector('#question').dispatchEvent(new ClipboardEvent('paste', {bubbles: true}))")
         await page.until("document.querySelectorAll('.options input').length === 3")
-        assert await page.run("document.querySelector('#question').value") == "Who knows this?"
+        assert await page.run("document.querySelector('#question').value") == "What is the capital of Kazakhstan?"
         await reader.type("#question", HOSTILE)
         assert "3 options were recognised" in await reader.text("#question-hint")
         await reader.ask()

@@ -38,7 +38,7 @@ def test_a_block_that_would_not_be_run_is_an_error(block):
 
 def test_every_client_has_an_exact_version_and_shows_what_it_prints():
     found = sections(PAGE)
-    assert len(found) == 7
+    assert len(found) == 9
     for section in found:
         assert all(step.shown for step in section.steps), section.title
         for install in section.installs:
