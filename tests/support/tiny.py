@@ -33,7 +33,8 @@ SPECIAL = ["<pad>", "<bos>", "<|im_start|>", "<|im_end|>", "<start_of_turn>", "<
 
 # Text with runs of newlines and blanks, so that the merges across the end of the shared prefix exist here too.
 _CORPUS = [
-    *(system_prompt(family) for family in PromptFamily),
+    # Named one by one: a further wording would change the tokenizer, and with it what the tests of training learn.
+    *(system_prompt(family) for family in (PromptFamily.QWEN, PromptFamily.GEMMA, PromptFamily.LLAMA)),
     "user\n\n\nWhat is this?\n\nA. one\nB. two\nC. three\n\n\n",
     "user\n  Which of the following?\n\nA. 1\nB. 2",
     "assistant\nConfidence: 0.0\nFinal answer: A",
