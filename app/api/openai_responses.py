@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -24,6 +23,7 @@ from app.api.openai.responses_request import ResponsesRequest, fields_of, messag
 from app.api.openai.responses_tools import tools_of
 from app.api.openai.responses_written import Written
 from app.core.errors import FogGateError, InvalidQuestion
+from app.core.ids import new_id
 from app.core.strict_json import loads
 from app.gateway.gateway import Gateway
 from app.gateway.passing import PassedReply, PassedStream
@@ -43,7 +43,7 @@ def responses_face(gateway: Gateway) -> Face:
         chosen = chosen_by(asked.model, gateway.state)
         tools = tools_of(asked.fields)
         messages, fields = messages_of(asked), fields_of(asked.fields, tools)
-        responder = Responder(uuid4().hex, int(time.time()), asked.model, repeated(asked, tools), tools)
+        responder = Responder(new_id(), int(time.time()), asked.model, repeated(asked, tools), tools)
         try:
             found = await answered(gateway, Chat(chosen, turns_of(messages), fields), caller)
         except FogGateError as error:

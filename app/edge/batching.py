@@ -56,8 +56,8 @@ def choose(waiting: Sequence[Candidate], bounds: Bounds, *, now: float = 0.0, se
     One question leads the batch: the one whose arrival plus `AGEING` times its own time comes first. So a short question may pass a
     longer one, and no question waits for ever: what came later than `AGEING` times its time can never pass it. A question is passed only
     where it and all others that are older than the leader are still answered within half of their deadlines, because the other half is
-    the cloud's; otherwise the oldest leads. The rest of the batch
-    are the questions nearest to the leader in length, of equally near ones the older, those that yield last.
+    the cloud's; otherwise the oldest leads. The rest of the batch are the questions nearest to the leader in length, of equally near ones the
+    older, those that yield last.
 
     Args:
         waiting: what waits: those that do not yield, then those that do, the oldest first in each line; at least one.
