@@ -11,6 +11,7 @@ import pytest
 from limits import RateLimitItemPerDay, RateLimitItemPerMinute
 
 from app.access.quotas import Quotas
+from app.bench.processes import free_port
 from app.cloud.budget import Budget, BudgetedCloud, Price
 from app.cloud.build import build_budget
 from app.config.settings import Settings
@@ -25,7 +26,6 @@ from app.demo.bank import SHIPPED_BANK, Bank, load_rows
 from app.demo.server import create_demo
 from tests.support.clouds import cloud_client, completion, scripted
 from tests.support.fakes import FakeEdge, make_verdict
-from tests.support.processes import free_port
 from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])

@@ -10,12 +10,13 @@ from datetime import date
 import pytest
 
 from app.access.keys import Key, KeyFile, write_keys
+from app.bench.processes import free_port
 from app.cli.config_check import examine
 from app.config.loading import load_settings
 from app.config.settings import Settings
 from app.core.errors import ConfigError
 from app.edge.builtin import find_builtin
-from tests.support.processes import ROOT, foggate, free_port
+from tests.support.processes import ROOT, foggate
 from tests.support.tiny import CHATML, tiny_model, tiny_tokenizer
 
 SHIPPED_CALIBRATION = find_builtin("builtin").calibration

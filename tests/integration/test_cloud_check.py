@@ -6,13 +6,14 @@ import subprocess
 
 import pytest
 
+from app.bench.processes import free_port
 from app.cloud.build import build_single_clients
 from app.cloud.check import _EASY, check
 from app.config.settings import Settings
 from app.demo.bank import SHIPPED_BANK, Bank, load_rows
 from app.demo.server import create_demo
 from tests.support.clouds import answering, completion, scripted
-from tests.support.processes import foggate, free_port
+from tests.support.processes import foggate
 from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])

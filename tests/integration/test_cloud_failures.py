@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from app.bench.processes import free_port
 from app.cloud.breaker import State
 from app.core.deadline import Deadline
 from app.core.errors import CircuitOpen, CloudError, CloudMisconfigured, CloudRejected, CloudUnavailable, CloudUnparsable, ConfigError
@@ -13,7 +14,6 @@ from app.core.question import Question
 from app.telemetry.metrics import Metrics
 from tests.integration.test_api import UNSURE, gateway
 from tests.support.clouds import answering, breaker, cloud_client, completion, endpoint, listening, scripted
-from tests.support.processes import free_port
 
 QUESTION = Question("Which gas do zebras breathe out at midnight?", ("Quinoa", "Carbon", "Marzipan"))
 KEY = "canary-sk-0123456789"

@@ -7,6 +7,7 @@ import pytest
 from limits import RateLimitItemPerDay
 
 from app.access.quotas import Quotas
+from app.bench.processes import free_port
 from app.cloud.budget import Budget, CallPurse
 from app.cloud.check import Free
 from app.cloud.formats import AnswerFormat
@@ -17,7 +18,6 @@ from app.core.errors import CloudError, CloudRejected, CloudUnavailable, CloudUn
 from app.core.question import Question
 from tests.integration.test_api import UNSURE, gateway
 from tests.support.clouds import answering, cloud_client, completion, endpoint, scripted
-from tests.support.processes import free_port
 
 QUESTION = Question("Who knows", ("x", "y", "z"))
 TEXT, SCHEMA, CHOICE = AnswerFormat.TEXT, AnswerFormat.JSON_SCHEMA, AnswerFormat.CHOICE

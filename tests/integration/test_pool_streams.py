@@ -6,6 +6,7 @@ import httpx2
 import openai
 import pytest
 
+from app.bench.processes import free_port
 from app.cloud.breaker import State
 from app.cloud.call import Request
 from app.cloud.streaming import MAX_STREAM_BYTES
@@ -16,7 +17,6 @@ from app.demo.server import create_demo
 from app.telemetry.metrics import Metrics
 from tests.integration.test_pool import SECRET, Till, chat_stream, pool_of, stream
 from tests.support.clouds import CUT, DONE, HANG, breaker, dripping, endpoint, event, scripted
-from tests.support.processes import free_port
 from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])

@@ -8,6 +8,7 @@ import pytest
 from limits import RateLimitItemPerDay, RateLimitItemPerMinute
 
 from app.access.quotas import Quotas
+from app.bench.processes import free_port
 from app.cloud.budget import Budget, BudgetedCloud, Price
 from app.cloud.single_flight import SingleFlightCloud
 from app.core.deadline import Deadline
@@ -20,7 +21,6 @@ from app.telemetry.metrics import Metrics
 from tests.integration.test_api import ASK, gateway
 from tests.integration.test_security import key_file
 from tests.support.clouds import breaker, cloud_client, completion, endpoint, scripted
-from tests.support.processes import free_port
 from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])

@@ -9,8 +9,9 @@ from collections import Counter
 import httpx2
 import pytest
 
+from app.bench.processes import free_port
 from app.demo.bank import SHIPPED_BANK, load_rows
-from tests.support.processes import ROOT, free_port
+from tests.support.processes import ROOT
 
 ROWS = load_rows([SHIPPED_BANK])
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")

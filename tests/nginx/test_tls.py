@@ -9,9 +9,10 @@ import subprocess
 import httpx2
 import pytest
 
+from app.bench.processes import free_port
 from app.cli.gateway_client import ask_gateway
 from app.core.errors import CloudUnavailable, InvalidQuestion
-from tests.support.processes import ROOT, Process, foggate, free_port
+from tests.support.processes import ROOT, Process, foggate
 
 pytestmark = pytest.mark.skipif(not (shutil.which("nginx") and shutil.which("openssl")), reason="nginx or openssl is not installed")
 NAME = "foggate.example.org"

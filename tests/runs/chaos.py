@@ -21,8 +21,9 @@ from pathlib import Path
 
 import httpx2
 
+from app.bench.processes import free_port
 from app.config.settings import BreakerSettings
-from tests.support.processes import ROOT, Process, free_port
+from tests.support.processes import ROOT, Process
 
 CLIENTS, PAUSE_S = 12, 0.05
 DEADLINE_MS = 2000

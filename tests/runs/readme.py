@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.bench.processes import free_port
 from app.cli.exit_codes import USAGE
-from tests.support.processes import ROOT, free_port
+from tests.support.processes import ROOT
 
 PAGES = ("README.md", "docs/tour.md")
 # Commands that are skipped without --slow, by what they begin with, and why.

@@ -8,17 +8,20 @@ so that both meet the same machine; the ratio of the two is what to look at. The
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-MOCK, PROXY = Path(__file__).with_name("mock_completions.py"), Path(__file__).with_name("least_proxy.py")
-ROOT = Path(__file__).parents[2]
+from app.bench.client import drive, prepare
+from app.bench.gateway.ways import least_proxy, mock_cloud
+from app.bench.numbers import percentile
+from tests.support.processes import ROOT
+
 OPTIONS = ["Oxygen", "Carbon dioxide", "Nitrogen", "Helium"]
 TEXT = "Which gas do green plants take in for photosynthesis, when the sun shines on their leaves and water comes from the roots? Number"
 ROUTES = ("edge", "cloud", "chat-edge", "chat-cloud", "passed", "streamed", "batch", "proxy", "proxy-streamed")
@@ -40,37 +43,8 @@ def body_of(route, number):
     return "/v1/chat/completions", {**chat, "stream": True} if "streamed" in route else chat
 
 
-class Reader:
-    """Reads replies of one connection."""
-
-    def __init__(self, host, port):
-        self._place = (host, port)
-
-    async def open(self):
-        self._in, self._out = await asyncio.open_connection(*self._place)
-
-    async def ask(self, path, body):
-        """Status and body of the reply."""
-        content = json.dumps(body).encode()
-        head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
-        self._out.write(head.encode() + content)
-        head = (await self._in.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-        status = int(head.split(" ", 2)[1])
-        if "transfer-encoding: chunked" in head:
-            pieces = []
-            while size := int(await self._in.readuntil(b"\r\n"), 16):
-                pieces.append((await self._in.readexactly(size + 2))[:-2])
-            await self._in.readexactly(2)
-            return status, b"".join(pieces)
-        length = int(head.split("content-length:", 1)[1].split("\r\n", 1)[0])
-        return status, await self._in.readexactly(length)
-
-    def close(self):
-        self._out.close()
-
-
-class Process:
-    """A process under load that prints its address; `cpu_s` is the CPU time of all its threads."""
+class Gateway:
+    """The gateway of a checkout, with an engine that computes nothing. It prints its address."""
 
     def __init__(self, *command, root=ROOT, **variables):
         environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", **variables}
@@ -79,12 +53,10 @@ class Process:
         )
         said = (json.loads(line) for line in self._process.stdout)
         self.url = next(one["url"] for one in said if "url" in one)
-        self.host, self.port = self.url.removeprefix("http://").split(":")
 
-    def cpu_s(self):
-        """Seconds of CPU time so far."""
-        tasks = Path(f"/proc/{self._process.pid}/task")
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir()) / 1e9
+    @property
+    def pid(self):
+        return self._process.pid
 
     def stop(self):
         self._process.kill()
@@ -92,24 +64,20 @@ class Process:
         self._process.stdout.close()
 
 
-async def load(target, route, requests, connections, seed):
+def cpu_s(process):
+    """Seconds of CPU time that all threads of a process have used so far; finer than what `Server.usage` reads."""
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{process}/task").iterdir()) / 1e9
+
+
+async def load(target, route, count, connections, seed):
     """CPU seconds of a request, and the latencies."""
-    took = []
-    numbers = iter(range(seed, seed + requests))
-
-    async def one(reader):
-        await reader.open()
-        for number in numbers:
-            path, body = body_of(route, number)
-            began = time.perf_counter()
-            status, content = await reader.ask(path, body)
-            took.append(time.perf_counter() - began)
-            check(route, status, content)
-        reader.close()
-
-    before = target.cpu_s()
-    await asyncio.gather(*(one(Reader(target.host, target.port)) for _ in range(connections)))
-    return (target.cpu_s() - before) / requests / (BATCH if route == "batch" else 1), took
+    requests = [prepare(target.url + path, json.dumps(body).encode()) for path, body in (body_of(route, seed + i) for i in range(count))]
+    before = cpu_s(target.pid)
+    seen = await drive(requests, clients=connections, count=count, on_reply=lambda _, status, content: check(route, status, content))
+    used = cpu_s(target.pid) - before
+    if seen.failures:
+        raise SystemExit(f"{route}: {seen.first_failure}")
+    return used / count / (BATCH if route == "batch" else 1), seen.latencies
 
 
 def check(route, status, content):
@@ -122,10 +90,6 @@ def check(route, status, content):
         raise SystemExit(f"{route}: {content[:300]!r}")
     if route == "batch" and (content.count(b'"answer"') < BATCH or b'"error"' in content):
         raise SystemExit(f"{route}: {content[:300]!r}")
-
-
-def percentile(values, share):
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
 async def compare(given, targets, proxy):
@@ -142,7 +106,7 @@ async def compare(given, targets, proxy):
                     costs[name].append(cost * 1000)
                     latencies[name] += [one * 1000 for one in took]
         for name, found in costs.items():
-            p50, p99 = (percentile(latencies[name], share) for share in (0.5, 0.99))
+            p50, p99 = (percentile(latencies[name], percent) for percent in (50, 99))
             print(f"{route:15} {name:8} {statistics.median(found):8.3f} {max(found) - min(found):7.3f} {p50:8.2f} {p99:8.2f}", flush=True)
         if len(costs) > 1:
             ratios = [this / other for this, other in zip(costs["this"], costs["other"], strict=True)]
@@ -159,27 +123,25 @@ def main():
     parser.add_argument("--against", type=Path, help="Another checkout of this project, which runs beside this one.")
     given = parser.parse_args()
     given.routes = given.routes or ROUTES
-    # With a configuration the gateway logs as it does in production.
-    config = Path(tempfile.mkdtemp()) / "gateway.yaml"
-    config.write_text("{}\n")
-    processes = [mock := Process(MOCK, given.delay_ms)]
-    settings = {
-        "FOGGATE_CLOUD__BASE_URL": f"{mock.url}/v1",
-        "FOGGATE_POLICY__TAU": "0.5",
-        "FOGGATE_POLICY__SIGNAL": "verbalized",
-        "FOGGATE_CLOUD__PASS_THROUGH__WITHOUT_KEYS": "true",
-        "FOGGATE_CLOUD__PASS_THROUGH__ENABLED": "true",
-    }
-    try:
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        # With a configuration the gateway logs as it does in production.
+        config = folder / "gateway.yaml"
+        config.write_text("{}\n")
+        mock = stack.enter_context(mock_cloud(folder, delay_ms=given.delay_ms, gap_ms=1.0))
+        settings = {
+            "FOGGATE_CLOUD__BASE_URL": f"{mock.url}/v1",
+            "FOGGATE_POLICY__TAU": "0.5",
+            "FOGGATE_POLICY__SIGNAL": "verbalized",
+            "FOGGATE_CLOUD__PASS_THROUGH__WITHOUT_KEYS": "true",
+            "FOGGATE_CLOUD__PASS_THROUGH__ENABLED": "true",
+        }
         targets = {}
         for name, root in {"this": ROOT, **({"other": given.against.resolve()} if given.against else {})}.items():
-            targets[name] = Process("-m", "tests.support.dummy_gateway", "--batch-ms", "0", "--config", config, root=root, **settings)
-            processes.append(targets[name])
-        processes.append(proxy := Process(PROXY, f"{mock.url}/v1/chat/completions"))
-        asyncio.run(compare(given, targets, proxy))
-    finally:
-        for process in processes:
-            process.stop()
+            command = ("-m", "tests.support.dummy_gateway", "--batch-ms", "0", "--config", config)
+            targets[name] = Gateway(*command, root=root, **settings)
+            stack.callback(targets[name].stop)
+        asyncio.run(compare(given, targets, stack.enter_context(least_proxy(mock.url, folder))))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,11 +17,6 @@ def foggate(*args, **environment):
     return subprocess.run(
         [sys.executable, "-m", "app", *args], capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, **environment}
     )
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 class Process:

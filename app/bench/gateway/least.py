@@ -13,6 +13,11 @@ from contextlib import asynccontextmanager
 import httpx2
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.background import BackgroundTask
+
+# As clients write it, who leave a blank or none.
+_STREAMED = (b'"stream": true', b'"stream":true')
 
 
 def create_proxy(cloud: str) -> FastAPI:
@@ -32,9 +37,17 @@ def create_proxy(cloud: str) -> FastAPI:
 
     @app.post("/v1/chat/completions")
     async def passed_on(request: Request) -> Response:
+        http: httpx2.AsyncClient = request.app.state.http
+        content = await request.body()
         headers = {"content-type": "application/json"}
-        reply = await request.app.state.http.post(f"{cloud}/v1/chat/completions", content=await request.body(), headers=headers)
-        return Response(reply.content, reply.status_code, media_type="application/json")
+        asked = http.build_request("POST", f"{cloud}/v1/chat/completions", content=content, headers=headers)
+        if not any(streamed in content for streamed in _STREAMED):
+            reply = await http.send(asked)
+            return Response(reply.content, reply.status_code, media_type="application/json")
+        reply = await http.send(asked, stream=True)
+        return StreamingResponse(
+            reply.aiter_bytes(), reply.status_code, media_type="text/event-stream", background=BackgroundTask(reply.aclose)
+        )
 
     return app
 

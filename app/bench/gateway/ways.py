@@ -101,6 +101,13 @@ def waiting_gateway(logs: Path, settings: Mapping[str, str], *, edge_ms: float) 
 
 
 @contextlib.contextmanager
+def least_proxy(cloud: str, logs: Path) -> Iterator[Server]:
+    """Run the least proxy in front of a cloud. Raises ServerFailed."""
+    with _ours("the least proxy", "least", logs, "--cloud", cloud, ready="/openapi.json") as server:
+        yield server
+
+
+@contextlib.contextmanager
 def running(
     mock: Server, logs: Path, *, edge_ms: float, most: int, peers: Sequence[str], environments: Path, say: Callable[[str], None]
 ) -> Iterator[tuple[list[Way], dict[str, str]]]:
@@ -136,7 +143,7 @@ def running(
                     python = ready_environment(environments, say)
                     server = stack.enter_context(serving_litellm(python, mock.url, logs, environment=NO_PROXY))
                 else:
-                    server = stack.enter_context(_ours("the least proxy", "least", logs, "--cloud", mock.url, ready="/openapi.json"))
+                    server = stack.enter_context(least_proxy(mock.url, logs))
             except (InstallFailed, ServerFailed) as error:
                 absent[peer] = str(error)
             else:
