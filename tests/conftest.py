@@ -1,5 +1,6 @@
 import logging
 import os
+import signal
 import sys
 import warnings
 
@@ -22,6 +23,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 # Compiled files are kept: without them each of the many processes that tests start compiles all of our code again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# A script that runs the suite in the background lets it ignore Ctrl-C, and every process that a test starts would ignore it too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says something of the machine, which others use too.
 hypothesis.settings.register_profile("suite", deadline=None)

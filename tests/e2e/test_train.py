@@ -7,12 +7,12 @@ import shutil
 import subprocess
 import sys
 
-import httpx2
 import pytest
 import yaml
 
 from tests.support.chains import chain_config, questions, write
 from tests.support.commands import foggate_here
+from tests.support.loopback import loopback_client
 from tests.support.processes import ROOT, foggate
 
 
@@ -38,7 +38,7 @@ async def test_a_chain_goes_on_and_what_it_made_is_served(run, start):
     if (run / "run/calibration.json").exists():
         environment["FOGGATE_POLICY__CALIBRATION"] = str(run / "run/calibration.json")
     url = await start("gateway", "serve", "--port", "0", **environment).url()
-    async with httpx2.AsyncClient() as http:
+    async with loopback_client() as http:
         answer = (await http.post(url + "/v1/answer", json={"question": "Is it?", "options": ["Yes", "No"]}, timeout=60)).json()
     assert answer["edge"]["model"] == "model"
     assert answer["answer"] in {"A", "B"}

@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import json
 
-import httpx2
 import pytest
 
 from app.edge.builtin import default_cache_dir
 from tests.support.hostile import BODIES, BODY, REQUESTS, TEXTS, WIRE, HostileCloud, ask, completion, http
+from tests.support.loopback import loopback_client
 from tests.unit.test_encoding import HEAVY
 
 BOUND_S = 0.05
@@ -26,7 +26,7 @@ class Watched:
         self.process, self.cloud = process, cloud
         told = json.loads(process.out.read_text().splitlines()[0])
         self.url, self._port = told["url"], told["watch"]
-        self.http = httpx2.AsyncClient(base_url=self.url, timeout=60)
+        self.http = loopback_client(base_url=self.url, timeout=60)
 
     async def longest(self):
         """Since the last time."""
@@ -79,7 +79,7 @@ async def probed(gateway):
     statuses = []
 
     async def probe():
-        async with httpx2.AsyncClient(base_url=gateway.url, timeout=60) as prober:
+        async with loopback_client(base_url=gateway.url, timeout=60) as prober:
             while True:
                 statuses.append((await prober.get("/health/live")).status_code)
                 await asyncio.sleep(0.02)
