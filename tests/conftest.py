@@ -83,3 +83,12 @@ def logging_as_before():
     yield
     warnings.showwarning = show_warning
     _put_back_logging()
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    """A command that ran in this process let torch compute with all cores, and every later test of the process would."""
+    yield
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdecimal() and (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(int(threads))

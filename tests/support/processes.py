@@ -10,12 +10,19 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+# A gateway and a training take all cores unless they are told otherwise; the suite computes with one thread in each of its processes.
+THREADS = {"FOGGATE_EDGE__THREADS": os.environ.get("OMP_NUM_THREADS", "0")}
 
 
 def foggate(*args, **environment):
     """Run a command to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "app", *args], capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, **environment}
+        [sys.executable, "-m", "app", *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, **THREADS, **environment},
     )
 
 
@@ -25,10 +32,9 @@ class Process:
     def __init__(self, tmp_path, name, *args, module="app", **environment):
         self.log = tmp_path / f"{name}.log"
         self.out = tmp_path / f"{name}.out"
+        environment = {**os.environ, **THREADS, "COLUMNS": "200", **environment}
         with self.log.open("w") as log, self.out.open("w") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", module, *args], stdout=out, stderr=log, cwd=ROOT, env={**os.environ, "COLUMNS": "200", **environment}
-            )
+            self.process = subprocess.Popen([sys.executable, "-m", module, *args], stdout=out, stderr=log, cwd=ROOT, env=environment)
 
     async def url(self):
         while not (found := re.search(r"http://127\.0\.0\.1:\d+", self.out.read_text())):
