@@ -41,8 +41,8 @@ def question() -> Question:
 async def start(tmp_path):
     started = []
 
-    def run(name, *args, **environment):
-        started.append(Process(tmp_path, name, *args, **environment))
+    def run(name, *args, **options):
+        started.append(Process(tmp_path, name, *args, **options))
         return started[-1]
 
     yield run

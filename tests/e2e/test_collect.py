@@ -18,7 +18,7 @@ async def test_a_collect_killed_in_the_middle_goes_on(tmp_path, start):
     out = tmp_path / "records.jsonl"
     environment = {"FOGGATE_CLOUD__BASE_URL": url + "/v1", "FOGGATE_EDGE__MAX_BATCH_SIZE": "8"}
     arguments = ["eval", "collect", "--data", str(SHIPPED_BANK), "--out", str(out), "--per-domain", "8", "--json"]
-    first = Process(tmp_path, "first", *arguments, **environment)
+    first = Process(tmp_path, "first", *arguments, fresh=True, **environment)
     while not out.exists() or len(out.read_bytes().splitlines()) < 24:
         assert first.process.poll() is None, first.log.read_text()
         await asyncio.sleep(0.05)

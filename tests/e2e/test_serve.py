@@ -29,7 +29,7 @@ def body(row, **more):
 async def test_from_the_first_question_to_the_last_log_line(start):
     """`make serve` as a person meets it: the banner's own curl bodies, an edge answer and a cloud answer, clean logs."""
     settings = {"FOGGATE_CLOUD__API_KEY": CANARY, "FOGGATE_SERVER__DRAIN_WAIT_S": "0", "FOGGATE_EDGE__THREADS": "0"}
-    gateway = start("gateway", "serve", "--demo", "--port", "0", **settings)
+    gateway = start("gateway", "serve", "--demo", "--port", "0", fresh=True, **settings)
     url = await gateway.url()
     # The address is printed before the examples.
     while len(examples := [json.loads(found) for found in re.findall(r"-d '(.*)'", gateway.out.read_text())]) < 2:
