@@ -11,7 +11,7 @@ import json
 import pytest
 
 from app.edge.builtin import default_cache_dir
-from tests.support.hostile import BODIES, BODY, REQUESTS, TEXTS, WIRE, HostileCloud, ask, completion, http
+from tests.support.hostile import BODIES, BODY, REQUESTS, TEXTS, HostileCloud, ask, completion, http, wires
 from tests.support.loopback import loopback_client
 from tests.unit.test_encoding import HEAVY
 
@@ -102,7 +102,8 @@ async def test_no_body_and_no_reply_holds_the_loop(start):
             took, reply = await gateway.pause(lambda path=path, body=body: gateway.http.post(path, content=body, headers=JSON))
             assert reply.status_code in {200, 400, 422}, (name, reply.text[:200])
             long["body", name] = took
-        for name, (coding, body) in HEAVY.items():
+        for name, (coding, make) in HEAVY.items():
+            body = make()
             headers = {**JSON, "content-encoding": coding}
             took, reply = await gateway.pause(
                 lambda body=body[:BODY], headers=headers: gateway.http.post("/v1/answer", content=body, headers=headers)
@@ -113,7 +114,7 @@ async def test_no_body_and_no_reply_holds_the_loop(start):
             took, line = await gateway.pause(lambda request=request: gateway.raw(request))
             assert line.split()[1] in {b"200", b"404"}, name
             long["request", name] = took
-        for name, wire in WIRE.items():
+        for name, wire in wires().items():
             gateway.cloud.reply = wire
             took, reply = await gateway.pause(lambda: gateway.http.post("/v1/answer", json=UNSURE))
             assert reply.status_code == 200, (name, reply.text[:200])
