@@ -11,6 +11,7 @@ from structlog._config import BoundLoggerLazyProxy
 from structlog.dev import ConsoleRenderer, plain_traceback
 
 from app.core.question import Question
+from app.edge.lean import import_modelling
 from app.telemetry.logs import NOISY, RecordHandler
 from tests.support.processes import Process
 
@@ -30,6 +31,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # How long an example takes says something of the machine, which others use too.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
+
+
+def pytest_sessionstart():
+    """Each process of a suite of several imports torch and transformers sooner or later; in this way it takes half as long."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        import_modelling()
 
 
 @pytest.fixture

@@ -231,6 +231,7 @@ def main(folder):
         asked = _Server(listener).request()
     if asked is None:
         shutil.rmtree(folder, ignore_errors=True)
+        Path(f"{folder}.lock").unlink(missing_ok=True)
     else:
         _become(asked)
 
