@@ -8,6 +8,7 @@ alone can show (the imports of a command, the moment before it handles signals) 
 The server is shared by the processes of a suite, and ends with the last of them.
 """
 
+import atexit
 import contextlib
 import gc
 import json
@@ -29,8 +30,8 @@ from filelock import FileLock
 _SUITE = os.environ.get("PYTEST_XDIST_TESTRUNUID")
 _START_S = 300
 _MOST_BYTES = 200_000
-# While this process keeps a connection, the server stays.
-_STAYS = []
+# While this process keeps a connection, the server stays; whoever started it keeps it from being collected as garbage.
+_STAYS, _STARTED = [], []
 
 
 def available():
@@ -103,13 +104,18 @@ def _connected():
     if not _STAYS:
         with FileLock(f"{folder}.lock"):
             try:
-                _STAYS.append(_connection(folder))
+                _stay(folder)
             except (FileNotFoundError, ConnectionRefusedError):
                 # Nobody has asked yet, or all who had are gone.
                 shutil.rmtree(folder, ignore_errors=True)
                 _start(folder)
-                _STAYS.append(_connection(folder))
+                _stay(folder)
     return _connection(folder)
+
+
+def _stay(folder):
+    _STAYS.append(_connection(folder))
+    atexit.register(_STAYS[0].close)
 
 
 def _connection(folder):
@@ -129,6 +135,7 @@ def _start(folder):
         server = subprocess.Popen(
             [sys.executable, "-m", "tests.support.warm", str(folder)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=Path.cwd()
         )
+    _STARTED.append(server)
     until = time.monotonic() + _START_S
     while not (folder / "socket").exists():
         assert server.poll() is None, (folder / "log").read_text()
