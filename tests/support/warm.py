@@ -30,8 +30,8 @@ from filelock import FileLock
 _SUITE = os.environ.get("PYTEST_XDIST_TESTRUNUID")
 _START_S = 300
 _MOST_BYTES = 200_000
-# While this process keeps a connection, the server stays; whoever started it keeps it from being collected as garbage.
-_STAYS, _STARTED = [], []
+# While this process keeps a connection, the server stays.
+_STAYS = []
 
 
 def available():
@@ -60,15 +60,17 @@ class WarmProcess:
 
     def poll(self):
         """The exit code, or None while it runs."""
-        return self._code(block=False)
+        with contextlib.suppress(BlockingIOError):
+            self._await_end(0)
+        return self.returncode
 
     def wait(self, timeout=None):
         """The exit code, once it has ended. Raises subprocess.TimeoutExpired."""
-        self._replies.settimeout(timeout)
         try:
-            return self._code(block=True)
+            self._await_end(timeout)
         except TimeoutError:
             raise subprocess.TimeoutExpired(str(self.pid), timeout) from None
+        return self.returncode
 
     def send_signal(self, number):
         """Send it a signal, unless it has ended."""
@@ -80,16 +82,11 @@ class WarmProcess:
         """End it at once."""
         self.send_signal(signal.SIGKILL)
 
-    def _code(self, *, block):
+    def _await_end(self, timeout):
         if self.returncode is None:
-            if not block:
-                self._replies.settimeout(0)
-            try:
-                self.returncode = _number(self._replies)
-                self._replies.close()
-            except BlockingIOError:
-                return None
-        return self.returncode
+            self._replies.settimeout(timeout)
+            self.returncode = _number(self._replies)
+            self._replies.close()
 
 
 def _number(connection):
@@ -131,14 +128,14 @@ def _connection(folder):
 
 def _start(folder):
     folder.mkdir()
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.warm", str(folder)], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=Path.cwd()
-        )
-    _STARTED.append(server)
+    log = folder / "log"
+    command = [sys.executable, "-m", "tests.support.warm", str(folder)]
+    # Not by `subprocess`, whose object would complain that the server outlives this process.
+    files = [(os.POSIX_SPAWN_OPEN, 1, str(log), os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), (os.POSIX_SPAWN_DUP2, 1, 2)]
+    pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=files)
     until = time.monotonic() + _START_S
     while not (folder / "socket").exists():
-        assert server.poll() is None, (folder / "log").read_text()
+        assert os.waitpid(pid, os.WNOHANG) == (0, 0), log.read_text()
         assert time.monotonic() < until, "the server of warm commands did not start"
         time.sleep(0.05)
 
