@@ -7,6 +7,7 @@ is killed continues with the same command. The cloud is a perfect one, so the li
 import argparse
 import shutil
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from app.core.verdict import Signal
@@ -14,6 +15,9 @@ from app.data.dataset import load_items, sample_items
 from app.data.readers.mapping import parse_map
 from app.data.records import load_records
 from app.edge.builtin import default_cache_dir
+from app.edge.engine import VerdictEngine
+from app.edge.loader import LoadedModel
+from app.edge.rendering import Renderer
 from app.edge.threads import set_threads
 from app.evaluation import statistics as st
 from app.evaluation.cells import number, percent, signed, table
@@ -120,6 +124,22 @@ def run_arm(given, arm, arms):
     return sum(sum(entry.seconds.values()) for entry in chain.state.rounds)
 
 
+class WholeRows(LoadedModel):
+    """A model whose engine reads every row as training does, whole and with one mask, so that both find the same kept numbers."""
+
+    def engine(self, *, max_prompt_tokens=2048, **_how):
+        renderer = Renderer(self.tokenizer, self.family)
+        return VerdictEngine(
+            self.model,
+            renderer,
+            name=self.name,
+            fingerprint=self.fingerprint,
+            max_prompt_tokens=max_prompt_tokens,
+            share_prefix=False,
+            split=False,
+        )
+
+
 def keep_frozen(chain, folder):
     """Keep on disk what the layers give that are not trained, for all arms; of every model that the chain loads from now on."""
     trained, load = chain.config.lora.last_layers, chain.checkpoint.load
@@ -129,7 +149,7 @@ def keep_frozen(chain, folder):
     def loading(adapters):
         loaded = load(adapters)
         freeze(loaded.model, trained, folder / f"{loaded.fingerprint}-{trained}")
-        return loaded
+        return WholeRows(**{field.name: getattr(loaded, field.name) for field in fields(loaded)})
 
     chain.checkpoint.load = loading
     # What was loaded already is loaded anew.
