@@ -128,7 +128,7 @@ class RandomCloud(hostile.HostileCloud):
         self._draw = random.Random(f"{seed}|cloud")
 
     def says(self):
-        return self._draw.choice(list(hostile.WIRE.values()))
+        return self._draw.choice(list(hostile.wires().values()))
 
 
 async def fuzz(count, seed, *, concurrency=16, on_progress=lambda done: None):
