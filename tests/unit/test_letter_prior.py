@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as some
 
 from app.core.ask import Ask
 from app.core.buckets import BUCKETS
 from app.core.cascade import Cascade
+from app.core.distribution import margin
 from app.core.fitted import SHOWN_FEATURES, features_of
 from app.core.letter_prior import CorrectedVerdict, LetterPrior
 from app.core.permutation import Permutation, aligned, in_order, mean_of, orders
@@ -46,7 +47,7 @@ def test_by_hand():
     assert turned.answer_distribution(Signal.MARGIN) == turned.answer_probabilities
 
 
-@settings(max_examples=30)
+@settings(max_examples=25)
 @given(some.data(), some.integers(2, 26))
 def test_a_uniform_prior_and_one_of_other_numbers_of_options_change_nothing(data, options):
     verdict = joint_of(data, options)
@@ -57,7 +58,7 @@ def test_a_uniform_prior_and_one_of_other_numbers_of_options_change_nothing(data
     assert policy.read(verdict) == Policy(signal=Signal.MARGIN).read(verdict)
 
 
-@settings(max_examples=30)
+@settings(max_examples=25)
 @given(some.data(), some.integers(2, 26))
 def test_letters_that_are_renamed_together_with_their_prior_give_the_same_options(data, options):
     """Equivariant under relabelling: what counts is which preference goes with which probability."""
@@ -67,6 +68,9 @@ def test_letters_that_are_renamed_together_with_their_prior_give_the_same_option
     renamed = prior([preference[place] for place in order]).read(
         JointVerdict.from_weights([[row[place] for place in order] for row in verdict.joint], verdict.greedy_bucket)
     )
+    # Of equally probable letters the first is taken, which may be another option under other names.
+    for shares in (found.answer_probabilities, found.answer_distribution(Signal.VERBALIZED)):
+        assume(margin(shares.values()) > 1e-9)
     before, after = (list(one.answer_probabilities.values()) for one in (found, renamed))
     assert after == pytest.approx([before[place] for place in order])
     assert math.fsum(after) == pytest.approx(1)
@@ -76,6 +80,7 @@ def test_letters_that_are_renamed_together_with_their_prior_give_the_same_option
     assert features[1] == pytest.approx(features[0])
 
 
+@settings(max_examples=25)
 @given(some.data(), some.integers(2, 10))
 def test_a_model_that_is_nothing_but_its_preference_is_sure_of_nothing(data, options):
     preference = shares_of(data, options)
@@ -83,6 +88,7 @@ def test_a_model_that_is_nothing_but_its_preference_is_sure_of_nothing(data, opt
     assert found == pytest.approx([1 / options] * options)
 
 
+@settings(max_examples=25)
 @given(some.data(), some.integers(2, 10))
 def test_the_confidence_and_what_decoding_would_write_stay_the_models_own(data, options):
     verdict, one = joint_of(data, options), prior(shares_of(data, options))
@@ -97,7 +103,7 @@ def test_the_confidence_and_what_decoding_would_write_stay_the_models_own(data, 
     assert not found.is_sound(options + 1)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(some.data(), some.integers(2, 6))
 def test_the_two_marginals_are_those_of_one_joint_distribution(data, options):
     """The model's own times a factor for each bucket and each letter, by iterative proportional fitting (Deming and Stephan 1940)."""
