@@ -53,7 +53,7 @@ def bench_edge(
     options: OptionCounts = "2,4,10,26",
     batches: Batches = "1,4,16,32",
     questions: QuestionCount = 32,
-    rounds: Rounds = 5,
+    rounds: Rounds = 7,
     cell_seconds: CellSeconds = 60,
     http: Annotated[bool, typer.Option("--http/--no-http", help="Measure the gateway over HTTP too; peers are measured beside it.")] = True,
     clients: Clients = 16,

@@ -76,13 +76,14 @@ def _over_http(settings: "Settings", loaded: "LoadedModel", engine: "VerdictEngi
             model=model,
             gguf=None if over.shape else _gguf_of(settings, folder, scratch),
             scratch=scratch,
+            dtype=str(loaded.model.dtype).removeprefix("torch."),
             threads=torch.get_num_threads(),
             gpu=loaded.model.device.type == "cuda",
             say=say,
         )
         environment = {"FOGGATE_EDGE__THREADS": str(place.threads)}
         if over.shape:
-            environment |= {"FOGGATE_EDGE__MODEL": str(model), "FOGGATE_EDGE__DTYPE": str(loaded.model.dtype).removeprefix("torch.")}
+            environment |= {"FOGGATE_EDGE__MODEL": str(model), "FOGGATE_EDGE__DTYPE": place.dtype}
         options = ["--config", str(over.config)] if over.config is not None else []
         return measure_servers([FogGate(options, environment), *over.peers], asked, place, over.traffic, say)
 

@@ -77,7 +77,7 @@ def asked(*texts, wordings=None):
 
 
 def place(folder):
-    return Place(folder, folder, None, folder, 1, gpu=False, say=lambda _: None)
+    return Place(folder, folder, None, folder, "float32", 1, gpu=False, say=lambda _: None)
 
 
 def test_servers_are_compared_in_rounds_and_those_that_fail_are_rows_with_reasons(tmp_path):

@@ -60,6 +60,8 @@ class Place:
         model: folder of the model as transformers saves it.
         gguf: the builtin model's GGUF file; None where the model did not come as one. Raises ConfigError where it cannot be fetched.
         scratch: empty folder, removed after the run.
+        dtype: name of the dtype in torch that FogGate computes in and that the model's folder is saved in. A server that would choose
+            another one by itself is told.
         threads: number of threads that a server computes with.
         gpu: whether FogGate computes on a GPU.
         say: told what takes long.
@@ -69,6 +71,7 @@ class Place:
     model: Path
     gguf: Callable[[], Path] | None
     scratch: Path
+    dtype: str
     threads: int
     gpu: bool
     say: Callable[[str], None]
