@@ -68,7 +68,10 @@ class Refused:
     def headers(self) -> dict[str, str]:
         """What the reply says to a caller who asked for details, whether the chat is passed on or refused."""
         return headers_of(
-            {"not-recognised": self.why and self.why.value, "not-honoured": self.error and (self.error.param or self.error.code)}
+            {
+                "not-recognised": None if self.why is None else self.why.value,
+                "not-honoured": None if self.error is None else self.error.param or self.error.code,
+            }
         )
 
 
