@@ -165,6 +165,7 @@ bench: setup ## Measure the one-pass verdict on this machine
 bench-gpu: setup ## Measure the one pass on a GPU at the shapes of Qwen3-0.6B and Gemma-3-1B (BENCH_OUT=runs/bench-gpu)
 	for shape in qwen3-0.6b gemma-3-1b; do \
 	  FOGGATE_EDGE__DEVICE=cuda $(BIN)/foggate bench edge --shape $$shape --batches 1,16,64,128 --questions 256 --clients 64 \
+	    --rate 20,500,1000,2000 --rate-seconds 10 \
 	    --out $(or $(BENCH_OUT),runs/bench-gpu)/$$shape $(ARGS) || exit 1; \
 	done
 
