@@ -130,7 +130,7 @@ class RandomCloud(hostile.HostileCloud):
         self._draw = random.Random(f"{seed}|cloud")
 
     def says(self):
-        return self._draw.choice(list(hostile.WIRE.values()))
+        return self._draw.choice(list(hostile.wires().values()))
 
 
 def _check_of_other_clients(reply, about):
