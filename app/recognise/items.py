@@ -25,6 +25,8 @@ _EITHER = re.compile(r"\(\w{1,20} ?/ ?\w{1,20}\)|[а-яё]_[а-яё]|^_[а-яё]
 _ITEM_AT_END = re.compile(r"(?:ың|ің|ң)(?:ыз|із)[\s.!?]{0,4}$")
 _FEW = 3
 _JOINED = re.compile(r"\s(?:or|and|или|и|немесе|және|мен|пен|бен)$")
+_JOINS = re.compile(r"(?:^|[\s,;])(?:or|and|или|и|немесе|және)$")
+_CODE = re.compile(r"[=(){}]")
 _STEP = re.compile(
     r"^[\s*_`]{0,4}(?:open|click|install|run|go to|go|add|mix|preheat|restart|press|check|create|write|read|call|buy|send|fix|update|review|make|prepare|finish|clean|pick up|book|set|use|try|remove|delete|download|upload|configure|build|test|deploy|login|log in|enter|navigate|connect|"
     r"translate|explain|describe|summarize|list|define|discuss|compare|meet|email|schedule|find|sketch|show|prove|compute|calculate|evaluate|determine|solve|choose|найдите|докажите|постройте|вычислите|wash|chop|bake|boil|stir|cook|serve|pour|heat|cut|drain|season|"
@@ -61,6 +63,14 @@ def are_steps(asking: Asking, options: tuple[str, ...]) -> bool:
     if asking.question or asking.has_question_word or statements.has_blank(asking) or statements.ends_open(asking):
         return False
     return _most(_STEP, options) or sum(_ENTRY.match(option) is not None for option in options) * 2 > len(options)
+
+
+def make_up_a_sentence(asking: Asking, options: tuple[str, ...]) -> bool:
+    """Whether the items are parts of one sentence: `…; and` in front of the last one, or each ends in a comma or a semicolon."""
+    others = [option.rstrip() for option in options[:-1]]
+    if _JOINS.search(others[-1][-12:]):
+        return True
+    return not asking.question and all(option.endswith((",", ";")) and not _CODE.search(option) for option in others)
 
 
 def stand_in_a_sentence(asking: Asking, options: tuple[str, ...], chain: Chain, *, listed: bool, marked: bool) -> bool:

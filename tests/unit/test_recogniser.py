@@ -1,7 +1,5 @@
 """The recogniser finds what was written, in every layout, and passes through what is no single multiple-choice question."""
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,9 +7,9 @@ from hypothesis import strategies as st
 from app.core.question import Question
 from app.demo.bank import SHIPPED_BANK
 from app.recognise import Form, Refusal, examine, examine_chat, recognise, recognise_chat
+from app.recognise.message import Found, read
 from tests.runs.recogniser import PROMPTS, prompts_of, right, sample
 from tests.support import traps
-from tests.support.hostile import TEXTS
 from tests.support.layouts import HARNESSES, TUNED
 
 QUESTIONS = sample([str(SHIPPED_BANK)], 12)
@@ -98,7 +96,11 @@ _WORDS = st.lists(st.sampled_from(["lorem", "ipsum", "dolor", "амет", "қа�
 )
 def test_any_text_is_read_back(words, options, layout):
     question = Question(f"Which one is lorem {words}?", tuple(options))
-    assert right(recognise_chat(layout.write(question.question, question.options)), question, layout)
+    found = read(layout.write(question.question, question.options)[0][1])
+    assert isinstance(found, Found)
+    # Whether it reads like an examination is another matter, which meaningless words do not decide.
+    assert found.doubt in {None, Refusal.EVERYDAY}
+    assert right(found.recognised(""), question, layout)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +180,9 @@ SYSTEMS = {
     "You are a translator. Translate the user's questions into Kazakh.": False,
     "Explain each answer to a child.": False,
     "Talk like a pirate.": False,
+    "You write polite letters.": False,
+    "You review exam questions for clarity.": False,
+    "You answer briefly.": True,
 }
 
 
@@ -204,41 +209,6 @@ def test_the_examples_of_a_chat_show_the_form():
     found = recognise_chat([("user", MCQ), ("assistant", "The answer is (B)."), ("user", "What is ice?\nA. Gold\nB. Water\nC. Salt")])
     assert found is not None
     assert (found.question.question, found.written("B")) == ("What is ice?", "The answer is (B).")
-
-
-HOSTILE = {
-    **TEXTS,
-    "options without an end": "A. x\n" * 4_000,
-    "pairs of options": "q?\n" + "A. x\nB. y\n" * 2_000,
-    "options in one line": "q? " + "(A) x (B) y " * 1_600,
-    "examples": "q?\nA. x\nB. y\nAnswer: A\n\n" * 800,
-    "instructions": MCQ + "\n" + "Answer with the letter only. " * 650,
-    "continued lines": "q?\nA. x\nB. " + "word\n" * 3_800,
-    "open quotes": MCQ + "\n" + "Answer '" * 2_000,
-    "open braces": MCQ + "\nAnswer with JSON " + '{"a": ' * 3_000,
-    "tasks": "please translate the " * 900 + "\n" + MCQ,
-    "sentences": "Answer. " * 2_400 + "\n" + MCQ,
-    "headers": "Question: a\n" * 1_500 + MCQ,
-    "fences": "```\n" * 4_500 + MCQ,
-    "brackets": "[" * 19_000 + MCQ,
-    "bold": "**" * 9_500 + "\n" + MCQ,
-}
-
-
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_message_is_read_in_linear_time(text):
-    started = time.process_time()
-    recognise(text)
-    recognise_chat([("system", text), ("user", text), ("assistant", "B"), ("user", MCQ)])
-    # A hundred times what is needed; a quadratic way needs several seconds for 20,000 characters.
-    assert time.process_time() - started < 5
-
-
-def test_a_message_of_a_megabyte_is_not_read_at_all():
-    started = time.process_time()
-    assert recognise("x" * 1_000_000 + "\n" + MCQ) is None
-    assert recognise_chat([("system", "x" * 1_000_000), ("user", MCQ)]) is None
-    assert time.process_time() - started < 0.1
 
 
 def test_options_over_several_lines_are_read_to_their_end():
