@@ -24,6 +24,8 @@ _OUTWEIGHED = {
     Refusal.IN_A_SENTENCE: 2.0,
     Refusal.SEVERAL_ANSWERS: 6.0,
 }
+# What outweighs a whole statement in front of the list, and from which score of the whole on its front does not matter.
+_TOLD, _FRONT_MATTERS = 5.0, 2.5
 _FEW, _SOME, _VERY_SHORT, _SHORT, _STORY, _USUAL = 3, 4, 6, 60, 40, {4, 5}
 
 
@@ -43,8 +45,11 @@ def doubt(question: str, options: tuple[str, ...], chain: Chain, *, marked: bool
         return refused
     score = register.score(question, options)
     for refusal in _signs(asked, options, chain, marked=marked, inline=inline, listed=listed):
-        if refusal not in _OUTWEIGHED or score < _OUTWEIGHED[refusal] or (refusal is Refusal.NOT_ASKED and _is_told(asked)):
+        least = _OUTWEIGHED.get(refusal)
+        if least is None or score < (_TOLD if refusal is Refusal.NOT_ASKED and _is_told(asked) else least):
             return refusal
+    if score < _FRONT_MATTERS and not asked.has_formula and (register.score_of_front(asked.stem) or 0.0) < LEAST_FRONT:
+        return Refusal.TEXT_IN_FRONT
     return Refusal.EVERYDAY if score < (LEAST_MARKED if marked else LEAST) else None
 
 
@@ -67,7 +72,7 @@ def _elsewhere(asked: Asking, options: tuple[str, ...]) -> Iterator[Refusal]:
     # A word problem tells of the speaker too, and asks for a number.
     if asked.is_of_own_life and not (asked.has_number and kinds.figures(options)):
         yield Refusal.PERSONAL
-    if lead.is_headed(asked) or (not asked.has_formula and (register.score_of_front(asked.stem) or 0.0) < LEAST_FRONT):
+    if lead.is_headed(asked):
         yield Refusal.TEXT_IN_FRONT
     if items.are_tasks(asked.stem, options):
         yield Refusal.EXERCISE
