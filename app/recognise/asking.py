@@ -88,9 +88,13 @@ _RIGHT_ONE = re.compile(r"\b(?:in)?correct\b|\b(?:true|false|wrong)\b", re.IGNOR
 _EACH = re.compile(r"\b(?:each|every|all of|ones)\b", re.IGNORECASE)
 _NUMBERS = re.compile(r"\bwhich (?:two|three|four|ones)\b|\bodd ones\b", re.IGNORECASE)
 # `What is the distance to` is asked of every item that follows.
-_OPEN_QUESTION = re.compile(r"^\W*(?:what|who|where|how)\b.*\b(?:to|of|in|from|for|between|about|with|by)\W*$", re.IGNORECASE)
+_OPEN_QUESTION = re.compile(
+    r"^\W*(?:what|who|where|how|(?:find|calculate|determine|give|state|name|write|work out|compute) the)\b.*\b(?:to|of|in|from|for|between|about|with|by)\W*$",
+    re.IGNORECASE,
+)
 _TWO_WORDS = re.compile(r"^\W*(?:who|which|when (?:would|do|should))\b.*\b(?:what|whom|which|where|when)\W*$", re.IGNORECASE)
 _AND_WHY = re.compile(r"\W*(?:also|and|but|so)?,? ?(?:why|how|how so|why not|почему|неге)\W*", re.IGNORECASE)
+_WHY_TOO = re.compile(r"\b(?:and why|и почему|және неге)\W*$", re.IGNORECASE)
 _SHORT_YOU = re.compile(r"(?<!if )(?<!when )\b(?:you|your)\b(?! (?:body|eyes?|blood|skin|heart)\b)", re.IGNORECASE)
 # What one should do is asked in the infinitive in Russian, and in the first person in Kazakh.
 _ADVISE = re.compile(
@@ -232,6 +236,16 @@ class Asking:
     def wants_reasons(self) -> bool:
         """Whether the last sentence is no more than `And why?`."""
         return self.question and _AND_WHY.fullmatch(self.last) is not None
+
+    @property
+    def wants_reasons_too(self) -> bool:
+        """Whether the question ends in `…, and why?`."""
+        return self.question and _WHY_TOO.search(self.last) is not None
+
+    @property
+    def names_the_speaker(self) -> bool:
+        """Whether `I` or `my` stands in a short text."""
+        return self.alone and _I.search(without_quotations(self.stem)) is not None
 
     @property
     def speaks_of_order(self) -> bool:

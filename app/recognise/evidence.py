@@ -7,7 +7,7 @@ words are surely those of an examination, they outweigh some of them (`If I star
 
 from collections.abc import Iterator
 
-from app.recognise import items, kinds, lead, other_tasks, register, requests, statements
+from app.recognise import items, kinds, language, lead, other_tasks, register, requests, statements
 from app.recognise.asking import Asking, asking, without_quotations
 from app.recognise.marks import Chain
 from app.recognise.refusal import Refusal
@@ -40,12 +40,14 @@ def doubt(question: str, options: tuple[str, ...], chain: Chain, *, marked: bool
         inline: whether the options stand in one line.
         listed: whether a comma or a semicolon stands behind an option.
     """
+    if not language.is_read(f"{question}\n{' '.join(option[:80] for option in options[:4])}"):
+        return Refusal.LANGUAGE
     asked = asking(question)
-    if (refused := next(_elsewhere(asked, options), None)) is not None:
+    if (refused := next(_elsewhere(asked, options, inline=inline, listed=listed), None)) is not None:
         return refused
     score = register.score(question, options)
-    for refusal in _signs(asked, options, chain, marked=marked, inline=inline, listed=listed):
-        least = _OUTWEIGHED.get(refusal)
+    for refusal in _signs(asked, options, chain, marked=marked, inline=inline):
+        least = None if refusal is Refusal.PERSONAL and asked.names_the_speaker and not kinds.figures(options) else _OUTWEIGHED.get(refusal)
         if least is None or score < (_TOLD if refusal is Refusal.NOT_ASKED and _is_told(asked) else least):
             return refusal
     if score < _FRONT_MATTERS and not asked.has_formula and (register.score_of_front(asked.stem) or 0.0) < LEAST_FRONT:
@@ -63,8 +65,10 @@ def everyday(question: str, options: tuple[str, ...]) -> Refusal | None:
     return Refusal.EVERYDAY if register.score(question, options) < LEAST_MARKED else None
 
 
-def _elsewhere(asked: Asking, options: tuple[str, ...]) -> Iterator[Refusal]:
+def _elsewhere(asked: Asking, options: tuple[str, ...], *, inline: bool, listed: bool) -> Iterator[Refusal]:
     """What else is wanted, so that not even a word such as `Options:` makes it a question."""
+    if items.make_up_a_sentence(asked, options) or (inline and items.are_inside_of_a_sentence(asked, options, listed=listed)):
+        yield Refusal.IN_A_SENTENCE
     if requests.requests(asked.last) or (asked.alone and requests.requests(asked.stem[:200])):
         yield Refusal.OTHER_TASK
     if other_tasks.wants_advice(without_quotations(asked.last[-300:])):
@@ -76,13 +80,13 @@ def _elsewhere(asked: Asking, options: tuple[str, ...]) -> Iterator[Refusal]:
         yield Refusal.TEXT_IN_FRONT
     if items.are_tasks(asked.stem, options):
         yield Refusal.EXERCISE
-    if items.make_up_a_sentence(asked, options):
-        yield Refusal.IN_A_SENTENCE
+    if asked.wants_reasons_too and not any("because" in option for option in options):
+        yield Refusal.EXPLANATION
 
 
-def _signs(asked: Asking, options: tuple[str, ...], chain: Chain, *, marked: bool, inline: bool, listed: bool) -> Iterator[Refusal]:
+def _signs(asked: Asking, options: tuple[str, ...], chain: Chain, *, marked: bool, inline: bool) -> Iterator[Refusal]:
     """The signs that the list is something else, in order."""
-    if inline and items.stand_in_a_sentence(asked, options, chain, listed=listed, marked=marked):
+    if inline and not marked and not items.begin_behind_a_sentence(asked, options, chain):
         yield Refusal.IN_A_SENTENCE
     if not marked:
         closed = kinds.closed(options)

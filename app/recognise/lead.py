@@ -30,7 +30,7 @@ _BARE = re.compile(
 )
 # A passage is spoken of by the question behind it; what belongs to the writer of a message is not.
 _REFERS = re.compile(
-    r"\b(?:above|statements?|arguments?|passages?|conclusions?|texts?|authors?|reasoning|clauses?|sentences?|excerpts?|contracts?|paragraphs?|described|criticism|response|disagree|this|these|such|he|she|they|him|them|his|her|their|мәтін\w*|үзінді\w*|текст\w*|отрыв\w*)\b",
+    r"\b(?:above|statements?|arguments?|passages?|conclusions?|texts?|authors?|reasoning|clauses?|sentences?|excerpts?|contracts?|paragraphs?|described (?:above|in)|criticism|response|disagree|this|these|such|he|she|they|him|them|his|her|their|мәтін\w*|үзінді\w*|текст\w*|отрыв\w*)\b",
     re.IGNORECASE,
 )
 _SIGNS = re.compile(r"[=$\\{}\[\]|<>]|\d|^\s*(?:\(?[ivxIVXⅠ-Ⅻ]+[).]|[-*•°]|Statement|Argument|Case)", re.MULTILINE)
@@ -44,6 +44,9 @@ _POINTS = re.compile(
 )
 _PROGRAM = re.compile(r"[=←{}<>\\]|\bStep \d")
 _SUPPOSES = re.compile(r"\W{0,4}(?:consider|suppose|let|given|assume|imagine|рассмотрите|пусть|дано|известно|берілген)\b", re.IGNORECASE)
+_TO_DO = re.compile(
+    r"\W{0,3}(?:\d{1,3}[.)]\s+)?(?:solve|find|calculate|determine|simplify|evaluate|choose|identify|complete)\b", re.IGNORECASE
+)
 _LABELLED = re.compile(r"\w{1,12}:\s")
 _WHOLE = re.compile(r"\W{0,3}[A-ZА-ЯӘҒҚҢӨҰҮІ]")
 _PASSAGE, _STORY = 60, 120
@@ -85,13 +88,27 @@ def is_of_the_writer(asked: Asking) -> bool:
     if len(lines) < 2 or "```" in asked.stem:  # noqa: PLR2004
         return False
     last = lines[-1]
-    if not (asked.question or last.endswith(":") or statements.ends_open(asked)):
+    if not (asked.question or last.endswith(":") or statements.ends_open(asked) or _TO_DO.match(last)):
         return False
-    if not _WHOLE.match(last) or _SIGNS.match(last) or _LABELLED.match(last) or _REFERS.search(last):
+    if (
+        not (_WHOLE.match(last) or _TO_DO.match(last))
+        or (_SIGNS.match(last) and not _TO_DO.match(last))
+        or _LABELLED.match(last)
+        or _REFERS.search(last)
+    ):
         return False
     front = without_quotations("\n".join(lines[:-1]))
     length = count_words(front)
     if length < _STORY and not _PROGRAM.search(front) and (_WRITER.search(front) or _POINTS.search(front)):
+        return True
+    # A question or a colon in front of the question: two things are asked.
+    if (
+        length < _PASSAGE
+        and asked.question
+        and lines[-2].endswith(("?", ":"))
+        and not _PROGRAM.search(front)
+        and not _SUPPOSES.match(front)
+    ):
         return True
     return length < _PASSAGE and _SIGNS.search(front) is None and _SUPPOSES.match(front) is None
 

@@ -60,7 +60,9 @@ def _model(step: str, bias: str, packed: str) -> Model:
 def features(question: str, options: tuple[str, ...]) -> Features:
     """Features of a text and its options."""
     sentence = _parted(question)[1]
-    return _hashed(("q", _of_text(question)), ("s", _of_sentence(sentence)), ("o", _of_options(options)), ("f", _of_form(question, options)))
+    return _hashed(
+        ("q", _of_text(question)), ("s", _of_sentence(sentence)), ("o", _of_options(options)), ("f", _of_form(question, options))
+    )
 
 
 def features_of_front(question: str) -> Features | None:
