@@ -25,7 +25,18 @@ def test_questions_are_read_back_exactly_from_every_layout(layout):
 
 # The prompts on which the rules were made, and those that were written afterwards: a few of the latter are still taken.
 @pytest.mark.parametrize(
-    ("name", "most"), [("written", 0), ("generated", 0), ("later_written", 2), ("later_generated", 4), ("latest", 0), ("held_out", 5), ("kinds", 1), ("hard_kinds", 3), ("blind", 6)]
+    ("name", "most"),
+    [
+        ("written", 0),
+        ("generated", 0),
+        ("later_written", 2),
+        ("later_generated", 4),
+        ("latest", 0),
+        ("held_out", 5),
+        ("kinds", 1),
+        ("hard_kinds", 3),
+        ("blind", 6),
+    ],
 )
 def test_ordinary_prompts_are_passed_through(name, most):
     taken = [prompt for prompt in prompts_of(PROMPTS / f"{name}.jsonl") if recognise_chat(prompt) is not None]
