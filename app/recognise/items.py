@@ -95,7 +95,7 @@ def are_inside_of_a_sentence(asking: Asking, options: tuple[str, ...], *, listed
         return True
     before = _before(asking)
     # The options stand inside of a quotation that began in front of them.
-    quotes = before.count('"') % 2 and last.count('"') % 2
+    quotes = before.count('"') % 2 and last.count('"') % 2 and not before.rstrip().endswith('"')
     if quotes or (before.count("“") > before.count("”") and "”" in last) or (before.count("«") > before.count("»") and "»" in last):
         return True
     return listed and not asking.question and not statements.has_blank(asking)

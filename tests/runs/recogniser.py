@@ -158,7 +158,7 @@ def main() -> None:
             name: [one for one in group if not given.only or any(part in one.name for part in given.only)] for name, group in groups.items()
         }
         number = sum(map(len, chosen.values())) or 1
-        for title, group in chosen.items():
+        for title, group in ((title, group) for title, group in chosen.items() if group):
             measure_layouts(title, group, questions, given.seconds * len(group) / number, given.show)
     measure_prompts(
         "ordinary prompts, families of tests/support/traps", {name: made() for name, made in traps.FAMILIES.items()}, given.show

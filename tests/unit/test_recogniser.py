@@ -78,6 +78,13 @@ REASONS = {
     "Which one is better for our trip?" + OPTIONS: Refusal.PERSONAL,
     "Is B safe with C?" + OPTIONS: Refusal.LABELS_NAMED,
     "What causes tides?\nA. Wind\nC. The Moon\nB. Rain": Refusal.INVALID_OPTIONS,
+    "¿Cuál de estos nombres te gusta más?\na) Luna\nb) Sol\nc) Mar": Refusal.LANGUAGE,
+    "The applicant must\n(a) write,\n(b) pay, and\n(c) sign.": Refusal.IN_A_SENTENCE,
+    f"A long wish of mine about the item, which stands in a line of its own and ends in a colon:\n\n{MCQ}": Refusal.TEXT_IN_FRONT,
+    "Is this clear? What causes tides?" + OPTIONS: Refusal.TEXT_IN_FRONT,
+    "What causes tides, and why?" + OPTIONS: Refusal.EXPLANATION,
+    "Which pressure falls in our contract?" + OPTIONS: Refusal.PERSONAL,
+    "1. What causes tides?\n   A. Wind\n   B. The Moon\n2. What is ice?\n   A. Gold\n   B. Water": Refusal.NO_QUESTION,
 }
 
 
