@@ -14,7 +14,7 @@ from app.recognise.refusal import Refusal
 
 # Least score of the register (log-odds): of any list; of one with a word such as `Options:` or an instruction to choose; and of what
 # stands in front of the last sentence. docs/recogniser.md says what they cost and what they buy.
-LEAST, LEAST_MARKED, LEAST_FRONT = -2.0, -3.0, -2.4
+LEAST, LEAST_MARKED, LEAST_FRONT = -1.5, -3.0, -2.4
 # From which score on the words outweigh a sign. Unseen ordinary prompts with this sign stay below it.
 _OUTWEIGHED = {
     Refusal.NOT_ASKED: 1.0,

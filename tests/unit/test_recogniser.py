@@ -231,7 +231,7 @@ def test_the_examples_of_a_chat_show_the_form():
 
 
 def test_options_over_several_lines_are_read_to_their_end():
-    text = "What is a fold?\nA. A bend\n   of rock\nB. A break\n   of rock\nC. A layer\n   of rock"
+    text = "Which of the following describes a fold in geology?\nA. A bend\n   of rock\nB. A break\n   of rock\nC. A layer\n   of rock"
     for ending in ("", "\n\nAnswer:"):
         found = recognise(text + ending)
         assert found is not None
