@@ -91,7 +91,7 @@ fuzz: setup ## 100,000 random requests: documented statuses only
 load: setup ## 200 clients for 60 s against a small queue
 	LOAD_SECONDS=60 $(BIN)/python -m pytest tests/e2e/test_serve.py -k many_clients -s $(ARGS)
 
-recogniser: $(VENV)/.installed ## How well multiple-choice questions are found in chats (ARGS="QUESTIONS.jsonl … --questions 2000")
+recogniser: $(VENV)/.installed ## How well multiple-choice questions are found in chats, and what else is taken for one (ARGS="QUESTIONS.jsonl … --layouts all")
 	$(BIN)/python -m tests.runs.recogniser $(ARGS)
 
 memory: setup ## What a chain on a base of 1.8 billion random parameters needs (minutes; ARGS="--dtype bfloat16")

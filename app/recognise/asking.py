@@ -40,6 +40,13 @@ _YOU = re.compile(
     r"\b(?:мы|нам|нас|наш(?:а|е|и|ей|их|им|ими|у|ему|его)?|ты|тебе|тебя|твой|твоя|вы|вам|вас|ваш(?:а|е|и|ей|их|им|ими|у|ему|его)?|біз|біздің|бізде|сен|саған|сені|сенің|сіз|сізге|сіздің)\b",
     re.IGNORECASE,
 )
+# What belongs to the speaker, or is told by the day on which they speak. `Our solar system` is everybody's.
+_OWN = re.compile(
+    r"\b(?:our|my)\b(?! (?:own )?(?:solar|planet|galaxy|milky|sun\b|moon|earth|universe|star|genetic|bod|eyes|ears|brain|blood|ancestors|lives|atmosphere|current|lungs|skin|bones|species|cells|world|senses|exports|imports|economy|tastes))|"
+    r"^\W*a (?:friend|colleague|neighbou?r|cousin|buddy)\b|(?<!if )(?<!when )\bwe (?:signed|bought|ordered|chose|sent|received|paid|hired|launched|built|installed|booked|tried|shipped|visited|met|wrote|sold)\b|"
+    r"\b(?:tonight|yesterday|this (?:week|term|weekend|afternoon|evening|morning|friday|monday)|next (?:weekend|week|monday|friday)|last (?:night|monday|friday)|right now|at the moment)\b",
+    re.IGNORECASE,
+)
 _THESE = re.compile(
     r"\b(?:these|those)\b|\b(?:all this|all that|эти|этих|этим|этими)\b|"
     r"\b(?:бұлар\w*|осылар\w*|мыналар\w*)\b|\b(?:бұл|осы|мына|мұндай|осындай) (?:\w+ )?\w+(?:лар|лер|дар|дер|тар|тер)",
@@ -61,6 +68,16 @@ _PLURAL = re.compile(
     r"\b(?:какие|каких|каковы)\b|\bқай(?:лар|сылар)\w*|\bқай (?!қатар|жылдар)\w+(?:лар|лер|дар|дер|тар|тер)\w*",
     re.IGNORECASE,
 )
+_STATEMENTS = re.compile(
+    r"^\W*(?:which|what) (?:of the )?(?:following |these |two |above )*statements?\b[^?]{0,80}\bare (?:true|correct|false|incorrect|right|wrong)",
+    re.IGNORECASE,
+)
+_ALL_OF = re.compile(
+    r"^\W*(?:identify|name|list|pick|find|choose|select|state|give|underline|circle) (?:the|all|all the) (?:\w+ ){0,2}\w{3,}(?<![sui])s(?: (?:in|from|of|among|below)\b[^.?]{0,40})?[.:\s]*$|"
+    r"^\W*which (?:of (?:the following|these) )?(?:would|could|can|may|might|should) be (?:considered |called |classified as |regarded as )?(?:\w+ )?\w{3,}(?<![sui])s\?|"
+    r"^\W*what (?:are|were) (?:the |some )?(?:\w+ ){0,3}?\w+s (?:of|for|in|that)\b[^?]{0,80}\?",
+    re.IGNORECASE,
+)
 _OF_FOLLOWING = re.compile(r"\bthe following (?:\w+ ){0,3}\w+\?", re.IGNORECASE)
 _WHICH = re.compile(
     r"\bwhich\b|\b(?:one|all|none|any|most|best) of the following\b|\bfollowing (?:is|was|would|will|does|best|can|could|may)\b",
@@ -71,9 +88,13 @@ _RIGHT_ONE = re.compile(r"\b(?:in)?correct\b|\b(?:true|false|wrong)\b", re.IGNOR
 _EACH = re.compile(r"\b(?:each|every|all of|ones)\b", re.IGNORECASE)
 _NUMBERS = re.compile(r"\bwhich (?:two|three|four|ones)\b|\bodd ones\b", re.IGNORECASE)
 # `What is the distance to` is asked of every item that follows.
-_OPEN_QUESTION = re.compile(r"^\W*(?:what|who|where|how)\b.*\b(?:to|of|in|from|for|between|about|with|by)\W*$", re.IGNORECASE)
+_OPEN_QUESTION = re.compile(
+    r"^\W*(?:what|who|where|how|(?:find|calculate|determine|give|state|name|write|work out|compute) the)\b.*\b(?:to|of|in|from|for|between|about|with|by)\W*$",
+    re.IGNORECASE,
+)
 _TWO_WORDS = re.compile(r"^\W*(?:who|which|when (?:would|do|should))\b.*\b(?:what|whom|which|where|when)\W*$", re.IGNORECASE)
 _AND_WHY = re.compile(r"\W*(?:also|and|but|so)?,? ?(?:why|how|how so|why not|почему|неге)\W*", re.IGNORECASE)
+_WHY_TOO = re.compile(r"\b(?:and why|и почему|және неге)\W*$", re.IGNORECASE)
 _SHORT_YOU = re.compile(r"(?<!if )(?<!when )\b(?:you|your)\b(?! (?:body|eyes?|blood|skin|heart)\b)", re.IGNORECASE)
 # What one should do is asked in the infinitive in Russian, and in the first person in Kazakh.
 _ADVISE = re.compile(
@@ -148,6 +169,15 @@ class Asking:
         return _I.search(self.spoken) is not None or (self.alone and _YOU.search(self.spoken) is not None)
 
     @property
+    def is_of_own_life(self) -> bool:
+        """Whether a short text speaks of what only the speaker knows: `our contract`, `tonight`."""
+        return self.alone and not self.has_formula and _OWN.search(without_quotations(self.stem)) is not None
+
+    @property
+    def has_number(self) -> bool:
+        return re.search(r"\d", self.stem) is not None
+
+    @property
     def has_formula(self) -> bool:
         return _FORMULA.search(self.stem[-1_000:]) is not None
 
@@ -184,7 +214,14 @@ class Asking:
             return True
         if self.excludes:
             return False
+        if _STATEMENTS.match(self.spoken):
+            return True
         return _PLURAL.search(self.spoken) is not None and _ONE_MOST.search(self.spoken) is None
+
+    @property
+    def wants_all(self) -> bool:
+        """Whether a plural asks what all of them are: `What are the products of photosynthesis?`."""
+        return self.alone and _ALL_OF.match(self.spoken) is not None
 
     @property
     def points_at_the_list(self) -> bool:
@@ -199,6 +236,16 @@ class Asking:
     def wants_reasons(self) -> bool:
         """Whether the last sentence is no more than `And why?`."""
         return self.question and _AND_WHY.fullmatch(self.last) is not None
+
+    @property
+    def wants_reasons_too(self) -> bool:
+        """Whether the question ends in `…, and why?`."""
+        return self.question and _WHY_TOO.search(self.last) is not None
+
+    @property
+    def names_the_speaker(self) -> bool:
+        """Whether `I` or `my` stands in a short text."""
+        return self.alone and _I.search(without_quotations(self.stem)) is not None
 
     @property
     def speaks_of_order(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from app.recognise import other_tasks
 from app.recognise.forms import OPEN, Asked, form_of_reply
 from app.recognise.instructions import CUE, instructs, persona, sentences, speaks_of_choice
-from app.recognise.message import MAX_CHARS, MAX_INSTRUCTIONS, Found, read
+from app.recognise.message import MAX_CHAT_CHARS, MAX_INSTRUCTIONS, Found, read
 from app.recognise.recognised import Recognised
 from app.recognise.refusal import Refusal
 
@@ -22,6 +22,17 @@ _NEUTRAL = re.compile(
     r"\b(?:helpful|assistants?|concise|brief|short|honest|harmless|accurate|polite|friendly|expert|knowledge cutoff|current date|today'?s date|date|"
     r"(?:answer|respond|reply|write|speak) in (?:english|russian|kazakh|the user'?s language|the same language)|помощник|ассистент\w*|кратк\w+|вежлив\w*|"
     r"отвечай на \w+ язык\w*|по-русски|көмекші|қысқа|қазақ тілінде|қазақша|орысша)\b",
+    re.IGNORECASE,
+)
+
+# `You review exam questions.` says what else is to be done with a question.
+_ROLE_TASK = re.compile(
+    r"\W{0,4}you (?:only |always |just )?(?!are\b|answer|respond|reply|solve|choose|select|pick|must\b|should\b|will\b|have\b|can\b|do\b|don['’]t\b|may\b|get\b|receive|take\b|know\b|speak|think|work\b|give\b|return|output|use\b|see\b|need\b|help\b|help(?:s|ing)?\b)[a-z]{3,}\b",
+    re.IGNORECASE,
+)
+# The assistant waits for what it is to work on.
+_WAITS = re.compile(
+    r"(?:\b(?:send|paste|share|provide|give|show|post|type|enter|пришли\w*|отправь\w*|вставь\w*|жібер\w*)\b[^.?!]{0,60}|\b(?:go ahead|ready|sure|of course|okay|ok|got it|understood|готов\w*|конечно|понял\w*|дайын\w*|жарайды|түсіндім)\b[^.?!]{0,40})[.!:…]?\s*$",
     re.IGNORECASE,
 )
 
@@ -52,7 +63,7 @@ def examine_chat(messages: Sequence[tuple[str, str]]) -> Recognised | Refusal:
     if not turns or turns[-1][0] != "user" or len(turns) > _MOST_TURNS or any(role not in {"user", "assistant"} for role, _ in turns):
         return Refusal.CONVERSATION
     system = "\n".join(text for role, text in messages if role in _SYSTEM)
-    if len(system) > MAX_INSTRUCTIONS or sum(len(text) for _, text in messages) > MAX_CHARS:
+    if len(system) > MAX_INSTRUCTIONS or sum(len(text) for _, text in messages) > MAX_CHAT_CHARS:
         return Refusal.TOO_LONG
     found = read(turns[-1][1])
     if isinstance(found, Refusal):
@@ -68,6 +79,8 @@ def _in_context(found: Found, system: str, before: Sequence[tuple[str, str]], *,
     if earlier is None:
         return Refusal.EARLIER_TURNS
     said, example = "\n".join(part for part in (system, earlier.instructions) if part), earlier.example
+    if before and before[-1][0] == "assistant" and _WAITS.search(before[-1][1][-200:]) and not speaks_of_choice(said):
+        return Refusal.EARLIER_TURNS
     if found.doubt is not None and not (begun or example or speaks_of_choice(said)):
         return found.doubt
     return replace(found, waits=found.waits or begun, example=example or found.example).recognised(said)
@@ -116,7 +129,9 @@ def _about_questions(system: str) -> bool:
     """Whether an answer to a multiple-choice question is what a system prompt wants: it speaks of one, or sets no other task."""
     if other_tasks.is_task(system) or other_tasks.wants_several(system):
         return False
+    pieces = [piece for line in system.split("\n") for piece in sentences(line)]
+    if any(_ROLE_TASK.match(piece) for piece in pieces):
+        return False
     if not system.strip() or speaks_of_choice(system):
         return True
-    pieces = [piece for line in system.split("\n") for piece in sentences(line)]
     return all(instructs(piece) or _NEUTRAL.search(piece) for piece in pieces)

@@ -9,6 +9,9 @@ from app.recognise.instructions import sentences
 from app.recognise.marks import Chain
 
 _ASKED_QUESTION = re.compile(r"\?[\s\"'”’»)\]*_$]{0,6}(?:\([^()\n]{0,60}\)|\[[^\[\]\n]{0,60}\])?[\s*_:]{0,4}$")
+# Options of its own behind the question of an item: on lines, or in one line without a sign.
+_SUBLIST = re.compile(r"\n[ \t]*\(?[Aa1][.):][ \t][^\n]*\n[ \t]*\(?[Bb2][.):][ \t]")
+_GOES_ON = re.compile(r"\?[\s\"”»]{1,3}\(?A[.):]? \S.{0,200}\sB[.):]? \S")
 _WHICH_QUESTION = re.compile(
     r"\bquestion\W*$|\(\s*\)|\bquestions?\b.{0,80}\?|\bask\b.{0,80}\?|\bвопрос(?:е|ом)?\b|\bсұра(?:қ|қты|ғын|ққа)\b", re.IGNORECASE
 )
@@ -25,6 +28,8 @@ _EITHER = re.compile(r"\(\w{1,20} ?/ ?\w{1,20}\)|[а-яё]_[а-яё]|^_[а-яё]
 _ITEM_AT_END = re.compile(r"(?:ың|ің|ң)(?:ыз|із)[\s.!?]{0,4}$")
 _FEW = 3
 _JOINED = re.compile(r"\s(?:or|and|или|и|немесе|және|мен|пен|бен)$")
+_JOINS = re.compile(r"(?:^|[\s,;])(?:or|and|или|и|немесе|және)$")
+_CODE = re.compile(r"[=(){}]")
 _STEP = re.compile(
     r"^[\s*_`]{0,4}(?:open|click|install|run|go to|go|add|mix|preheat|restart|press|check|create|write|read|call|buy|send|fix|update|review|make|prepare|finish|clean|pick up|book|set|use|try|remove|delete|download|upload|configure|build|test|deploy|login|log in|enter|navigate|connect|"
     r"translate|explain|describe|summarize|list|define|discuss|compare|meet|email|schedule|find|sketch|show|prove|compute|calculate|evaluate|determine|solve|choose|найдите|докажите|постройте|вычислите|wash|chop|bake|boil|stir|cook|serve|pour|heat|cut|drain|season|"
@@ -37,8 +42,10 @@ _ENTRY = re.compile(
 
 
 def are_questions(question: str, options: tuple[str, ...]) -> bool:
-    """Whether most items are questions, though the text in front does not ask for one."""
-    questions = sum(_ASKED_QUESTION.search(option[-40:]) is not None for option in options)
+    """Whether most items are questions, though the text in front does not ask for one, or several have options of their own."""
+    if sum(_SUBLIST.search(option[:600]) is not None for option in options) > 1:
+        return True
+    questions = sum(_ASKED_QUESTION.search(option[-40:]) is not None or _GOES_ON.search(option[:400]) is not None for option in options)
     return questions * 2 > len(options) and _WHICH_QUESTION.search(question[-400:]) is None and _WHICH.search(question[-200:]) is None
 
 
@@ -63,15 +70,21 @@ def are_steps(asking: Asking, options: tuple[str, ...]) -> bool:
     return _most(_STEP, options) or sum(_ENTRY.match(option) is not None for option in options) * 2 > len(options)
 
 
-def stand_in_a_sentence(asking: Asking, options: tuple[str, ...], chain: Chain, *, listed: bool, marked: bool) -> bool:
-    """Whether labels in running text belong to a list inside of a sentence.
+def make_up_a_sentence(asking: Asking, options: tuple[str, ...]) -> bool:
+    """Whether the items are parts of one sentence: `…; and` in front of the last one, or each ends in a comma or a semicolon."""
+    others = [option.rstrip() for option in options[:-1]]
+    if _JOINS.search(others[-1][-12:]):
+        return True
+    return not asking.question and all(option.endswith((",", ";")) and not _CODE.search(option) for option in others)
+
+
+def are_inside_of_a_sentence(asking: Asking, options: tuple[str, ...], *, listed: bool) -> bool:
+    """Whether labels in running text belong to a list inside of a sentence, or of a text that goes on behind it.
 
     Args:
         asking: last sentence in front of the first label.
         options: texts behind the labels.
-        chain: the labels.
         listed: whether a comma or a semicolon stands behind an item.
-        marked: whether a word such as `Options:` stands in front of the first label.
     """
     *others, last = (option.rstrip() for option in options)
     if any(_JOINED.search(option[-12:]) for option in options[:-1]):
@@ -80,19 +93,24 @@ def stand_in_a_sentence(asking: Asking, options: tuple[str, ...], chain: Chain, 
     behind = len(sentences(last)) > 1 and not any(len(sentences(option)) > 1 or option.endswith(".") for option in others)
     if behind or (last.endswith("?") and not any(option.endswith("?") for option in others)):
         return True
-    before = asking.stem[-400:].rsplit("\n", 1)[-1]
+    before = _before(asking)
     # The options stand inside of a quotation that began in front of them.
-    quotes = before.count('"') % 2 and last.count('"') % 2
+    quotes = before.count('"') % 2 and last.count('"') % 2 and not before.rstrip().endswith('"')
     if quotes or (before.count("“") > before.count("”") and "”" in last) or (before.count("«") > before.count("»") and "»" in last):
         return True
-    if marked:
-        return False
-    if listed and not asking.question and not statements.has_blank(asking):
-        return True
+    return listed and not asking.question and not statements.has_blank(asking)
+
+
+def begin_behind_a_sentence(asking: Asking, options: tuple[str, ...], chain: Chain) -> bool:
+    """Whether the first label in running text stands behind a sentence, or is surely one."""
     style = chain.style.removeprefix("inline ")
     certain = style[0] in "([*" or (style[:1] == "A" and style[-1] in ")*")
-    ends = before.rstrip()[-1:] in set('?:._)]>…`~．=$"”»')
-    return not (ends or (certain and chain.marks[0].label.isupper() and len(options) > _FEW))
+    ends = _before(asking).rstrip()[-1:] in set('?:._)]…>`~．=$"”»')
+    return ends or (certain and chain.marks[0].label.isupper() and len(options) > _FEW)
+
+
+def _before(asking: Asking) -> str:
+    return asking.stem[-400:].rsplit("\n", 1)[-1]
 
 
 def _most(pattern: re.Pattern[str], texts: Sequence[str]) -> bool:

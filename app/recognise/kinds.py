@@ -75,6 +75,11 @@ def phrases(options: tuple[str, ...]) -> bool:
     return sum(len(option.split()) > 1 for option in options) * 2 > len(options)
 
 
+def names(options: tuple[str, ...]) -> bool:
+    """Whether the options are names of single things: one or two words, and no number."""
+    return all(option.count(" ") < 2 and not re.search(r"\d|>", option) for option in options)  # noqa: PLR2004
+
+
 def plural(options: tuple[str, ...]) -> bool:
     """Whether most options are plurals, so that a plural asks for one of them."""
     return sum(

@@ -85,25 +85,30 @@ def lines_of(text: str) -> list[Line]:
     return found
 
 
-def line_marks(text: str, lines: list[Line]) -> list[Mark]:
-    """The marks at the beginnings of lines outside of code."""
-    found = []
+def line_marks(text: str, lines: list[Line], most: int) -> list[Mark]:
+    """The marks at the beginnings of lines outside of code; none where there are more than `most`."""
+    found: list[Mark] = []
     for number, line in enumerate(lines):
         if line.code or not (match := _LINE.match(text, line.start, line.end)):
             continue
         if (mark := _mark(match, text, line, number)) is not None:
             found.append(mark)
+        if len(found) > most:
+            return []
     return found
 
 
-def inline_marks(text: str, lines: list[Line]) -> list[Mark]:
-    """The marks anywhere in lines outside of code."""
-    found = []
+def inline_marks(text: str, lines: list[Line], most: int) -> list[Mark]:
+    """The marks anywhere in lines outside of code; none where there are more than `most`."""
+    found: list[Mark] = []
     for number, line in enumerate(lines):
         if line.code:
             continue
-        read = (_mark(match, text, line, number, inline=True) for match in _INLINE.finditer(text, line.start, line.end))
-        found += [mark for mark in read if mark is not None]
+        for match in _INLINE.finditer(text, line.start, line.end):
+            if (mark := _mark(match, text, line, number, inline=True)) is not None:
+                found.append(mark)
+            if len(found) > most:
+                return []
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from app.core.errors import InvalidQuestion
 from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question
 from app.recognise import items, other_tasks
-from app.recognise.evidence import doubt
+from app.recognise.evidence import doubt, everyday
 from app.recognise.examples import Example, last_answer
 from app.recognise.forms import LETTER, OPEN, Asked, asked_form, form_of_reply
 from app.recognise.instructions import CUE, speaks_of_choice
@@ -16,8 +16,9 @@ from app.recognise.refusal import Refusal
 from app.recognise.stem import Stem, split_stem
 from app.recognise.tail import Tail, cut_inline, option_texts, split_tail
 
-# A longer message is no question that a small model could read; the limit bounds the time as well.
-MAX_CHARS = 100_000
+# A longer message is no question that a small model could read; the limits bound the time as well. Examples of evaluations have a
+# few thousand characters and some hundred lines.
+MAX_CHARS, MAX_CHAT_CHARS, MAX_LINES, MAX_MARKS = 40_000, 100_000, 2_000, 1_000
 # Examples in one message, and characters of instructions: evaluations send at most a few dozen and a few thousand.
 _MOST_EXAMPLES, MAX_INSTRUCTIONS = 200, 20_000
 # Characters at both ends of a question in which a task can stand; in between is what the question is about.
@@ -87,9 +88,11 @@ def read(text: str) -> Found | Refusal:
     if other_tasks.has_image(text):
         return Refusal.PICTURE
     text = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if text.count("\n") >= MAX_LINES:
+        return Refusal.TOO_LONG
     lines = lines_of(text)
     listed, why = -1, Refusal.NO_OPTIONS
-    for marks, inline in ((line_marks(text, lines), False), (inline_marks(text, lines), True)):
+    for marks, inline in ((line_marks(text, lines, MAX_MARKS), False), (inline_marks(text, lines, MAX_MARKS), True)):
         chains = [chain for chain in chains_of(marks) if len(chain.marks) >= MIN_OPTIONS]
         chain = _options(chains)
         if chain is None or (inline and chain.start <= listed):
@@ -160,8 +163,12 @@ def _decide(text: str, chain: Chain, tail: Tail, stem: Stem, example: Example | 
     except InvalidQuestion:
         return Refusal.INVALID_OPTIONS
     waits = tail.waits or CUE.fullmatch(extra) is not None
-    asked = waits or example is not None or speaks_of_choice(instructions)
-    unclear = None if asked else doubt(stem.question, options, chain, marked=stem.marked, inline=inline, listed=listed)
+    if waits or example is not None or asked_form(instructions) is not OPEN:
+        unclear = None
+    elif speaks_of_choice(instructions):
+        unclear = everyday(stem.question, options)
+    else:
+        unclear = doubt(stem.question, options, chain, marked=stem.marked, inline=inline, listed=listed)
     layout = chain.style if inline else f"{chain.style} lines"
     return Found(question, labels, layout, instructions, waits, unclear, example.asked if example else None)
 

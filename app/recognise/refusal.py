@@ -40,5 +40,7 @@ class Refusal(StrEnum):
     OTHER_KIND = "other_kind", "The items of the list are not of the kind that is asked for."
     LABELS_NAMED = "labels_named", "The question speaks of the items by their labels."
     NOT_ASKED = "not_asked", "The text in front of the list does not ask for one of its items: it is a heading or a statement."
+    EVERYDAY = "everyday", "The text and the list read like everyday life, and not like a question of an examination."
+    LANGUAGE = "other_language", "The text is in a language in which a list is read only with an instruction how to answer."
     SYSTEM_PROMPT = "system_prompt", "The system prompt sets another task."
     EARLIER_TURNS = "earlier_turns", "Earlier turns set another task, or answer a question with something else than one option."

@@ -41,7 +41,7 @@ _LIST_EXAM_VERBS = (
     "find determine calculate identify choose select consider let suppose evaluate solve simplify express complete use name state "
     "assume compare add round order compute pick estimate indicate mark give write divide multiply subtract classify match factor "
     "answer note imagine put convert approximate take read refer circle look differentiate integrate apply predict study fill recall "
-    "define order tick arrange point "
+    "define order tick arrange point observe decipher "
 )
 _EXAM_VERBS = frozenset(_LIST_EXAM_VERBS.split())
 _LIST_OBJECTS = "the a an this these those each every all my your our his her its their any some it them me us two three "

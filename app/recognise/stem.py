@@ -49,6 +49,8 @@ def split_stem(before: str, first_preface: str = "") -> Stem | Refusal:
         preface, marked = lines[:at], True
     else:
         preface, question = lines[:start], lines[start:]
+    if all(QUESTION_HEADER.fullmatch(line) for line in lines if line.strip()):
+        return Refusal.NO_QUESTION
     if not any(line.strip() for line in question):
         # Nothing but what looks like an instruction: it is the question.
         preface, question = [], lines

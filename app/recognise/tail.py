@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from app.recognise.instructions import CUE, SEPARATOR, certainly_instructs, instructs, sentences, trailing_instruction
 from app.recognise.marks import Chain, Line, Mark
 
-_MOST_CONTINUED = 60
+_MOST_CONTINUED, _FULL_LINE = 60, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,12 @@ def _continues(text: str, lines: list[Line], chain: Chain, continued: list[Line]
         return False
     if any(any(text[line.start : line.end].strip() for line in one) for one in own):
         return True
-    # Only the last option is long: its lines are indented, or go on with a small letter.
-    return all(line.code or text[line.start : line.end][:1].isspace() or text[line.start : line.end][:1].islower() for line in continued)
+    # Only the last option is long: its lines are indented, or go on with a small letter where the line before was full.
+    wrapped = lines[chain.last.line].end - chain.last.end >= _FULL_LINE
+    return all(
+        line.code or text[line.start : line.end][:1].isspace() or (wrapped and text[line.start : line.end][:1].islower())
+        for line in continued
+    )
 
 
 def _blank_between(text: str, lines: list[Line]) -> bool:
@@ -85,7 +89,8 @@ def cut_inline(options: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
     """Options that stand in one line, without the signs between them, and the instruction that follows the last one in its line."""
     *others, last = options
     for sign in (";", ","):
-        if others and all(option.endswith(sign) for option in others):
+        # A sign behind the last one too is a part of them, as in statements of a program.
+        if others and not last.endswith(sign) and all(option.endswith(sign) for option in others):
             others = [option.removesuffix(sign).rstrip() for option in others]
             break
     pieces = sentences(last)

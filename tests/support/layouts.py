@@ -71,6 +71,9 @@ TUNED = [
     Layout("Question, Options, Answer", plain("({}) {}", head="Question: {}\nOptions:\n", end="\nAnswer:"), "B"),
 ]
 
+# The six of the requirement: without any instruction.
+SIX = [layout for layout in TUNED if layout.name in {"A. lines", "A) lines", "(A) lines", "A: lines", "1. lines", "(A) inline"}]
+
 _SHOTS = [
     ("Which gas do plants take in for photosynthesis?", ("Oxygen", "Carbon dioxide", "Nitrogen", "Helium"), "B"),
     ("What is 7 * 8?", ("54", "56", "63", "48"), "B"),

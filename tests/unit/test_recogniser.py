@@ -1,7 +1,5 @@
 """The recogniser finds what was written, in every layout, and passes through what is no single multiple-choice question."""
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,9 +7,9 @@ from hypothesis import strategies as st
 from app.core.question import Question
 from app.demo.bank import SHIPPED_BANK
 from app.recognise import Form, Refusal, examine, examine_chat, recognise, recognise_chat
+from app.recognise.message import Found, read
 from tests.runs.recogniser import PROMPTS, prompts_of, right, sample
 from tests.support import traps
-from tests.support.hostile import TEXTS
 from tests.support.layouts import HARNESSES, TUNED
 
 QUESTIONS = sample([str(SHIPPED_BANK)], 12)
@@ -27,7 +25,18 @@ def test_questions_are_read_back_exactly_from_every_layout(layout):
 
 # The prompts on which the rules were made, and those that were written afterwards: a few of the latter are still taken.
 @pytest.mark.parametrize(
-    ("name", "most"), [("written", 0), ("generated", 0), ("later_written", 2), ("later_generated", 4), ("latest", 0), ("held_out", 5)]
+    ("name", "most"),
+    [
+        ("written", 0),
+        ("generated", 0),
+        ("later_written", 2),
+        ("later_generated", 4),
+        ("latest", 0),
+        ("held_out", 5),
+        ("kinds", 1),
+        ("hard_kinds", 3),
+        ("blind", 6),
+    ],
 )
 def test_ordinary_prompts_are_passed_through(name, most):
     taken = [prompt for prompt in prompts_of(PROMPTS / f"{name}.jsonl") if recognise_chat(prompt) is not None]
@@ -36,13 +45,14 @@ def test_ordinary_prompts_are_passed_through(name, most):
 
 # The most that are taken of each family; what was taken at the first reading stands in docs/recogniser.md.
 MOST_TAKEN = {
-    "lists pasted": 4,
-    "lists with a request": 28,
-    "questions about all items": 20,
-    "questions of a person, orders": 74,
+    "lists pasted": 0,
+    "lists with a request": 4,
+    "questions about all items": 0,
+    "questions of a person, orders": 2,
     "tasks about a question": 0,
     "prose, code, tables": 0,
-    "fresh": 79,
+    "everyday": 12,
+    "fresh": 8,
 }
 
 
@@ -68,6 +78,13 @@ REASONS = {
     "Which one is better for our trip?" + OPTIONS: Refusal.PERSONAL,
     "Is B safe with C?" + OPTIONS: Refusal.LABELS_NAMED,
     "What causes tides?\nA. Wind\nC. The Moon\nB. Rain": Refusal.INVALID_OPTIONS,
+    "¿Cuál de estos nombres te gusta más?\na) Luna\nb) Sol\nc) Mar": Refusal.LANGUAGE,
+    "The applicant must\n(a) write,\n(b) pay, and\n(c) sign.": Refusal.IN_A_SENTENCE,
+    f"A long wish of mine about the item, which stands in a line of its own and ends in a colon:\n\n{MCQ}": Refusal.TEXT_IN_FRONT,
+    "Is this clear? What causes tides?" + OPTIONS: Refusal.TEXT_IN_FRONT,
+    "What causes tides, and why?" + OPTIONS: Refusal.EXPLANATION,
+    "Which pressure falls in our contract?" + OPTIONS: Refusal.PERSONAL,
+    "1. What causes tides?\n   A. Wind\n   B. The Moon\n2. What is ice?\n   A. Gold\n   B. Water": Refusal.NO_QUESTION,
 }
 
 
@@ -98,7 +115,11 @@ _WORDS = st.lists(st.sampled_from(["lorem", "ipsum", "dolor", "амет", "қа�
 )
 def test_any_text_is_read_back(words, options, layout):
     question = Question(f"Which one is lorem {words}?", tuple(options))
-    assert right(recognise_chat(layout.write(question.question, question.options)), question, layout)
+    found = read(layout.write(question.question, question.options)[0][1])
+    assert isinstance(found, Found)
+    # Whether it reads like an examination is another matter, which meaningless words do not decide.
+    assert found.doubt in {None, Refusal.EVERYDAY}
+    assert right(found.recognised(""), question, layout)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +199,9 @@ SYSTEMS = {
     "You are a translator. Translate the user's questions into Kazakh.": False,
     "Explain each answer to a child.": False,
     "Talk like a pirate.": False,
+    "You write polite letters.": False,
+    "You review exam questions for clarity.": False,
+    "You answer briefly.": True,
 }
 
 
@@ -206,43 +230,8 @@ def test_the_examples_of_a_chat_show_the_form():
     assert (found.question.question, found.written("B")) == ("What is ice?", "The answer is (B).")
 
 
-HOSTILE = {
-    **TEXTS,
-    "options without an end": "A. x\n" * 4_000,
-    "pairs of options": "q?\n" + "A. x\nB. y\n" * 2_000,
-    "options in one line": "q? " + "(A) x (B) y " * 1_600,
-    "examples": "q?\nA. x\nB. y\nAnswer: A\n\n" * 800,
-    "instructions": MCQ + "\n" + "Answer with the letter only. " * 650,
-    "continued lines": "q?\nA. x\nB. " + "word\n" * 3_800,
-    "open quotes": MCQ + "\n" + "Answer '" * 2_000,
-    "open braces": MCQ + "\nAnswer with JSON " + '{"a": ' * 3_000,
-    "tasks": "please translate the " * 900 + "\n" + MCQ,
-    "sentences": "Answer. " * 2_400 + "\n" + MCQ,
-    "headers": "Question: a\n" * 1_500 + MCQ,
-    "fences": "```\n" * 4_500 + MCQ,
-    "brackets": "[" * 19_000 + MCQ,
-    "bold": "**" * 9_500 + "\n" + MCQ,
-}
-
-
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_message_is_read_in_linear_time(text):
-    started = time.process_time()
-    recognise(text)
-    recognise_chat([("system", text), ("user", text), ("assistant", "B"), ("user", MCQ)])
-    # A hundred times what is needed; a quadratic way needs several seconds for 20,000 characters.
-    assert time.process_time() - started < 5
-
-
-def test_a_message_of_a_megabyte_is_not_read_at_all():
-    started = time.process_time()
-    assert recognise("x" * 1_000_000 + "\n" + MCQ) is None
-    assert recognise_chat([("system", "x" * 1_000_000), ("user", MCQ)]) is None
-    assert time.process_time() - started < 0.1
-
-
 def test_options_over_several_lines_are_read_to_their_end():
-    text = "What is a fold?\nA. A bend\n   of rock\nB. A break\n   of rock\nC. A layer\n   of rock"
+    text = "Which of the following describes a fold in geology?\nA. A bend\n   of rock\nB. A break\n   of rock\nC. A layer\n   of rock"
     for ending in ("", "\n\nAnswer:"):
         found = recognise(text + ending)
         assert found is not None

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from app.data.dataset import load_items
 from app.demo.bank import SHIPPED_BANK
+from tests.support.register import rows
 from tests.support.traps import fresh, lists, prose, questions, tasks
 from tests.support.traps.words import POOLS as _WORDS
 from tests.support.traps.words import listed, some
@@ -90,6 +91,18 @@ def _chats(seed: int, each: int) -> list[Prompt]:
     return found
 
 
+def _everyday(seed: int) -> list[Prompt]:
+    """The prompts that the weights of the register are fitted on."""
+    generator = random.Random(seed)
+    return [[("user", f"{text}\n{listed(generator, items, _language(text))}")] for text, items in rows("ordinary")]
+
+
+def _language(text: str) -> str:
+    if re.search("[әғқңөұүһі]", text):
+        return "kk"
+    return "ru" if re.search("[а-яё]", text) else "en"
+
+
 FAMILIES: dict[str, Callable[[], list[Prompt]]] = {
     "lists pasted": lambda: _with_lists(lists.PASTED, 1, 4),
     "lists with a request": lambda: _with_lists(lists.REQUESTED, 2, 3),
@@ -97,5 +110,6 @@ FAMILIES: dict[str, Callable[[], list[Prompt]]] = {
     "questions of a person, orders": lambda: _with_lists(questions.PERSONAL + questions.ORDERS, 4, 4),
     "tasks about a question": lambda: _with_questions(5, 4),
     "prose, code, tables": lambda: _filled(prose.PROSE, 6, 4),
+    "everyday": lambda: _everyday(10),
     "fresh": lambda: _with_lists(fresh.LISTED, 7, 4) + _filled(fresh.PROSE, 8, 4) + _chats(9, 4),
 }
