@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from app.core.errors import EdgeError, InvalidQuestion
+from app.core.errors import EdgeError, FogGateError, InvalidQuestion
 from app.core.question import MAX_OPTIONS, Question
 from app.core.verdict import JointVerdict
 from app.edge.architecture import longest_prompt
@@ -28,7 +28,7 @@ from app.edge.split_attention import can_split
 class VerdictEngine:
     """Reads P(confidence, answer) for a batch of questions in a single prefill.
 
-    Not thread-safe: one thread calls `verdicts` (the batcher's worker). `prepare` touches the tokenizer only and may be
+    Not thread-safe: one thread calls `verdicts` (the batcher's worker). `prepare` and `prepare_all` touch the tokenizer only and may be
     called from one other thread.
 
     Args:
@@ -114,8 +114,29 @@ class VerdictEngine:
             EdgeError: more options than letters, and this engine does not read their labels.
         """
         # Before the text is tokenised.
-        layout = self._layout_for(len(question.options))
-        prompt = self.renderer.prompt(question)
+        self._layout_for(len(question.options))
+        return self._within_limits(self.renderer.prompt(question))
+
+    def prepare_all(self, questions: Sequence[Question]) -> list[Prompt | FogGateError]:
+        """Render several questions and tokenise them in one call: the prompts in their order, or the error that `prepare` would raise."""
+        found: dict[int, Prompt | FogGateError] = {}
+        texts: dict[int, str] = {}
+        for at, question in enumerate(questions):
+            try:
+                self._layout_for(len(question.options))
+                texts[at] = self.renderer.render(question)
+            except FogGateError as error:
+                found[at] = error
+        for at, ids in zip(texts, self.renderer.encode_all([*texts.values()]), strict=True):
+            try:
+                found[at] = self._within_limits(self.renderer.prompt_of(ids, len(questions[at].options)))
+            except InvalidQuestion as error:
+                found[at] = error
+        return [found[at] for at in range(len(questions))]
+
+    def _within_limits(self, prompt: Prompt) -> Prompt:
+        """A prompt with what a forward pass computes of it. Raises InvalidQuestion."""
+        layout = self._layout_for(prompt.options)
         limit = self.max_prompt_tokens if layout is self._layout else self._max_long_prompt_tokens
         if len(prompt.ids) > limit:
             raise InvalidQuestion(

@@ -7,7 +7,7 @@ import torch
 
 from app.core.buckets import BUCKET_LABELS
 from app.core.errors import EdgeError, InvalidQuestion
-from app.core.question import LETTERS, Question
+from app.core.question import LETTERS, LongQuestion, Question
 from app.core.verdict import Signal
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
@@ -216,6 +216,23 @@ def test_long_prompts_are_refused_with_both_numbers(parts):
     engine = engine_of(parts, max_prompt_tokens=150)
     with pytest.raises(InvalidQuestion, match=r"tokens long, the limit is 150"):
         engine.prepare(QUESTIONS[5])
+
+
+def test_questions_prepared_together_have_the_prompts_that_they_have_alone(parts):
+    engine = engine_of(parts, max_prompt_tokens=200)
+    found = engine.prepare_all(QUESTIONS)
+    too_long = QUESTIONS.index(next(question for question in QUESTIONS if question.question.startswith(LONG)))
+    with pytest.raises(InvalidQuestion) as refused:
+        engine.prepare(QUESTIONS[too_long])
+    assert isinstance(found[too_long], InvalidQuestion)
+    assert found[too_long].message == refused.value.message
+    alone = [engine.prepare(question) for place, question in enumerate(QUESTIONS) if place != too_long]
+    assert found[:too_long] + found[too_long + 1 :] == alone
+    long = LongQuestion("Which?", tuple(map(str, range(30))))
+    unread, prompt = engine.prepare_all([long, QUESTIONS[0]])
+    assert isinstance(unread, EdgeError)
+    assert prompt == engine.prepare(QUESTIONS[0])
+    assert engine.prepare_all([]) == []
 
 
 def test_the_models_own_limit_leaves_room_for_the_trie(parts):

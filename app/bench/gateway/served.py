@@ -17,6 +17,7 @@ from app.config.loading import load_settings
 from app.config.tree import PREFIX
 from app.core import interrupts
 from app.core.buckets import BUCKETS
+from app.core.errors import FogGateError
 from app.core.question import Question
 from app.core.verdict import JointVerdict
 from app.edge.build import with_engine
@@ -45,6 +46,10 @@ class WaitingEngine:
         """A prompt of about the length that a tokenizer would make; its tokens mean nothing."""
         chars = len(question.question) + sum(map(len, question.options))
         return Prompt((0,) * (1 + chars // _CHARS_PER_TOKEN), len(question.options), shares_prefix=False)
+
+    def prepare_all(self, questions: Sequence[Question]) -> list[Prompt | FogGateError]:
+        """The same for several questions."""
+        return [self.prepare(question) for question in questions]
 
     def verdicts(self, prompts: Sequence[Prompt]) -> list[JointVerdict]:
         """Wait, then give the same distribution for every prompt: 0.9 on the first option and on the highest confidence."""
