@@ -66,7 +66,7 @@ async def compare(given, engine, settings):
     # In the order of their lengths, as the gateway asks them.
     prompts = sorted((engine.prepare(question) for question in questions), key=lambda prompt: prompt.columns)
     size = batch_size(settings, engine)
-    passes = of_similar_length(prompts, size, settings.edge.max_padding_share)
+    passes = of_similar_length(prompts, size, 1.0 if engine.packs_rows else settings.edge.max_padding_share)
     body = {"questions": [{"question": one.question, "options": list(one.options), "route": "edge"} for one in questions]}
 
     async with serving(create_app(settings, edge=with_engine(lambda _: engine))) as url:

@@ -68,9 +68,9 @@ def assert_as_decoded(model, tokenizer):
     return engine
 
 
-@pytest.mark.parametrize("share_prefix", [True, False])
-def test_full_joint_is_that_of_plain_decoding_in_any_batch_order(parts, share_prefix):
-    engine, expected = engine_of(parts, share_prefix=share_prefix), parts[2]
+@pytest.mark.parametrize(("share_prefix", "pack"), [(True, True), (False, True), (True, False)])
+def test_full_joint_is_that_of_plain_decoding_in_any_batch_order(parts, share_prefix, pack):
+    engine, expected = engine_of(parts, share_prefix=share_prefix, pack=pack), parts[2]
     assert (engine.prefix_tokens > 20) == share_prefix
     prompts = [engine.prepare(question) for question in QUESTIONS]
     shuffle = random.Random(7)
