@@ -178,8 +178,9 @@ class Batch:
         try:
             replies = cascade.edge.ask(wanted())
         except Exception as error:  # noqa: BLE001  # whatever an edge does wrong is a failure of the edge
-            question, _ = self._unasked.ready.popleft()
-            self._unreadable(question, error if isinstance(error, FogGateError) else edge_bug(error))
+            question, _ = self._unasked.take()
+            self._caller.paid -= 1
+            self._edge_failed(self._start(question, cascade), error if isinstance(error, FogGateError) else edge_bug(error))
             return None
         loop = asyncio.get_running_loop()
         for one, reply in zip(started, replies, strict=False):
@@ -197,7 +198,7 @@ class Batch:
         return _Started(question, cascade.begin(ask), cascade)
 
     def _unreadable(self, question: BatchQuestion, error: FogGateError) -> None:
-        """Go on with a question that the edge cannot be asked."""
+        """Go on with a question that the edge cannot read."""
         if question in self._unasked:
             self._unasked.remove(question)
             self._caller.paid -= 1

@@ -60,10 +60,12 @@ class Unasked:
 
     async def prepare(self, edge: Edge) -> None:
         """Let an edge prepare the questions. Raises nothing: whatever the edge does wrong is a failure of the edge."""
-        for piece in _pieces(sorted(self._all, key=lambda question: question.ask.question.length)):
+        for whole in _pieces(sorted(self._all, key=lambda question: question.ask.question.length)):
             while len(self.ready) >= _AHEAD:
                 self._few_ready.clear()
                 await self._few_ready.wait()
+            # Some may have been refused meanwhile.
+            piece = [question for question in whole if question in self._all]
             found: Sequence[Prepared | FogGateError]
             try:
                 found = await edge.prepare([question.ask.question for question in piece])

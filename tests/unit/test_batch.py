@@ -140,9 +140,9 @@ async def test_without_a_cloud_or_with_the_edge_forced_a_failure_of_the_edge_is_
             raise EdgeError("the edge model's worker has ended")
 
     for cloud, route in ((None, RouteRequest.AUTO), (FakeCloud("C"), RouteRequest.EDGE)):
-        failed = await answers(batch_at(Refusing(SURE), cloud), asks(40, route=route))
-        assert [type(error) for error in failed] == [EdgeError] * 40
-    saved = await answers(batch_at(Refusing(SURE), FakeCloud("C"), at_a_time=2), asks(40))
+        failed = await answers(batch_at(Refusing(SURE), cloud), asks(200, route=route))
+        assert [type(error) for error in failed] == [EdgeError] * 200
+    saved = await answers(batch_at(Refusing(SURE), FakeCloud("C"), at_a_time=2), asks(200))
     assert {outcome.reason for outcome in saved} == {Reason.EDGE_FAILED}
 
 
