@@ -2,6 +2,7 @@
 
 import random
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -17,8 +18,6 @@ from tests.support.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
 
 TEXT = "It was the best of times, it was the worst of times. "
 QUESTIONS = [Question(TEXT * times + "Which?", ("best", "worst", "both")[: 2 + times % 2]) for times in range(6)]
-# Its prompt does not begin with the shared prefix.
-APART = Question("\n\nbegins with a newline", ("one", "two", "three"))
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +56,10 @@ def test_one_row_holds_the_prompts_and_their_tries_and_nothing_else(parts):
 def test_the_numbers_are_those_of_a_prompt_alone_whatever_stands_beside_it(parts, mixed):
     model, renderer = parts
     engine = VerdictEngine(model, renderer, name="x")
-    questions = [*QUESTIONS, APART] if mixed else QUESTIONS
-    prompts = [engine.prepare(question) for question in questions]
-    assert mixed == (not all(prompt.shares_prefix for prompt in prompts))
+    prompts = [engine.prepare(question) for question in QUESTIONS]
+    if mixed:
+        # As if it did not begin with the system prompt: then nobody's is taken from the cache.
+        prompts[1] = replace(prompts[1], shares_prefix=False, cached=0)
     alone = [engine.verdicts([prompt])[0] for prompt in prompts]
     assert largest_difference(alone[0].joint, alone[2].joint) > 1e-3, "different questions have different numbers"
     draw = random.Random(0)
@@ -72,16 +72,16 @@ def test_the_numbers_are_those_of_a_prompt_alone_whatever_stands_beside_it(parts
 
 def test_a_prompt_that_a_window_does_not_reach_over_is_computed_alone():
     tokenizer = tiny_tokenizer(TEMPLATES["gemma3"])
-    model = tiny_model("gemma3", len(tokenizer))
-    engine = VerdictEngine(model, Renderer(tokenizer, FAMILIES["gemma3"]), name="x")
-    prompts = [engine.prepare(question) for question in QUESTIONS]
-    window = model.config.sliding_window
-    deepest = max(engine.renderer.trie.depths)
-    short = [prompt for prompt in prompts if len(prompt.ids) - 1 + deepest < window]
-    assert 2 <= len(short) < len(prompts), "the test needs both kinds"
-    with shapes_of(model) as shapes:
-        engine.verdicts(prompts)
-    assert sorted(shapes) == sorted([(1, sum(p.columns for p in short)), *((1, p.columns) for p in prompts if p not in short)])
+    renderer = Renderer(tokenizer, FAMILIES["gemma3"])
+    # The last position behind the third prompt is the first one that the window does not reach over.
+    last = len(renderer.prompt(QUESTIONS[2]).ids) - 1 + max(renderer.trie.depths)
+    for window, together in ((last, 2), (last + 1, 3)):
+        model = tiny_model("gemma3", len(tokenizer), window=window)
+        engine = VerdictEngine(model, renderer, name="x")
+        prompts = [engine.prepare(question) for question in QUESTIONS]
+        with shapes_of(model) as shapes:
+            engine.verdicts(prompts)
+        assert shapes == [(1, sum(one.columns for one in prompts[:together])), *((1, one.columns) for one in prompts[together:])]
 
 
 def test_questions_with_more_options_than_letters_share_a_row_too(parts):
