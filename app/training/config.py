@@ -29,6 +29,8 @@ class LoraConfig(_Part):
     r: Positive = 16
     alpha: Positive = 32
     dropout: Share = 0.0
+    # Only the last so many layers are trained; null = all. The gradient then ends there, which saves time and memory.
+    last_layers: Positive | None = None
 
 
 class SftConfig(_Part):

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
 from peft import LoraConfig, TaskType, get_peft_model
 from safetensors import SafetensorError
 
+from app.core.errors import ConfigError
 from app.training import config as settings
 
 
@@ -20,18 +22,32 @@ def put_on(model: Any, lora: settings.LoraConfig, *, seed: int, base_name: str) 
 
     Args:
         model: a causal language model.
-        lora: rank, scale and dropout.
+        lora: rank, scale, dropout, and how many of the last layers get an adapter.
         seed: seed of the adapter's first weights.
         base_name: name of the base, written into the adapter's configuration.
+
+    Raises:
+        ConfigError: the model has fewer layers than are to be trained.
     """
     # The adapter's first weights are drawn when it is put on, before a Trainer sets any seed.
     transformers.set_seed(seed)
-    shape = LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules="all-linear", task_type=TaskType.CAUSAL_LM
-    )
+    where = {"target_modules": "all-linear"} if lora.last_layers is None else _last(model, lora.last_layers)
+    shape = LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, task_type=TaskType.CAUSAL_LM, **where)
     adapted = get_peft_model(model, shape)
     adapted.peft_config["default"].base_model_name_or_path = base_name
     return adapted
+
+
+def _last(model: Any, count: int) -> dict[str, Any]:
+    """What peft is told about the last layers of a model: their numbers, and the names of what is linear in them. Raises ConfigError."""
+    layers: int = model.config.get_text_config(decoder=True).num_hidden_layers
+    if count > layers:
+        raise ConfigError(f"lora.last_layers is {count}, and the model has {layers} layers: lower it, or leave it out to train all of them")
+    found = range(layers - count, layers)
+    marks = tuple(f".layers.{number}." for number in found)
+    linear = (name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear))
+    kinds = sorted({name.rpartition(".")[2] for name in linear if any(mark in name for mark in marks)})
+    return {"target_modules": kinds, "layers_to_transform": list(found)}
 
 
 def take_off(adapted: Any, *, checkpointing: bool) -> None:

@@ -105,7 +105,7 @@ def train(
         out: a scratch folder; what a killed run left there is deleted.
         base_name: name of the base, written into the adapter's configuration.
         sft: learning rate, epochs, batch sizes.
-        lora: rank and scale; all linear layers get an adapter.
+        lora: shape of the adapter.
         seed: seed of the initial adapter and of the order of rows.
         on_step: called with the optimiser steps done and planned.
 

@@ -7,6 +7,7 @@ is killed continues with the same command. The cloud is a perfect one, so the li
 import argparse
 import shutil
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from app.core.verdict import Signal
@@ -14,6 +15,9 @@ from app.data.dataset import load_items, sample_items
 from app.data.readers.mapping import parse_map
 from app.data.records import load_records
 from app.edge.builtin import default_cache_dir
+from app.edge.engine import VerdictEngine
+from app.edge.loader import LoadedModel
+from app.edge.rendering import Renderer
 from app.edge.threads import set_threads
 from app.evaluation import statistics as st
 from app.evaluation.cells import number, percent, signed, table
@@ -24,6 +28,7 @@ from app.training.chain import open_chain
 from app.training.config import JointConfig, LabelConfig, load_config
 from app.training.evolve import run_rounds
 from app.training.measure import dev_records, identity_of, write_records
+from tests.runs.frozen import freeze
 
 BASE = "base"
 SOFT, HARD = {"target": "soft"}, {"target": "hard"}
@@ -66,7 +71,8 @@ def config_of(given, arm):
             "loss": loss,
             "labels": LabelConfig(**{**config.labels.model_dump(), **labels}),
             "joint": JointConfig() if joint is None else JointConfig(**{**config.joint.model_dump(), **joint}),
-            "sft": config.sft.model_copy(update={"shuffle_options": shuffle}),
+            # What is kept is kept of whole rows.
+            "sft": config.sft.model_copy(update={"shuffle_options": shuffle, **({"share_prefix": False} if given.frozen else {})}),
         }
     )
 
@@ -104,6 +110,8 @@ def run_arm(given, arm, arms):
     share(given.out, arm, [name for name in arms if name != arm])
     chain = open_chain(config, given.out / arm, resume=True, cache_dir=default_cache_dir(), teacher=None, progress=progress)
     chain.allow_uniform_labels = given.allow_uniform_labels
+    if given.frozen:
+        keep_frozen(chain, given.frozen)
     items = sample_items(load_items(config.data.test, columns=parse_map(config.data.map)), given.per_domain, config.seed)
     items = [item for item in items if len(chain.engine.renderer.prompt(item.question).ids) <= config.max_prompt_tokens]
     if not (given.out / f"{BASE}.jsonl").exists():
@@ -114,6 +122,38 @@ def run_arm(given, arm, arms):
     measure(chain, items, given.out / f"{arm}.jsonl")
     chain.release()
     return sum(sum(entry.seconds.values()) for entry in chain.state.rounds)
+
+
+class WholeRows(LoadedModel):
+    """A model whose engine reads every row as training does, whole and with one mask, so that both find the same kept numbers."""
+
+    def engine(self, *, max_prompt_tokens=2048, **_how):
+        renderer = Renderer(self.tokenizer, self.family)
+        return VerdictEngine(
+            self.model,
+            renderer,
+            name=self.name,
+            fingerprint=self.fingerprint,
+            max_prompt_tokens=max_prompt_tokens,
+            share_prefix=False,
+            split=False,
+        )
+
+
+def keep_frozen(chain, folder):
+    """Keep on disk what the layers give that are not trained, for all arms; of every model that the chain loads from now on."""
+    trained, load = chain.config.lora.last_layers, chain.checkpoint.load
+    if trained is None or chain.config.binding is not None:
+        raise SystemExit("--frozen needs lora.last_layers in the configuration, and no symbol binding")
+
+    def loading(adapters):
+        loaded = load(adapters)
+        freeze(loaded.model, trained, folder / f"{loaded.fingerprint}-{trained}")
+        return WholeRows(**{field.name: getattr(loaded, field.name) for field in fields(loaded)})
+
+    chain.checkpoint.load = loading
+    # What was loaded already is loaded anew.
+    chain.reload()
 
 
 def row_of(name, records, base, seconds):
@@ -156,6 +196,7 @@ def main():
     parser.add_argument("--rounds", type=int, help="the last round; 0 is R0 alone")
     parser.add_argument("--per-domain", type=int, default=30, help="test rows of each domain")
     parser.add_argument("--allow-uniform-labels", action="store_true")
+    parser.add_argument("--frozen", type=Path, help="folder in which what untrained layers give is kept (needs lora.last_layers)")
     parser.add_argument("--only-table", action="store_true", help="train nothing, print what is measured")
     given = parser.parse_args()
     arms = given.arms.split(",")

@@ -5,6 +5,7 @@ singular value decomposition is the closest matrix of a rank (Eckart and Young, 
 verdicts on the dev rows stay what they were. Each rank is measured as it would be served: written, and loaded again.
 """
 
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _BYTES = 2  # of a bf16 number
 _WEIGHTS = "adapter_model.safetensors"
 # How peft names a weight: this, the layer, `.lora_A.weight` or `.lora_B.weight`.
 _PREFIX, _A, _B = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
+_LAYER = re.compile(r"\.layers\.(\d+)\.")
 _MB = 1_000_000
 
 
@@ -98,7 +100,7 @@ def compress(chain: Chain, out: Path, *, round_number: int, agreement: float, ma
 
     def agreement_at(rank: int) -> float:
         if rank not in tried:
-            _write(updates, rank, scratch, base_name=chain.config.base, base_fingerprint=base_fingerprint)
+            write_updates(updates, rank, scratch, base_name=chain.config.base, base_fingerprint=base_fingerprint)
             # In place of the chain's own weights, not beside them.
             chain.release()
             engine = load_served(chain, scratch).engine(max_prompt_tokens=chain.config.max_prompt_tokens)
@@ -111,7 +113,7 @@ def compress(chain: Chain, out: Path, *, round_number: int, agreement: float, ma
             kept = f"{100 * tried[most]:.1f} % of the verdicts stay" if most else "nothing fits"
             raise ConfigError(f"within {max_mb:g} MB (rank {most}) {kept}, {100 * agreement:g} % are wanted; allow more or ask for less")
         rank = smallest(lambda rank: agreement_at(rank) >= agreement, most)
-        _write(updates, rank, scratch, base_name=chain.config.base, base_fingerprint=base_fingerprint)
+        write_updates(updates, rank, scratch, base_name=chain.config.base, base_fingerprint=base_fingerprint)
         scratch.replace(out)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -172,8 +174,19 @@ def _verdict(record: Record) -> tuple[float, str, str]:
     return record["confidence"], record["edge_answer"], max(likely, key=likely.__getitem__)
 
 
-def _write(updates: dict[str, Update], rank: int, out: Path, *, base_name: str, base_fingerprint: str) -> None:
-    """The adapter in peft's form; alpha = rank, so that nothing is scaled."""
+def write_updates(updates: dict[str, Update], rank: int, out: Path, *, base_name: str, base_fingerprint: str) -> None:
+    """Write an adapter in peft's form; alpha = rank, so that nothing is scaled.
+
+    Args:
+        updates: what it changes, by the name of the linear layer.
+        rank: rank of every layer's update.
+        out: the folder; one that exists is replaced.
+        base_name: name of the base, written into the adapter's configuration.
+        base_fingerprint: fingerprint of the base's weights.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
     weights = {}
@@ -181,7 +194,17 @@ def _write(updates: dict[str, Update], rank: int, out: Path, *, base_name: str, 
         b, a = update.factors(rank)
         weights[f"{_PREFIX}{name}{_B}"], weights[f"{_PREFIX}{name}{_A}"] = b.contiguous(), a.contiguous()
     kinds = sorted({name.rpartition(".")[2] for name in updates})
-    shape = LoraConfig(r=rank, lora_alpha=rank, target_modules=kinds, task_type=TaskType.CAUSAL_LM, inference_mode=True)
+    # Where only some layers were trained, the configuration must say so.
+    numbers = sorted({int(found[1]) for name in updates if (found := _LAYER.search(name))})
+    some = bool(numbers) and len(numbers) <= numbers[-1]
+    shape = LoraConfig(
+        r=rank,
+        lora_alpha=rank,
+        target_modules=kinds,
+        layers_to_transform=numbers if some else None,
+        task_type=TaskType.CAUSAL_LM,
+        inference_mode=True,
+    )
     shape.base_model_name_or_path = base_name
     shape.save_pretrained(str(out))
     with as_os_error():
