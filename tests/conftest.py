@@ -1,5 +1,6 @@
 import logging
 import os
+import signal
 import sys
 import warnings
 
@@ -10,6 +11,7 @@ from structlog._config import BoundLoggerLazyProxy
 from structlog.dev import ConsoleRenderer, plain_traceback
 
 from app.core.question import Question
+from app.edge.lean import import_modelling
 from app.telemetry.logs import NOISY, RecordHandler
 from tests.support.processes import Process
 
@@ -22,10 +24,19 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 # Compiled files are kept: without them each of the many processes that tests start compiles all of our code again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# A script that runs the suite in the background lets it ignore Ctrl-C, and every process that a test starts would ignore it too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says something of the machine, which others use too.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
+
+
+def pytest_sessionstart():
+    """Each process of a suite of several imports torch and transformers sooner or later; in this way it takes half as long."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        import_modelling()
 
 
 @pytest.fixture
@@ -37,8 +48,8 @@ def question() -> Question:
 async def start(tmp_path):
     started = []
 
-    def run(name, *args, **environment):
-        started.append(Process(tmp_path, name, *args, **environment))
+    def run(name, *args, **options):
+        started.append(Process(tmp_path, name, *args, **options))
         return started[-1]
 
     yield run
@@ -79,3 +90,12 @@ def logging_as_before():
     yield
     warnings.showwarning = show_warning
     _put_back_logging()
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    """A command that ran in this process let torch compute with all cores, and every later test of the process would."""
+    yield
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdecimal() and (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(int(threads))

@@ -104,7 +104,7 @@ def create_app(
     app.state.access = access
     app.state.reloader = reloader
     for face in faces:
-        app.include_router(face.router)
+        app.router.routes.extend(face.router.routes)
     refusals = Refusals(metrics)
     install_handlers(app, refusals)
     if not settings.tracing.enabled:

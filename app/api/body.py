@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.core.errors import InvalidQuestion
 from app.core.offload import SMALL, in_text_thread
 from app.core.question import MAX_OPTIONS
-from app.core.strict_json import NotJson, TooManyValues, loads
+from app.core.strict_json import NotJson, RepeatedName, TooManyValues, loads
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 # Its options, and room for seven fields and two brackets.
@@ -35,14 +35,14 @@ class _Decoded(Request):
         return self.value
 
 
-def json_route(max_questions: int) -> type[APIRoute]:
+def json_route(max_questions: int, *, distinct_names: bool = False) -> type[APIRoute]:
     """The class of routes that take up to so many questions.
 
     Its handlers raise what becomes a 400 for a body that is not JSON, and InvalidQuestion for one that holds more values
-    than so many questions can have. A function that it serves has a parameter for the body, whose type validates it, and may have one
-    for the request; it returns a response.
+    than so many questions can have, or (`distinct_names`) a name twice in one object. A function that it serves has a parameter for the
+    body, whose type validates it, and may have one for the request; it returns a response.
     """
-    return _route_of(VALUES_PER_QUESTION * (max_questions + 1), f"; {max_questions} questions have fewer")
+    return _route_of(VALUES_PER_QUESTION * (max_questions + 1), f"; {max_questions} questions have fewer", distinct_names=distinct_names)
 
 
 def chat_route() -> type[APIRoute]:
@@ -53,8 +53,9 @@ def chat_route() -> type[APIRoute]:
     return _route_of(VALUES_OF_A_CHAT, "")
 
 
-def _route_of(max_values: int, fewer: str) -> type[APIRoute]:
+def _route_of(max_values: int, fewer: str, *, distinct_names: bool = False) -> type[APIRoute]:
     """The class of routes whose bodies hold up to so many values; `fewer` ends the sentence about one with more."""
+    decode = partial(loads, max_values=max_values, distinct_names=distinct_names)
 
     class JsonRoute(APIRoute):
         def get_route_handler(self) -> Handler:
@@ -66,7 +67,7 @@ def _route_of(max_values: int, fewer: str) -> type[APIRoute]:
             async def handle(request: Request) -> Response:
                 with_value = _Decoded(request.scope, request.receive)
                 if body := await with_value.body():
-                    with_value.value = await _decode(body, max_values, fewer)
+                    with_value.value = await _decode(body, decode, fewer)
                 if with_value.value is None:
                     raise _invalid([{"type": "missing", "loc": (), "msg": "Field required", "input": None}])
                 try:
@@ -82,17 +83,18 @@ def _route_of(max_values: int, fewer: str) -> type[APIRoute]:
     return JsonRoute
 
 
-async def _decode(body: bytes, max_values: int, fewer: str) -> Any:
+async def _decode(body: bytes, decode: Callable[[bytes], Any], fewer: str) -> Any:
     """The value that a body holds; raises what becomes its refusal."""
     try:
-        if len(body) <= SMALL:
-            return loads(body, max_values=max_values)
-        return await in_text_thread(partial(loads, body, max_values=max_values))
+        return decode(body) if len(body) <= SMALL else await in_text_thread(decode, body)
     except NotJson:
         # What FastAPI itself raises, so that there is one place that answers it.
         raise _invalid([{"type": "json_invalid", "loc": (), "msg": "not JSON", "input": None}]) from None
     except TooManyValues as error:
         raise InvalidQuestion(f"the body holds {error}{fewer}") from None
+    except RepeatedName as error:
+        name = str(error)[:64]
+        raise InvalidQuestion(f"the name '{name}' stands twice in one object", param=name) from None
 
 
 def _parameters(endpoint: Callable[..., Any]) -> tuple[str, TypeAdapter[Any], str | None]:

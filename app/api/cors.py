@@ -5,8 +5,17 @@ from collections.abc import Collection
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+# What OpenAI's JavaScript client, and those that are built on it, send with every request: without these they would work in no page.
+_OF_OPENAI = (
+    *("openai-organization", "openai-project", "user-agent"),
+    *(f"x-stainless-{name}" for name in ("arch", "helper-method", "lang", "os", "package-version", "poll-helper", "retry-count")),
+    *(f"x-stainless-{name}" for name in ("runtime", "runtime-version", "timeout")),
+)
 # A page may send these besides those that every page may.
-REQUEST_HEADERS = ("authorization", "content-encoding", "content-type", "traceparent", "tracestate", "x-foggate-debug", "x-request-id")
+REQUEST_HEADERS = (
+    *("authorization", "content-encoding", "content-type", "traceparent", "tracestate", "x-foggate-debug", "x-request-id"),
+    *_OF_OPENAI,
+)
 # A page may read these besides those that every page may.
 EXPOSED_HEADERS = (
     "x-request-id",
@@ -19,6 +28,9 @@ EXPOSED_HEADERS = (
     "x-foggate-overhead-ms",
     "x-foggate-decision-id",
     "x-foggate-ignored",
+    "x-foggate-cost",
+    "x-foggate-not-recognised",
+    "x-foggate-not-honoured",
     "x-should-retry",
     "retry-after",
     "retry-after-ms",

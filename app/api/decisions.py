@@ -63,7 +63,7 @@ def decisions_face(gateway: Gateway, prior: float) -> Face:
         gateway: answers the questions.
         prior: confidence of an answer whose side gave no distribution.
     """
-    face = Face("decisions", json_route(gateway.state.limits.max_questions))
+    face = Face("decisions", json_route(gateway.state.limits.max_questions, distinct_names=True))
 
     async def decide(asked: Asked, request: Request) -> JSONResponse:
         typed = asked.typed()

@@ -71,6 +71,7 @@ STATUS: dict[type[FogGateError], int] = {
 _ONLY_COSTS = (BudgetExhausted, CircuitOpen, CloudMisconfigured, CloudNotConfigured, CloudRejected, CloudUnparsable)
 _MAX_NAME_CHARS = 64
 _NEEDS_RETRY_AFTER = (429, 503)
+_LONGEST_WAIT_S = 86_400
 _HTTP_TYPES = {
     400: "bad_request",
     404: "not_found",
@@ -106,18 +107,27 @@ def status_of(error: FogGateError) -> int:
 
 
 def response_of(error: FogGateError, request_id: str) -> ErrorReply:
-    """The response of a FogGateError, with `Retry-After` where the status needs it, and `x-should-retry: false` where it can only cost."""
+    """The response of a FogGateError."""
     status = status_of(error)
-    headers: dict[str, str] = {}
-    if status in _NEEDS_RETRY_AFTER:
-        headers = retry_after(error.retry_after_s or 1)
-    elif isinstance(error, _ONLY_COSTS):
-        headers = {"x-should-retry": "false"}
-    return ErrorReply(body_of(error, request_id), status, headers)
+    return ErrorReply(body_of(error, request_id), status, retry_headers(error, status, error.retry_after_s))
+
+
+def retry_headers(error: FogGateError, status: int, wait_s: float | None) -> dict[str, str]:
+    """The headers that say whether and when another attempt makes sense.
+
+    Args:
+        error: what went wrong.
+        status: status of the reply; with 429 and 503 there is always a `Retry-After`.
+        wait_s: seconds to wait, where they are known.
+    """
+    if wait_s is not None or status in _NEEDS_RETRY_AFTER:
+        return retry_after(1 if wait_s is None else wait_s)
+    return {"x-should-retry": "false"} if isinstance(error, _ONLY_COSTS) else {}
 
 
 def retry_after(wait_s: float) -> dict[str, str]:
-    """The headers that say in how many seconds a new attempt makes sense."""
+    """The headers that say in how many seconds a new attempt makes sense: a day at most, whatever an endpoint says."""
+    wait_s = min(wait_s, _LONGEST_WAIT_S)
     return {"retry-after": str(math.ceil(wait_s)), "retry-after-ms": str(math.ceil(wait_s * 1000))}
 
 

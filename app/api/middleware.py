@@ -29,6 +29,8 @@ _OURS = b"x-foggate-"
 _COOKIE = b"cookie"
 # The one header of ours that a caller may send, and where its meaning stands in the state of the request.
 DEBUG_HEADER, DEBUG = "x-foggate-debug", "debug"
+# Where the state of a request holds headers for its reply, whoever makes that: a handler, a stream, or what refuses the request.
+MORE_HEADERS = "more_headers"
 
 
 class RequestContext:
@@ -81,6 +83,7 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 ours = [(b"x-request-id", request_id.encode())]
+                ours += [(name.encode(), value.encode()) for name, value in scope["state"].get(MORE_HEADERS, {}).items()]
                 if two_lengths or self.draining():
                     ours.append((b"connection", b"close"))
                 names = [name for name, _ in ours]

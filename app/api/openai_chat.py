@@ -40,11 +40,10 @@ def chat_face(gateway: Gateway) -> Face:
         found = await answered(gateway, Chat(chosen, conversation(asked.messages), asked.fields), request.state.caller)
         if isinstance(found, Answered):
             return _reply(found, asked, debug=getattr(request.state, DEBUG))
-        check_may_leave(gateway, chosen, found, request.state.caller)
+        check_may_leave(gateway, chosen, found, request)
         passed = await pass_on(gateway, await request.body(), await request.json(), request)
         if isinstance(passed, PassedReply):
-            headers = facts_of(passed) | found.headers(debug=getattr(request.state, DEBUG))
-            return Response(passed.content, headers=headers, media_type=JSON)
+            return Response(passed.content, headers=facts_of(passed), media_type=JSON)
         return Relay(passed, request.state.request_id) if isinstance(passed, PassedStream) else passed
 
     # It is no part of the interface: whoever comes here is told where to go.

@@ -53,7 +53,7 @@ def responses_face(gateway: Gateway) -> Face:
             return _reply(found, responder, streamed=bool(asked.stream), debug=getattr(request.state, DEBUG))
         if found.error is not None:
             _rename(found.error)
-        check_may_leave(gateway, chosen, found, caller)
+        check_may_leave(gateway, chosen, found, request)
         body: dict[str, Any] = {"model": asked.model, "messages": messages, **fields, "stream": bool(asked.stream)}
         # The last event of a response reports its usage, whoever asks.
         body |= {"stream_options": {"include_usage": True}} if asked.stream else {}

@@ -117,7 +117,9 @@ Reason = TypeAliasType(
 class EdgePart(BaseModel):
     model: str
     answer: str
-    answer_probabilities: dict[str, float] | None = Field(description="By letter; null where the edge gives a letter only.")
+    answer_probabilities: dict[str, float] | None = Field(
+        description="By letter, corrected where the calibration holds a letter prior; null where the edge gives a letter only."
+    )
     confidence_probabilities: dict[str, float] | None = Field(
         description=f"Keys: {', '.join(BUCKET_LABELS)}; null where the edge gives no confidence."
     )

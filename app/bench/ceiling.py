@@ -1,18 +1,26 @@
-"""How fast the client itself is: it is driven against the least server that can be written, in a process of its own.
+"""How fast the clients themselves are: they are driven against the least server that can be written, in a process of its own.
 
 Run as `python -m app.bench.ceiling`, this file is that server: it reads nothing of a request and answers every one with the same bytes.
 """
 
+import argparse
 import asyncio
+import contextlib
 import json
-import subprocess
+import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
-from app.bench.client import Load, drive, prepare
-from app.core.interrupts import ends_with_us
+from app.bench.client import Load, drive
+from app.bench.connection import Request, prepare
+from app.bench.processes import Server, serving
 
-_BODY = b'{"answer":"A"}'
-_REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
+BODY = b'{"answer":"A"}'
+_REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+_ROOT = str(Path(__file__).parents[2])
+_WARM_UP = 32
 
 
 class _Same(asyncio.Protocol):
@@ -26,26 +34,46 @@ class _Same(asyncio.Protocol):
         self._transport.write(_REPLY)
 
 
-async def _serve() -> None:
-    server = await asyncio.get_running_loop().create_server(_Same, "127.0.0.1", 0, backlog=1024)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201  # the port, for the process that started this one
+@contextlib.contextmanager
+def least_server() -> Iterator[Server]:
+    """Run the least server. Raises ServerFailed."""
+
+    def command(port: int) -> list[str]:
+        return [sys.executable, "-P", "-m", "app.bench.ceiling", "--port", str(port)]
+
+    path = os.pathsep.join([_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])])
+    with (
+        tempfile.TemporaryDirectory(prefix="foggate-bench-") as name,
+        serving(
+            "the least server", command, ready="/", log=Path(name) / "least.log", environment={"PYTHONPATH": path}, folder=Path(name)
+        ) as server,
+    ):
+        yield server
+
+
+def request_of(server: Server) -> Request:
+    """A request to the least server with a body of the size of a question."""
+    return prepare(server.url, json.dumps({"question": "?" * 600}).encode())
+
+
+async def ceiling(server: Server, *, clients: int, seconds: float = 1.0) -> Load:
+    """Drive the closed-loop client against the least server for some seconds."""
+    request = request_of(server)
+    await drive([request], clients=clients, count=max(clients, _WARM_UP))
+    return await drive([request], clients=clients, seconds=seconds, accepts=BODY.__eq__)
+
+
+async def _serve(port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(_Same, "127.0.0.1", port, backlog=1024)
     await server.serve_forever()
 
 
-async def ceiling(*, clients: int, seconds: float = 1.0) -> Load:
-    """Drive the client against the least server for some seconds, with a body of the size of a question."""
-    command = [sys.executable, "-m", "app.bench.ceiling"]
-    # The loop does nothing else yet, so that it may wait for the start of a process.
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server, ends_with_us(server):  # noqa: ASYNC220
-        try:
-            assert server.stdout is not None  # noqa: S101  # for mypy: a pipe was asked for
-            port = int(await asyncio.to_thread(server.stdout.readline))
-            request = prepare(f"http://127.0.0.1:{port}/", json.dumps({"question": "?" * 600}).encode())
-            await drive([request], clients=clients, count=clients)
-            return await drive([request], clients=clients, seconds=seconds)
-        finally:
-            server.kill()
+def main() -> None:
+    """Serve on loopback until a signal ends it."""
+    parser = argparse.ArgumentParser(description="The least server that can be written. For foggate bench.")
+    parser.add_argument("--port", type=int, required=True)
+    asyncio.run(_serve(parser.parse_args().port))
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    main()

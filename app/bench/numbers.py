@@ -1,5 +1,6 @@
 """The arithmetic of benches: percentiles, medians with their spread, a straight line through points, and padding. Knows no unit."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 _DIGITS = 4
 # A line through fewer points fits them all.
 FEWEST_POINTS = 3
+# Fewer values have no 99th percentile: the largest one would stand for it.
+FEWEST_FOR_P99 = 100
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,26 @@ class Line:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The percentile by linear interpolation between the values around it; NaN of no values."""
-    return float(np.percentile(values, percent)) if len(values) else float("nan")
+    """The nearest-rank percentile: the smallest of the values that at least `percent` % of them do not exceed.
+
+    It is a value that was measured, and no mixture of two, of which the larger one may be a request that waited for something.
+
+    Args:
+        values: at least one value, in any order.
+        percent: from 0 (excluded) to 100.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    if not values:
+        raise ValueError("no values have no percentile")
+    # The rank is rounded before it is rounded up: 0.07 · 100 is a little more than 7.
+    return sorted(values)[math.ceil(round(percent / 100 * len(values), 9)) - 1]
+
+
+def p50_and_p99(values: Sequence[float]) -> tuple[float | None, float | None]:
+    """The 50th and the 99th percentile; None where there are no values, or fewer than `FEWEST_FOR_P99`."""
+    return percentile(values, 50) if values else None, percentile(values, 99) if len(values) >= FEWEST_FOR_P99 else None
 
 
 def padding_share(computed: int, useful: int) -> float:

@@ -1,6 +1,7 @@
 """Servers as processes of ours: started on a free loopback port, waited for, measured, and ended with everything that they have started.
 
-A server gets a session of its own: a Ctrl-C in the terminal reaches this process only, which then ends the server and its children.
+A server gets a session of its own: a Ctrl-C in the terminal reaches this process only, which then ends the server and its children. Where
+this process is killed, or its terminal is closed, a small process beside each server sees its pipe close and ends the server.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,15 @@ _STOP_S = 5.0
 _POLL_S = 0.2
 _LAST_LINES = 3
 _PROC = Path("/proc")
+# Reads until the bench says that the server has ended, or is gone itself without a word.
+_GUARD = """
+import os, signal, sys
+if not sys.stdin.read():
+    try:
+        os.killpg(int(sys.argv[1]), signal.SIGKILL)
+    except OSError:
+        pass
+"""
 
 
 class ServerFailed(Exception):
@@ -78,8 +89,8 @@ class Server:
         return self._process.poll() is None
 
     def usage(self) -> Usage | None:
-        """CPU time and memory of the process and its children; None where the system has no `/proc`."""
-        return usage_of_group(self.pid)
+        """CPU time and memory of the process and its children; None where they have ended or the system has no `/proc`."""
+        return usage_of_session(self.pid)
 
 
 @contextlib.contextmanager
@@ -124,6 +135,7 @@ def serving(
             )
         except OSError as error:
             raise ServerFailed(f"{name} could not be started: {error.strerror or error}") from error
+        stack.enter_context(_guarded(process))
         stack.enter_context(interrupts.ends_with_us(process))
         stack.callback(_stop, process)
         while not _answers(port, ready):
@@ -143,22 +155,38 @@ def free_port() -> int:
         return port
 
 
-def usage_of_group(group: int) -> Usage | None:
-    """CPU time and memory of the processes of a process group; None where the system has no `/proc`."""
+@contextlib.contextmanager
+def _guarded(process: _Group) -> Iterator[None]:
+    """Let a server end even where this process is killed and cannot end it."""
+    command = [sys.executable, "-I", "-S", "-c", _GUARD, str(process.pid)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    ) as guard:
+        yield
+        # Reached only where the server was ended in order: the guard has nothing to do.
+        with contextlib.suppress(OSError):
+            assert guard.stdin is not None  # noqa: S101  # for mypy: a pipe was asked for
+            guard.stdin.write("ended")
+
+
+def usage_of_session(session: int) -> Usage | None:
+    """CPU time and memory of the processes of a session; None where all have ended or the system has no `/proc`."""
     if not (_PROC / "self" / "stat").exists():
         return None
     ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-    cpu, memory = 0.0, 0
+    cpu, memory, found = 0.0, 0, False
     for path in _PROC.glob("[0-9]*/stat"):
         # Processes may end while this looks at them.
         with contextlib.suppress(OSError, ValueError, IndexError):
             # The name of the command, in brackets, may hold blanks. Fields are counted from the one behind it (proc(5), state is 3).
             fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-            if int(fields[2]) == group:
+            if int(fields[3]) == session:
+                # What has ended and was not waited for yet (a zombie) is still listed, with the CPU time that it used.
+                found = found or fields[0] != "Z"
                 # utime, stime, and those of children that have ended.
                 cpu += sum(map(int, fields[11:15])) / ticks
                 memory += int(fields[21]) * page
-    return Usage(cpu, memory)
+    return Usage(cpu, memory) if found else None
 
 
 def last_lines(log: Path) -> str:

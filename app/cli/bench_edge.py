@@ -17,12 +17,17 @@ from app.cli.bench_options import (
     Out,
     PeersFolder,
     QuestionCount,
+    Rates,
+    RateSeconds,
     Rounds,
+    rates_of,
     whole_numbers,
 )
+from app.cli.open_files import allow_open_files
 from app.cli.options import AsJson, ConfigFile
 from app.cli.output import print_json, stdout_console, writing
-from app.core.errors import ConfigError
+from app.core import interrupts
+from app.core.errors import ConfigError, FogGateError
 
 if TYPE_CHECKING:
     from app.bench.peers.protocol import Peer
@@ -39,8 +44,8 @@ def bench_edge(
         bool,
         typer.Option(
             "--full",
-            help="Measure lengths, numbers of options, batch sizes and HTTP instead of one length (docs/bench.md); --out, --peer and "
-            "--shape mean it too.",
+            help="Measure lengths, numbers of options, batch sizes and HTTP instead of one length (docs/bench.md); --out, --peer, --rate "
+            "and --shape mean it too.",
         ),
     ] = False,
     out: Out = None,
@@ -48,11 +53,16 @@ def bench_edge(
     options: OptionCounts = "2,4,10,26",
     batches: Batches = "1,4,16,32",
     questions: QuestionCount = 32,
-    rounds: Rounds = 5,
+    rounds: Rounds = 7,
     cell_seconds: CellSeconds = 60,
     http: Annotated[bool, typer.Option("--http/--no-http", help="Measure the gateway over HTTP too; peers are measured beside it.")] = True,
     clients: Clients = 16,
     http_rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Rounds over HTTP.")] = 3,
+    batch_request: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Questions in one request to the gateway, measured beside single ones; 0: none.")
+    ] = 256,
+    rate: Rates = "",
+    rate_seconds: RateSeconds = 5.0,
     peer: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Another server to measure; may be repeated. It is installed into a folder of the cache."),
@@ -71,7 +81,7 @@ def bench_edge(
     from app.config.loading import load_settings
 
     settings = load_settings(config)
-    if not (full or out or peer or shape):
+    if not (full or out or peer or rate or shape):
         report = measure(settings, pairs=pairs, tokens=tokens, max_seconds=max_seconds)
         if as_json:
             print_json(report)
@@ -81,12 +91,16 @@ def bench_edge(
     if tokenizer is not None and shape is None:
         raise ConfigError("--tokenizer belongs to --shape: every other model has its own")
     from app.bench.edge.over_http import Traffic
+    from app.bench.processes import ServerFailed
     from app.cli.bench_full import Over, hand_over, measure_fully
 
     sizes = [whole_numbers(text, name) for text, name in ((lengths, "--lengths"), (options, "--options"), (batches, "--batches"))]
-    peers = _peers(peer or [])
-    if peers and not http:
-        raise ConfigError("--peer is measured over HTTP: leave out --no-http")
+    peers, rates = _peers(peer or []), rates_of(rate, rate_seconds)
+    for given, name in ((peers, "--peer"), (rates, "--rate")):
+        if given and not http:
+            raise ConfigError(f"{name} is measured over HTTP: leave out --no-http")
+    traffic = Traffic(clients, http_rounds, rates=rates, rate_seconds=rate_seconds, batch_questions=batch_request)
+    allow_open_files(max(clients, traffic.rate_connections if rates else 0))
     if out is not None:
         with writing(out):
             out.mkdir(parents=True, exist_ok=True)
@@ -96,8 +110,13 @@ def bench_edge(
     from app.bench.edge.sweep import Limits
 
     plan = Plan(sizes[0], sizes[1], sizes[2], questions, Limits(rounds, cell_seconds))
-    over = Over(peers, Traffic(clients, http_rounds), config, shape is not None, peers_folder) if http else None
-    hand_over(measure_fully(settings, loaded, plan, over), out, as_json=as_json)
+    over = Over(peers, traffic, config, shape is not None, peers_folder) if http else None
+    with interrupts.even_if_ignored():
+        try:
+            report = measure_fully(settings, loaded, plan, over)
+        except ServerFailed as error:
+            raise FogGateError(str(error)) from None
+    hand_over(report, out, as_json=as_json)
 
 
 def measure(settings: "Settings", *, pairs: int, tokens: int, max_seconds: float) -> dict[str, Any]:

@@ -44,7 +44,9 @@ def measure_fully(settings: "Settings", loaded: "LoadedModel", plan: "Plan", ove
 
     Raises:
         ConfigError: the model cannot answer, or there are no questions with what is wanted.
+        ServerFailed: the least server, against which the client is measured, cannot be started.
     """
+    from app.bench.edge.goals import goals_of
     from app.bench.edge.run import measure_inside
     from app.cli.hardware import describe_hardware
     from app.edge.build import build_engine
@@ -53,7 +55,7 @@ def measure_fully(settings: "Settings", loaded: "LoadedModel", plan: "Plan", ove
     report = measure_inside(loaded, engine, plan, describe_hardware(str(loaded.model.device)), say)
     if over is not None:
         report["http"] = _over_http(settings, loaded, engine, questions=plan.questions, over=over)
-    return report
+    return report | {"goals": [goal.as_json() for goal in goals_of(report)]}
 
 
 def _over_http(settings: "Settings", loaded: "LoadedModel", engine: "VerdictEngine", *, questions: int, over: Over) -> dict[str, Any]:
@@ -74,13 +76,14 @@ def _over_http(settings: "Settings", loaded: "LoadedModel", engine: "VerdictEngi
             model=model,
             gguf=None if over.shape else _gguf_of(settings, folder, scratch),
             scratch=scratch,
+            dtype=str(loaded.model.dtype).removeprefix("torch."),
             threads=torch.get_num_threads(),
             gpu=loaded.model.device.type == "cuda",
             say=say,
         )
         environment = {"FOGGATE_EDGE__THREADS": str(place.threads)}
         if over.shape:
-            environment |= {"FOGGATE_EDGE__MODEL": str(model), "FOGGATE_EDGE__DTYPE": str(loaded.model.dtype).removeprefix("torch.")}
+            environment |= {"FOGGATE_EDGE__MODEL": str(model), "FOGGATE_EDGE__DTYPE": place.dtype}
         options = ["--config", str(over.config)] if over.config is not None else []
         return measure_servers([FogGate(options, environment), *over.peers], asked, place, over.traffic, say)
 

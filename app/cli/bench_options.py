@@ -1,4 +1,4 @@
-"""Options of `foggate bench edge` beyond the short bench, and lists of numbers in options."""
+"""Options of `foggate bench edge` beyond the short bench, options that benches share, and lists of numbers in options."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +24,33 @@ PeersFolder = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Where peers are installed, once.", show_default="the folder `peers` of the cache"),
 ]
+Rates = Annotated[
+    str,
+    typer.Option(
+        metavar="N,N,…",
+        help="Rates in requests a second. Requests are sent at these rates too, whether or not the server keeps up.",
+        show_default="none",
+    ),
+]
+RateSeconds = Annotated[float, typer.Option(min=0.1, max=600, metavar="SECONDS", help="Length of one measurement at a rate.")]
+
+
+def rates_of(text: str, seconds: float) -> tuple[int, ...]:
+    """Read the rates of `--rate`.
+
+    Args:
+        text: value of the option.
+        seconds: length of a measurement in seconds.
+
+    Raises:
+        ConfigError: the text is something else, or a measurement would have too many requests.
+    """
+    from app.bench.offered import MOST_REQUESTS
+
+    rates = whole_numbers(text, "--rate")
+    if rates and max(rates) * seconds > MOST_REQUESTS:
+        raise ConfigError(f"--rate {max(rates)} for {seconds:g} s are more than {MOST_REQUESTS:,} requests; choose less of either")
+    return rates
 
 
 def whole_numbers(text: str, option: str) -> tuple[int, ...]:

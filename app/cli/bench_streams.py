@@ -37,7 +37,7 @@ def bench_streams(
     if out is not None:
         with writing(out):
             out.mkdir(parents=True, exist_ok=True)
-    with bars() as progress:
+    with interrupts.even_if_ignored(), bars() as progress:
         try:
             report = run_streams(StreamPlan(streams, hang_ups, rounds), progress=progress, run=interrupts.run)
         except ServerFailed as error:

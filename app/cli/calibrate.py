@@ -13,6 +13,7 @@ from app.cli.options import (
     SIGNAL,
     AsJson,
     Delta,
+    LetterPriorOption,
     MaxEdgeError,
     MinDomain,
     Records,
@@ -57,6 +58,7 @@ def calibrate(
             show_default="every question is read once",
         ),
     ] = None,
+    letter_prior: LetterPriorOption = "auto",
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Seed of the split into halves and of the bootstrap.")] = 0,
     plan: Annotated[
         bool,
@@ -89,6 +91,7 @@ def calibrate(
             delta=delta,
             signal=signal,
             keep_fitted=keep_fitted,
+            letter_prior=letter_prior,
             seed=seed,
             as_json=as_json,
             others=others,
@@ -111,6 +114,7 @@ def calibrate(
             keep_fitted=keep_fitted,
             with_temperature=temperature,
             permutation_band=permutation_band,
+            letter_prior=letter_prior,
             min_domain=min_domain,
             seed=seed,
             today=today,
@@ -122,6 +126,7 @@ def calibrate(
             "notes": fit.notes,
             "temperature_report": fit.temperature_report,
             "signals": fit.signals,
+            "signals_without": fit.signals_without,
         }
         print_json(shown)
         return

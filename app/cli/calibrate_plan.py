@@ -2,11 +2,15 @@
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.cli.bars import working
 from app.cli.output import print_json
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
+
+if TYPE_CHECKING:
+    from app.evaluation.choose_prior import PriorMode
 
 
 def print_plan(
@@ -16,6 +20,7 @@ def print_plan(
     delta: float,
     signal: Signal | None,
     keep_fitted: bool,
+    letter_prior: "PriorMode",
     seed: int,
     as_json: bool,
     others: list[str],
@@ -28,6 +33,7 @@ def print_plan(
         delta: probability with which the promise may fail.
         signal: the number that is compared with tau; None and `fitted` choose it as `calibrate` does, on the whole pilot.
         keep_fitted: whether `fitted` is taken although it is not better than the best single signal.
+        letter_prior: whether a letter prior is divided out, chosen on the whole pilot too.
         seed: seed of the simulation.
         as_json: whether the plan is printed as JSON.
         others: options that were given and that a plan does not take.
@@ -39,7 +45,7 @@ def print_plan(
 
     from app.cli.markdown import print_markdown
     from app.data.records import load_records
-    from app.evaluation.choose_signal import choose_signal
+    from app.evaluation.choose_prior import choose_reading
     from app.evaluation.plan import plan
     from app.evaluation.plan_markdown import plan_content, render_plan
     from app.evaluation.table import to_table
@@ -54,10 +60,11 @@ def print_plan(
     wanted = signal or (Signal.FITTED if keep_fitted else None)
     with working("simulating calibrations"):
         # Cross-fitted values of the whole pilot: a larger one would give a model that is a little better.
-        chosen = choose_signal(table, np.arange(len(table)), wanted=wanted, keep_fitted=keep_fitted, seed=seed)
+        reading = choose_reading(table, np.arange(len(table)), wanted=wanted, keep_fitted=keep_fitted, seed=seed, prior=letter_prior)
+        chosen = reading.chosen
         name = chosen.signal.value
         found = plan(chosen.table.signal[name], ~chosen.table.edge_correct[name], max_error=max_edge_error, delta=delta, seed=seed)
     if as_json:
-        print_json(plan_content(found, chosen.signal, shlex.quote(str(records)), chosen.notes))
+        print_json(plan_content(found, chosen.signal, shlex.quote(str(records)), reading.notes))
     else:
-        print_markdown(render_plan(found, chosen.signal, shlex.quote(str(records)), chosen.notes))
+        print_markdown(render_plan(found, chosen.signal, shlex.quote(str(records)), reading.notes))

@@ -18,6 +18,7 @@ from app.cli.options import (
     ConfigFile,
     Delta,
     DrawnPerDomain,
+    LetterPriorOption,
     MaxEdgeError,
     MinDomain,
     TargetAccuracy,
@@ -72,6 +73,7 @@ def tune(
             show_default="fitted",
         ),
     ] = None,
+    letter_prior: LetterPriorOption = "auto",
     pictures: Annotated[
         bool, typer.Option("--pictures/--no-pictures", help="Draw the pictures of the report, which takes some seconds.")
     ] = True,
@@ -108,8 +110,10 @@ def tune(
     given += [("--out", str(out)), *([("--config", str(config))] if config else []), *([("--cloud", cloud)] if cloud else [])]
     given += [("--per-domain", str(per_domain))] if per_domain is not None else []
     given += [("--seed", str(seed))] if seed else []
+    given += [("--signal", signal.value)] if signal is not None else []
+    given += [("--letter-prior", letter_prior)] if letter_prior != "auto" else []
     again = ["foggate", "tune", *(word for pair in given for word in pair), *(["--skip-bad"] if skip_bad else [])]
-    run = Tuning(settings, out, wanted, signal, min_domain, seed, pictures, shlex.join(again))
+    run = Tuning(settings, out, wanted, signal, min_domain, seed, pictures, shlex.join(again), letter_prior)
     plan = CollectPlan(items, run.records, asks, known, cloud_concurrency, generate=False, order_check=0, seed=seed)
     notes = collected(run, plan, recorded, as_json=as_json)
     tuned, result = conclude(run, notes)

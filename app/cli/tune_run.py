@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from app.data.dataset import Item
     from app.data.records import Record
     from app.evaluation.calibrate import Fit
+    from app.evaluation.choose_prior import PriorMode
     from app.evaluation.collect import Collected
     from app.evaluation.page import Tuned
     from app.evaluation.tuning import Wanted
@@ -49,6 +50,7 @@ class Tuning:
         seed: seed of every draw.
         pictures: whether the report has pictures.
         again: the command of this run without its target, for the page.
+        letter_prior: whether the calibration divides out a letter prior.
     """
 
     settings: "Settings"
@@ -59,6 +61,7 @@ class Tuning:
     seed: int
     pictures: bool
     again: str
+    letter_prior: "PriorMode" = "auto"
 
     @property
     def records(self) -> Path:
@@ -187,7 +190,15 @@ def _calibrated(run: Tuning, rows: "Sequence[Record]", target: Any) -> "Fit":
     today = dt.datetime.now(tz=dt.UTC).date()
     try:
         with working("calibrating"):
-            return calibrate(rows, target=target, signal=run.signal, min_domain=run.min_domain, seed=run.seed, today=today)
+            return calibrate(
+                rows,
+                target=target,
+                signal=run.signal,
+                letter_prior=run.letter_prior,
+                min_domain=run.min_domain,
+                seed=run.seed,
+                today=today,
+            )
     except ConfigError as error:
         run_report(run.settings, records=run.records, out=run.out, seed=run.seed, as_json=False, pictures=run.pictures, shown=False)
         more = ""
@@ -201,12 +212,11 @@ def _calibrated(run: Tuning, rows: "Sequence[Record]", target: Any) -> "Fit":
 
 def _test_half(rows: "Sequence[Record]", fit: "Fit") -> Any:
     """The questions that check the calibration, with the signals as it serves them."""
-    from app.evaluation.calibrated import model_of
+    from app.evaluation.calibrated import served_table
     from app.evaluation.split import halves
-    from app.evaluation.table import to_table
 
     found = fit.calibration
-    table = to_table(rows, temperature=found.temperature, cloud_needed=found.target.kind == "accuracy", **model_of(found, rows))
+    table = served_table(rows, found, temperature=found.temperature, cloud_needed=found.target.kind == "accuracy")
     return table.rows(halves(len(table), found.seed)[1])
 
 
@@ -237,7 +247,7 @@ def _commands(run: Tuning) -> list[tuple[str, str]]:
 
 def _as_json(run: Tuning, tuned: "Tuned") -> dict[str, Any]:
     found = tuned.calibration.model_dump(mode="json")
-    keys = ("signal", "tau", "domains", "target", "achieved", "recommendation", "n_fit", "n_test")
+    keys = ("signal", "tau", "domains", "target", "achieved", "recommendation", "n_fit", "n_test", "letter_prior")
     files = {"config": GATEWAY, "page": PAGE, "calibration": CALIBRATION, "report": "report.md", "records": RECORDS}
     return {
         **{key: str(run.out / name) for key, name in files.items()},

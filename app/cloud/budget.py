@@ -8,7 +8,7 @@ by what is in flight when it is reached.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from limits import RateLimitItem
@@ -17,6 +17,7 @@ from app.access.quotas import Quotas
 from app.cloud.client import CloudClient
 from app.core.ask import Bound
 from app.core.deadline import Deadline
+from app.core.errors import CloudError
 from app.core.outcome import CloudReply
 from app.core.question import Question
 
@@ -77,6 +78,11 @@ class Budget:
         self._on_change = on_change
         self._was_spent = False
 
+    @property
+    def has_prices(self) -> bool:
+        """Whether anything has a price."""
+        return bool(self._prices)
+
     async def spent(self) -> bool:
         """Whether any bound is reached."""
         spent = False
@@ -124,12 +130,18 @@ class Budget:
         return max((price.of(usage) for price in known), default=0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallPurse:
     """What pays for one call: the gateway's budget, and the allowance of the caller who began the call."""
 
     budget: Budget
     allowance: tuple[Bound, ...]
+    _spent: float = 0.0
+
+    @property
+    def cost(self) -> float | None:
+        """What the call has cost so far, in the currency of the prices; None where there are no prices."""
+        return self._spent if self.budget.has_prices else None
 
     async def left(self) -> bool:
         """Whether there is anything for one more attempt."""
@@ -141,7 +153,9 @@ class CallPurse:
 
     async def used(self, model: str, usage: Mapping[str, int]) -> float:
         """Count what a reply reports; returns its price in the currency."""
-        return await self.budget.used(model, usage)
+        cost = await self.budget.used(model, usage)
+        self._spent += cost
+        return cost
 
 
 class BudgetedCloud:
@@ -165,4 +179,9 @@ class BudgetedCloud:
             CloudError: the upstream's.
         """
         purse = CallPurse(self._budget, tuple(allowance))
-        return await self._upstream.answer(question, deadline, purse=purse, patience=patience)
+        try:
+            reply = await self._upstream.answer(question, deadline, purse=purse, patience=patience)
+        except CloudError as error:
+            error.cost = purse.cost
+            raise
+        return replace(reply, cost=purse.cost)

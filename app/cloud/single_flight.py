@@ -6,6 +6,7 @@ The caller that began it pays for it; a cached answer, and a call that is alread
 
 import asyncio
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from cachetools import TTLCache
 
 from app.core.ask import Bound
 from app.core.deadline import Deadline
-from app.core.errors import BudgetExhausted, CloudTimeout
+from app.core.errors import BudgetExhausted, CloudError, CloudTimeout
 from app.core.outcome import CloudReply
 from app.core.question import Question
 from app.telemetry.metrics import Metrics
@@ -76,7 +77,7 @@ class SingleFlightCloud:
         key = (question.question, question.options)
         if self._cached is not None and (cached := self._cached.get(key)) is not None:
             self._metrics.cloud_shared.labels("cached").inc()
-            return replace(cached, attempts=0, usage={})
+            return replace(_free(cached), attempts=0, usage={})
         joined = key in self._flights
         try:
             return await self._wait(key, question, deadline, allowance)
@@ -90,6 +91,7 @@ class SingleFlightCloud:
         if not deadline.remaining():
             raise CloudTimeout("the deadline left no time for the cloud")
         flight = self._flights.get(key)
+        joins = flight is not None
         if flight is None:
             flight = self._flights[key] = _Flight(deadline)
             call = flight.call = asyncio.create_task(
@@ -102,9 +104,15 @@ class SingleFlightCloud:
         flight.waiters += 1
         try:
             async with asyncio.timeout(deadline.remaining()):
-                return await asyncio.shield(flight.call)
+                reply = await asyncio.shield(flight.call)
+            return _free(reply) if joins else reply
         except TimeoutError:
             raise CloudTimeout("the cloud did not answer within the deadline") from None
+        except CloudError as error:
+            if joins and error.cost:
+                error = copy(error)
+                error.cost = 0.0
+            raise error from None
         finally:
             flight.waiters -= 1
             if not flight.waiters and not flight.call.done():
@@ -118,3 +126,8 @@ class SingleFlightCloud:
         # Asking for the exception marks it as seen: all its waiters may be gone.
         if not call.cancelled() and call.exception() is None and self._cached is not None:
             self._cached[key] = call.result()
+
+
+def _free(reply: CloudReply) -> CloudReply:
+    """A reply that was paid for by another caller."""
+    return replace(reply, cost=0.0) if reply.cost is not None else reply

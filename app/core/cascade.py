@@ -173,7 +173,8 @@ class Cascade:
                 tasks = [group.create_task(self._ask_edge(question, ends)) for question in questions]
         except (TimeoutError, ExceptionGroup):
             return reply
-        others = [aligned(task.result().verdict, order) for task, order in zip(tasks, shuffled, strict=True)]
+        # Each read is corrected by the letter prior as it was presented, before its options are put back in order.
+        others = [aligned(self.policy.read(task.result().verdict), order) for task, order in zip(tasks, shuffled, strict=True)]
         mean = mean_of([reply.verdict, *(other for other in others if other is not None)]) if None not in others else None
         return reply if mean is None else replace(reply, verdict=RereadVerdict(reply.verdict, self.policy.read(mean), rule))
 

@@ -168,10 +168,12 @@ class CloudError(FogGateError):
     Attributes:
         summary: what happened, as the end of a sentence for the person who asked.
         refusal: what the last endpoint said, where it replied with a status of its own and there is nothing secret in it.
+        cost: what the failed attempts cost, in the currency of the prices; None where that is not known.
     """
 
     summary: ClassVar[str]
     refusal: Refusal | None = None
+    cost: float | None = None
 
 
 class CloudNotConfigured(CloudError):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from app.core.buckets import BUCKET_LABELS, mean_confidence
 from app.core.distribution import margin, top_probability
-from app.core.verdict import SHOWN, STATED, JointVerdict, Signal, Verdict
+from app.core.verdict import SHOWN, STATED, Signal, Verdict
 
 # Features of every distribution over the options.
 SHOWN_FEATURES = ("top_probability", "margin", "above_chance", "relative_entropy", "log_options")
@@ -69,9 +69,9 @@ def features_of(verdict: Verdict) -> dict[str, float]:
     if answers is None:
         return {}
     found = shown_features(list(answers.values()))
-    if isinstance(verdict, JointVerdict):
+    if (confidences := verdict.confidence_probabilities) is not None:
         agree = letters_agree(answers, verdict.answer(Signal.VERBALIZED))
-        found |= stated_features(list(verdict.confidence_probabilities.values()), letters_agree=agree)
+        found |= stated_features(list(confidences.values()), letters_agree=agree)
     return found
 
 

@@ -64,6 +64,23 @@ def install(*, terminated: int = TERMINATED) -> None:
             signal.signal(number, _end)
 
 
+@contextlib.contextmanager
+def even_if_ignored() -> Iterator[None]:
+    """Inside the `with` statement, SIGINT ends this process although its parent process ignores it.
+
+    For a command that runs servers: a shell script starts a job in the background with SIGINT ignored, and whoever sends one to such a
+    command itself wants it and its servers to end.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored:
+        signal.signal(signal.SIGINT, _end)
+    try:
+        yield
+    finally:
+        if ignored and _STATE.ending is None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def hold(number: int) -> None:
     """Keep a signal that arrives from now on until `handled_by` handles it."""
     signal.signal(number, lambda *_: _STATE.held.add(number))
@@ -140,8 +157,12 @@ def ends_with_us(child: "subprocess.Popen[str]") -> Iterator[None]:
         _STATE.children.discard(child)
 
 
-def run(main: Coroutine[Any, Any, Result]) -> Result:
+def run(main: Coroutine[Any, Any, Result], *, loop: "Callable[[], asyncio.AbstractEventLoop] | None" = None) -> Result:
     """`asyncio.run`, but a signal cancels the coroutine instead of raising an exception in the middle of the event loop's work.
+
+    Args:
+        main: what to run.
+        loop: makes the event loop; None makes asyncio's usual one.
 
     Raises:
         SystemExit: a signal asked the process to end.
@@ -158,7 +179,8 @@ def run(main: Coroutine[Any, Any, Result]) -> Result:
             _STATE.cancel = None
 
     try:
-        return asyncio.run(cancellable())
+        with asyncio.Runner(loop_factory=loop) as runner:
+            return runner.run(cancellable())
     except asyncio.CancelledError:
         if _STATE.ending is None:
             raise

@@ -60,7 +60,8 @@ class Decision:
 class CloudReply:
     """A cloud answer: an offered letter, what it took, and the tokens the endpoint counted (by its own names).
 
-    `answer_probabilities` is P(letter) over offered letters where the endpoint gave log-probabilities, else None.
+    `answer_probabilities` is P(letter) over offered letters where the endpoint gave log-probabilities, else None. `cost` is what its
+    call cost, failed attempts included, in the currency of the prices; None without prices.
     """
 
     answer: str
@@ -68,6 +69,7 @@ class CloudReply:
     attempts: int
     usage: Mapping[str, int]
     answer_probabilities: Mapping[str, float] | None = None
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,12 @@ class Outcome:
     def reason(self) -> str:
         """One of `REASONS`: the failure's code where the answer is degraded, else the decision's reason."""
         return self.decision.reason.value if self.failure is None else self.failure.code
+
+    @property
+    def cost(self) -> float | None:
+        """What the cloud cost for this answer, in the currency of the prices; None where it was not asked, or without prices."""
+        asked = self.cloud or self.failure
+        return None if asked is None else asked.cost
 
     @property
     def model(self) -> str:

@@ -13,6 +13,8 @@ where s is, or s is within w below tau and m is at least tau. Everything that a 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from app.core.distribution import normalised
+from app.core.letter_prior import CorrectedVerdict
 from app.core.question import Question
 from app.core.verdict import JointVerdict, OptionsVerdict, Signal, Verdict
 
@@ -120,11 +122,16 @@ def in_order(question: Question, order: Sequence[int]) -> Question:
 
 
 def aligned(verdict: Verdict, order: Sequence[int]) -> Verdict | None:
-    """The verdict on a question `in_order` as one on the original question; None where it has no distribution over the options."""
+    """The verdict on a question `in_order` as one on the original question; None where it has no distribution over the options.
+
+    A letter prior belongs to the letters as they were presented: a verdict is corrected before it is aligned.
+    """
     if isinstance(verdict, JointVerdict):
-        return replace(verdict, joint=tuple(_original(row, order) for row in verdict.joint))
+        return replace(verdict, joint=tuple(in_original_order(row, order) for row in verdict.joint))
     if isinstance(verdict, OptionsVerdict):
-        return OptionsVerdict(_original(verdict.probabilities, order))
+        return OptionsVerdict(in_original_order(verdict.probabilities, order))
+    if isinstance(verdict, CorrectedVerdict) and (first := aligned(verdict.first, order)) is not None:
+        return CorrectedVerdict(first, in_original_order(verdict.letters, order))
     return None
 
 
@@ -137,12 +144,22 @@ def mean_of(verdicts: Sequence[Verdict]) -> Verdict | None:
         rows = [[share * sum(values) for values in zip(*rows, strict=True)] for rows in zip(*joints, strict=True)]
         return replace(JointVerdict.from_weights(rows, first.greedy_bucket, first.paths), temperature=first.temperature)
     if isinstance(first, OptionsVerdict) and all(isinstance(one, OptionsVerdict) for one in verdicts):
-        columns = zip(*(one.probabilities for one in verdicts if isinstance(one, OptionsVerdict)), strict=True)
-        return OptionsVerdict.from_weights([share * sum(values) for values in columns])
+        return OptionsVerdict(mean_letters([one.probabilities for one in verdicts if isinstance(one, OptionsVerdict)]))
+    if all(isinstance(one, CorrectedVerdict) for one in verdicts):
+        corrected = [one for one in verdicts if isinstance(one, CorrectedVerdict)]
+        mean = mean_of([one.first for one in corrected])
+        return None if mean is None else CorrectedVerdict(mean, mean_letters([one.letters for one in corrected]))
     return None
 
 
-def _original(values: Sequence[float], order: Sequence[int]) -> tuple[float, ...]:
+def mean_letters(distributions: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """The mean of aligned distributions over the same options."""
+    share = 1 / len(distributions)
+    return normalised([[share * sum(values) for values in zip(*distributions, strict=True)]])[0]
+
+
+def in_original_order(values: Sequence[float], order: Sequence[int]) -> tuple[float, ...]:
+    """Values of the places of a question `in_order` as values of the options of the original question."""
     found = [0.0] * len(values)
     for value, place in zip(values, order, strict=True):
         found[place] = value

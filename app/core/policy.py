@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from app.core.fitted import Logistic, fitted_probability
+from app.core.letter_prior import LetterPrior
 from app.core.outcome import Decision, Reason, Route, RouteRequest
 from app.core.permutation import Permutation
 from app.core.verdict import Signal, Verdict
@@ -20,6 +21,7 @@ class Policy:
         domains: thresholds by domain.
         fitted: the model behind the signal `fitted`; None without one. Where a verdict lacks one of its features, there is no signal.
         permutation: rule by which a question just below the threshold is read again in other orders; None where none is.
+        letter_prior: preference for letters that is divided out of every verdict; None where none is.
     """
 
     tau: float = 0.5
@@ -28,6 +30,7 @@ class Policy:
     domains: Mapping[str, float] = field(default_factory=dict)
     fitted: Logistic | None = None
     permutation: Permutation | None = None
+    letter_prior: LetterPrior | None = None
 
     def tau_for(self, domain: str | None, requested: float | None) -> float:
         """The threshold that applies: the request's, else the domain's, else the global one."""
@@ -36,8 +39,10 @@ class Policy:
         return self.domains.get(domain, self.tau) if domain is not None else self.tau
 
     def read(self, verdict: Verdict) -> Verdict:
-        """The verdict with its expected confidence at this policy's temperature, and its fitted probability by this policy's model."""
-        read = verdict.at_temperature(self.temperature)
+        """The verdict with its letters corrected by this policy's prior, its expected confidence at this policy's temperature, and its
+        fitted probability by this policy's model. Reading it again changes nothing.
+        """
+        read = (verdict if self.letter_prior is None else self.letter_prior.read(verdict)).at_temperature(self.temperature)
         return read if self.fitted is None else read.with_fitted(fitted_probability(self.fitted, read))
 
     def rereads(self, verdict: Verdict, decision: Decision) -> Permutation | None:

@@ -6,6 +6,7 @@ milliseconds, a megabyte of `[],[],[]` a second; so the number of values is boun
 
 import json
 import math
+from collections import Counter
 from typing import Any
 
 # Longer integers are read as infinite: Python needs time that grows with the square of their length, and refuses them
@@ -21,21 +22,29 @@ class TooManyValues(ValueError):
     """The bytes hold more values than the receiver can use."""
 
 
-def loads(content: bytes, *, max_values: int) -> Any:
+class RepeatedName(ValueError):
+    """A name stands twice in one object; the message is the name."""
+
+
+def loads(content: bytes, *, max_values: int, distinct_names: bool = False) -> Any:
     """The value that UTF-8 bytes hold.
 
     Args:
         content: JSON in UTF-8; it may begin with a byte order mark.
         max_values: commas and opening brackets outside of strings, of which every value but the first needs one.
+        distinct_names: whether a name that stands twice in one object is an error; otherwise its last value counts. It makes decoding slower.
 
     Raises:
         NotJson: not UTF-8, not JSON, or nested too deeply. `NaN` and `Infinity` are read, as everywhere in Python, so that
             one of them spoils one question of a batch and not the whole batch; later validation accepts finite numbers only.
         TooManyValues: more values than `max_values` allows.
+        RepeatedName: a name stands twice in one object, where that is an error.
     """
     _bound(content, max_values)
     try:
-        return json.loads(content.decode("utf-8-sig"), parse_int=_int)
+        return json.loads(content.decode("utf-8-sig"), parse_int=_int, object_pairs_hook=_distinct if distinct_names else None)
+    except RepeatedName:
+        raise
     except (ValueError, RecursionError):
         raise NotJson("not JSON in UTF-8") from None
 
@@ -47,6 +56,14 @@ def dumps(value: Any) -> bytes:
         ValueError: a number that is not finite, or a lone surrogate (UnicodeEncodeError is one).
     """
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        counted = Counter(name for name, _ in pairs)
+        raise RepeatedName(next(name for name, count in counted.items() if count > 1))
+    return made
 
 
 def _bound(content: bytes, most: int) -> None:

@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.core.errors import ConfigError
 from app.core.fitted import Logistic
+from app.core.letter_prior import LetterPrior
 from app.core.permutation import Permutation
 from app.core.verdict import Signal
 from app.data.curve import Curve
 from app.data.files import read_model, write_model
 from app.data.fitted import FittedModel
+from app.data.letter_prior import LetterPriorModel
 
 # A threshold above every signal, with which every question goes to the cloud. 1.0 would keep a signal of exactly 1.
 ROUTES_ALL = 1.01
@@ -25,6 +27,8 @@ RATE_TOLERANCE = 0.02
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Threshold = Annotated[float, Field(ge=0, le=ROUTES_ALL, allow_inf_nan=False)]
 Interval = tuple[float, float]
+# The version of a file with a letter prior.
+_WITH_PRIOR = 3
 # Whether the test half shows a target: its interval lies within the target, outside of it, or contains values of both kinds.
 Held = Literal["held", "refuted", "not enough data"]
 
@@ -121,9 +125,11 @@ class Calibration(_Part):
         fitted: the model of the signal `fitted`; None with every other signal.
         permutation: rule by which questions are read again; None where each is read once.
         test_fingerprint: fingerprint of the questions of the test half; None in files of earlier versions.
+        letter_prior: preference for letters that is divided out before anything else is read; None where none is.
+        version: 3 where there is a letter prior, so that a gateway of an earlier version, which would route without it, refuses the file.
     """
 
-    version: Literal[2] = 2
+    version: Literal[2, 3] = 2
     signal: Signal
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     tau: Threshold
@@ -152,6 +158,7 @@ class Calibration(_Part):
     test_fingerprint: str | None = None
     # For the page; earlier versions did not write it.
     curve: Curve | None = None
+    letter_prior: LetterPriorModel | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -186,15 +193,29 @@ class Calibration(_Part):
             raise ValueError(f"it holds a model of the signal 'fitted', and its signal is '{self.signal}'; calibrate again")
         return self
 
+    @model_validator(mode="after")
+    def _version_of_its_prior(self) -> "Calibration":
+        if (self.version == _WITH_PRIOR) != (self.letter_prior is not None):
+            held = "holds no letter prior" if self.letter_prior is None else "holds a letter prior"
+            raise ValueError(f"its version is {self.version}, and it {held}: a file with one is of version {_WITH_PRIOR}; calibrate again")
+        if self.letter_prior is not None and self.signal is Signal.VERBALIZED:
+            raise ValueError("its signal is 'verbalized', whose answer no letter prior changes, and it holds one; calibrate again")
+        return self
+
+    @property
+    def prior(self) -> LetterPrior | None:
+        """The letter prior as the gateway applies it; None without one."""
+        return None if self.letter_prior is None else self.letter_prior.prior()
+
     @property
     def logistic(self) -> Logistic | None:
         """The model of the signal `fitted` as the gateway evaluates it; None with every other signal."""
         return None if self.fitted is None else self.fitted.logistic()
 
     def summary(self) -> dict[str, Any]:
-        """The part that `/v1/models` shows, as plain values; the model of the signal `fitted` only where there is one."""
+        """The part that `/v1/models` shows, as plain values; the model of the signal `fitted` and a letter prior only where there is one."""
         shown = {"signal", "temperature", "tau", "domains", "pooled", "target", "achieved", "achieved_shared", "scope", "recommendation"}
-        shown |= {"data_fingerprint", "created"} | ({"fitted"} if self.fitted is not None else set())
+        shown |= {"data_fingerprint", "created"} | {name for name in ("fitted", "letter_prior") if getattr(self, name) is not None}
         return self.model_dump(mode="json", include=shown)
 
     def check(self, *, edge_model: str, fingerprint: str, prompt_version: str, prompt_fingerprint: str | None = None) -> None:
@@ -270,5 +291,6 @@ def read_calibration(path: Path) -> Calibration:
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
-    """Write whole or not at all. Raises ConfigError."""
-    write_model(path, calibration.model_dump(mode="json"))
+    """Write whole or not at all; without a letter prior, as earlier versions read it. Raises ConfigError."""
+    without = {"letter_prior"} if calibration.letter_prior is None else set()
+    write_model(path, calibration.model_dump(mode="json", exclude=without))

@@ -188,6 +188,9 @@ def _check_permuted(mean: Any, answers: Mapping[str, Any], *, bare: bool, place:
     if not isinstance(probabilities, dict) or list(probabilities) != list(answers) or mean.get("edge_answer") not in answers:
         raise ConfigError(f"{place} must hold 'answer_probabilities' and 'edge_answer' of the letters {', '.join(answers)}")
     _check_shares(probabilities, place)
+    # Earlier versions did not write the distribution of each order.
+    if (each := mean.get("orders")) is not None and not _are_orders(each, min(mean["reads"], len(answers)), len(answers)):
+        raise ConfigError(f"{place}: 'orders' must hold the probabilities of {len(answers)} letters for each order of the options")
     if not bare:
         missing = [key for key in ("confidence", "expected_confidence", "confidence_probabilities") if mean.get(key) is None]
         if missing:
@@ -216,6 +219,15 @@ def _check_measured(record: Record, place: str) -> None:
             raise ConfigError(f"{place}: '{key}' is {shown(record[key])}, not a number")
     if record.get("bucket_paths") is not None and not _are_paths(record["bucket_paths"]):
         raise ConfigError(f"{place}: 'bucket_paths' is {shown(record['bucket_paths'])}, not a list of steps for each of five buckets")
+
+
+def _are_orders(value: Any, orders: int, options: int) -> bool:
+    """One list of shares for each order, as many as there are letters."""
+    return (
+        isinstance(value, list)
+        and len(value) == orders
+        and all(isinstance(shares, list) and len(shares) == options and all(map(_is_share, shares)) for shares in value)
+    )
 
 
 def _are_paths(value: Any) -> bool:

@@ -16,7 +16,8 @@ from app.data.records import Record
 from app.evaluation import statistics as st
 from app.evaluation.cells import questions
 from app.evaluation.choose import Choice, Chooser, listed
-from app.evaluation.choose_signal import ChosenSignal, choose_signal
+from app.evaluation.choose_prior import PriorMode, choose_reading, prior_model
+from app.evaluation.choose_signal import ChosenSignal
 from app.evaluation.curve import curve_of
 from app.evaluation.groups import Groups, group, scope
 from app.evaluation.judge import Judge
@@ -40,15 +41,18 @@ class Fit:
 
     Attributes:
         calibration: content of the file.
-        notes: sentences that a reader must know (how the signal was chosen, pooled domains, reachable rates, how delta was shared).
+        notes: sentences that a reader must know (how the signal and a letter prior were chosen, pooled domains, reachable rates, how delta
+            was shared).
         temperature_report: log loss, Brier score and ECE on the test half before and after; empty without a temperature.
         signals: how good each signal is on the test half, by name; `fitted` among them where a model was fitted.
+        signals_without: the same without the letter prior; empty where there is none.
     """
 
     calibration: Calibration
     notes: tuple[str, ...]
     temperature_report: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     signals: Mapping[str, Quality] = field(default_factory=dict)
+    signals_without: Mapping[str, Quality] = field(default_factory=dict)
 
 
 def calibrate(
@@ -59,6 +63,7 @@ def calibrate(
     keep_fitted: bool = False,
     with_temperature: bool = False,
     permutation_band: float | None = None,
+    letter_prior: PriorMode = "off",
     min_domain: int = 100,
     seed: int = 0,
     today: date,
@@ -75,6 +80,8 @@ def calibrate(
         keep_fitted: whether `fitted` is taken although it is not better.
         with_temperature: whether to fit a temperature of the expected confidence first.
         permutation_band: width of the band below tau in which a question is read again in other orders of its options; None reads each once.
+        letter_prior: whether a letter prior is divided out of the records' distributions first: `auto` where it is better (`choose_reading`), `on` in any
+            case, `off` never.
         min_domain: fewest questions of the fit half for which a domain gets its own threshold; smaller domains share one.
         seed: seed of the split into halves, of the certification's split, of the folds of cross-fitting and of the bootstrap.
         today: date that is written into the file.
@@ -104,16 +111,19 @@ def calibrate(
     _check_sizes(len(plain), target, min_domain)
     groups = group(plain.rows(fit_rows), plain.domains, per_domain=target.per_domain, min_domain=min_domain)
     proposing = groups.proposing(plain.rows(fit_rows), seed)
-    # The questions that test the promise of an edge error must have had no part in any choice before: of a signal, a model, a temperature.
+    # The questions that test the promise of an edge error must have had no part in any choice before: of a prior, a signal, a model, a temperature.
     fitted_on = fit_rows[proposing] if target.kind == "edge_error" else fit_rows
-    chosen = choose_signal(plain, fitted_on, wanted=signal, keep_fitted=keep_fitted, seed=seed)
+    reading = choose_reading(
+        plain, fitted_on, wanted=signal, keep_fitted=keep_fitted, seed=seed, prior=letter_prior, reread=permutation_band is not None
+    )
+    chosen, table = reading.chosen, reading.chosen.table
     temperature, temperature_report = 1.0, {}
-    table = chosen.table
     if with_temperature:
-        temperature = fit_temperature(plain.rows(fitted_on)) if len(fitted_on) else 1.0
-        table = to_table(records, temperature=temperature, cloud_needed=needs_cloud)
+        untempered = table
+        temperature = fit_temperature(untempered.rows(fitted_on)) if len(fitted_on) else 1.0
+        table = to_table(untempered.records.tolist(), temperature=temperature, cloud_needed=False)
         temperature_report = {
-            "before": calibration_errors(plain.rows(test_rows)),
+            "before": calibration_errors(untempered.rows(test_rows)),
             "after": calibration_errors(table.rows(test_rows)),
         }
     first_read, rule = table, None
@@ -134,7 +144,9 @@ def calibrate(
     models = {split_name(str(record["edge_model"])) for record in table.records}
     model, adapter = next(iter(models))
     signals = quality_of(test, resamples=resamples, seed=seed)
+    held_prior = prior_model(reading, test_rows, resamples=resamples, seed=seed)
     calibration = Calibration(
+        version=2 if held_prior is None else 3,
         signal=chosen.signal,
         temperature=temperature,
         tau=shared.tau,
@@ -163,9 +175,11 @@ def calibrate(
         permutation=None if rule is None else _rule(rule, first_read.rows(test_rows).signal[chosen.signal.value], taus),
         test_fingerprint=fingerprint_of(test.records),
         curve=curve_of(test, chosen.signal, chosen=shared.tau) if with_curve else None,
+        letter_prior=held_prior,
     )
-    said = [*chosen.notes, *_notes(fit, chooser, groups, shared, min_domain), *_about(records, plain, calibration)]
-    return Fit(calibration, tuple(said), temperature_report, signals)
+    said = [*reading.notes, *_notes(fit, chooser, groups, shared, min_domain), *_about(records, plain, calibration)]
+    without = {} if held_prior is None else quality_of(reading.plain.table.rows(test_rows), resamples=resamples, seed=seed)
+    return Fit(calibration, tuple(said), temperature_report, signals, without)
 
 
 def _rule(rule: Permutation, first: st.Floats, taus: st.Floats) -> PermutationRule:

@@ -8,6 +8,7 @@ from app.core.fitted import Logistic
 from app.core.verdict import Signal
 from app.data.calibration import Calibration
 from app.data.records import Record
+from app.evaluation.letter_prior import corrected_records
 from app.evaluation.permuted import reread, rule_of
 from app.evaluation.split import fingerprint_of, halves
 from app.evaluation.table import Table, answered, to_table
@@ -64,18 +65,24 @@ def model_of(calibration: Calibration | None, records: Sequence[Record]) -> Mode
     return {"fitted": calibration.logistic, "held_out": frozenset(str(record["id"]) for record in records) - fitted_on}
 
 
-def served_table(records: Sequence[Record], calibration: Calibration | None, *, temperature: float = 1.0) -> Table:
+def served_table(
+    records: Sequence[Record], calibration: Calibration | None, *, temperature: float = 1.0, cloud_needed: bool = False
+) -> Table:
     """Columns of the records with an edge answer, with the numbers that a gateway with this calibration compares with its thresholds.
 
     Args:
         records: records as `load_records` checked them.
         calibration: calibration that is served; None without one.
         temperature: temperature of the expected confidence.
+        cloud_needed: whether to leave out the records without a cloud answer.
 
     Raises:
         ConfigError: as `to_table` does; or the calibration reads questions again, and the records do not hold that.
     """
-    table = to_table(records, temperature=temperature, cloud_needed=False, **model_of(calibration, records))
+    seen = records
+    if calibration is not None:
+        seen = corrected_records(records, calibration.prior, reread=calibration.permutation is not None)
+    table = to_table(seen, temperature=temperature, cloud_needed=cloud_needed, **model_of(calibration, records))
     if calibration is None or calibration.permutation is None:
         return table
     rule = rule_of(table, calibration.permutation.band)
@@ -87,7 +94,7 @@ def served_table(records: Sequence[Record], calibration: Calibration | None, *, 
 def about(calibration: Calibration) -> dict[str, Any]:
     """The entry of a calibration in `report.json`."""
     keys = {"target", "pooled", "scope", "seed", "n_fit", "n_test", "data_fingerprint", "created"}
-    return calibration.model_dump(mode="json", include=keys)
+    return calibration.model_dump(mode="json", include=keys | ({"letter_prior"} if calibration.letter_prior is not None else set()))
 
 
 def note(
@@ -108,6 +115,11 @@ def note(
         held_out: number of questions of the report that had no part in fitting the signal `fitted`; None where no such part is known.
     """
     said = [calibration.scope] if calibration.scope else []
+    if calibration.letter_prior is not None:
+        said.append(
+            "The calibration divides a letter prior out of the model's distributions over the options: accuracy and signals are those of the corrected "
+            "distributions, as a gateway serves them. The verbalized confidence, its letter and the order check are the model's own."
+        )
     made_here = calibration.data_fingerprint in fingerprints
     if made_here and held_out is not None:
         said.append(

@@ -1,8 +1,12 @@
 """A calibration as Markdown for the terminal."""
 
+from collections.abc import Mapping
+
 from app.data.calibration import Achieved
+from app.data.letter_prior import LetterPriorModel
 from app.evaluation.calibrate import Fit
 from app.evaluation.cells import NONE, number, percent, share, signed, spelt, table
+from app.evaluation.signals import Quality
 
 
 def render_calibration(fit: Fit) -> str:
@@ -51,14 +55,11 @@ def render_calibration(fit: Fit) -> str:
     if fit.signals:
         parts += [
             f"Each signal on the test half (n = {found.n_test}); the thresholds are on the {found.signal.words}:",
-            table(
-                ("signal", "AUROC", "ECE", "Brier"),
-                [
-                    [spelt(name), number(row["auroc"], row["auroc_ci"]), number(row["ece"]), number(row["brier"])]
-                    for name, row in fit.signals.items()
-                ],
-            ),
+            table(("signal", "AUROC", "ECE", "Brier"), _signals(fit.signals)),
         ]
+    if found.letter_prior is not None:
+        parts += [_prior(found.letter_prior), "Each signal on the test half without the letter prior:"]
+        parts += [table(("signal", "AUROC", "ECE", "Brier"), _signals(fit.signals_without))]
     if fit.temperature_report:
         errors = fit.temperature_report
         parts += [
@@ -70,6 +71,29 @@ def render_calibration(fit: Fit) -> str:
         ]
     parts += [f"- {note}" for note in fit.notes]
     return "\n\n".join(parts) + "\n"
+
+
+def _signals(found: Mapping[str, Quality]) -> list[list[str]]:
+    return [[spelt(name), number(row["auroc"], row["auroc_ci"]), number(row["ece"]), number(row["brier"])] for name, row in found.items()]
+
+
+def _prior(found: LetterPriorModel) -> str:
+    """The prior of each number of options, and what it changes on the test half."""
+    rows = [
+        [str(options), str(found.n[options]), " ".join(f"{100 * share:.0f}" for share in prior)]
+        for options, prior in found.by_options.items()
+    ]
+    effect = found.effect
+    gain = signed(effect.accuracy[1] - effect.accuracy[0], effect.accuracy_gain_ci)
+    said = [f"accuracy {percent(effect.accuracy[0])} % without and {percent(effect.accuracy[1])} % with it ({gain} points)"]
+    if effect.auroc is not None:
+        difference = number(effect.auroc[1] - effect.auroc[0], effect.auroc_gain_ci)
+        said.append(f"AUROC {effect.auroc[0]:.3f} and {effect.auroc[1]:.3f} (difference {difference})")
+    said.append(f"mean error among the answers kept {percent(effect.aurc[0])} % and {percent(effect.aurc[1])} %")
+    return (
+        f"Letter prior (shrinkage {found.shrinkage:g}), which is divided out of every distribution over the options; on the test half (n = {effect.n}): "
+        f"{', '.join(said)}.\n\n{table(('options', 'n fit', 'prior of each letter, in order (%)'), rows)}"
+    )
 
 
 def _achieved(row: Achieved) -> list[str]:

@@ -53,7 +53,11 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple[Figure, l
 def title(figure: Figure, headline: str, report: Report, n: int) -> None:
     """Set the title: what is shown, and the edge, the cloud, the data and n."""
     cloud = f"cloud {', '.join(report['cloud_model'])}" if report["cloud_model"] else "no cloud"
-    about = f"edge {report['edge_model']}; {cloud}; data {report['data_fingerprint']}; n = {n}"
+    set_title(figure, headline, f"edge {report['edge_model']}; {cloud}; data {report['data_fingerprint']}; n = {n}")
+
+
+def set_title(figure: Figure, *lines: str) -> None:
+    """Set a title of several lines, each of them wrapped at the width of the figure."""
     width = int(figure.get_figwidth() * _PER_INCH)
     # A dollar sign in a name must not begin a formula.
-    figure.suptitle("\n".join(textwrap.fill(line, width) for line in (headline, about)).replace("$", r"\$"), fontsize=10.5)
+    figure.suptitle("\n".join(textwrap.fill(line, width) for line in lines).replace("$", r"\$"), fontsize=10.5)

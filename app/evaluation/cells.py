@@ -50,9 +50,23 @@ def plain(value: float | None, digits: int) -> str:
     return NONE if value is None else f"{value:,.{digits}f}"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first column is aligned to the left, the others to the right. Bars and line breaks in cells are escaped."""
-    lines = [_line(head), "|---" + "|---:" * (len(head) - 1) + "|"]
+def short(value: float | None) -> str:
+    """A measured number with about three significant digits: more would be noise."""
+    if value is None:
+        return NONE
+    size = abs(value)
+    return f"{value:,.{0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 3}f}"  # noqa: PLR2004  # powers of ten
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> str:
+    """A Markdown table. Bars and line breaks in cells are escaped.
+
+    Args:
+        head: titles of the columns.
+        rows: cells.
+        left: number of columns that are aligned to the left; the others are aligned to the right.
+    """
+    lines = [_line(head), "|---" * left + "|---:" * (len(head) - left) + "|"]
     return "\n".join([*lines, *map(_line, rows)])
 
 

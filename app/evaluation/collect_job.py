@@ -154,15 +154,17 @@ class Job:
 
         The original order is asked again with the others: a record does not hold the whole verdict.
         """
+        shown: list[Verdict] = []
         verdicts: list[Verdict | None] = []
         for order in orders(len(item.question.options), self.reads):
             found = await self._ask_edge(item, in_order(item.question, order), "permuted_error", lambda reply: {"verdict": reply.verdict})
             if found is None or found["permuted_error"] is not None:
                 return found
+            shown.append(found["verdict"])
             verdicts.append(aligned(found["verdict"], order))
         self.permuted_asked += len(verdicts)
         whole = [verdict for verdict in verdicts if verdict is not None]
-        return {**permuted_fields(mean_of(whole) if len(whole) == len(verdicts) else None, self.reads), "permuted_error": None}
+        return {**permuted_fields(mean_of(whole) if len(whole) == len(verdicts) else None, self.reads, shown), "permuted_error": None}
 
     async def _ask_cloud(self, item: Item) -> Record:
         assert self.cloud is not None  # noqa: S101  # for mypy

@@ -1,5 +1,6 @@
 """The fields that each side adds to a record of the records file."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,14 +64,18 @@ def edge_fields(reply: EdgeReply) -> dict[str, Any]:
     return {**_verdict_fields(reply.verdict), "edge_ms": round(reply.inference_s * 1000, 3), "edge_batch": reply.batch}
 
 
-def permuted_fields(mean: Verdict | None, reads: int) -> dict[str, Any]:
+def permuted_fields(mean: Verdict | None, reads: int, shown: Sequence[Verdict] = ()) -> dict[str, Any]:
     """Field of a mean over several orders of the options (`app.core.permutation`), with the keys of `edge_fields` that a verdict has.
 
     Args:
         mean: mean of the aligned verdicts; None where they cannot be averaged.
         reads: number of orders that were asked for.
+        shown: verdicts on the orders as they were presented. A letter prior corrects each of their distributions before they are averaged.
     """
-    return {"permuted": {"reads": reads, **({} if mean is None else _verdict_fields(mean))}}
+    if mean is None:
+        return {"permuted": {"reads": reads}}
+    each = [list((verdict.answer_probabilities or {}).values()) for verdict in shown]
+    return {"permuted": {"reads": reads, **_verdict_fields(mean), **({"orders": each} if each else {})}}
 
 
 def _verdict_fields(verdict: Verdict) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from app.evaluation import statistics as st
 
 # Few distinct values (buckets) are all tested; of a continuous signal these coverages of the proposing part.
 _COVERAGES = np.arange(1, 21) / 20
+# An exact bound is found when it moves by less than this; a bisection of the whole interval takes as many steps.
+_EXACT, _MOST_STEPS = 1e-14, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +87,27 @@ def answers_needed(max_error: float, delta: float) -> int | None:
 
 
 def upper_bound(k: int, n: int, delta: float) -> float:
-    """The largest p that k of n does not refute at level delta."""
+    """The largest p that k of n does not refute at level delta.
+
+    Newton's method on the logarithm of P(at most k of n), whose derivative by p is -(n - k) · C(n, k) · p^k · (1 - p)^(n - k - 1) / P: six
+    sums instead of the fifty of a bisection. Where a step leaves the interval that holds the bound, the interval is halved.
+    """
     if k >= n:
         return 1.0
     log_ways = _log_ways(k, n)
-    low, high = k / n, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _cdf(log_ways, n, middle) > delta else (low, middle)
-    return high
+    low, high, at = k / n, 1.0, (k + 1) / (n + 1)
+    for _ in range(_MOST_STEPS):
+        below = _cdf(log_ways, n, at)
+        low, high = (at, high) if below > delta else (low, at)
+        then = (low + high) / 2
+        if below > 0:
+            log_slope = float(log_ways[k]) + k * math.log(at) + (n - k - 1) * math.log1p(-at) + math.log(n - k) - math.log(below)
+            step = (math.log(below) - math.log(delta)) * math.exp(-log_slope)
+            if abs(step) < _EXACT:
+                break
+            then = at + step if low < at + step < high else then
+        at = then
+    return at
 
 
 def proposing_part(n: int, seed: int) -> st.Flags:

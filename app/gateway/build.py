@@ -123,9 +123,9 @@ def build_policy(settings: Settings, calibration: Calibration | None = None, ide
     signal = calibration.signal
     rule = None if calibration.permutation is None else calibration.permutation.rule()
     if policy.calibration is None and policy.tau is not None:
-        return Policy(policy.tau, signal, calibration.temperature, own, calibration.logistic, rule)
+        return Policy(policy.tau, signal, calibration.temperature, own, calibration.logistic, rule, calibration.prior)
     domains = {name: domain.tau for name, domain in calibration.domains.items()} | own
-    return Policy(calibration.tau, signal, calibration.temperature, domains, calibration.logistic, rule)
+    return Policy(calibration.tau, signal, calibration.temperature, domains, calibration.logistic, rule, calibration.prior)
 
 
 def _check_signal(settings: Settings, calibration: Calibration | None, given: frozenset[Signal], model: str) -> None:

@@ -44,11 +44,13 @@ class PassedReply:
         content: its body, a JSON object.
         model: name of the model that it says it is from.
         waited_s: seconds that the cloud was waited for.
+        cost: what it cost, failed attempts included, in the currency of the prices; None without prices.
     """
 
     content: bytes
     model: str
     waited_s: float
+    cost: float | None = None
 
 
 class PassedStream(AsyncIterator[bytes]):
@@ -166,7 +168,7 @@ class Passing:
 
         async def read(reply: RawReply) -> PassedReply:
             model = read_model(reply.payload, reply.endpoint.model)
-            return PassedReply(reply.content, model, time.monotonic() - began)
+            return PassedReply(reply.content, model, time.monotonic() - began, purse.cost)
 
         passed = await self._pool.post(chat.request_for, read, deadline, purse=purse, timeout_s=self._limits.deadline_s)
         self.count("whole")

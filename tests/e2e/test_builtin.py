@@ -16,7 +16,6 @@ from app.demo.bank import SHIPPED_BANK, load_rows
 from app.edge.builtin import default_cache_dir, ensure_builtin
 from app.edge.loader import load_model
 from app.edge.rendering import Prompt
-from app.edge.threads import set_threads
 from tests.support.reference import largest_difference, reference_joint
 
 MCQ = Path(__file__).parents[3] / "shared" / "mcq"
@@ -26,7 +25,6 @@ BANK = [Question(row["question"], tuple(row["options"]), row["domain"]) for row 
 
 @pytest.fixture(scope="module")
 def loaded():
-    set_threads(0)
     return load_model("builtin", cache_dir=default_cache_dir(), dtype="float32")
 
 

@@ -4,12 +4,12 @@ import json
 import os
 import time
 
-import httpx2
 import psutil
 import pytest
 
 from app.edge.builtin import default_cache_dir, ensure_builtin, find_builtin
 from app.edge.fingerprint import fingerprint
+from tests.support.loopback import loopback_client
 
 pytestmark = [
     pytest.mark.skipif("BUILTIN_15B" not in os.environ, reason="needs 5 GB of disk, 8 GB of memory and minutes: make test-qwen"),
@@ -30,7 +30,7 @@ async def serve(start, name):
     gateway = start(name, "serve", "--demo", "--port", "0", **settings)
     url = await gateway.url()
     ready_s, replies, seconds = time.monotonic() - began, {}, []
-    async with httpx2.AsyncClient(base_url=url, timeout=600) as http:
+    async with loopback_client(base_url=url, timeout=600) as http:
         for question, options in QUESTIONS:
             asked = time.monotonic()
             reply = await http.post("/v1/answer", json={"question": question, "options": options, "route": "edge"})

@@ -4,11 +4,10 @@ import asyncio
 import json
 from collections import Counter
 
-import httpx2
-
 from app.data.records import read_records
 from app.demo.bank import SHIPPED_BANK
 from tests.support.commands import foggate_here
+from tests.support.loopback import loopback_client
 from tests.support.processes import Process, foggate
 from tests.support.records import simulated, write
 
@@ -19,7 +18,7 @@ async def test_a_collect_killed_in_the_middle_goes_on(tmp_path, start):
     out = tmp_path / "records.jsonl"
     environment = {"FOGGATE_CLOUD__BASE_URL": url + "/v1", "FOGGATE_EDGE__MAX_BATCH_SIZE": "8"}
     arguments = ["eval", "collect", "--data", str(SHIPPED_BANK), "--out", str(out), "--per-domain", "8", "--json"]
-    first = Process(tmp_path, "first", *arguments, **environment)
+    first = Process(tmp_path, "first", *arguments, fresh=True, **environment)
     while not out.exists() or len(out.read_bytes().splitlines()) < 24:
         assert first.process.poll() is None, first.log.read_text()
         await asyncio.sleep(0.05)
@@ -36,7 +35,7 @@ async def test_a_collect_killed_in_the_middle_goes_on(tmp_path, start):
     assert Counter(record["domain"] for record in records.values()) == dict.fromkeys(Counter(r["domain"] for r in records.values()), 8)
     assert all(record["cloud_answer"] == record["gold"] for record in records.values())
     assert {record["edge_model"] for record in records.values()} == {"smollm2-135m-instruct+foggate-r14"}
-    async with httpx2.AsyncClient() as http:
+    async with loopback_client() as http:
         calls = (await http.get(url + "/stats")).json()["calls"]
     # What was under way when the process died may have been asked without a reply: at most the calls allowed at a time.
     assert 56 <= calls <= 56 + 16
@@ -93,7 +92,7 @@ async def test_from_questions_to_a_calibrated_gateway(tmp_path, start):
 
     gateway = start("gateway", "serve", "--port", "0", FOGGATE_POLICY__CALIBRATION=str(out))
     url = await gateway.url()
-    async with httpx2.AsyncClient() as http:
+    async with loopback_client() as http:
         shown = (await http.get(url + "/v1/models")).json()["data"][0]["calibration"]
         assert shown["tau"] == json.loads(out.read_text())["tau"]
         answer = (await http.post(url + "/v1/answer", json={"question": "Is it?", "options": ["Yes", "No"]}, timeout=60)).json()

@@ -12,6 +12,7 @@ from collections import Counter
 import httpx2
 
 from app.demo.bank import SHIPPED_BANK, load_rows
+from tests.support.loopback import loopback_client
 from tests.support.processes import ROOT, foggate
 
 ROWS = load_rows([SHIPPED_BANK])
@@ -27,12 +28,13 @@ def body(row, **more):
 
 async def test_from_the_first_question_to_the_last_log_line(start):
     """`make serve` as a person meets it: the banner's own curl bodies, an edge answer and a cloud answer, clean logs."""
-    gateway = start("gateway", "serve", "--demo", "--port", "0", FOGGATE_CLOUD__API_KEY=CANARY, FOGGATE_SERVER__DRAIN_WAIT_S="0")
+    settings = {"FOGGATE_CLOUD__API_KEY": CANARY, "FOGGATE_SERVER__DRAIN_WAIT_S": "0", "FOGGATE_EDGE__THREADS": "0"}
+    gateway = start("gateway", "serve", "--demo", "--port", "0", fresh=True, **settings)
     url = await gateway.url()
     # The address is printed before the examples.
     while len(examples := [json.loads(found) for found in re.findall(r"-d '(.*)'", gateway.out.read_text())]) < 2:
         await asyncio.sleep(0.05)
-    async with httpx2.AsyncClient(base_url=url, timeout=30) as http:
+    async with loopback_client(base_url=url, timeout=30) as http:
         replies = [(await http.post("/v1/answer", json=example)).json() for example in examples]
         assert [(reply["route"], reply["reason"]) for reply in replies] == [("edge", "confident"), ("cloud", "low_confidence")]
         # Both come out correct, as README shows them.
@@ -76,7 +78,7 @@ async def test_the_stand_in_down_hanging_or_babbling_is_a_degraded_answer_inside
     )
     cloud_url = await cloud.url()
     gateway = start("gateway", "serve", "--port", "0", FOGGATE_CLOUD__BASE_URL=cloud_url + "/v1", FOGGATE_DEADLINE_MS="6000")
-    async with httpx2.AsyncClient(base_url=await gateway.url(), timeout=30) as http:
+    async with loopback_client(base_url=await gateway.url(), timeout=30) as http:
         replies = [(await http.post("/v1/answer", json=body(row, tau=1, route="cloud"))).json() for row in ROWS[:8]]
         assert {reply["reason"] for reply in replies} == {"cloud_timeout", "cloud_unparsable"}
         await cloud.stop()
@@ -94,7 +96,7 @@ async def test_many_clients_and_a_small_queue_every_request_gets_exactly_one_rep
     url = await gateway.url()
     seen, latest = Counter(), asyncio.get_running_loop().time() + LOAD_SECONDS
     limits = httpx2.Limits(max_connections=LOAD_CLIENTS)
-    async with httpx2.AsyncClient(base_url=url, timeout=60, limits=limits) as http:
+    async with loopback_client(base_url=url, timeout=60, limits=limits) as http:
 
         async def client(number):
             while asyncio.get_running_loop().time() < latest:
@@ -121,7 +123,7 @@ async def test_sigterm_under_load_loses_no_accepted_request(start):
     gateway = start("gateway", "serve", "--demo", "--port", "0", **patience)
     url = await gateway.url()
     seen = Counter()
-    async with httpx2.AsyncClient(base_url=url, timeout=150) as http:
+    async with loopback_client(base_url=url, timeout=150) as http:
 
         async def client(number):
             while True:

@@ -7,6 +7,8 @@ import signal
 import httpx2
 import pytest
 
+from tests.support.loopback import loopback_client
+
 ASK = {"question": "I am sure of this", "options": ["a", "b", "c"]}
 # A batch of 400 takes 40 s, one question 0.4 s.
 SLOW = {
@@ -22,7 +24,7 @@ SLOW = {
 @pytest.mark.parametrize("form", ["application/json", "application/x-ndjson"])
 async def test_draining_ends_the_rest_of_a_batch_with_its_own_error_lines(start, form):
     gateway = start("gateway", "--batch-ms", "100", module="tests.support.dummy_gateway", **SLOW)
-    async with httpx2.AsyncClient(base_url=await gateway.url(), timeout=120) as http:
+    async with loopback_client(base_url=await gateway.url(), timeout=120) as http:
         questions = [{**ASK, "id": str(number)} for number in range(400)]
         batch = asyncio.ensure_future(http.post("/v1/answers", json={"questions": questions}, headers={"accept": form}))
         while b"foggate_requests_total{" not in (await http.get("/metrics")).content:
@@ -41,7 +43,7 @@ async def test_draining_ends_the_rest_of_a_batch_with_its_own_error_lines(start,
 async def test_a_load_is_given_up_at_once(start, signal_number, code):
     """The load takes ten minutes; who sends SIGTERM does not wait for it."""
     gateway = start("gateway", "--load-s", "600", "--at-once", module="tests.support.dummy_gateway", FOGGATE_SERVER__DRAIN_WAIT_S="300")
-    async with httpx2.AsyncClient(base_url=await gateway.url()) as http:
+    async with loopback_client(base_url=await gateway.url()) as http:
         while True:
             try:
                 live = await http.get("/health/live")
@@ -56,7 +58,7 @@ async def test_a_load_is_given_up_at_once(start, signal_number, code):
 
 async def test_a_warm_up_that_hangs_is_given_up_at_once(start):
     gateway = start("gateway", "--batch-ms", "600000", "--at-once", module="tests.support.dummy_gateway")
-    async with httpx2.AsyncClient(base_url=await gateway.url()) as http:
+    async with loopback_client(base_url=await gateway.url()) as http:
         while (await http.get("/metrics")).text.count("foggate_edge_queue_depth 0.0") == 0:
             await asyncio.sleep(0.05)
     gateway.process.send_signal(signal.SIGTERM)

@@ -20,24 +20,16 @@ import psutil
 import pytest
 
 from app.demo.bank import SHIPPED_BANK
+from tests.support.loopback import loopback_client
 from tests.support.processes import ROOT
-
-# ruff: noqa: PLW1509  # the tests of this file start no thread before they fork
 
 ASK = {"question": "I am sure of this", "options": ["a", "b", "c"]}
 COMMAND = [sys.executable, "-m", "app"]
 DUMMY = [sys.executable, "-m", "tests.support.dummy_gateway"]
 
 
-def interruptible():
-    """A test run in the background of a script ignores SIGINT, and its children would too."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def begin(command, **options):
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible, **options
-    )
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
 def namespaces_work():
@@ -112,7 +104,7 @@ async def test_sighup_reloads_and_says_what_it_could_not(start, tmp_path):
     path = tmp_path / "gateway.yaml"
     path.write_text("policy: {tau: 0.5}")
     gateway = start("gateway", "--load-s", "1.5", "--at-once", "--config", str(path), module="tests.support.dummy_gateway")
-    async with httpx2.AsyncClient(base_url=await gateway.url(), timeout=30) as http:
+    async with loopback_client(base_url=await gateway.url(), timeout=30) as http:
 
         async def tau():
             return (await http.post("/v1/answer", json=ASK)).json().get("tau")
@@ -147,9 +139,9 @@ def at_a_terminal(command, *, ignoring_hangup=False):
         # Whatever this process was started with, as by nohup.
         signal.signal(signal.SIGHUP, signal.SIG_IGN if ignoring_hangup else signal.SIG_DFL)
 
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=own_terminal, pass_fds=[theirs]
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    # This file's tests start no thread before they fork.
+    process = subprocess.Popen(command, cwd=ROOT, **pipes, preexec_fn=own_terminal, pass_fds=[theirs])  # noqa: PLW1509
     os.close(theirs)
     return process, ours
 

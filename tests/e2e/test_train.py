@@ -7,12 +7,12 @@ import shutil
 import subprocess
 import sys
 
-import httpx2
 import pytest
 import yaml
 
 from tests.support.chains import chain_config, questions, write
 from tests.support.commands import foggate_here
+from tests.support.loopback import loopback_client
 from tests.support.processes import ROOT, foggate
 
 
@@ -22,7 +22,7 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evolve")
     gate = {"min_entropy": 0.0, "max_accuracy_loss": 1.0, "max_mean_loss": 1.0, "max_ece_increase": 1.0}
     config = chain_config(folder / "in", rows=40, gate=gate, data={"train": {d: [f"{d}.jsonl"] for d in ("law", "math")}, "dev_rows": 10})
-    done = foggate("evolve", "--config", str(config), "--out", str(folder / "run"), "--rounds", "1")
+    done = foggate("evolve", "--config", str(config), "--out", str(folder / "run"), "--rounds", "1", fresh=True)
     assert done.returncode == 0, done.stderr
     assert "R01 law: 8 new + 6 replayed, promoted" in done.stdout
     return folder
@@ -38,7 +38,7 @@ async def test_a_chain_goes_on_and_what_it_made_is_served(run, start):
     if (run / "run/calibration.json").exists():
         environment["FOGGATE_POLICY__CALIBRATION"] = str(run / "run/calibration.json")
     url = await start("gateway", "serve", "--port", "0", **environment).url()
-    async with httpx2.AsyncClient() as http:
+    async with loopback_client() as http:
         answer = (await http.post(url + "/v1/answer", json={"question": "Is it?", "options": ["Yes", "No"]}, timeout=60)).json()
     assert answer["edge"]["model"] == "model"
     assert answer["answer"] in {"A", "B"}
@@ -46,7 +46,9 @@ async def test_a_chain_goes_on_and_what_it_made_is_served(run, start):
 
 def test_a_run_becomes_an_adapter_to_ship(run, tmp_path):
     out = tmp_path / "mine"
-    done = foggate("adapter", "--run", str(run / "run"), "--out", str(out), "--round", "1", "--agreement", "0.8", "--license", "mit")
+    done = foggate(
+        "adapter", "--run", str(run / "run"), "--out", str(out), "--round", "1", "--agreement", "0.8", "--license", "mit", fresh=True
+    )
     assert done.returncode == 0, done.stderr
     assert "is R01 at rank" in done.stdout
     assert {"adapter_model.safetensors", "adapter_config.json", "foggate.json", "README.md"} <= {path.name for path in out.iterdir()}
@@ -61,7 +63,7 @@ def test_a_run_becomes_an_adapter_to_ship(run, tmp_path):
 def test_labels_of_a_file(run, tmp_path):
     data, out = write(tmp_path / "q.jsonl", questions(12, "law", 5, "mine")), tmp_path / "labels.jsonl"
     arguments = ["label", "--data", str(data), "--out", str(out), "--model", str(run / "in/base"), "--json"]
-    done = foggate(*arguments, FOGGATE_EDGE__DTYPE="float32")
+    done = foggate(*arguments, fresh=True, FOGGATE_EDGE__DTYPE="float32")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     rows = [json.loads(line) for line in out.read_text().splitlines()]
@@ -101,25 +103,15 @@ def test_a_disk_that_fills_is_said_and_nothing_half_written_is_taken_for_whole(r
     def small_disk():
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
-    command = [
-        sys.executable,
-        "-m",
-        "app",
-        "evolve",
-        "--config",
-        str(run / "in/evolve.yaml"),
-        "--out",
-        str(tmp_path / "run"),
-        "--rounds",
-        "0",
-    ]
+    arguments = ("evolve", "--config", str(run / "in/evolve.yaml"), "--out", str(tmp_path / "run"), "--rounds", "0")
+    command = [sys.executable, "-m", "app", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, preexec_fn=small_disk)
     assert done.returncode == 2, done.stderr
     assert "cannot be written" in done.stderr
     assert "--resume continues" in done.stderr
     assert not (tmp_path / "run/R00/adapter").exists()
     assert json.loads((tmp_path / "run/chain.json").read_text())["rounds"] == []
-    done = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=False, cwd=ROOT)
+    done = foggate(*arguments, "--resume")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run/R00/adapter").is_dir()
 

@@ -6,7 +6,6 @@ import json
 import math
 from datetime import date
 
-import httpx2
 import pytest
 import structlog
 
@@ -22,6 +21,7 @@ from app.demo.server import create_demo
 from app.edge.build import with_engine
 from app.evaluation.calibrate import calibrate
 from tests.support.fakes import FakeEngine, Unexpected
+from tests.support.loopback import loopback_client
 from tests.support.records import simulated
 from tests.support.servers import serving
 
@@ -49,7 +49,7 @@ async def gateway(engine=None, *, build=None, ready=True, faults=None, cloud=Tru
             }
         )
         app = create_app(configured, edge=build or with_engine(lambda _: engine))
-        http = await stack.enter_async_context(httpx2.AsyncClient(base_url=await stack.enter_async_context(serving(app)), timeout=30))
+        http = await stack.enter_async_context(loopback_client(base_url=await stack.enter_async_context(serving(app)), timeout=30))
         stack.callback(engine.gate.set)
         http.cloud_url, http.state = url, app.state.gateway
         while ready and (await http.get("/health/ready")).status_code != 200:
@@ -147,7 +147,7 @@ async def test_a_calibration_of_another_edge_keeps_the_gateway_from_starting(tmp
         edge=with_engine(lambda _: FakeEngine()),
         on_fatal=said.put_nowait,
     )
-    async with serving(app) as url, httpx2.AsyncClient(base_url=url) as http:
+    async with serving(app) as url, loopback_client(base_url=url) as http:
         assert says in await asyncio.wait_for(said.get(), 30)
         assert (await http.get("/health/ready")).status_code == 503
 
@@ -334,7 +334,7 @@ async def test_health_while_loading_and_after():
         load.wait(30)
         return engine
 
-    async with serving(create_app(Settings(), edge=with_engine(loader))) as url, httpx2.AsyncClient(base_url=url) as http:
+    async with serving(create_app(Settings(), edge=with_engine(loader))) as url, loopback_client(base_url=url) as http:
         try:
             assert (await http.get("/health/live")).json() == {"status": "alive"}
             ready = await http.get("/health/ready")
@@ -358,7 +358,7 @@ async def test_a_model_that_cannot_be_loaded_is_said_in_one_sentence():
 
     async with (
         serving(create_app(Settings(), edge=with_engine(loader), on_fatal=said.append)) as url,
-        httpx2.AsyncClient(base_url=url) as http,
+        loopback_client(base_url=url) as http,
     ):
         while not said:
             assert (await http.get("/health/ready")).status_code == 503

@@ -77,16 +77,17 @@ def asked(*texts, wordings=None):
 
 
 def place(folder):
-    return Place(folder, folder, None, folder, 1, gpu=False, say=lambda _: None)
+    return Place(folder, folder, None, folder, "float32", 1, gpu=False, say=lambda _: None)
 
 
 def test_servers_are_compared_in_rounds_and_those_that_fail_are_rows_with_reasons(tmp_path):
     peers = [Small("foggate"), Small("slow", 0.1), Absent(), Broken()]
-    traffic = Traffic(clients=2, rounds=2, start_s=30)
+    traffic = Traffic(clients=2, rounds=2, start_s=30, rates=[20], rate_seconds=0.5, rate_connections=4)
     questions = asked("first", "second", "third", "first", wordings=(wordings := []))
     rows = {row["server"]: row for row in measure_over_http(peers, questions, place(tmp_path), traffic)}
-    # No prompt comes twice, which a server could keep: two warm-ups, and two rounds of two servers.
-    assert sorted(wordings) == list(range(6))
+    # No prompt comes twice, which a server could keep: two warm-ups, and two rounds of two servers; then ten questions at a rate, in
+    # three wordings of four questions, again in two rounds of two servers.
+    assert sorted(wordings) == list(range(6 + 12))
     ours, slow = rows["foggate"], rows["slow"]
     assert (ours["failures"], slow["failures"]) == (0, 0)
     assert ours["questions_per_s"]["n"] == 2
@@ -95,6 +96,10 @@ def test_servers_are_compared_in_rounds_and_those_that_fail_are_rows_with_reason
     assert slow["p50_s"] >= 0.1
     assert slow["foggate_times"]["low"] > 1
     assert ours["foggate_times"] is None
+    ((at_rate,), (slow_at_rate,)) = ours["offered"], slow["offered"]
+    assert (at_rate["rate"], at_rate["runs"], at_rate["planned"], at_rate["failures"]) == (20, 2, 20, 0)
+    assert slow_at_rate["p50_s"] >= 0.1
+    assert ours["others_cpu_share"] >= 0
     assert ours["with_a_letter"] == 0.5
     assert ours["written_tokens"] == 7
     assert rows["absent"]["reason"] == "it needs another machine"
@@ -136,6 +141,8 @@ def test_the_full_bench_of_a_shape_writes_tables_numbers_and_pictures(tmp_path, 
             2,
             "--http-rounds",
             1,
+            "--batch-request",
+            12,
             "--peer",
             "llama-q4",
         ),
@@ -159,6 +166,8 @@ def test_the_full_bench_of_a_shape_writes_tables_numbers_and_pictures(tmp_path, 
     assert set(report["fits"]) == {VERDICT, PREFILL, GENERATE}
     ours, llama = report["http"]["servers"]
     assert (ours["server"], ours["failures"], ours["with_a_letter"], ours["joint"]) == ("foggate", 0, 1.0, True)
+    assert (ours["batch_request"]["questions"], ours["batch_request"]["rounds"], ours["batch_request"]["not_answered"]) == (12, 1, 0)
+    assert ours["batch_request"]["questions_per_s"]["median"] > 0
     assert llama["reason"] == "only builtin models come as a GGUF file"
     text = (tmp_path / "out" / "bench.md").read_text()
     assert text in done.output
@@ -176,6 +185,8 @@ def test_the_full_bench_of_a_shape_writes_tables_numbers_and_pictures(tmp_path, 
         (["--full", "--lengths", "0"], "--lengths wants whole numbers"),
         (["--full", "--tokenizer", "x"], "--tokenizer belongs to --shape"),
         (["--peer", "vllm", "--no-http"], "leave out --no-http"),
+        (["--rate", "10", "--no-http"], "--rate is measured over HTTP"),
+        (["--rate", "0"], "--rate wants whole numbers"),
         (["--shape", "huge", "--tokenizer", "x"], "there is no shape 'huge'"),
         (["--shape", "tiny", "--tokenizer", "/nowhere/at/all"], "the tokenizer /nowhere/at/all could not be loaded"),
     ],

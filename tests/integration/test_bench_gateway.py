@@ -20,6 +20,7 @@ def test_a_small_run_measures_every_way_and_says_why_a_peer_is_not_there(tmp_pat
     out, no_folder = tmp_path / "out", tmp_path / "file"
     no_folder.write_text("")
     given = ("--connections", "2", "--connections", "1", "--rounds", "1", "--seconds", "0.3", "--delay-ms", "5", "--peer", "least")
+    given += ("--peer", "bare", "--rate", "250", "--rate-seconds", "0.5", "--profile")
     # Settings of the caller's own gateway, a real cloud among them, mean nothing here.
     done = foggate(
         *("bench", "gateway", *given, "--peer", "litellm", "--peers-folder", str(no_folder), "--out", str(out)),
@@ -30,14 +31,24 @@ def test_a_small_run_measures_every_way_and_says_why_a_peer_is_not_there(tmp_pat
     report = json.loads((out / "gateway.json").read_text())
     assert (report["complete"], report["connections"]) == (True, [1, 2])
     rows = {(row["way"], row["connections"]): row for row in report["rows"]}
-    assert list(rows) == [(way, count) for count in (1, 2) for way in ("direct", "edge", "cloud", "pass", "least")]
+    assert list(rows) == [(way, count) for count in (1, 2) for way in ("direct", "edge", "cloud", "pass", "least", "bare")]
     for (way, _), row in rows.items():
         assert (row["failures"], row["first_failure"]) == (0, None)
         assert row["replies"] > 0
-        assert row["p50_ms"] >= (0.5 if way == "edge" else 5)
+        assert row["p50_ms"] >= {"edge": 0.5, "bare": 0}.get(way, 5)
+        # Each reply of the others came from the mock cloud, and from no cache and no edge.
+        assert row["cloud_calls"] == (0 if way in {"edge", "bare"} else 1)
         assert row["rss_mb"] > 10
     # The gateway's ways are one process, and none of them is the mock cloud's.
     assert rows["edge", 1]["rss_mb"] > 1.5 * rows["direct", 1]["rss_mb"]
+    at_rate = {row["way"]: row for row in report["offered"]["rows"]}
+    assert list(at_rate) == ["client", "direct", "edge", "cloud", "pass", "least", "bare"]
+    for row in at_rate.values():
+        assert (row["rate"], row["planned"], row["failures"], row["answered_share"]) == (250, 125, 0, 1)
+    assert at_rate["direct"]["p50_ms"] >= 5
+    profile = report["profile"]
+    assert profile["replies"] > 0
+    assert profile["within"]["uvicorn"] > profile["within"]["app.core"] > 0
     assert "could not be installed into" in report["absent"]["litellm"]
     assert {goal["verdict"] for goal in report["goals"]} <= {"missed", "met", "not measured"}
     text = (out / "gateway.md").read_text()
@@ -63,6 +74,8 @@ def test_streams_of_which_some_hang_up_leave_nothing_behind(tmp_path):
         (("gateway", "--connections", "0"), "connections"),
         (("gateway", "--connections", "5000"), "connections"),
         (("gateway", "--seconds", "0"), "seconds"),
+        (("gateway", "--rate", "10,x"), "--rate wants whole numbers"),
+        (("gateway", "--rate", "900000", "--rate-seconds", "2"), "are more than 1,000,000 requests"),
         (("gateway", "--peer", "litelm"), "Did you mean 'litellm'?"),
         (("gateway", "--out", "FILE"), "cannot be written"),
         (("streams", "--streams", "3", "--hang-ups", "4"), "--hang-ups 4 is more than --streams 3"),
@@ -70,18 +83,20 @@ def test_streams_of_which_some_hang_up_leave_nothing_behind(tmp_path):
     ],
 )
 def test_what_cannot_be_run_is_refused_before_any_server_starts(words, said, tmp_path, capsys):
-    a_file = tmp_path / "file"
+    a_file, before = tmp_path / "file", psutil.Process().children()
     a_file.write_text("")
     with pytest.raises(SystemExit) as ended:
         main(["bench", *(str(a_file) if word == "FILE" else word for word in words)])
     printed = capsys.readouterr()
     assert (ended.value.code, printed.out) == (2, "")
     assert said in printed.err
-    assert not psutil.Process().children()
+    assert psutil.Process().children() == before
 
 
 def test_ctrl_c_ends_every_server():
-    command = [sys.executable, "-m", "app", "bench", "gateway", "--connections", "2", "--seconds", "60"]
+    bench = [sys.executable, "-m", "app", "bench", "gateway", "--connections", "2", "--seconds", "60"]
+    # As a shell script starts a job in the background: with SIGINT ignored, and the bench ends in order all the same.
+    command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *bench]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)) as bench:
         try:
             servers = _servers(bench)

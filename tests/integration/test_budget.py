@@ -6,7 +6,6 @@ import socket
 import subprocess
 import time
 
-import httpx2
 import pytest
 from limits import RateLimitItemPerDay, RateLimitItemPerMinute
 
@@ -26,6 +25,7 @@ from app.demo.bank import SHIPPED_BANK, Bank, load_rows
 from app.demo.server import create_demo
 from tests.support.clouds import cloud_client, completion, scripted
 from tests.support.fakes import FakeEdge, make_verdict
+from tests.support.loopback import loopback_client
 from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])
@@ -84,7 +84,7 @@ async def test_simultaneous_questions_do_not_overrun_the_calls():
         cloud = BudgetedCloud(cloud_client(url), Budget([("calls", DAY(10))], Quotas()))
         found = await asyncio.gather(*(cloud.answer(question, Deadline.after(30)) for question in QUESTIONS[:40]), return_exceptions=True)
         await cloud.close()
-        async with httpx2.AsyncClient() as http:
+        async with loopback_client() as http:
             assert (await http.get(url + "/stats")).json()["calls"] == 10
     assert sum(isinstance(one, BudgetExhausted) for one in found) == 30
 

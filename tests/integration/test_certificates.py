@@ -7,7 +7,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from app.api.app import create_app
@@ -18,6 +17,7 @@ from app.demo.server import create_demo
 from app.edge.build import with_engine
 from tests.integration.test_api import UNSURE
 from tests.support.fakes import FakeEngine
+from tests.support.loopback import loopback_client
 from tests.support.servers import serving
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not here to make certificates")
@@ -52,7 +52,7 @@ async def asking(url):
     app = create_app(
         Settings(policy={"tau": 0.5}, cloud={"base_url": url + "/v1", "max_attempts": 1}), edge=with_engine(lambda _: FakeEngine())
     )
-    async with serving(app) as base, httpx2.AsyncClient(base_url=base, timeout=30) as http:
+    async with serving(app) as base, loopback_client(base_url=base, timeout=30) as http:
         while (await http.get("/health/ready")).status_code != 200:
             await asyncio.sleep(0.01)
 

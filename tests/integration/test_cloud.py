@@ -15,6 +15,7 @@ from app.demo.bank import SHIPPED_BANK, Bank, load_rows
 from app.demo.server import create_demo
 from app.telemetry.metrics import Metrics
 from tests.support.clouds import cloud_client
+from tests.support.loopback import loopback_client
 from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])
@@ -31,7 +32,7 @@ def client(url, metrics=None, **kwargs):
 
 
 async def stats(url):
-    async with httpx2.AsyncClient() as http:
+    async with loopback_client() as http:
         return (await http.get(url + "/stats")).json()
 
 
@@ -246,7 +247,7 @@ async def test_the_mock_cloud_speaks_to_the_real_openai_client():
 
 async def test_faults_are_deterministic_by_seed():
     async def outcomes(seed):
-        async with serving(demo(faults={"500": 0.3, "429": 0.2}, seed=seed)) as url, httpx2.AsyncClient() as http_client:
+        async with serving(demo(faults={"500": 0.3, "429": 0.2}, seed=seed)) as url, loopback_client() as http_client:
             body = {"messages": [{"role": "user", "content": "q\nA. x\nB. y"}]}
             return [(await http_client.post(url + "/v1/chat/completions", json=body)).status_code for _ in range(40)]
 
@@ -267,7 +268,7 @@ async def test_faults_are_deterministic_by_seed():
     ],
 )
 async def test_the_mock_cloud_refuses_what_is_no_request(body):
-    async with serving(demo()) as url, httpx2.AsyncClient() as http_client:
+    async with serving(demo()) as url, loopback_client() as http_client:
         assert (await http_client.post(url + "/v1/chat/completions", content=body)).status_code == 400
 
 

@@ -53,6 +53,7 @@ async def test_the_mean_over_the_orders_is_recorded_by_the_original_letters(tmp_
                 again[item.question.letters[order[item.question.letters.index(letter)]]] += share / 2
         mean = row["permuted"]
         assert mean["reads"] == 2
+        assert mean["orders"] == [list(verdict.answer_probabilities.values()) for verdict in verdicts], "as they were presented"
         assert mean["answer_probabilities"] == pytest.approx(again)
         assert mean["expected_confidence"] == pytest.approx(verdicts[0].signal(Signal.EXPECTED))
         assert row["permuted_error"] is None

@@ -5,7 +5,6 @@ import socket
 import sys
 import time
 
-import httpx2
 import pytest
 
 from app.api.app import create_app
@@ -17,6 +16,7 @@ from app.demo.server import create_demo
 from app.edge.build import with_engine
 from tests.integration.test_api import ASK
 from tests.support.fakes import FakeEngine
+from tests.support.loopback import loopback_client
 from tests.support.servers import serving
 
 
@@ -51,7 +51,7 @@ async def test_a_request_on_a_kept_connection_does_not_wait_for_an_acknowledgeme
     async with (
         serving(create_app(Settings(policy={"tau": 0.5}), edge=with_engine(lambda _: FakeEngine()))) as url,
         serving(create_demo(Bank([], guess=True))) as cloud,
-        httpx2.AsyncClient() as http,
+        loopback_client() as http,
     ):
         while (await http.get(url + "/health/ready")).status_code != 200:
             pass
@@ -70,7 +70,7 @@ async def test_who_connected_before_the_listener_is_closed_is_answered():
     server.lifespan = server.config.lifespan_class(server.config)
     await server.startup(sockets=[listener])
     place = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    async with httpx2.AsyncClient(base_url=place) as http:
+    async with loopback_client(base_url=place) as http:
         while (await http.get("/health/ready")).status_code != 200:
             await asyncio.sleep(0.01)
     with socket.create_connection(listener.getsockname()) as late:

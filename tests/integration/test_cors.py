@@ -75,6 +75,20 @@ async def test_methods_and_headers_that_nobody_needs_are_not_allowed():
             assert (await http.options("/v1/answer", headers=preflight(headers=headers))).status_code == 200
 
 
+# As openai 6.49 for JavaScript sends them from a page.
+STAINLESS = (
+    "authorization,content-type,openai-organization,openai-project,user-agent,x-stainless-arch,x-stainless-helper-method,x-stainless-lang,"
+    "x-stainless-os,x-stainless-package-version,x-stainless-retry-count,x-stainless-runtime,x-stainless-runtime-version,x-stainless-timeout"
+)
+
+
+async def test_a_page_with_openais_client_may_send_what_that_sends():
+    async with gateway(cloud=False, server=SERVER) as (http, _):
+        for path in ("/v1/chat/completions", "/v1/responses"):
+            reply = await http.options(path, headers=preflight(headers=STAINLESS))
+            assert (reply.status_code, reply.headers["access-control-allow-origin"]) == (200, PAGE), reply.text
+
+
 async def test_a_page_of_the_internet_may_ask_for_a_gateway_in_the_local_network():
     async with gateway(cloud=False, server=SERVER) as (http, _):
         ask = {"access-control-request-private-network": "true"}

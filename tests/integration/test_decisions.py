@@ -193,8 +193,8 @@ async def test_the_name_of_the_model_chooses_side_and_threshold():
         ),
         (system_one({"team": {**TEAM, "criterias": {}}}), ["questions", "team", "choice", "criterias"]),
         (system_one({"a": {"type": "score", "criteria": ["same", "same"]}}), ["questions", "a"]),
-        (system_one({"a": NOUL}, assets={"x": {}}), []),
-        (system_one({"": NOUL}), []),
+        (system_one({"a": NOUL}, assets={"x": {}}), ["assets"]),
+        (system_one({"": NOUL}), ["questions"]),
         ({"model": "m", "questions": {"a": NOUL}}, ["state"]),
     ],
 )

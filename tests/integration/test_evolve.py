@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 
-import httpx2
 import pytest
 
 from app.core.errors import ConfigError
@@ -23,6 +22,7 @@ from app.training.promotion import decide_again
 from app.training.publish.results import write_results
 from app.training.state import read_state
 from tests.support.chains import DOMAINS, chain_config
+from tests.support.loopback import loopback_client
 from tests.support.processes import ROOT
 from tests.support.servers import serving
 
@@ -316,7 +316,7 @@ async def test_killed_at_ten_moments_and_resumed_the_chain_is_the_same(tmp_path)
     )
     data = [tmp_path / f"in/{domain}.jsonl" for domain in DOMAINS]
     used = 12 + 8 + 8 + 16
-    async with serving(create_demo(Bank(load_rows(data), accuracy=0.9), latency_ms=3)) as url, httpx2.AsyncClient() as http:
+    async with serving(create_demo(Bank(load_rows(data), accuracy=0.9), latency_ms=3)) as url, loopback_client() as http:
 
         async def calls():
             return (await http.get(url + "/stats")).json()["calls"]

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import httpx2
 import pytest
 
 from app.cloud.breaker import State
@@ -15,6 +14,7 @@ from app.core.question import Question
 from app.telemetry.metrics import Metrics
 from tests.integration.test_api import UNSURE, gateway
 from tests.support.clouds import breaker, cloud_client, completion, endpoint, listening, scripted
+from tests.support.loopback import loopback_client
 
 
 async def reason(http, number, **more):
@@ -33,7 +33,7 @@ async def until_the_circuit_is_open(http, **more):
 
 
 async def calls(http):
-    async with httpx2.AsyncClient() as other:
+    async with loopback_client() as other:
         return (await other.get(http.cloud_url + "/stats")).json()["calls"]
 
 

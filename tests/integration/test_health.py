@@ -3,7 +3,6 @@
 import asyncio
 import json
 
-import httpx2
 import pytest
 
 from app.api.app import create_app
@@ -13,6 +12,7 @@ from app.core.verdict import JointVerdict
 from app.edge.build import with_engine
 from tests.integration.test_api import ASK, gateway
 from tests.support.fakes import AlteredEngine, FakeEngine
+from tests.support.loopback import loopback_client
 from tests.support.servers import serving
 
 NAN = JointVerdict(((float("nan"),) * 3,) * len(BUCKETS), 0)
@@ -116,7 +116,7 @@ async def test_a_model_that_fails_on_its_warm_up_question_is_said_and_is_not_liv
     engine, said = AlteredEngine(), asyncio.Queue()
     engine.alter = broken
     app = create_app(Settings(), edge=with_engine(lambda _: engine), on_fatal=said.put_nowait)
-    async with serving(app) as url, httpx2.AsyncClient(base_url=url) as http:
+    async with serving(app) as url, loopback_client(base_url=url) as http:
         assert "warm-up question" in await asyncio.wait_for(said.get(), 30)
         assert (await http.get("/health/live")).status_code == 503
         assert (await http.get("/health/ready")).status_code == 503

@@ -12,7 +12,7 @@ from app.config.settings import Settings
 from app.telemetry.metrics import Metrics
 from tests.integration.test_api import ASK, gateway
 from tests.integration.test_security import ALL, key_file
-from tests.unit.test_encoding import BOMB, raw_deflate
+from tests.unit.test_encoding import bomb, raw_deflate
 
 JSON = {"content-type": "application/json"}
 READ = ("/health/live", "/health/ready", "/metrics", "/v1/models", "/openapi.json", "/docs")
@@ -140,7 +140,7 @@ async def test_what_does_not_decompress_is_400_and_what_grows_too_large_413():
         assert await reply(b"") == (400, "the body is not valid JSON in UTF-8")
         assert await reply(gzip.compress(b"{")) == (400, "the body is not valid JSON in UTF-8")
         assert await reply(gzip.compress(good)) == (400, "the body is not valid JSON in UTF-8"), "it was compressed twice"
-        assert await reply(BOMB) == (413, "the decompressed body is over the limit of 1048576 bytes")
+        assert await reply(bomb()) == (413, "the decompressed body is over the limit of 1048576 bytes")
         assert await reply(gzip.compress(b"x" * 1_048_577)) == (413, "the decompressed body is over the limit of 1048576 bytes")
         assert (await http.post("/v1/answer", json=ASK)).status_code == 200
         refused = http.state.metrics.registry.get_sample_value

@@ -4,7 +4,6 @@ import contextlib
 import subprocess
 import sys
 
-import httpx2
 import pytest
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
@@ -14,6 +13,7 @@ from app.gateway.explanations import Explanations
 from tests.integration.test_api import gateway
 from tests.integration.test_security import key_file
 from tests.support.fakes import make_verdict
+from tests.support.loopback import loopback_client
 
 ASK = {"question": "I am sure of this secret", "options": ["a", "b", "c"]}
 ENABLED = {"enabled": True}
@@ -23,7 +23,7 @@ ENABLED = {"enabled": True}
 async def agent(http, headers=None):
     """A client of /mcp that sends these headers."""
     async with (
-        httpx2.AsyncClient(headers=headers or {}, timeout=30) as own,
+        loopback_client(headers=headers or {}, timeout=30) as own,
         Client(streamable_http_client(f"{http.base_url}/mcp".replace("//mcp", "/mcp"), http_client=own)) as client,
     ):
         yield client

@@ -13,6 +13,7 @@ from app.core.verdict import JointVerdict
 from tests.integration.test_api import gateway
 from tests.integration.test_security import ALL, key_file
 from tests.support.fakes import FakeEngine
+from tests.support.loopback import NO_CERTIFICATES
 
 SURE = "Which colour is sure to come first?\n\nA. red\nB. green\nC. blue"
 WHO = "Which colour does nobody know?\n\nA. red\nB. green\nC. blue"
@@ -20,7 +21,8 @@ WHO = "Which colour does nobody know?\n\nA. red\nB. green\nC. blue"
 
 def client_of(http, **options):
     url = str(http.base_url).rstrip("/") + "/v1"
-    return openai.AsyncOpenAI(**{"base_url": url, "api_key": "none", "max_retries": 0, **options})
+    own = openai.DefaultAsyncHttpxClient(verify=NO_CERTIFICATES)
+    return openai.AsyncOpenAI(**{"base_url": url, "api_key": "none", "max_retries": 0, "http_client": own, **options})
 
 
 def said(text, role="user"):

@@ -3,7 +3,6 @@
 import asyncio
 import json
 
-import httpx2
 import pytest
 import structlog
 
@@ -24,6 +23,7 @@ from app.evaluation.markdown import render
 from app.evaluation.report import build_report
 from tests.integration.test_api import ASK, gateway
 from tests.support.fakes import FakeEdge, OptionsEdge, TextEdge, make_verdict
+from tests.support.loopback import loopback_client
 from tests.support.servers import serving
 
 KINDS = pytest.mark.parametrize("kind", [OptionsEdge, TextEdge])
@@ -243,7 +243,7 @@ async def refusal(edge, **settings):
     """Why a gateway with this edge does not start."""
     said = asyncio.Queue()
     app = create_app(Settings(**settings), edge=made(edge), on_fatal=said.put_nowait)
-    async with serving(app) as url, httpx2.AsyncClient(base_url=url) as http:
+    async with serving(app) as url, loopback_client(base_url=url) as http:
         sentence = await asyncio.wait_for(said.get(), 30)
         assert (await http.get("/health/live")).status_code == 503
     assert edge.closed

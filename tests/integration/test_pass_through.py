@@ -14,6 +14,7 @@ from tests.integration.test_api import gateway
 from tests.integration.test_openai_chat import SURE, client_of, said
 from tests.integration.test_security import ALL, key_file
 from tests.support.clouds import CUT, DONE, HANG, answering, dripping, event, listening
+from tests.support.loopback import loopback_client
 
 POEM = {"model": "foggate", "messages": said("Write a poem.")}
 JSON = {"content-type": "application/json"}
@@ -266,7 +267,7 @@ async def test_of_a_hundred_streams_thirty_hang_up_and_the_cloud_sees_thirty_can
     async with (
         listening(held.handle) as url,
         gateway(cloud={"base_url": url + "/v1", "max_in_flight": 100, "pass_through": {"max_in_flight": 100}}) as (http, _),
-        httpx2.AsyncClient(base_url=http.base_url, timeout=60, limits=httpx2.Limits(max_connections=100)) as many,
+        loopback_client(base_url=http.base_url, timeout=60, limits=httpx2.Limits(max_connections=100)) as many,
     ):
         staying = 0
 

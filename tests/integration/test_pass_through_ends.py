@@ -1,11 +1,15 @@
 """Where chats end up that are passed on to the cloud: streams that die, and questions that only the cloud can read."""
 
+import asyncio
+import contextlib
 import json
+import socket
 
+from tests.integration.test_api import gateway
 from tests.integration.test_openai_chat import SURE, said
 from tests.integration.test_pass_through import POEM, REPLY, behind, passed
 from tests.integration.test_security import key_file
-from tests.support.clouds import DONE, answering, dripping, event
+from tests.support.clouds import DONE, answering, dripping, event, listening
 
 WHOLE = (event("Ro"), event("ses."), b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\n', DONE)
 
@@ -38,3 +42,53 @@ async def test_a_question_that_is_too_long_for_the_edge_model_goes_there_and_is_
             assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)
             assert "9999 tokens" in refused.json()["error"]["message"]
         assert (reply.headers["ratelimit-remaining"], cloud.calls) == ("7", 2)
+
+
+class Pouring:
+    """A cloud that streams 15 megabytes as fast as they are taken; `sent` counts the bytes that were."""
+
+    WHOLE, PIECE = 15_000_000, event("x" * 50_000)
+
+    def __init__(self):
+        self.sent = 0
+
+    async def handle(self, reader, writer):
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while self.sent < self.WHOLE:
+                writer.write(self.PIECE)
+                await writer.drain()
+                self.sent += len(self.PIECE)
+            writer.write(DONE)
+            await writer.drain()
+
+
+async def test_a_caller_who_reads_slowly_slows_the_cloud_down_and_gets_everything():
+    cloud = Pouring()
+    with socket.socket() as connection:
+        connection.setblocking(False)
+        # The two kernels' buffers hold as little as they can.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        async with listening(cloud.handle) as url, gateway(cloud={"base_url": url + "/v1"}) as (http, _):
+            await asyncio.get_running_loop().sock_connect(connection, (http.base_url.host, http.base_url.port))
+            reader, writer = await asyncio.open_connection(sock=connection, limit=65_536)
+            body = json.dumps({**POEM, "stream": True}).encode()
+            writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n")
+            writer.write(b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+            await reader.readuntil(b"data: ")
+            before = -1
+            while before != cloud.sent:
+                before = cloud.sent
+                await asyncio.sleep(0.3)
+            assert cloud.sent < 12_000_000, "what the kernel and the three programs hold"
+            rest = 0
+            last = b""
+            while piece := await reader.read(65_536):
+                rest, last = rest + len(piece), (last + piece)[-64:]
+            writer.close()
+    assert rest > cloud.WHOLE
+    assert DONE in last
+    assert passed(http, "streamed") == 1

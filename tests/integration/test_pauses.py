@@ -8,11 +8,11 @@ import asyncio
 import contextlib
 import json
 
-import httpx2
 import pytest
 
 from app.edge.builtin import default_cache_dir
-from tests.support.hostile import BODIES, BODY, REQUESTS, TEXTS, WIRE, HostileCloud, ask, completion, http
+from tests.support.hostile import BODIES, BODY, REQUESTS, TEXTS, HostileCloud, ask, completion, http, wires
+from tests.support.loopback import loopback_client
 from tests.unit.test_encoding import HEAVY
 
 BOUND_S = 0.05
@@ -26,7 +26,7 @@ class Watched:
         self.process, self.cloud = process, cloud
         told = json.loads(process.out.read_text().splitlines()[0])
         self.url, self._port = told["url"], told["watch"]
-        self.http = httpx2.AsyncClient(base_url=self.url, timeout=60)
+        self.http = loopback_client(base_url=self.url, timeout=60)
 
     async def longest(self):
         """Since the last time."""
@@ -79,7 +79,7 @@ async def probed(gateway):
     statuses = []
 
     async def probe():
-        async with httpx2.AsyncClient(base_url=gateway.url, timeout=60) as prober:
+        async with loopback_client(base_url=gateway.url, timeout=60) as prober:
             while True:
                 statuses.append((await prober.get("/health/live")).status_code)
                 await asyncio.sleep(0.02)
@@ -102,7 +102,8 @@ async def test_no_body_and_no_reply_holds_the_loop(start):
             took, reply = await gateway.pause(lambda path=path, body=body: gateway.http.post(path, content=body, headers=JSON))
             assert reply.status_code in {200, 400, 422}, (name, reply.text[:200])
             long["body", name] = took
-        for name, (coding, body) in HEAVY.items():
+        for name, (coding, make) in HEAVY.items():
+            body = make()
             headers = {**JSON, "content-encoding": coding}
             took, reply = await gateway.pause(
                 lambda body=body[:BODY], headers=headers: gateway.http.post("/v1/answer", content=body, headers=headers)
@@ -113,7 +114,7 @@ async def test_no_body_and_no_reply_holds_the_loop(start):
             took, line = await gateway.pause(lambda request=request: gateway.raw(request))
             assert line.split()[1] in {b"200", b"404"}, name
             long["request", name] = took
-        for name, wire in WIRE.items():
+        for name, wire in wires().items():
             gateway.cloud.reply = wire
             took, reply = await gateway.pause(lambda: gateway.http.post("/v1/answer", json=UNSURE))
             assert reply.status_code == 200, (name, reply.text[:200])

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import httpx2
 import openai
 import pytest
 
@@ -17,6 +16,7 @@ from app.demo.server import create_demo
 from app.telemetry.metrics import Metrics
 from tests.integration.test_pool import SECRET, Till, chat_stream, pool_of, stream
 from tests.support.clouds import CUT, DONE, HANG, breaker, dripping, endpoint, event, scripted
+from tests.support.loopback import loopback_client
 from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])
@@ -35,7 +35,7 @@ def mock_cloud(**kwargs):
 
 
 async def statistics(url):
-    async with httpx2.AsyncClient() as http:
+    async with loopback_client() as http:
         return (await http.get(url + "/stats")).json()
 
 

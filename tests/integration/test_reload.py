@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 
-import httpx2
 import pytest
 import structlog
 from pydantic import BaseModel
@@ -22,6 +21,7 @@ from app.edge.build import with_engine
 from tests.integration.test_api import calibration_file
 from tests.support.clouds import completion, listening, scripted
 from tests.support.fakes import FakeEngine
+from tests.support.loopback import loopback_client
 from tests.support.servers import serving
 
 SURE = {"question": "I am sure of this", "options": ["a", "b", "c"]}
@@ -56,7 +56,7 @@ class Running:
 async def running(settings, loader=lambda _: FakeEngine(), *, ready=True):
     app = create_app(settings, edge=with_engine(loader))
     with structlog.testing.capture_logs() as logged:
-        async with serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=30) as http:
+        async with serving(app) as url, loopback_client(base_url=url, timeout=30) as http:
             while ready and (await http.get("/health/ready")).status_code != 200:
                 await asyncio.sleep(0.01)
             yield Running(app, http, logged)
@@ -260,7 +260,7 @@ async def test_ready_is_not_said_after_the_end_was_asked_for():
     engine.gate.clear()
     said = []
     app = create_app(Settings(), edge=with_engine(lambda _: engine), on_ready=said.append)
-    async with serving(app) as url, httpx2.AsyncClient(base_url=url) as http:
+    async with serving(app) as url, loopback_client(base_url=url) as http:
         await asyncio.to_thread(engine.started.wait, 30)
         app.state.gateway.draining = True
         engine.gate.set()

@@ -15,6 +15,7 @@ from app.core.question import Question
 from app.demo.bank import SHIPPED_BANK, Bank, load_rows
 from app.demo.server import create_demo
 from tests.support.clouds import breaker, cloud_client, endpoint
+from tests.support.loopback import loopback_client
 from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])
@@ -26,7 +27,7 @@ def demo(**kwargs):
 
 
 async def calls(url):
-    async with httpx2.AsyncClient() as http:
+    async with loopback_client() as http:
         return (await http.get(url + "/stats")).json()["calls"]
 
 

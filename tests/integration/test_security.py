@@ -22,6 +22,7 @@ from app.core.errors import ConfigError
 from app.edge.build import with_engine
 from tests.integration.test_api import ASK, UNSURE, gateway
 from tests.support.fakes import FakeEngine
+from tests.support.loopback import loopback_client
 from tests.support.servers import serving
 
 DOCS_PATHS = [endpoint.path for endpoint in documents_face().endpoints]
@@ -346,7 +347,7 @@ async def test_a_forwarded_address_is_believed_from_named_proxies_only(trusted, 
     with structlog.testing.capture_logs() as lines:
         running = asyncio.ensure_future(serve(settings, listener, on_ready=lambda _: ready.set(), edge=with_engine(lambda _: FakeEngine())))
         await ready.wait()
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as http:
+        async with loopback_client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as http:
             assert (await http.post("/v1/answer", json=ASK, headers={"x-forwarded-for": "203.0.113.9"})).status_code == 200
         os.kill(os.getpid(), signal.SIGTERM)
         await running
@@ -382,5 +383,5 @@ async def test_probes_never_reach_the_cloud():
         for path in ("/health/live", "/health/ready", "/metrics", "/v1/models"):
             for _ in range(3):
                 assert (await http.get(path)).status_code == 200
-        async with httpx2.AsyncClient() as direct:
+        async with loopback_client() as direct:
             assert (await direct.get(http.cloud_url + "/stats")).json()["calls"] == 0

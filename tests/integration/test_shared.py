@@ -2,7 +2,6 @@
 
 import asyncio
 
-import httpx2
 import pytest
 
 from app.cloud.single_flight import SingleFlightCloud
@@ -14,6 +13,7 @@ from app.demo.bank import SHIPPED_BANK, Bank, load_rows
 from app.demo.server import create_demo
 from app.telemetry.metrics import Metrics
 from tests.support.clouds import cloud_client
+from tests.support.loopback import loopback_client
 from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])
@@ -25,7 +25,7 @@ def demo(**kwargs):
 
 
 async def stats(url):
-    async with httpx2.AsyncClient() as http:
+    async with loopback_client() as http:
         return (await http.get(url + "/stats")).json()
 
 

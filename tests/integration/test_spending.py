@@ -21,6 +21,7 @@ from app.telemetry.metrics import Metrics
 from tests.integration.test_api import ASK, gateway
 from tests.integration.test_security import key_file
 from tests.support.clouds import breaker, cloud_client, completion, endpoint, scripted
+from tests.support.loopback import loopback_client
 from tests.support.servers import serving
 
 ROWS = load_rows([SHIPPED_BANK])
@@ -240,7 +241,7 @@ async def test_simultaneous_questions_with_their_retries_do_not_overrun_the_call
     till = Till(**{which: RateLimitItemPerDay(10, namespace=which)})
     async with serving(create_demo(Bank(ROWS), faults={"500": 0.5}, latency_ms=20)) as url, till.paying(url) as cloud:
         found = await asyncio.gather(*(till.ask(cloud, question) for question in QUESTIONS[:40]))
-        async with httpx2.AsyncClient() as http:
+        async with loopback_client() as http:
             assert (await http.get(url + "/stats")).json()["calls"] == 10
     assert {type(one) if isinstance(one, CloudReply) else one for one in found} >= {CloudReply, BudgetExhausted}
     assert (await till.spent())[:2] == (10, 10)

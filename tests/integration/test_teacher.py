@@ -3,7 +3,6 @@
 import contextlib
 import json
 
-import httpx2
 import pytest
 
 from app.cli.teacher import connect_teacher
@@ -15,6 +14,7 @@ from app.demo.bank import SHIPPED_BANK, Bank, load_rows
 from app.demo.server import create_demo
 from app.training.teacher import Teacher, ask_teacher
 from tests.support.clouds import cloud_client, completion, scripted
+from tests.support.loopback import loopback_client
 from tests.support.servers import serving
 
 ITEMS = load_items([SHIPPED_BANK])[:30]
@@ -33,7 +33,7 @@ def connect(url, **identity):
 
 
 async def calls(url):
-    async with httpx2.AsyncClient() as http:
+    async with loopback_client() as http:
         return (await http.get(url + "/stats")).json()["calls"]
 
 

@@ -4,7 +4,6 @@ import asyncio
 import json
 import shutil
 
-import httpx2
 import pytest
 from typer.testing import CliRunner
 
@@ -16,6 +15,7 @@ from app.data.records import read_records
 from app.demo.bank import SHIPPED_BANK, Bank, load_rows
 from app.demo.server import create_demo
 from tests.support.clouds import scripted
+from tests.support.loopback import loopback_client
 from tests.support.servers import serving
 from tests.support.tiny import TEMPLATES, tiny_model, tiny_tokenizer
 
@@ -57,12 +57,12 @@ async def test_one_command_gives_a_gateway_that_answers_and_the_same_command_ask
         cloud = {**tiny, "FOGGATE_CLOUD__BASE_URL": url + "/v1", "FOGGATE_CLOUD__MODEL": "demo-cloud", "FOGGATE_CLOUD__API_KEY": KEY}
         done = await asyncio.to_thread(tune, out, **cloud)
         assert done.exit_code == 0, done.output
-        async with httpx2.AsyncClient() as http:
+        async with loopback_client() as http:
             assert (await http.get(url + "/stats")).json()["calls"] == 49
         # Another target is chosen from the recorded answers.
         again = await asyncio.to_thread(tune, out, "--target-cloud-rate", "0.4", "--json", **cloud)
         assert again.exit_code == 0, again.output
-        async with httpx2.AsyncClient() as http:
+        async with loopback_client() as http:
             assert (await http.get(url + "/stats")).json()["calls"] == 49
         assert {path.name for path in out.iterdir()} == FILES
         # The default target, in words.

@@ -19,14 +19,14 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.runs.readme import difference
 from tests.support.client_page import Section, sections
-from tests.support.harness_logs import LETTERS_OF, disagreement, routed_letters
+from tests.support.harness_logs import LETTERS_OF, Expected, disagreement, routed_letters
 from tests.support.processes import ROOT, Process, foggate
 
 PAGE = ROOT / "docs/clients.md"
@@ -148,7 +148,7 @@ def gateway(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
             asyncio.run(process.stop())
 
 
-def expected(folder: Path, questions: Path, url: str, settings: dict[str, str]) -> dict[str, tuple[str | None, str]]:
+def expected(folder: Path, questions: Path, url: str, settings: dict[str, str]) -> dict[str, Expected]:
     """By id of a question the letter that the gateway must answer according to `eval collect`, and the correct one."""
     records = folder / "records.jsonl"
     done = foggate("eval", "collect", "--data", str(questions), "--out", str(records), **settings)
@@ -161,6 +161,51 @@ def expected(folder: Path, questions: Path, url: str, settings: dict[str, str]) 
     return routed_letters(records, policy["signal"], policy["tau"])
 
 
+def spread(rows: list[str], count: int) -> list[str]:
+    """So many rows, or all where there are fewer, spread over all of them: the bank is sorted by domain."""
+    count = min(count, len(rows))
+    return [rows[i * len(rows) // count] for i in range(count)]
+
+
+class Runner:
+    """Follows the sections of the page one after the other, and prints what became of each.
+
+    Args:
+        url: address of the gateway.
+        questions: file of questions for the harnesses.
+        letters: makes what `expected` returns, when the first harness is through.
+        kept: folder in which the clients stay installed; None removes each of them.
+    """
+
+    def __init__(self, url: str, questions: Path, letters: Callable[[], dict[str, Expected]], kept: Path | None = None) -> None:
+        self._url, self._questions, self._make, self._kept = url, questions, letters, kept
+        self._letters: dict[str, Expected] = {}
+
+    def follow(self, section: Section) -> Row:
+        """Install one client and run what the page shows of it."""
+        begun = time.monotonic()
+        folder = (self._kept or self._questions.parent).absolute() / re.sub(r"\W+", "-", section.title.lower())
+        client = Client(section, folder, self._url, self._questions)
+        try:
+            client.install()
+            wrong = client.follow()
+        except Skipped as reason:
+            row = Row(section, "skipped", time.monotonic() - begun, str(reason))
+            print(row, flush=True)
+            return row
+        said = ""
+        if section.title in LETTERS_OF and not wrong:
+            self._letters = self._letters or self._make()
+            said, differs = disagreement(LETTERS_OF[section.title](client.folder), self._letters)
+            wrong += differs
+        row = Row(section, "FAILED" if wrong else "ok", time.monotonic() - begun, said.removeprefix(": "))
+        print(row, *(f"       {line}" for line in wrong), sep="\n", flush=True)
+        if self._kept is None:
+            # A client has up to a gigabyte.
+            shutil.rmtree(client.folder)
+        return row
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="Only sections in whose heading this regular expression is found.")
@@ -170,34 +215,11 @@ def main() -> None:
     # Its servers must not outlive it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = [section for section in sections(PAGE.read_text()) if re.search(given.only, section.title)]
-    rows: list[Row] = []
     with tempfile.TemporaryDirectory() as name, gateway(Path(name)) as (url, settings):
-        folder = Path(name)
-        questions = folder / "questions.jsonl"
-        rows = (ROOT / "app/demo/bank.jsonl").read_text().splitlines(keepends=True)
-        # Spread over the bank, which is sorted by domain.
-        questions.write_text("".join(rows[i * len(rows) // given.questions] for i in range(given.questions)))
-        letters: dict[str, tuple[str | None, str]] = {}
-        for section in chosen:
-            begun = time.monotonic()
-            client = Client(section, (given.keep or folder).absolute() / re.sub(r"\W+", "-", section.title.lower()), url, questions)
-            try:
-                client.install()
-                wrong = client.follow()
-            except Skipped as reason:
-                rows.append(Row(section, "skipped", time.monotonic() - begun, str(reason)))
-                print(rows[-1], flush=True)
-                continue
-            said = ""
-            if section.title in LETTERS_OF and not wrong:
-                letters = letters or expected(folder, questions, url, settings)
-                said, differs = disagreement(LETTERS_OF[section.title](client.folder), letters)
-                wrong += differs
-            rows.append(Row(section, "FAILED" if wrong else "ok", time.monotonic() - begun, said.removeprefix(": ")))
-            print(rows[-1], *(f"       {line}" for line in wrong), sep="\n", flush=True)
-            if given.keep is None:
-                # A client has up to a gigabyte.
-                shutil.rmtree(client.folder)
+        questions = Path(name) / "questions.jsonl"
+        questions.write_text("".join(spread((ROOT / "app/demo/bank.jsonl").read_text().splitlines(keepends=True), given.questions)))
+        runner = Runner(url, questions, lambda: expected(Path(name), questions, url, settings), given.keep)
+        rows = [runner.follow(section) for section in chosen]
     print(f"\n{table(rows)}")
     sys.exit(1 if not rows or any(row.result == "FAILED" for row in rows) else 0)
 

@@ -1,11 +1,13 @@
-"""Does a letter prior help? `python -m tests.runs.letter_prior --fit TRAIN.jsonl --test TEST.jsonl` compares records with and without it.
+"""Does a letter prior help, with which shrinkage, and how often is one kept?
 
-The prior of a number of options is the mean of the model's distributions over the letters, which needs no gold answer: a model without a
-preference for a letter has 1/k everywhere, when the answers are spread evenly. It is shrunk towards that, and each distribution is divided
-by it (the label-free correction of PriDe, Zheng et al. 2024, arXiv 2309.03882, in the form that needs no second pass).
+`python -m tests.runs.letter_prior --fit TRAIN.jsonl --test TEST.jsonl` estimates priors of several shrinkages from some records and compares others without
+them and with them. It prints a line of JSON for each shrinkage and number of options: accuracy, AUROC of the top probability and mean error
+among the answers kept (AURC), before and after, with the standard errors of the paired differences. With one file given twice, each question's
+prior is estimated from the other folds.
 
-Prints a line of JSON for each shrinkage: accuracy and AUROC of the largest option probability on the test records, before and after, and
-the paired differences with 95 % bootstrap intervals. A correction is worth having where a difference is above its standard error.
+`python -m tests.runs.letter_prior --simulate` counts how often the rule of `foggate calibrate` keeps a prior where the model's preference for letters is
+known: a line of JSON for each size of the preference (in nats) and number of questions, with the share of the calibrations in which the differences
+alone would keep it, and in which the test for a preference does too.
 """
 
 import argparse
@@ -15,64 +17,87 @@ from pathlib import Path
 import numpy as np
 
 from app.data.records import load_records
-from app.evaluation import statistics as st
+from app.evaluation.choose_prior import LEVEL
+from app.evaluation.letter_prior import corrected_records, cross_corrected, estimate_prior, preference_p
+from app.evaluation.prior_gain import Side, gain
+from app.evaluation.table import to_table
+from tests.support.lettered import sample
+
+TOP = "top_probability"
 
 
-def priors(records, shrink):
-    """Prior by number of options, `[k]` each: `shrink` uniform distributions are added to those of the records."""
-    by_count = {}
-    for record in records:
-        shares = list(record["answer_probabilities"].values())
-        by_count.setdefault(len(shares), []).append(shares)
-    return {k: (np.sum(rows, axis=0) + shrink / k) / (len(rows) + shrink) for k, rows in by_count.items()}
+def sides(before, after, chosen):
+    """Both sides of the comparison on some rows."""
+    return [Side(table.signal[TOP][chosen], table.edge_correct[TOP][chosen]) for table in (before, after)]
 
 
-def judged(records, known):
-    """(largest probability, correct), `[n]` each, with the distributions divided by the prior of their number of options."""
-    top, correct = [], []
-    for record in records:
-        shares = np.array(list(record["answer_probabilities"].values()))
-        weights = shares / known.get(len(shares), np.full(len(shares), 1 / len(shares)))
-        weights /= weights.sum()
-        best = int(weights.argmax())
-        top.append(weights[best])
-        correct.append(list(record["answer_probabilities"])[best] == record["gold"])
-    return np.array(top), np.array(correct)
-
-
-def compared(before, after, *, resamples, seed):
-    """The numbers of one line."""
-    aurocs = [st.bootstrap_auroc(*pair, resamples=resamples, seed=seed) for pair in (before, after)]
-    means = st.bootstrap_means(np.stack([before[1], after[1]], axis=1).astype(float), resamples=resamples, seed=seed)
-    drawn = {"accuracy": means[:, 1] - means[:, 0], "auroc": aurocs[1] - aurocs[0]}
-    points = {"accuracy": [float(pair[1].mean()) for pair in (before, after)], "auroc": [st.auroc(*pair) for pair in (before, after)]}
-    found = {"n": len(before[0])}
-    for name, (was, now) in points.items():
-        found[name] = {
-            "before": round(was, 4),
-            "after": round(now, 4),
-            "difference": round(now - was, 4),
-            "difference_ci": [round(float(edge), 4) for edge in np.quantile(drawn[name], [0.025, 0.975])],
-            "wins": bool(now - was > float(np.std(drawn[name]))),
+def line(found):
+    """A comparison as JSON has it."""
+    changes = {"accuracy": found.accuracy, "auroc": found.auroc}
+    said = {
+        name: {
+            "before": round(one.before, 4),
+            "after": round(one.after, 4),
+            "difference": round(one.difference, 4),
+            "error": round(one.error, 4),
         }
-    return found
+        for name, one in changes.items()
+        if one is not None
+    }
+    return {"n": found.n, **said, "aurc": [round(value, 4) for value in found.aurc], "wins": found.wins}
+
+
+def compare(given):
+    """Records with priors of several shrinkages."""
+    fit, test = ([r for r in load_records(path) if r["edge_answer"] is not None] for path in (given.fit, given.test))
+    before = to_table(test, cloud_needed=False)
+    for shrinkage in given.shrinkage:
+        prior, n = estimate_prior(fit, shrinkage=shrinkage)
+        if given.fit == given.test:
+            after = to_table(
+                cross_corrected(test, np.arange(len(test)), prior, given.seed, reread=False, shrinkage=shrinkage), cloud_needed=False
+            )
+        else:
+            after = to_table(corrected_records(test, prior, reread=False), cloud_needed=False)
+        for options in (None, *np.unique(before.options)):
+            chosen = np.ones(len(before), dtype=bool) if options is None else before.options == options
+            if chosen.sum() > 1:
+                named = "all" if options is None else int(options)
+                print(json.dumps({"shrinkage": shrinkage, "options": named, "fit": n, **line(gain(*sides(before, after, chosen)))}))
+
+
+def simulate(given):
+    """Shares of simulated calibrations that keep a prior, by the rule."""
+    for size in (0.0, 0.2, 0.5, 1.0):
+        for n in (67, 205, 600):
+            draw, rises, unhurt, kept = np.random.default_rng(given.seed), 0, 0, 0
+            for number in range(given.runs):
+                rows = sample(n, draw, preference=(size, 0.0, -size, 0.0) if size else ())
+                prior, _ = estimate_prior(rows)
+                tables = to_table(rows), to_table(cross_corrected(rows, np.arange(n), prior, number, reread=False))
+                found = gain(*sides(*tables, np.ones(n, dtype=bool)))
+                rises += any(change is not None and change.rises for change in (found.accuracy, found.auroc))
+                unhurt += found.wins
+                kept += found.wins and preference_p(rows, number) <= LEVEL
+            shares = {"rises": rises / given.runs, "and_nothing_falls": unhurt / given.runs, "and_a_preference": kept / given.runs}
+            print(json.dumps({"preference": size, "n": n, "runs": given.runs, **{key: round(value, 3) for key, value in shares.items()}}))
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--fit", type=Path, required=True)
-    parser.add_argument("--test", type=Path, required=True)
-    parser.add_argument("--shrink", type=float, nargs="*", default=[0.0, 20.0, 100.0])
-    parser.add_argument("--resamples", type=int, default=2000)
+    parser.add_argument("--fit", type=Path)
+    parser.add_argument("--test", type=Path)
+    parser.add_argument("--simulate", action="store_true")
+    parser.add_argument("--shrinkage", type=float, nargs="*", default=[0.0, 20.0, 100.0])
+    parser.add_argument("--runs", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    fit, test = ([r for r in load_records(path) if r["edge_answer"] is not None] for path in (given.fit, given.test))
-    before = judged(test, {})
-    for shrink in given.shrink:
-        known = priors(fit, shrink)
-        said = {"shrink": shrink, "fit": {str(k): sum(len(r["answer_probabilities"]) == k for r in fit) for k in sorted(known)}}
-        said |= compared(before, judged(test, known), resamples=given.resamples, seed=given.seed)
-        print(json.dumps(said))
+    if given.simulate:
+        simulate(given)
+    elif given.fit and given.test:
+        compare(given)
+    else:
+        parser.error("give --fit and --test, or --simulate")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from app.bench.client import drive, prepare
+from app.bench.client import drive
+from app.bench.connection import prepare
 from app.bench.gateway.ways import least_proxy, mock_cloud
 from app.bench.numbers import percentile
 from tests.support.processes import ROOT

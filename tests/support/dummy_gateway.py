@@ -1,6 +1,6 @@
-"""A whole gateway as a process, with an engine that only waits: for load and failure runs, where a model's speed is noise.
+"""A whole gateway as a process, with the benches' engine that only waits: for load and failure runs, where a model's speed is noise.
 
-Prints its address when it is ready and then, every second, how many asyncio tasks it has.
+The engine is sure of a question with the word `sure`. Prints its address when it is ready and then, every second, how many asyncio tasks it has.
 """
 
 import argparse
@@ -11,26 +11,17 @@ import time
 from pathlib import Path
 
 from app.api.server import listen, serve
+from app.bench.gateway.engine import WaitingEngine
 from app.config.loading import load_settings
 from app.core import interrupts
-from app.core.buckets import BUCKETS
 from app.edge.build import with_engine
 from app.telemetry.logs import configure_logging
-from tests.support.fakes import FakeEngine, make_verdict
 
 READY = []
 
 
-class WaitingEngine(FakeEngine):
-    """Takes a while for a batch; sure of a question that says so."""
-
-    def __init__(self, batch_ms):
-        super().__init__()
-        self.batch_s = batch_ms / 1000
-
-    def verdicts(self, prompts):
-        time.sleep(self.batch_s)
-        return [make_verdict(BUCKETS[prompt.ids[0]], 1, prompt.options) for prompt in prompts]
+def is_sure(text):
+    return "sure" in text.split()
 
 
 async def run(port, batch_ms, load_s, *, at_once, config):
@@ -55,7 +46,7 @@ async def run(port, batch_ms, load_s, *, at_once, config):
         if at_once:
             address()
         time.sleep(load_s)
-        return WaitingEngine(batch_ms)
+        return WaitingEngine(batch_ms / 1000, is_sure)
 
     def ready(_):
         READY.append(True)

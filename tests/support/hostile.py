@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gzip
 import json
 import re
@@ -164,23 +165,27 @@ def http(body, head=b"", *, status=b"200 OK", framed=True):
 
 
 _GOOD = completion("B", usage={"prompt_tokens": 5})
-# What an endpoint sends.
-WIRE = {
-    **{f"content: {name}": http(completion(text)) for name, text in REPLIES.items()},
-    "open lists": http(b"[" * 200_000),
-    "open objects": http(b'{"a":' * 200_000),
-    "empty lists": http(_filled(b"[", b"[],", b"[]]")),
-    "deep lists": http(_filled(b"[", b"[" * 900 + b"]" * 900 + b",", b"1]")),
-    "numbers": http(_filled(b"[", b"1,", b"1]")),
-    "long numbers": http(_filled(b"[", b"9" * 4_300 + b",", b"1]")),
-    "many counts": http(completion("B", usage={f"n{n}": n for n in range(9_000)})),
-    "more counts": http(completion("B", usage={f"n{n}": n for n in range(60_000)})),
-    "chunks of a byte": http(_chunks(_GOOD + b" " * 30_000), b"Transfer-Encoding: chunked\r\n", framed=False),
-    "a bomb": http(gzip.compress(b" " * 50_000_000), b"Content-Encoding: gzip\r\n"),
-    "many headers": http(_GOOD, b"a:\r\n" * 3_000),
-    "a long Retry-After": http(b"{}", b"Retry-After: " + b"9" * 90_000 + b"\r\n", status=b"429 Too Many Requests"),
-    "interim replies": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 500 + http(_GOOD),
-}
+
+
+@functools.cache
+def wires():
+    """What an endpoint sends, by name."""
+    return {
+        **{f"content: {name}": http(completion(text)) for name, text in REPLIES.items()},
+        "open lists": http(b"[" * 200_000),
+        "open objects": http(b'{"a":' * 200_000),
+        "empty lists": http(_filled(b"[", b"[],", b"[]]")),
+        "deep lists": http(_filled(b"[", b"[" * 900 + b"]" * 900 + b",", b"1]")),
+        "numbers": http(_filled(b"[", b"1,", b"1]")),
+        "long numbers": http(_filled(b"[", b"9" * 4_300 + b",", b"1]")),
+        "many counts": http(completion("B", usage={f"n{n}": n for n in range(9_000)})),
+        "more counts": http(completion("B", usage={f"n{n}": n for n in range(60_000)})),
+        "chunks of a byte": http(_chunks(_GOOD + b" " * 30_000), b"Transfer-Encoding: chunked\r\n", framed=False),
+        "a bomb": http(gzip.compress(b" " * 50_000_000), b"Content-Encoding: gzip\r\n"),
+        "many headers": http(_GOOD, b"a:\r\n" * 3_000),
+        "a long Retry-After": http(b"{}", b"Retry-After: " + b"9" * 90_000 + b"\r\n", status=b"429 Too Many Requests"),
+        "interim replies": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 500 + http(_GOOD),
+    }
 
 
 class HostileCloud:

@@ -1,14 +1,13 @@
 """The client of the benches: replies end where HTTP says, and a run counts what really came back."""
 
-import asyncio
-
 import pytest
 
-from app.bench.ceiling import ceiling
-from app.bench.client import drive, prepare
+from app.bench.ceiling import ceiling, least_server
+from app.bench.client import drive
+from app.bench.connection import prepare
 from app.bench.reply import MalformedReply, Reply
+from tests.support.small_server import OK, Server
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 FORMS = {
     "length": (OK, b"hi", True),
     "chunks": (
@@ -49,40 +48,6 @@ def test_what_is_no_reply_is_said(data):
         Reply().feed(data)
 
 
-class Server:
-    """Answers the n-th request with the n-th of some replies, again from the first; None closes the connection, a number waits."""
-
-    def __init__(self, *replies):
-        self.replies, self.seen, self.connections = replies, [], 0
-
-    async def __aenter__(self):
-        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(self, *_):
-        self.server.close()
-
-    async def _serve(self, reader, writer):
-        self.connections += 1
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
-                self.seen.append(await reader.readexactly(length))
-                reply = self.replies[(len(self.seen) - 1) % len(self.replies)]
-                if reply is None:
-                    break
-                if not isinstance(reply, bytes):
-                    await asyncio.sleep(reply)
-                    reply = OK
-                writer.write(reply)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-
 async def test_clients_share_the_requests_and_keep_their_connections():
     async with Server(OK) as server:
         requests = [prepare(server.url, str(number).encode()) for number in range(3)]
@@ -106,6 +71,13 @@ async def test_failures_are_counted_and_not_taken_for_latencies():
     assert load.first_failure == "429: full"
 
 
+async def test_a_reply_with_another_answer_than_was_asked_for_is_a_failure():
+    async with Server(OK, b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\ndegraded") as server:
+        load = await drive([prepare(server.url)], clients=1, count=4, accepts=lambda body: body == b"hi")
+    assert (len(load.latencies), load.failures, load.statuses) == (2, 2, {200: 4})
+    assert load.first_failure == "200, and not the answer that was asked for: degraded"
+
+
 async def test_a_reply_that_comes_too_late_is_not_taken_for_the_next_one():
     async with Server(0.5, OK) as server:
         load = await drive([prepare(server.url)], clients=1, count=2, timeout=0.1)
@@ -123,7 +95,8 @@ async def test_a_server_that_is_down_is_an_error_and_no_exception():
 
 
 async def test_the_client_is_measured_against_the_least_server():
-    load = await ceiling(clients=4, seconds=0.2)
+    with least_server() as server:
+        load = await ceiling(server, clients=4, seconds=0.2)
     assert load.failures == 0
     assert load.rate > 100
     assert load.client_cpu_s > 0

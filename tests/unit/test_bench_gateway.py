@@ -2,31 +2,25 @@
 
 import pytest
 
+from app.bench.gateway.goals import goals_of
 from app.bench.gateway.markdown import render
 from app.bench.gateway.streams import Held, Round, StreamPlan, report_of
 from app.bench.gateway.streams_markdown import render as render_streams
-from app.bench.gateway.summary import DIRECT, Sample, goals_of, percentile, rows_of
+from app.bench.gateway.summary import BARE, DIRECT, Sample, Used, rows_of
 from app.bench.gateway.ways import LABELS
 
 MACHINE = {"processor": "A processor", "cores": 2, "load": 0.5, "system": "Linux", "python": "3.11.7"}
 
 
-def sample(way, connections=64, *, ms=20.0, replies=200, cpu_s=0.4, load=0.1, **more):
+def sample(way, connections=64, *, ms=20.0, replies=200, cpu_s=0.4, load=0.1, rss_mb=80.0, starved_share=None, **more):
     latencies = tuple(ms / 1000 for _ in range(replies))
-    values = {"seconds": 2.0, "failures": 0, "first_failure": None, "rss_mb": 80.0, **more}
-    return Sample(way=way, connections=connections, latencies=latencies, cpu_s=cpu_s, load_share=load, **values)
+    values = {"seconds": 2.0, "failures": 0, "first_failure": None, "cloud_calls": 0 if way in {"edge", BARE} else replies, **more}
+    used = Used(cpu_s=cpu_s, rss_mb=rss_mb, load_share=load, starved_share=starved_share)
+    return Sample(way=way, connections=connections, latencies=latencies, used=used, **values)
 
 
 def row(rows, way, connections=64):
     return next(one for one in rows if (one.way, one.connections) == (way, connections))
-
-
-def test_a_percentile_is_a_value_that_was_measured():
-    assert percentile([3, 1, 2], 0.5) == 2
-    assert percentile([4, 1, 2, 3], 0.5) == 2
-    assert percentile(list(range(1, 101)), 0.99) == 99
-    assert percentile(list(range(1, 102)), 0.99) == 100
-    assert percentile([7], 0.99) == 7
 
 
 def test_rounds_are_pooled_and_what_is_added_is_the_difference_to_no_proxy_at_all():
@@ -40,7 +34,7 @@ def test_rounds_are_pooled_and_what_is_added_is_the_difference_to_no_proxy_at_al
     assert (found.rounds, found.replies, found.rates, found.rate) == (2, 800, (100.0, 300.0), 200.0)
     assert (found.p50_ms, found.p99_ms) == pytest.approx((26, 26))
     assert (found.added_p50_ms, found.added_p99_ms) == pytest.approx((6, 6))
-    assert (found.cpu_ms, found.rss_mb) == (pytest.approx(1.5), 90.0)
+    assert (found.cpu_ms, found.per_cpu_s, found.rss_mb) == (pytest.approx(1.5), pytest.approx(1000 / 1.5), 90.0)
     assert found.as_json()["cpu_ms"] == 1.5
 
 
@@ -79,14 +73,16 @@ def test_targets_are_met_missed_or_not_measured():
     ]
     found = verdicts(*everything)
     assert found["edge route with an engine that waits 1500.0"] == ("met", 1500)
+    # 3,000 replies in 0.4 s of processor time.
+    assert found["edge route with an engine that waits, by its CPU time 1500.0"] == ("met", 7500)
     assert found["cloud route 0.2"] == ("met", pytest.approx(0.2))
     assert found["cloud route 8.0"] == ("met", 8)
     assert found["cloud route 1.5"] == ("missed", pytest.approx(2))
     assert found["pass-through 0.2"] == ("missed", pytest.approx(0.5))
     assert found["pass-through 8.0"] == ("missed", pytest.approx(7.995))
     alone = verdicts(*everything[:4])
-    assert {name for name, (verdict, _) in alone.items() if verdict == "not measured"} == set(alone) - {
-        "edge route with an engine that waits 1500.0"
+    assert {name for name, (verdict, _) in alone.items() if verdict == "not measured"} == {
+        name for name in alone if not name.startswith("edge route")
     }
     # A peer that adds nothing, or fails on everything, gives no ratio.
     nothing = verdicts(*everything[:4], sample("litellm", ms=20, replies=0, failures=5), sample("least", ms=20))
@@ -123,14 +119,14 @@ def test_the_report_shows_each_row_what_limits_it_and_why_a_peer_is_not_there():
             complete=False,
         )
     )
-    assert "| 64 | gateway, cloud route‡ | 100 | 24.0 | 24.0 | – | – | 2.00 | 80 | 2 |" in text
+    assert "| 64 | gateway, cloud route‡ | 100 | 24.0 | 24.0 | – | – | 2.00 | 500 | 80 | 2 |" in text
     assert "| | litellm | not measured: pip failed: no \\| such thing |" in text
     assert "mock cloud, directly†" in text
     assert "`503: no place`" in text
     assert "over before everything was measured" in text
     assert "A processor, 2 cores, load 0.5 at the start" in text
     widths = {line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("|")}
-    assert widths == {11}
+    assert widths == {12}
     assert "†" not in render(report(sample(DIRECT), sample("cloud"))).replace("directly", "")
 
 

@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import json
 
+from app.bench.gateway.engine import WaitingEngine
 from app.bench.gateway.mock import MockCloud
-from app.bench.gateway.served import WaitingEngine
 from app.core.question import Question
 from app.core.verdict import Signal
 

@@ -1,11 +1,9 @@
 """What the benches compute from their measurements, by hand."""
 
-import math
-
 import pytest
 
 from app.bench.client import Load
-from app.bench.numbers import Line, Spread, padding_share, percentile, rounded
+from app.bench.numbers import Line, Spread, p50_and_p99, padding_share, percentile, rounded
 
 
 def test_a_line_through_points_that_lie_on_one():
@@ -39,10 +37,23 @@ def test_padding_is_what_no_question_needs():
     assert padding_share(20, 21) == 0
 
 
-def test_percentiles_lie_between_values():
-    assert percentile([4, 1, 3, 2], 50) == 2.5
+def test_a_percentile_is_a_value_that_was_measured():
+    assert percentile([3, 1, 2], 50) == 2
+    assert percentile([4, 1, 2, 3], 50) == 2
+    assert percentile([7], 99) == 7
+    assert percentile(range(1, 101), 99) == 99
+    assert percentile(range(1, 102), 99) == 100
     assert percentile(range(101), 99) == 99
-    assert math.isnan(percentile([], 50))
+    # 7 % of 100 values are 7 of them, although 0.07 · 100 is a little more as a floating-point number.
+    assert percentile(range(1, 101), 7) == 7
+    with pytest.raises(ValueError, match="no percentile"):
+        percentile([], 50)
+
+
+def test_few_values_have_no_99th_percentile_and_none_have_nothing():
+    assert p50_and_p99(range(1, 101)) == (50, 99)
+    assert p50_and_p99(range(1, 100)) == (50, None)
+    assert p50_and_p99([]) == (None, None)
 
 
 def test_a_spread_is_the_median_and_the_extremes():

@@ -12,7 +12,7 @@ from app.bench.peers.llama import Llama
 from app.bench.peers.protocol import Asked, PeerUnavailable, Place, chat_ways
 from app.bench.peers.table import PEERS
 from app.bench.peers.transformers_serve import _choice, _decision
-from app.bench.peers.vllm import _cores
+from app.bench.peers.vllm import _cores, _options
 from app.core.question import Question
 from tests.support.gguf_file import write_gguf
 
@@ -20,7 +20,7 @@ ASKED = Asked(Question("Which?", ("one", "two")), [{"role": "user", "content": "
 
 
 def place(tmp_path, *, gpu=False, gguf=None):
-    return Place(tmp_path, tmp_path, gguf, tmp_path, 2, gpu=gpu, say=lambda _: None)
+    return Place(tmp_path, tmp_path, gguf, tmp_path, "float32", 2, gpu=gpu, say=lambda _: None)
 
 
 def chat(content):
@@ -89,6 +89,17 @@ def test_llama_needs_a_gguf_file(tmp_path):
 @pytest.mark.parametrize(("usable", "threads", "said"), [({0, 1, 2, 3}, 2, "0-1"), ({4, 6, 7}, 2, "4,6"), ({3}, 1, "3-3")])
 def test_vllm_is_bound_to_cores_that_may_be_used(usable, threads, said):
     assert _cores(threads, sorted(usable)) == said
+
+
+def test_vllm_computes_in_foggates_dtype(tmp_path):
+    options = _options(place(tmp_path))
+    assert options[options.index("--dtype") + 1] == "float32"
+
+
+def test_foggate_is_asked_many_questions_at_once_and_errors_are_no_answers(tmp_path):
+    batch = FogGate().install(place(tmp_path)).batch
+    assert batch.body([ASKED, ASKED])["questions"] == [{"question": "Which?", "options": ["one", "two"], "route": "edge"}] * 2
+    assert batch.answered(b'{"results": [{"answer": "A"}, {"error": {}}, {"answer": "B"}]}') == 2
 
 
 def test_a_quantised_file_becomes_the_same_model_in_bf16(tmp_path):

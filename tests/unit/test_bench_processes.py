@@ -10,10 +10,11 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from app.bench.environments import InstallFailed, ensure_environment
-from app.bench.processes import ServerFailed, serving, usage_of_group
+from app.bench.processes import ServerFailed, serving, usage_of_session
 
 ROOT = Path(__file__).parents[2]
 # A server with a child, as vLLM has one; the child ignores SIGTERM.
@@ -72,7 +73,7 @@ def test_a_server_ends_with_its_children_and_is_measured_with_them(tmp_path):
         assert usage.rss_bytes > 2 * 5_000_000
     assert gone(server.pid)
     assert gone(child)
-    assert usage_of_group(server.pid).rss_bytes == 0
+    assert usage_of_session(server.pid) is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -86,7 +87,21 @@ def test_a_signal_leaves_no_server(tmp_path, number):
         bench.send_signal(number)
         assert bench.wait(20) in {130, 143}
     assert gone(pid)
-    assert usage_of_group(pid).rss_bytes == 0
+    assert usage_of_session(pid) is None
+
+
+def test_a_bench_that_is_killed_leaves_no_server(tmp_path):
+    bench = subprocess.Popen(
+        [sys.executable, "-c", BENCH, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    with bench:
+        try:
+            pid = int(bench.stdout.readline())
+            (child,) = [one.pid for one in psutil.Process(pid).children()]
+        finally:
+            bench.kill()
+    assert gone(pid)
+    assert gone(child)
 
 
 def test_a_server_that_ends_at_once_is_said_with_its_last_words(tmp_path):

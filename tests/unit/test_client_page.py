@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.runs.clients import ADDRESS, Runner, spread, table
 from tests.runs.readme import Step
 from tests.support.client_page import sections
 from tests.support.harness_logs import LETTERS_OF, disagreement, of_inspect, of_lm_eval, routed_letters
@@ -75,3 +76,65 @@ def test_logs_of_both_harnesses_are_read(tmp_path):
     ]
     (tmp_path / "logs/one.json").write_text(json.dumps({"samples": samples}))
     assert of_lm_eval(tmp_path) == of_inspect(tmp_path) == {"a": ("B", True), "b": ("C", False)}
+
+
+PAGE_OF_FOUR = """
+## Good
+```sh
+echo "at http://127.0.0.1:8080"
+```
+```text
+at http://here:1
+```
+## Bad
+```sh
+echo one; exit 3
+```
+## Other
+```sh
+echo one
+```
+```text
+two
+```
+## Absent
+```sh
+npm install ./nowhere
+echo never
+```
+## Inspect
+```sh
+mkdir logs; cp questions.jsonl logs/one.json
+```
+"""
+
+
+def test_every_client_has_a_row_whatever_becomes_of_it(tmp_path, capsys):
+    log = {"samples": [{"id": "a", "scores": {"choice": {"answer": "B", "value": "C"}}}]}
+    (tmp_path / "questions.jsonl").write_text(json.dumps(log))
+    asked = []
+
+    def letters():
+        asked.append(1)
+        return {"a": ("B", "B")}
+
+    runner = Runner("http://here:1", tmp_path / "questions.jsonl", letters)
+    rows = [runner.follow(section) for section in sections(PAGE_OF_FOUR)]
+    assert [row.result for row in rows] == ["ok", "FAILED", "FAILED", "skipped", "ok"]
+    assert rows[4].note == "1 of 1 correct, 1 of 1 by the records"
+    assert asked == [1]
+    shown = capsys.readouterr().out
+    assert "exit code 3" in shown
+    assert "the page shows 'two'" in shown
+    assert "never" not in shown
+    last = table(rows).splitlines()
+    assert last[-1] == "2 ok, 2 FAILED, 1 skipped, of 5 clients"
+    assert [line.split(" | ")[2] for line in last[2:7]] == [row.result for row in rows]
+    assert ADDRESS not in shown
+    assert [path.name for path in tmp_path.iterdir() if path.name in {"good", "bad", "other", "inspect"}] == []
+
+
+def test_the_questions_are_spread_over_the_bank_and_each_is_asked_once():
+    assert spread(list("abcdefghij"), 5) == list("acegi")
+    assert spread(list("abc"), 9) == list("abc")
+    assert spread(list("abc"), 0) == []

@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from transformers import DynamicCache
 
 from app.core.buckets import BUCKETS
 from app.core.errors import ConfigError
@@ -235,10 +236,15 @@ def test_draws_from_the_table_are_real_constrained_sampling():
         # Behind a whole answer only padding.
         return sorted(following.get(tuple(tokens[len(prompt.ids) :].tolist()), {0}))
 
+    model = tiny_model("qwen3", len(tiny_tokenizer()))
+    # The prompt is the same for all, so it is read once.
+    with torch.inference_mode():
+        read = model(ids[:, :-1], use_cache=True).past_key_values
     torch.manual_seed(0)
-    written = tiny_model("qwen3", len(tiny_tokenizer())).generate(
+    written = model.generate(
         ids.expand(draws, -1),
         attention_mask=torch.ones(draws, ids.shape[1], dtype=torch.long),
+        past_key_values=DynamicCache([(one.keys.expand(draws, -1, -1, -1), one.values.expand(draws, -1, -1, -1)) for one in read.layers]),
         do_sample=True,
         temperature=temperature,
         top_k=0,

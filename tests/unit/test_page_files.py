@@ -4,6 +4,7 @@ import hashlib
 import re
 import tomllib
 from fnmatch import fnmatch
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,14 @@ def test_every_import_of_a_module_is_a_file_that_is_served():
     for name in OWN:
         if name.endswith(".js"):
             assert set(re.findall(r'from "\./([^"]+)"', (FOLDER / name).read_text())) <= set(ASSETS), name
+
+
+@pytest.mark.parametrize("name", [name for name in OWN if name.endswith(".js")])
+def test_no_two_sentences_are_joined(name):
+    """The template library drops a line break with its blanks behind a value or an element: a text that goes on there loses its space."""
+    lines = [line.strip() for line in (FOLDER / name).read_text().split("\n")]
+    begins = re.compile(r"[A-Z][a-z]+ [a-z]+ |[a-z]+ [a-z]+ [a-z]+ ")
+    assert [line for before, line in pairwise(lines) if before.endswith(("}", ">")) and begins.match(line)] == []
 
 
 def block(name):

@@ -77,3 +77,13 @@ def test_binomial_numbers_by_hand():
     assert upper_bound(5, 5, 0.05) == 1
     assert clopper_pearson(5, 10) == (pytest.approx(0.187, abs=1e-3), pytest.approx(0.813, abs=1e-3))
     assert clopper_pearson(0, 0) == (0, 1)
+
+
+@pytest.mark.parametrize("delta", [0.5, 0.1, 0.025, 1e-4, 1e-9])
+def test_the_bound_is_the_share_at_which_so_few_are_just_improbable_enough(delta):
+    for n in (1, 2, 3, 10, 57, 1_000, 20_000):
+        for k in {0, 1, n // 50, n // 3, n // 2, n - 2, n - 1} & set(range(n)):
+            bound = upper_bound(k, n, delta)
+            # Where P hardly changes with the share, its rounding is what is left; a step of the share shows that it is the right place.
+            assert binomial_cdf(k, n, min(1.0, bound * (1 + 1e-9))) <= delta * (1 + 1e-6), (k, n)
+            assert binomial_cdf(k, n, bound * (1 - 1e-9)) >= delta * (1 - 1e-6), (k, n)

@@ -1,16 +1,12 @@
 """Training on the model's device and on no other, whatever transformers would take. No GPU is needed to see which it would be."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
 from transformers import TrainingArguments
 
 from app.core.errors import ConfigError
 from app.training.trainer import OneDevice, PrefixTrainer, refuse_launchers
-from tests.support.processes import ROOT
+from tests.support.processes import foggate
 from tests.support.tiny import tiny_model
 
 
@@ -85,10 +81,7 @@ def test_a_process_by_itself_is_not(environment):
 
 def test_the_command_says_so_before_anything_is_loaded(tmp_path):
     (tmp_path / "c.yaml").write_text("base: /nowhere\ndomains: []\ndata: {train: {}}\nlabels: {source: gold}\n")
-    command = [sys.executable, "-m", "app", "evolve", "--config", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "run")]
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, "LOCAL_RANK": "0", "WORLD_SIZE": "2"}, capture_output=True, text=True, check=False
-    )
+    done = foggate("evolve", "--config", str(tmp_path / "c.yaml"), "--out", str(tmp_path / "run"), LOCAL_RANK="0", WORLD_SIZE="2")
     assert done.returncode != 0
     assert "LOCAL_RANK=0 says that a launcher such as torchrun started this one" in " ".join(done.stderr.split())
     assert not (tmp_path / "run").exists()

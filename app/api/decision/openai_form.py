@@ -3,10 +3,21 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from app.api.decision.typed import NO, YES, Decided, Kind, Tokens, TypedQuestion, described, model_of, text_of
-from app.api.decision.wire import MAX_CHOICES, MAX_LEVELS, MAX_QUESTIONS, MODEL, Strict, checked_count, fault
+from app.api.decision.wire import (
+    MAX_CHOICES,
+    MAX_LEVELS,
+    MAX_QUESTIONS,
+    MODEL,
+    Name,
+    Strict,
+    checked_count,
+    checked_distinct,
+    checked_text,
+    fault,
+)
 
 EXAMPLE: dict[str, Any] = {
     "model": "foggate",
@@ -47,7 +58,7 @@ def text_of_parts(content: Any) -> str:
         value = part.get(field)
         if not isinstance(value, (dict, list) if field == "data" else str):
             raise fault(f"part {at} has no '{field}'")
-        texts.append(text_of(value))
+        texts.append(text_of(checked_text(value)))
     return "\n".join(texts)
 
 
@@ -80,15 +91,22 @@ Instructions = Annotated[Any, AfterValidator(text_of_parts)]
 class Predicate(Strict):
     type: Literal["predicate"]
     instructions: Instructions
-    name: str | None = None
+    name: Name | None = None
 
     def options(self) -> tuple[str, ...]:
         """Texts of the options."""
         return YES, NO
 
 
+def _value(value: Any) -> str | bool:
+    """A text or a truth value; a union of the two would name both in the place of its error. Raises PydanticCustomError."""
+    if not isinstance(value, (str, bool)):
+        raise fault("must be a string, true or false")
+    return value
+
+
 class Value(Strict):
-    value: str | bool
+    value: Annotated[Any, AfterValidator(_value), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "boolean"}]})]
     description: str | None = None
 
 
@@ -96,11 +114,12 @@ class Choice(Strict):
     type: Literal["choice"]
     instructions: Instructions
     choices: list[Value] = Field(description="2 to 255 values.")
-    name: str | None = None
+    name: Name | None = None
 
     @model_validator(mode="after")
     def _bounded(self) -> "Choice":
         checked_count(len(self.choices), MAX_CHOICES, "choices")
+        checked_distinct([one.value for one in self.choices], "choices")
         return self
 
     def options(self) -> tuple[str, ...]:
@@ -117,7 +136,7 @@ class Score(Strict):
     type: Literal["score"]
     instructions: Instructions
     levels: list[Level] = Field(description="2 to 10 levels, the lowest one first.")
-    name: str | None = None
+    name: Name | None = None
 
     @model_validator(mode="after")
     def _bounded(self) -> "Score":

@@ -9,7 +9,20 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.api.decision.typed import NO, YES, Decided, Kind, Tokens, TypedQuestion, described, model_of, text_of
-from app.api.decision.wire import MAX_CHOICES, MAX_QUESTIONS, MODEL, NullableText, Strict, Text, checked_count, checked_levels, fault
+from app.api.decision.wire import (
+    MAX_CHOICES,
+    MAX_QUESTIONS,
+    MODEL,
+    Id,
+    NullableText,
+    Strict,
+    Text,
+    checked_count,
+    checked_distinct,
+    checked_levels,
+    fault,
+    fault_of_field,
+)
 
 EXAMPLE: dict[str, Any] = {
     "input": "I was charged twice for my March invoice and want one of the charges back.",
@@ -39,7 +52,7 @@ class Option(Strict):
 
 
 class Choice(Strict):
-    id: str = Field(min_length=1)
+    id: Id
     type: Literal["choice"]
     question: Text
     options: list[Option] = Field(description="2 to 255 options.")
@@ -47,6 +60,7 @@ class Choice(Strict):
     @model_validator(mode="after")
     def _bounded(self) -> "Choice":
         checked_count(len(self.options), MAX_CHOICES, "options")
+        checked_distinct(self.names(), "options")
         return self
 
     def texts(self) -> tuple[str, ...]:
@@ -59,7 +73,7 @@ class Choice(Strict):
 
 
 class Score(Strict):
-    id: str = Field(min_length=1)
+    id: Id
     type: Literal["score"]
     question: Text
     levels: Annotated[list[Any], AfterValidator(checked_levels)] = Field(description="2 to 10 levels, the lowest one first.")
@@ -74,7 +88,7 @@ class Score(Strict):
 
 
 class YesNo(Strict):
-    id: str = Field(min_length=1)
+    id: Id
     type: Literal["yes_no"]
     question: Text
     yes: NullableText = None
@@ -103,7 +117,7 @@ class SGLangRequest(BaseModel):
             return raw
         for name, nothing in _NOT_IGNORED.items():
             if name in raw and raw[name] not in nothing:
-                raise fault(f"{name}: not supported by this gateway")
+                raise fault_of_field(name, "not supported by this gateway")
         return {name: value for name, value in raw.items() if name not in _NOT_IGNORED}
 
     @model_validator(mode="after")

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.api.decision.typed import NO, YES, Decided, Kind, Tokens, TypedQuestion, described, model_of, text_of
-from app.api.decision.wire import MAX_QUESTIONS, MODEL, NullableText, Strict, Text, checked_levels, checked_options, fault
+from app.api.decision.wire import MAX_QUESTIONS, MODEL, NullableText, Strict, Text, checked_levels, checked_options, fault_of_field
+from app.core.question import is_unicode
 
 EXAMPLE: dict[str, Any] = {
     "model": "foggate",
@@ -82,10 +83,11 @@ class SystemOneRequest(BaseModel):
         if isinstance(raw, dict):
             for name in _NOT_IGNORED:
                 if raw.get(name):
-                    raise fault(f"{name}: this gateway reads text only")
+                    raise fault_of_field(name, "this gateway reads text only")
             questions = raw.get("questions")
-            if isinstance(questions, dict) and "" in questions:
-                raise fault("questions: a name must not be empty")
+            names = list(questions) if isinstance(questions, dict) else []
+            if not all(name and is_unicode(name) for name in names):
+                raise fault_of_field("questions", "a name must not be empty, and must be valid Unicode")
         return raw
 
     def typed(self) -> list[TypedQuestion]:

@@ -178,10 +178,10 @@ def model_of(decided: Sequence[Decided]) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A text, or an object or an array as compact JSON; empty for None."""
+    """A text, or an object or an array as compact JSON; empty for None. Raises ValueError for a number that is not finite."""
     if value is None or isinstance(value, str):
         return value or ""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def is_text(value: Any) -> bool:

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.requests import Request
+
 from app.access.caller import Caller
 from app.access.keys import Permission
+from app.api.middleware import DEBUG, MORE_HEADERS
 from app.api.model_names import Chosen
-from app.api.openai.facts import Facts
+from app.api.openai.facts import Facts, headers_of
 from app.api.openai.form import Piece, check_form, pieces_of
 from app.api.openai.wishes import Wishes, wishes_of
 from app.core.ask import Ask
@@ -56,15 +59,20 @@ class Refused:
 
     Attributes:
         error: what its caller is told where the chat cannot be passed on; None where it is no multiple-choice question.
-        why: why it is no multiple-choice question, as `x-foggate-debug` shows it; None where it is one.
+        why: why it is no multiple-choice question; None where it is one.
     """
 
     error: FogGateError | None = None
     why: Refusal | None = None
 
-    def headers(self, *, debug: bool) -> dict[str, str]:
-        """What a reply to the chat that was passed on says about the recogniser, where the caller asked for details."""
-        return {"x-foggate-not-recognised": self.why.value} if debug and self.why is not None else {}
+    def headers(self) -> dict[str, str]:
+        """What the reply says to a caller who asked for details, whether the chat is passed on or refused."""
+        return headers_of(
+            {
+                "not-recognised": None if self.why is None else self.why.value,
+                "not-honoured": None if self.error is None else self.error.param or self.error.code,
+            }
+        )
 
 
 async def answered(gateway: Gateway, chat: Chat, caller: Caller) -> Answered | Refused:
@@ -103,8 +111,8 @@ async def answered(gateway: Gateway, chat: Chat, caller: Caller) -> Answered | R
     return Answered(Facts(found, outcome, decision_id, wishes.ignored), pieces_of(found, outcome, wishes), wishes)
 
 
-def check_may_leave(gateway: Gateway, chosen: Chosen, why: Refused, caller: Caller) -> None:
-    """See whether a chat that the cascade does not answer may go to the cloud as it came.
+def check_may_leave(gateway: Gateway, chosen: Chosen, why: Refused, request: Request) -> None:
+    """See whether a chat that the cascade does not answer may go to the cloud as it came; note why for a caller who asked for details.
 
     A question with a parameter that the cascade cannot honour, or a longer one than the edge model reads, goes there only where the
     caller may pass chats on anyway. To anybody else it is refused by the parameter's name.
@@ -112,7 +120,9 @@ def check_may_leave(gateway: Gateway, chosen: Chosen, why: Refused, caller: Call
     Raises:
         FogGateError: it may not.
     """
-    if why.error is not None and (chosen.route is RouteRequest.EDGE or not gateway.passes_on(caller)):
+    if getattr(request.state, DEBUG):
+        setattr(request.state, MORE_HEADERS, why.headers())
+    if why.error is not None and (chosen.route is RouteRequest.EDGE or not gateway.passes_on(request.state.caller)):
         raise why.error
     if chosen.route is RouteRequest.EDGE:
         raise Unsupported("the edge model answers multiple-choice questions only, and this chat is not clearly one", param="messages")

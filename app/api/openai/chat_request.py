@@ -5,9 +5,9 @@ Only what tells who is asked, and about what, is checked here. Every other field
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from app.core.question import is_unicode
 
@@ -44,7 +44,8 @@ class ChatRequest(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, json_schema_extra={"examples": [EXAMPLE]})
 
     model: str = Field(max_length=256, description="`foggate`, `foggate-<tau>`, `edge` or `cloud` (docs/openai.md).")
-    messages: list[Message] = Field(min_length=1, description="The conversation; its last message asks.")
+    # After the first message that is none the others are not validated: thousands of errors would take long to describe.
+    messages: Annotated[list[Message], FailFast()] = Field(min_length=1, description="The conversation; its last message asks.")
     stream: bool | None = Field(None, description="Whether the reply comes in server-sent events.")
     stream_options: StreamOptions | None = Field(None, description="Options of a streamed reply.")
 

@@ -79,6 +79,8 @@ ROUTED = {
     "x-foggate-confidence": _header("The confidence that the edge model states"),
     "x-foggate-overhead-ms": _header("Time that was not spent waiting for the cloud"),
     "x-foggate-decision-id": _header("Id of the decision, which the log holds too"),
+    "x-foggate-cost": _header("What the cloud cost for this reply, in the currency of `prices`; absent without prices and for streams"),
+    "x-foggate-not-honoured": _header("With `x-foggate-debug: true`: the parameter because of which a question was passed on"),
     "x-foggate-not-recognised": _header("With `x-foggate-debug: true`: why the chat is no multiple-choice question (docs/recogniser.md)"),
     "x-foggate-ignored": _header("Parameters that had no effect on the answer, such as `temperature`"),
 }

@@ -51,6 +51,7 @@ class Facts:
             "signal": "none" if outcome.signal is None else f"{outcome.signal:.4g}",
             "confidence": None if verdict is None or verdict.confidence is None else f"{verdict.confidence:.4g}",
             "model": self.outcome.model,
+            "cost": shown_cost(outcome.cost),
             "overhead-ms": f"{overhead_s * 1000:.1f}",
             "decision-id": self.decision_id,
             "ignored": ",".join(self.ignored) or None,
@@ -70,6 +71,7 @@ class Facts:
             "tau": outcome.decision.tau,
             "signal": outcome.decision.signal.value,
             "signal_value": outcome.signal,
+            "cost": outcome.cost,
             "ignored": list(self.ignored),
         }
         if not debug:
@@ -77,6 +79,11 @@ class Facts:
         question = self.found.question
         asked = {"question": question.question, "options": list(question.options), "labels": list(self.found.labels)}
         return {**said, "recognised": asked | {"layout": self.found.layout, "form": self.found.form.value}, "outcome": answer_body(outcome)}
+
+
+def shown_cost(cost: float | None) -> str | None:
+    """A cost in the currency of the prices, to the millionth in which money is counted."""
+    return None if cost is None else f"{cost:.6f}"
 
 
 def headers_of(said: Mapping[str, str | None]) -> dict[str, str]:

@@ -28,21 +28,15 @@ _LETTER = frozenset(
 _TEXT = frozenset({"answer_text", "choice_text", "option_text", "text"})
 _CONFIDENCE = "confidence"
 _MAX_PROPERTIES = 32
-# Keywords of a string, or of a number, that narrow it further than is looked at here.
-_NARROWER = (
-    "pattern",
-    "format",
-    "minLength",
-    "maxLength",
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
-    "not",
-    "allOf",
-    "oneOf",
+# An enum with more values than this is none of options, and would take long to look through.
+_MAX_CHOICES = 256
+# Keywords that say something to people and narrow nothing. Any keyword that is not known here may narrow what a schema takes.
+_NOTES = frozenset(
+    {"$comment", "$id", "$schema", "default", "deprecated", "description", "example", "examples", "readOnly", "title", "writeOnly"}
 )
+_OF_OBJECT = _NOTES | {"$defs", "additionalProperties", "definitions", "properties", "required", "type"}
+_OF_VALUE = _NOTES | {"const", "enum", "type"}
+_OF_CONFIDENCE = _NOTES | {"maximum", "minimum", "type"}
 _NONE = object()
 
 
@@ -58,14 +52,7 @@ def filled(schema: Mapping[str, Any], found: Recognised, outcome: Outcome | None
     Raises:
         Unsupported: a required property asks for something that an answer does not have, or no property for the answer itself.
     """
-    properties, required = schema.get("properties"), schema.get("required", [])
-    if (
-        schema.get("type") != "object"
-        or not isinstance(properties, dict)
-        or not isinstance(required, list)
-        or len(properties) > _MAX_PROPERTIES
-    ):
-        raise _refusal("its schema is not that of an object with properties")
+    properties, required = _described(schema)
     definitions = schema.get("$defs", schema.get("definitions", {}))
     letter = outcome.answer if outcome else letter
     made: dict[str, Any] = {}
@@ -78,7 +65,7 @@ def filled(schema: Mapping[str, Any], found: Recognised, outcome: Outcome | None
         elif value is not _NONE:
             has_answer = True
         if value is _NONE:
-            if any(kind.get("type") == "null" for kind in kinds):
+            if any(_takes_null(kind) for kind in kinds):
                 value = None
             elif name in required:
                 raise _refusal(f"an answer has nothing to put into '{name[:64]}'" + _why(name))
@@ -86,10 +73,26 @@ def filled(schema: Mapping[str, Any], found: Recognised, outcome: Outcome | None
                 continue
         made[name] = value
     if missing := [name for name in required if name not in made]:
-        raise _refusal(f"'{str(missing[0])[:64]}' is required and not described")
+        raise _refusal(f"'{missing[0][:64]}' is required and not described")
     if not has_answer:
         raise _refusal("none of its properties can hold the answer: call one of them 'answer'")
     return made
+
+
+def _described(schema: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The properties of a schema, and the names of those that are required. Raises Unsupported."""
+    properties, required = schema.get("properties"), schema.get("required", [])
+    if (
+        schema.get("type") != "object"
+        or not isinstance(properties, dict)
+        or not isinstance(required, list)
+        or not all(isinstance(name, str) for name in required)
+        or len(properties) > _MAX_PROPERTIES
+    ):
+        raise _refusal("its schema is not that of an object with properties")
+    if unknown := sorted(schema.keys() - _OF_OBJECT):
+        raise _refusal(f"'{unknown[0][:64]}' of its schema is not understood here")
+    return properties, required
 
 
 def _kinds(described: Any, definitions: Any) -> list[Mapping[str, Any]]:
@@ -99,8 +102,10 @@ def _kinds(described: Any, definitions: Any) -> list[Mapping[str, Any]]:
     if isinstance(reference := described.get("$ref"), str):
         named = definitions.get(reference.rpartition("/")[2]) if isinstance(definitions, dict) else None
         # One step is enough for what libraries write, and a reference to itself ends here.
-        return [named] if isinstance(named, dict) and "$ref" not in named else []
+        return [named] if isinstance(named, dict) and "$ref" not in named and not described.keys() - _NOTES - {"$ref"} else []
     if isinstance(several := described.get("anyOf"), list):
+        if described.keys() - _NOTES - {"anyOf"}:
+            return []
         return [kind for one in several if isinstance(one, dict) and "anyOf" not in one for kind in _kinds(one, definitions)]
     if isinstance(types := described.get("type"), list):
         return [{**described, "type": one} for one in types]
@@ -111,20 +116,27 @@ def _value(name: str, kinds: list[Mapping[str, Any]], found: Recognised, letter:
     """The label or the option's text, where one of the schemas takes any that could be the answer; else `_NONE`."""
     label, text = found.label(letter), found.question.text_of(letter)
     for kind in kinds:
-        if any(keyword in kind for keyword in _NARROWER):
+        if kind.keys() - _OF_VALUE or kind.get("type", "string") != "string":
             continue
         choices = [kind["const"]] if "const" in kind else kind.get("enum")
         if isinstance(choices, list):
+            if len(choices) > _MAX_CHOICES:
+                continue
             # Whichever option is the answer, the schema must have a place for it.
             if all(one in choices for one in found.labels):
                 return label
             if all(one in choices for one in found.question.options):
                 return text
-        elif kind.get("type") == "string" and name in _LETTER:
+        elif "type" in kind and name in _LETTER:
             return label
-        elif kind.get("type") == "string" and name in _TEXT:
+        elif "type" in kind and name in _TEXT:
             return text
     return _NONE
+
+
+def _takes_null(kind: Mapping[str, Any]) -> bool:
+    choices = [kind["const"]] if "const" in kind else kind.get("enum", [None])
+    return kind.get("type") == "null" and isinstance(choices, list) and None in choices
 
 
 def _confidence(kinds: list[Mapping[str, Any]], outcome: Outcome) -> Any:
@@ -133,7 +145,7 @@ def _confidence(kinds: list[Mapping[str, Any]], outcome: Outcome) -> Any:
     bounded = {"minimum": (0, None), "maximum": (1, None)}
     for kind in kinds:
         fits = all(kind.get(keyword) in allowed for keyword, allowed in bounded.items())
-        if stated is not None and kind.get("type") == "number" and "enum" not in kind and fits:
+        if stated is not None and kind.get("type") == "number" and fits and not kind.keys() - _OF_CONFIDENCE:
             return stated
     return _NONE
 

@@ -8,9 +8,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from app.api.error_form import openai_error
-from app.api.errors import body_of, error_body, retry_after, status_of
+from app.api.errors import body_of, error_body, retry_headers, status_of
 from app.api.openai.chat_reply import event
-from app.api.openai.facts import PASSED_ON, headers_of
+from app.api.openai.facts import PASSED_ON, headers_of, shown_cost
 from app.cloud.passing import RawChat
 from app.core.errors import CloudError, FogGateError, Refusal
 from app.core.offload import SMALL, in_text_thread
@@ -48,7 +48,10 @@ async def pass_on(gateway: Gateway, content: bytes, fields: dict[str, Any], requ
 
 def facts_of(passed: PassedReply | PassedStream, ignored: Sequence[str] = ()) -> dict[str, str]:
     """Headers of such a reply; `ignored` names what of the request had no effect."""
-    return headers_of({"route": "cloud", "reason": PASSED_ON, "model": passed.model, "ignored": ",".join(ignored) or None})
+    # What a stream costs is known at its end.
+    cost = passed.cost if isinstance(passed, PassedReply) else None
+    said = {"route": "cloud", "reason": PASSED_ON, "model": passed.model, "cost": shown_cost(cost), "ignored": ",".join(ignored) or None}
+    return headers_of(said)
 
 
 class Relay(Response):
@@ -110,9 +113,7 @@ def error_in_stream(error: FogGateError, request_id: str) -> dict[str, Any]:
 
 def _refused(error: CloudError, refusal: Refusal, request_id: str) -> Response:
     """What the cloud says in place of an answer, with its status; in OpenAI's form, whatever form it has."""
-    headers = headers_of({"route": "cloud", "reason": PASSED_ON})
-    if refusal.retry_after_s is not None:
-        headers.update(retry_after(refusal.retry_after_s))
+    headers = headers_of({"route": "cloud", "reason": PASSED_ON}) | retry_headers(error, refusal.status, refusal.retry_after_s)
     if _is_error(refusal.content):
         return Response(refusal.content, refusal.status, headers, JSON)
     body, _ = openai_error(error_body(error.code, error.message, request_id)["error"], refusal.status)

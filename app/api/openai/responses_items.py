@@ -14,7 +14,7 @@ _NOT_STORED = (
 )
 
 
-def messages_of_items(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def messages_of_items(items: list[Any]) -> list[dict[str, Any]]:
     """The messages of a chat.
 
     A call belongs to the assistant's message in front of it, as in the chat completion that made both. Reasoning is left out: it comes
@@ -27,6 +27,8 @@ def messages_of_items(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = []
     for number, item in enumerate(items):
         place = f"input.{number}"
+        if not isinstance(item, dict):
+            raise InvalidQuestion(f"{place} must be an object", param=place)
         kind = item.get("type", "message")
         if kind == "message":
             messages.append(_message(item, place))

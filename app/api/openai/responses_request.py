@@ -4,9 +4,9 @@ What is not supported is refused by its name, whoever asks: nothing is stored he
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.api.openai.chat_request import text_of
 from app.api.openai.responses_items import messages_of_items
@@ -49,7 +49,14 @@ _REPEATED: dict[str, type | tuple[type, ...]] = {
     "text": dict,
     "top_p": (int, float),
 }
-_NOTHING: tuple[Any, ...] = (None, [], {}, "")
+_INPUT = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "object", "additionalProperties": True}}]}
+# An empty value asks for nothing, except in a field that is honoured: there it is of a wrong type.
+_EMPTY: tuple[Any, ...] = ([], {}, "")
+# The parts of two fields that are known; another one might ask for something.
+_PARTS = {
+    "reasoning": frozenset({"context", "effort", "generate_summary", "mode", "summary"}),
+    "text": frozenset({"format", "verbosity"}),
+}
 # Codex and others ask for it in every request; a model that shows no reasoning has none.
 _INCLUDED = "reasoning.encrypted_content"
 
@@ -58,7 +65,10 @@ class ResponsesRequest(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, json_schema_extra={"examples": [EXAMPLE]})
 
     model: str = Field(max_length=256, description="`foggate`, `foggate-<tau>`, `edge` or `cloud` (docs/openai.md).")
-    input: str | list[dict[str, Any]] = Field(description="A text, or a list of messages, calls of functions and their results.")
+    # Its type is looked at by `messages_of`, whose errors name the field or the item and nothing else.
+    input: Annotated[Any, WithJsonSchema(_INPUT)] = Field(
+        description="A text, or a list of messages, calls of functions and their results."
+    )
     instructions: str | None = Field(None, description="A system message in front of the input.")
     stream: bool | None = Field(None, description="Whether the reply comes in server-sent events.")
 
@@ -73,7 +83,7 @@ def messages_of(asked: ResponsesRequest) -> list[dict[str, Any]]:
     first: list[dict[str, Any]] = [{"role": "system", "content": asked.instructions}] if asked.instructions else []
     if isinstance(asked.input, str):
         return [*first, {"role": "user", "content": asked.input}]
-    if not 0 < len(asked.input) <= _MAX_ITEMS:
+    if not isinstance(asked.input, list) or not 0 < len(asked.input) <= _MAX_ITEMS:
         raise InvalidQuestion(f"input must be a text or 1 to {_MAX_ITEMS} items", param="input")
     return [*first, *messages_of_items(asked.input)]
 
@@ -111,7 +121,7 @@ def fields_of(fields: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in fields.items():
         # Not compared with False, which 0 is equal to: a temperature of 0 says something.
-        if value is False or value in _NOTHING or name in _WITHOUT_EFFECT or name in _OF_TOOLS:
+        if value is None or name in _WITHOUT_EFFECT or name in _OF_TOOLS:
             continue
         if name in _SAME:
             found[name] = value
@@ -121,20 +131,30 @@ def fields_of(fields: Mapping[str, Any], tools: Tools) -> dict[str, Any]:
             found |= _text(value)
         elif name == "reasoning":
             found |= _reasoning(value)
-        elif name != "include" or value != [_INCLUDED]:
+        elif value is not False and value not in _EMPTY and (name != "include" or value != [_INCLUDED]):
             raise Unsupported(f"{name[:64]} is not supported: this is a stateless part of the Responses API", param=name[:64])
     return {**found, **tools.fields}
 
 
 def _reasoning(value: Any) -> dict[str, Any]:
+    _check_parts("reasoning", value)
     effort = value.get("effort") if isinstance(value, dict) else 0
     if effort is not None and not isinstance(effort, str):
         raise InvalidQuestion("reasoning must be an object, and its effort a text", param="reasoning")
     return {"reasoning_effort": effort} if effort else {}
 
 
+def _check_parts(name: str, value: Any) -> None:
+    """Raise Unsupported for a part of an object that is not known."""
+    if isinstance(value, dict) and (unknown := sorted(value.keys() - _PARTS[name])):
+        place = f"{name}.{unknown[0][:64]}"
+        raise Unsupported(f"{place} is not supported", param=place)
+
+
 def _text(value: Any) -> dict[str, Any]:
-    form = (value.get("format") or {}) if isinstance(value, dict) else None
+    _check_parts("text", value)
+    form = value.get("format", {}) if isinstance(value, dict) else None
+    form = {} if form is None and isinstance(value, dict) else form
     if not isinstance(form, dict):
         raise InvalidQuestion("text must be an object, and its format too", param="text")
     found = {"verbosity": value["verbosity"]} if value.get("verbosity") is not None else {}

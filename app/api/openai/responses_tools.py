@@ -68,7 +68,8 @@ def tools_of(fields: Mapping[str, Any]) -> Tools:
         InvalidQuestion: a tool, or the choice of one, is not described as the interface has it.
         Unsupported: a tool that is no function, or a choice of one.
     """
-    given, choice, parallel = fields.get("tools") or [], fields.get("tool_choice"), fields.get("parallel_tool_calls")
+    given, choice, parallel = (fields.get(name) for name in ("tools", "tool_choice", "parallel_tool_calls"))
+    given = [] if given is None else given
     if not isinstance(given, list) or len(given) > _MAX_TOOLS:
         raise InvalidQuestion(f"tools must be a list of up to {_MAX_TOOLS} tools", param="tools")
     if parallel is not None and not isinstance(parallel, bool):

@@ -5,6 +5,7 @@ answer, and the reply names it as ignored; or the cascade cannot do what it asks
 refused with the parameter's name.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,10 @@ _SAMPLING: dict[str, tuple[Any, ...]] = {
     "top_p": (1,),
     "typical_p": (1,),
 }
-_NOTHING: tuple[Any, ...] = (None, [], {}, "")
+# What a field asks for by an empty value is nothing, except for these: an empty object asks for a search in the web, and a field that is
+# honoured has a type.
+_EMPTY: tuple[Any, ...] = ([], {}, "")
+_NEVER_EMPTY = frozenset({"web_search_options", "logprobs", "max_completion_tokens", "max_tokens", "n", "response_format", "top_logprobs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +82,33 @@ def wishes_of(fields: Mapping[str, Any]) -> Wishes:
     Raises:
         InvalidQuestion: a field that is honoured has another type, or a value out of its range.
     """
-    fields = {name: value for name, value in fields.items() if value not in _NOTHING}
-    most_name = "max_completion_tokens" if "max_completion_tokens" in fields else "max_tokens"
-    ignored = [name for name, neutral in _SAMPLING.items() if name in fields and fields[name] not in neutral]
+    fields = {name: value for name, value in fields.items() if _asks(name, value)}
+    bounds = {name: most for name in ("max_completion_tokens", "max_tokens") if (most := _whole(fields, name, 1)) is not None}
+    # A request that sets both says more than OpenAI takes; a reply within the smaller one is within both.
+    most_name = min(bounds, key=bounds.__getitem__, default="max_tokens")
     return Wishes(
         stop=_stop(fields),
-        most_tokens=_whole(fields, most_name, 1),
+        most_tokens=bounds.get(most_name),
         most_tokens_name=most_name,
         top_logprobs=_top_logprobs(fields),
         response_format=_response_format(fields),
-        ignored=tuple(ignored),
+        ignored=_ignored(fields),
         beyond=_beyond(fields),
     )
+
+
+def _asks(name: str, value: Any) -> bool:
+    """Whether a field asks for anything at all."""
+    return value is not None and (name in _NEVER_EMPTY or name in _SAMPLING or value not in _EMPTY)
+
+
+def _ignored(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """The parameters of sampling that ask for something. Raises InvalidQuestion for one that is no number."""
+    for name in _SAMPLING:
+        value = fields.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise InvalidQuestion(f"{name} must be a finite number", param=name)
+    return tuple(name for name, neutral in _SAMPLING.items() if name in fields and fields[name] not in neutral)
 
 
 def _beyond(fields: Mapping[str, Any]) -> str | None:

@@ -144,7 +144,7 @@ const Reasons = ({all}) => {
   return html`<section class="card"><h2>Answers and errors by reason</h2>
     ${rows.length === 0 ? html`<p class="empty">Nothing was asked yet.</p>` : html`<table class="list">
       <thead><tr><th scope="col">Side</th><th scope="col">Reason</th><th scope="col" class="number">Since the start</th></tr></thead>
-      <tbody>${rows.map(([side, reason, n]) => html`<tr><td><i class=${`dot ${side === "error" ? "bad" : side}`}></i>${side}</td><td>${reason.replaceAll("_", " ")}${all.degraded_by[reason] && side === "edge" ? " (degraded)" : ""}</td><td class="number">${count(n)}</td></tr>`)}</tbody>
+      <tbody>${rows.map(([side, reason, n]) => html`<tr><td class="side"><i class=${`dot ${side === "error" ? "bad" : side}`}></i>${side}</td><td>${reason.replaceAll("_", " ")}${all.degraded_by[reason] && side === "edge" ? " (degraded)" : ""}</td><td class="number">${count(n)}</td></tr>`)}</tbody>
     </table>`}
   </section>`;
 };

@@ -41,8 +41,8 @@ const InForce = ({gateway, calibration}) => html`<section class="card"><h2>In fo
 const Missing = ({calibration, gateway}) => html`<section class="card"><h2>No curve yet</h2>
   <p>${calibration
     ? "The calibration in use does not hold the curve of other thresholds; files of earlier versions do not have it."
-    : "No calibration is in use, so nobody has measured what another threshold would do."}
-    These commands measure it on your own questions:</p>
+    : "No calibration is in use, so nobody has measured what another threshold would do."
+  } These commands measure it on your own questions:</p>
   <pre tabindex="0" aria-label="Commands that make a calibration"><code>${[
     "foggate eval collect --data mine.jsonl --out records.jsonl",
     `foggate calibrate --records records.jsonl --signal ${calibration?.signal || gateway.signal || "expected"} --target-cloud-rate 0.4`,

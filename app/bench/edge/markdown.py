@@ -3,29 +3,36 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.evaluation.cells import NONE, percent, plain, table
+from app.bench.edge.goals import goals_of
+from app.bench.edge.http_markdown import http_parts
+from app.bench.goal import goal_lines
+from app.bench.ratios import FEWEST_PAIRS
+from app.evaluation.cells import NONE, percent, plain, short, table
 
 _TITLES = {
     "lengths": "Length of the prompt (batch size 1, 4 options)",
     "options": "Number of options (batch size 1)",
     "batches": "Batch size (questions of the bank as they are)",
 }
+_VALUES = {"lengths": "tokens asked for", "options": "options", "batches": "batch size"}
 _R2 = 0.98
+# The median of fewer rounds is not much more than one measurement.
+_FEW_ROUNDS = 3
 
 
 def markdown(report: Mapping[str, Any]) -> str:
     """The whole report."""
-    parts = [_head(report)]
+    parts = [_head(report), goal_lines(goal.as_json() for goal in goals_of(report))]
     for part, title in _TITLES.items():
         cells = [cell for cell in report["cells"] if cell["part"] == part]
         if cells:
-            parts += [f"## {title}", _cells(cells)]
+            parts += [f"## {title}", _cells(cells, _VALUES[part])]
             if part == "lengths":
                 parts.append(_fits(report["fits"]))
     if report["cells"]:
         parts += ["## Share of the device's arithmetic", _roofline(report["cells"])]
     if report.get("http"):
-        parts += ["## Over HTTP", _http(report["http"])]
+        parts += http_parts(report["http"])
     return "\n\n".join(parts) + "\n"
 
 
@@ -33,14 +40,30 @@ def _head(report: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in report["versions"].items())
     return (
         f"# `foggate bench edge`: {report['model']}\n\n"
-        f"{report['hardware']}; {report['dtype']}, {report['parameters'] / 1e6:,.0f} million parameters; {report['threads']} threads; "
+        f"{_when(report)}{report['hardware']}; {report['dtype']}, {report['parameters'] / 1e6:,.0f} million parameters; "
         f"{versions}. {report['shared_prefix_tokens']} tokens of each prompt are cached, {report['trie_nodes']} tokens of the trie stand "
         f"behind it. Medians of up to {report['rounds']} interleaved rounds, with the smallest and the largest in brackets; ratios are "
-        f"medians of the ratios of one round. {report['elapsed_s']:,.0f} s."
+        f"medians of the ratios of one round, with a 95 % bootstrap interval where there are at least {FEWEST_PAIRS} rounds. "
+        f"{report['elapsed_s']:,.0f} s.{_few(report)}"
     )
 
 
-def _cells(cells: Sequence[Mapping[str, Any]]) -> str:
+def _when(report: Mapping[str, Any]) -> str:
+    """Date and load of the machine; reports of earlier versions have neither."""
+    load = "" if report.get("load") is None else f", load of the machine at the start {report['load']:g}"
+    return f"{report['created']}{load}; " if "created" in report else ""
+
+
+def _few(report: Mapping[str, Any]) -> str:
+    least = min((way["seconds_per_question"]["n"] for cell in report["cells"] for way in cell["ways"].values()), default=_FEW_ROUNDS)
+    if least >= _FEW_ROUNDS:
+        return ""
+    return (
+        f" **Some cells have fewer than {_FEW_ROUNDS} rounds, and their medians are hardly more than one measurement** (`--cell-seconds`)."
+    )
+
+
+def _cells(cells: Sequence[Mapping[str, Any]], value: str) -> str:
     rows = []
     for cell in cells:
         for name, way in cell["ways"].items():
@@ -49,9 +72,9 @@ def _cells(cells: Sequence[Mapping[str, Any]]) -> str:
                 [
                     f"{cell['value']}",
                     name,
-                    f"{seconds['median'] * 1000:,.2f} [{seconds['low'] * 1000:,.2f}, {seconds['high'] * 1000:,.2f}]",
+                    f"{short(seconds['median'] * 1000)} [{short(seconds['low'] * 1000)}, {short(seconds['high'] * 1000)}]",
                     str(seconds["n"]),
-                    plain(way["questions_per_s"], 1),
+                    short(way["questions_per_s"]),
                     plain(way["prompt_tokens_per_s"], 0),
                     percent(way["forward_share"]),
                     percent(way["host_share"]),
@@ -60,7 +83,7 @@ def _cells(cells: Sequence[Mapping[str, Any]]) -> str:
                 ]
             )
     head = (
-        "value",
+        value,
         "way",
         "ms a question",
         "rounds",
@@ -71,13 +94,15 @@ def _cells(cells: Sequence[Mapping[str, Any]]) -> str:
         "padding %",
         "tokens a prompt",
     )
-    return table(head, rows) + "\n\n" + _ratios(cells)
+    return table(head, rows, left=2) + "\n\n" + _ratios(cells, value)
 
 
-def _ratios(cells: Sequence[Mapping[str, Any]]) -> str:
-    head = ("value", "times as fast as `generate`", "time of a bare prefill", "by length: as fast as `generate`", "by length: of a prefill")
+def _ratios(cells: Sequence[Mapping[str, Any]], value: str) -> str:
+    head = (value, "times as fast as `generate`", "time of a bare prefill", "by length: as fast as `generate`", "by length: of a prefill")
     keys = ("ratio_vs_generate", "ratio_vs_prefill", "ratio_by_length_vs_generate", "ratio_by_length_vs_prefill")
-    return table(head, [[str(cell["value"]), *(_ratio(cell, key) for key in keys)] for cell in cells])
+    # Only batches have an order.
+    some = len(keys) if any(cell.get(keys[-1]) is not None for cell in cells) else 2
+    return table(head[: some + 1], [[str(cell["value"]), *(_ratio(cell, key) for key in keys[:some])] for cell in cells])
 
 
 def _ratio(cell: Mapping[str, Any], key: str) -> str:
@@ -117,45 +142,3 @@ def _roofline(cells: Sequence[Mapping[str, Any]]) -> str:
             ]
         )
     return table(("cell", "10⁹ operations a question", "10¹² operations/s of a matrix product", "share reached by the one pass %"), rows)
-
-
-def _http(http: Mapping[str, Any]) -> str:
-    rows, reasons = [], []
-    for one in http["servers"]:
-        if one["reason"] is not None:
-            reasons.append(f"- **{one['server']}** ({one['about']}) was not measured: {one['reason']}")
-            continue
-        rate, times = one["questions_per_s"], one["foggate_times"]
-        rows.append(
-            [
-                one["server"],
-                one["way"] + (" (joint distribution)" if one["joint"] else ""),
-                f"{rate['median']:,.2f} [{rate['low']:,.2f}, {rate['high']:,.2f}]",
-                NONE if times is None else f"{times['median']:.2f} [{times['low']:.2f}, {times['high']:.2f}]",
-                NONE if one["p50_s"] is None else f"{one['p50_s'] * 1000:,.0f} / {one['p99_s'] * 1000:,.0f}",
-                plain(one["written_tokens"], 1),
-                percent(one["with_a_letter"]),
-                NONE if one["cpu_s_per_question"] is None else f"{one['cpu_s_per_question'] * 1000:,.1f}",
-                NONE if one["rss_bytes"] is None else f"{one['rss_bytes'] / 1e6:,.0f}",
-                plain(one["ready_s"], 1),
-                str(one["failures"]) + (f" ({one['first_failure'][:120]})" if one["first_failure"] else ""),
-            ]
-        )
-    head = (
-        "server",
-        "way",
-        "questions/s",
-        "FogGate is so many times as fast",
-        "p50 / p99 (ms)",
-        "written tokens",
-        "names a letter %",
-        "CPU ms a question",
-        "memory (MB)",
-        "ready (s)",
-        "failures",
-    )
-    about = (
-        f"{http['clients']} clients, each with one request under way; {http['rounds']} interleaved rounds with the same questions for all; "
-        f"median [smallest, largest]. The client alone reaches {http['client_requests_per_s']:,.0f} requests/s."
-    )
-    return "\n\n".join([about, table(head, rows), *(["\n".join(reasons)] if reasons else [])])

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from app.bench.edge.sweep import SORTED
 from app.bench.edge.ways import GENERATE, PREFILL, VERDICT
-from app.evaluation.canvas import drawing, new_figure, save
+from app.evaluation.canvas import drawing, new_figure, save, set_title
 
 # Colours of Okabe and Ito; lines differ in style and marker as well.
 _STYLE: Mapping[str, tuple[str, Any, str]] = {
@@ -73,6 +73,5 @@ def _points(ax: Axes, name: str, xs: list[float], spreads: Sequence[Mapping[str,
 def _finish(figure: Figure, ax: Axes, report: Mapping[str, Any], headline: str) -> Figure:
     ax.legend(frameon=False, fontsize=8.5)
     about = f"{report['model']}, {report['dtype']}; {report['hardware']}; bars: smallest and largest of the rounds"
-    # A dollar sign in a name must not begin a formula.
-    figure.suptitle(f"{headline}\n{about}".replace("$", r"\$"), fontsize=9.5)
+    set_title(figure, headline, about)
     return figure

@@ -31,7 +31,7 @@ class Plan:
     options: Sequence[int] = (2, 4, 10, 26)
     batches: Sequence[int] = (1, 4, 16, 32)
     questions: int = 32
-    limits: Limits = field(default_factory=lambda: Limits(rounds=5, cell_s=60))
+    limits: Limits = field(default_factory=lambda: Limits(rounds=7, cell_s=60))
 
 
 def measure_all(ways: Ways, plan: Plan, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The whole bench of an edge model: cells in this process, then FogGate and its peers over HTTP; one JSON object."""
 
+import datetime as dt
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -10,14 +11,18 @@ from typing import Any
 import torch
 import transformers
 
-from app.bench.ceiling import ceiling
+from app import __version__
+from app.bench.ceiling import BODY, ceiling, least_server, request_of
 from app.bench.edge.over_http import Traffic, measure_over_http
 from app.bench.edge.plan import Plan, measure_all
 from app.bench.edge.questions import bank
 from app.bench.edge.roofline import layer_parameters
 from app.bench.edge.ways import Ways
+from app.bench.machine import machine
 from app.bench.numbers import rounded
+from app.bench.offered import Total, offer, precise_loop, send_times
 from app.bench.peers.protocol import Asked, Peer, Place
+from app.bench.processes import Server
 from app.core import interrupts
 from app.edge.engine import VerdictEngine
 from app.edge.loader import LoadedModel
@@ -38,10 +43,12 @@ def measure_inside(
     Raises:
         ConfigError: there are no questions with what is wanted.
     """
-    began = time.monotonic()
+    began, created, load = time.monotonic(), dt.datetime.now(dt.UTC), machine()["load"]
     ways = Ways(loaded, engine)
     found = measure_all(ways, plan, progress)
     return {
+        "created": created.isoformat(timespec="seconds"),
+        "load": load,
         "model": loaded.name,
         "parameters": engine.parameters,
         "layer_parameters": layer_parameters(loaded.model),
@@ -53,7 +60,12 @@ def measure_inside(
         "trie_nodes": ways.nodes,
         "rounds": plan.limits.rounds,
         **found,
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__},
+        "versions": {
+            "foggate": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
         "elapsed_s": rounded(time.monotonic() - began),
     }
 
@@ -86,17 +98,39 @@ def measure_servers(
     """Measure servers over HTTP, and the client that measures them.
 
     Returns:
-        A JSON object with a row for each way of each server, and what the client reaches against the least server.
+        A JSON object with a row for each way of each server, and what the clients reach against the least server.
+
+    Raises:
+        ServerFailed: the least server cannot be started.
     """
     began = time.monotonic()
     progress("the client itself")
-    own = interrupts.run(ceiling(clients=traffic.clients))
+    with least_server() as least:
+        own = interrupts.run(ceiling(least, clients=traffic.clients))
+        own_offered = [_offered_alone(least, rate, traffic) for rate in traffic.rates]
     rows = measure_over_http(peers, asked, place, traffic, progress)
     return {
         "clients": traffic.clients,
         "rounds": traffic.rounds,
         "client_requests_per_s": rounded(own.rate),
         "client_cpu_s_per_request": rounded(own.client_cpu_s / max(1, len(own.latencies))),
+        "rate_seconds": traffic.rate_seconds,
+        "rate_timeout_s": traffic.rate_timeout,
+        "client_offered": own_offered,
         "servers": rows,
         "elapsed_s": rounded(time.monotonic() - began),
     }
+
+
+def _offered_alone(least: Server, rate: float, traffic: Traffic) -> dict[str, Any]:
+    """What the client at a fixed rate sees of the least server: what it adds itself."""
+    times = send_times(rate, traffic.rate_seconds)
+    run = offer(
+        [request_of(least)],
+        times,
+        rate=rate,
+        connections=traffic.rate_connections,
+        timeout=traffic.rate_timeout,
+        accepts=BODY.__eq__,
+    )
+    return Total.of([interrupts.run(run, loop=precise_loop)]).row()

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.bench.gateway.summary import FEWEST_FOR_P99, LIMIT_SHARE
+from app.bench.gateway.marks import calls_notes, mark_notes, marks_of
+from app.bench.gateway.offered_markdown import offered_parts, profile_parts
+from app.bench.goal import goal_lines
 from app.bench.machine import described
+from app.bench.numbers import FEWEST_FOR_P99
+from app.evaluation.cells import plain
 
 PICTURE = "gateway.png"
-# From this share on a row says that the machine was busy.
-STARVED_SHARE = 0.1
 _COLUMNS = (
     "connections",
     "way",
@@ -18,6 +20,7 @@ _COLUMNS = (
     "added p50 ms",
     "added p99 ms",
     "CPU ms a request",
+    "requests a CPU second",
     "RSS MB",
     "failed",
 )
@@ -33,10 +36,12 @@ def render(report: Mapping[str, Any], *, picture: bool = False) -> str:
     parts = [
         "# The gateway in front of a cloud",
         _about(report),
-        "\n".join(f"- **{goal['verdict']}**: {goal['target']}{_measured(goal)}" for goal in report["goals"]),
+        goal_lines(report["goals"]),
         _table(report),
         "\n".join(f"- {note}" for note in _notes(report)),
         *([f"![Latency added, and requests a second, against connections]({PICTURE})"] if picture else []),
+        *offered_parts(report),
+        *profile_parts(report),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -56,23 +61,18 @@ def _rounds(count: int) -> str:
     return "1 round" if count == 1 else f"{count} interleaved rounds"
 
 
-def _measured(goal: Mapping[str, Any]) -> str:
-    if goal["value"] is None:
-        return ""
-    return f" (measured: {goal['value']:.0f})" if goal["limit"] >= 100 else f" (measured: {goal['value']:.2f})"  # noqa: PLR2004  # digits
-
-
 def _table(report: Mapping[str, Any]) -> str:
     lines = ["| " + " | ".join(_COLUMNS) + " |", "|" + "---:|---|" + "---:|" * (len(_COLUMNS) - 2)]
     for row in report["rows"]:
-        marks = ("†" if row["limited"] else "") + ("‡" if (row["starved_share"] or 0) > STARVED_SHARE else "")
         cells = [
             str(row["connections"]),
-            report["ways"][row["way"]]["label"] + marks,
+            report["ways"][row["way"]]["label"] + marks_of(row),
             f"{row['rate']:,.0f}",
-            *(_number(row[name], 1) for name in ("p50_ms", "p99_ms", "added_p50_ms", "added_p99_ms")),
-            _number(row["cpu_ms"], 2),
-            _number(row["rss_mb"], 0),
+            *(plain(row[name], 1) for name in ("p50_ms", "p99_ms", "added_p50_ms", "added_p99_ms")),
+            plain(row["cpu_ms"], 2),
+            # Reports of before it was written say the same by the time of a request.
+            plain(1000 / row["cpu_ms"] if row["cpu_ms"] else None, 0),
+            plain(row["rss_mb"], 0),
             str(row["failures"]),
         ]
         lines.append("| " + " | ".join(cells) + " |")
@@ -85,26 +85,21 @@ def _absent(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, " ".join(str(reason).replace("|", "\\|").split())) for name, reason in report["absent"].items()]
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:,.{digits}f}"
-
-
 def _notes(report: Mapping[str, Any]) -> list[str]:
     rows = report["rows"]
     notes = [
         f"added: a percentile minus that of the mock cloud directly with as many connections; p99 needs {FEWEST_FOR_P99} replies",
-        "CPU: of the server's process, divided by its successful replies; 1,000 divided by it is what one core can serve in a second",
+        "CPU: of the server's process and its children, divided by its successful replies",
+        "requests a CPU second: 1,000 divided by the CPU ms of a request, which is what a core could serve that did nothing else",
         "RSS: of the whole process without a model; the ways of the gateway are one process",
         f"the client alone reaches {report['client_ceiling']:,} requests a second against the least server that can be written",
     ]
-    if any(row["limited"] for row in rows):
-        notes.append(f"†: the client and the mock cloud used more than {LIMIT_SHARE:.0%} of a core and may be what limits the row")
+    notes += mark_notes(rows)
     if any(row["base"] not in {None, row["connections"]} for row in rows):
         notes.append(
             "where they limit the mock cloud directly, a direct measurement with fewer connections is subtracted (`base` in the JSON)"
         )
-    if any((row["starved_share"] or 0) > STARVED_SHARE for row in rows):
-        notes.append(f"‡: the server was ready to run and had no core for more than {STARVED_SHARE:.0%} of the time: the machine was busy")
+    notes += calls_notes(rows, {way: about["label"] for way, about in report["ways"].items()})
     failed = {row["way"]: row["first_failure"] for row in rows if row["first_failure"]}
     notes += [f"first failure of {report['ways'][way]['label']}: `{' '.join(str(said).split())[:200]}`" for way, said in failed.items()]
     return notes

@@ -6,9 +6,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from app.bench.gateway.summary import DIRECT, EDGE
+from app.bench.gateway.summary import BARE, DIRECT, EDGE, NOT_TO_THE_CLOUD
 from app.bench.machine import described
-from app.evaluation.canvas import drawing, new_figure, save
+from app.evaluation.canvas import drawing, new_figure, save, set_title
 
 _COLOURS = {
     DIRECT: "#555555",
@@ -17,6 +17,7 @@ _COLOURS = {
     "pass": "#56B4E9",
     "litellm": "#D55E00",
     "least": "#E69F00",
+    BARE: "#CC79A7",
 }
 
 
@@ -27,7 +28,7 @@ def draw(report: Mapping[str, Any], out: Path) -> list[Path]:
         for way, about in report["ways"].items():
             rows = [row for row in report["rows"] if row["way"] == way]
             colour, label = _COLOURS[way], about["label"]
-            if way not in {DIRECT, EDGE}:
+            if way != DIRECT and way not in NOT_TO_THE_CLOUD:
                 _line(latency, rows, "added_p50_ms", colour=colour, style="-", label=f"{label}, p50")
                 _line(latency, rows, "added_p99_ms", colour=colour, style=":", label=f"{label}, p99")
             _line(rate, rows, "rate", colour=colour, style="-", label=label)
@@ -36,8 +37,7 @@ def draw(report: Mapping[str, Any], out: Path) -> list[Path]:
             ax.set_xticks(report["connections"], [str(number) for number in report["connections"]])
             ax.minorticks_off()
             ax.legend(frameon=False, fontsize=8)
-        headline = f"In front of a mock cloud that answers after {report['delay_ms']:g} ms"
-        figure.suptitle(f"{headline}\n{described(report['machine'])}".replace("$", r"\$"), fontsize=10.5)
+        set_title(figure, f"In front of a mock cloud that answers after {report['delay_ms']:g} ms", described(report["machine"]))
         return save(figure, out / "gateway")
 
 

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from app.bench.client import Request, drive, prepare
+from app.bench.client import drive
+from app.bench.connection import Request, prepare
 from app.bench.gateway.ways import chats, gateway_settings, mock_cloud, waiting_gateway
 from app.bench.machine import machine
 from app.bench.processes import Server, ServerFailed

@@ -1,22 +1,57 @@
-"""The arithmetic of `foggate bench gateway`: samples of all rounds → one row for each way and number of connections, and the targets.
+"""The arithmetic of `foggate bench gateway` with closed loops: samples of all rounds → one row for each way and number of connections.
 
 Pure: it knows no process and no clock.
 """
 
-import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from app.bench.numbers import p50_and_p99
+
 # The way that all others are compared with: no proxy at all.
 DIRECT = "direct"
 # A way that does not end at the mock cloud: nothing is added to it.
 EDGE = "edge"
-# Fewer replies have no 99th percentile: the slowest one would stand for it.
-FEWEST_FOR_P99 = 100
+# The least server on uvicorn, which is the floor of the edge route, and does not ask the mock cloud either.
+BARE = "bare"
+NOT_TO_THE_CLOUD = frozenset({EDGE, BARE})
 # Beyond this share of a core, the client or the mock cloud may be what limits a row.
 LIMIT_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class Used:
+    """What was used during one measurement.
+
+    Attributes:
+        cpu_s: CPU seconds of the server that was measured; None where the system does not tell.
+        rss_mb: resident memory of that server at the end, in MB (10^6 bytes); None where the system does not tell.
+        load_share: share of one core that client and mock cloud used; the larger of the two where each has a core, otherwise their sum.
+        starved_share: share of the time in which the server was ready to run and had no core; None where the system does not tell.
+    """
+
+    cpu_s: float | None
+    rss_mb: float | None
+    load_share: float
+    starved_share: float | None
+
+
+def cpu_ms_of(used: Sequence[Used], replies: int) -> float | None:
+    """CPU milliseconds for each good reply of some measurements; None where one of them is not known."""
+    seconds = [one.cpu_s for one in used if one.cpu_s is not None]
+    return 1000 * sum(seconds) / replies if replies and len(seconds) == len(used) else None
+
+
+def rss_mb_of(used: Sequence[Used]) -> float | None:
+    """Largest resident memory at the end of some measurements."""
+    return max((one.rss_mb for one in used if one.rss_mb is not None), default=None)
+
+
+def starved_share_of(used: Sequence[Used]) -> float | None:
+    """Largest share of the time in which the server had no core although it was ready to run."""
+    return max((one.starved_share for one in used if one.starved_share is not None), default=None)
 
 
 @dataclass(frozen=True)
@@ -27,13 +62,11 @@ class Sample:
         way: name of the way.
         connections: number of connections.
         seconds: duration in seconds.
-        latencies: seconds of each successful reply.
+        latencies: seconds of each successful reply: a status of 2xx with the answer that was asked for.
         failures: requests without a successful reply.
         first_failure: what the first of them said; None if there was none.
-        cpu_s: CPU seconds of the server that was measured; None where the system does not tell.
-        rss_mb: resident memory of that server at the end, in MB (10^6 bytes); None where the system does not tell.
-        load_share: share of one core that client and mock cloud used; the larger of the two where each has a core, otherwise their sum.
-        starved_share: share of the time in which the server was ready to run and had no core; None where the system does not tell.
+        used: what was used meanwhile.
+        cloud_calls: chats that the mock cloud was asked meanwhile.
     """
 
     way: str
@@ -42,10 +75,8 @@ class Sample:
     latencies: tuple[float, ...]
     failures: int
     first_failure: str | None
-    cpu_s: float | None
-    rss_mb: float | None
-    load_share: float
-    starved_share: float | None = None
+    used: Used
+    cloud_calls: int
 
 
 @dataclass(frozen=True)
@@ -61,10 +92,12 @@ class Row:
         rate: successful replies a second, the median of the rounds.
         rates: the same for each round.
         p50_ms, p99_ms: percentiles of the latency over the replies of all rounds.
-        added_p50_ms, added_p99_ms: those percentiles minus those of the mock cloud directly; None for the edge route, which does not ask it.
+        added_p50_ms, added_p99_ms: those percentiles minus those of the mock cloud directly; None for ways that do not ask it.
         base: number of connections of the direct measurement that was subtracted: the same, or, where client and mock cloud were at their
             limit with so many, the largest smaller number at which they were not.
         cpu_ms: CPU milliseconds of the server for each successful reply.
+        per_cpu_s: successful replies for each CPU second of the server: what one core that does nothing else can serve in a second.
+        cloud_calls: chats that the mock cloud was asked for each successful reply.
         rss_mb: largest resident memory of the server at the end of a round.
         load_share: largest share of a core that client and mock cloud used.
         limited: whether client and mock cloud may have limited the row.
@@ -85,6 +118,8 @@ class Row:
     added_p99_ms: float | None
     base: int | None
     cpu_ms: float | None
+    per_cpu_s: float | None
+    cloud_calls: float | None
     rss_mb: float | None
     load_share: float
     limited: bool
@@ -93,16 +128,6 @@ class Row:
     def as_json(self) -> dict[str, Any]:
         """The row as a JSON object."""
         return {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(self).items()}
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile: the smallest value that at least `share` of the values do not exceed.
-
-    Args:
-        values: at least one value, in any order.
-        share: from 0 (excluded) to 1.
-    """
-    return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
 def rows_of(samples: Iterable[Sample]) -> list[Row]:
@@ -117,20 +142,19 @@ def rows_of(samples: Iterable[Sample]) -> list[Row]:
         return max((one for one in free if one <= connections), default=None)
 
     rows = [
-        _row(way, connections, group, None if way == EDGE else base(connections), bare) for (way, connections), group in grouped.items()
+        _row(way, connections, group, None if way in NOT_TO_THE_CLOUD else base(connections), bare)
+        for (way, connections), group in grouped.items()
     ]
     return sorted(rows, key=lambda row: row.connections)
 
 
 def _load_share(group: Sequence[Sample]) -> float:
-    return max(sample.load_share for sample in group)
+    return max(sample.used.load_share for sample in group)
 
 
 def _percentiles(group: Sequence[Sample]) -> tuple[float | None, float | None]:
     """The 50th and the 99th percentile in milliseconds."""
-    latencies = [seconds for sample in group for seconds in sample.latencies]
-    p50 = 1000 * percentile(latencies, 0.5) if latencies else None
-    return p50, 1000 * percentile(latencies, 0.99) if len(latencies) >= FEWEST_FOR_P99 else None
+    return p50_and_p99([1000 * seconds for sample in group for seconds in sample.latencies])
 
 
 def _row(way: str, connections: int, group: Sequence[Sample], base: int | None, bare: Mapping[int, Sequence[Sample]]) -> Row:
@@ -139,7 +163,8 @@ def _row(way: str, connections: int, group: Sequence[Sample], base: int | None, 
     replies = sum(len(sample.latencies) for sample in group)
     rates = tuple(len(sample.latencies) / sample.seconds for sample in group)
     share = _load_share(group)
-    used = [sample.cpu_s for sample in group if sample.cpu_s is not None]
+    used = [sample.used for sample in group]
+    cpu_ms = cpu_ms_of(used, replies)
     return Row(
         way=way,
         connections=connections,
@@ -154,71 +179,15 @@ def _row(way: str, connections: int, group: Sequence[Sample], base: int | None, 
         added_p50_ms=_added(p50, bare_p50),
         added_p99_ms=_added(p99, bare_p99),
         base=base,
-        cpu_ms=1000 * sum(used) / replies if replies and used else None,
-        rss_mb=max((sample.rss_mb for sample in group if sample.rss_mb is not None), default=None),
+        cpu_ms=cpu_ms,
+        per_cpu_s=1000 / cpu_ms if cpu_ms else None,
+        cloud_calls=sum(sample.cloud_calls for sample in group) / replies if replies else None,
+        rss_mb=rss_mb_of(used),
         load_share=share,
         limited=share > LIMIT_SHARE,
-        starved_share=max((sample.starved_share for sample in group if sample.starved_share is not None), default=None),
+        starved_share=starved_share_of(used),
     )
 
 
 def _added(value: float | None, bare: float | None) -> float | None:
     return None if value is None or bare is None else value - bare
-
-
-@dataclass(frozen=True)
-class Goal:
-    """A target of the project and what was measured.
-
-    Attributes:
-        text: the target as a sentence.
-        limit: the number that is compared with.
-        at_least: whether the measured number must reach the limit; otherwise it must not exceed it.
-        value: the measured number; None where it was not measured.
-    """
-
-    text: str
-    limit: float
-    at_least: bool
-    value: float | None
-
-    @property
-    def verdict(self) -> str:
-        """`met`, `missed` or `not measured`."""
-        if self.value is None:
-            return "not measured"
-        return "met" if (self.value >= self.limit if self.at_least else self.value <= self.limit) else "missed"
-
-    def as_json(self) -> dict[str, Any]:
-        """The target as a JSON object."""
-        value = None if self.value is None else round(self.value, 4)
-        return {"target": self.text, "limit": self.limit, "at_least": self.at_least, "value": value, "verdict": self.verdict}
-
-
-# The number of connections at which ways are compared.
-COMPARED_AT = 64
-EDGE_RATE = 1500.0
-
-
-def goals_of(rows: Iterable[Row]) -> list[Goal]:
-    """The targets on the speed of the gateway, each with what these rows say of it."""
-    by: Mapping[tuple[str, int], Row] = {(row.way, row.connections): row for row in rows}
-    best_edge = max((row.rate for (way, _), row in by.items() if way == EDGE and row.replies), default=None)
-
-    def of(name: str, ours: str, theirs: str) -> float | None:
-        """A number of one way divided by that of another."""
-        pair = [by.get((way, COMPARED_AT)) for way in (ours, theirs)]
-        values = [getattr(row, name) if row is not None and row.replies else None for row in pair]
-        above, below = values
-        # Where the other way adds nothing that can be measured, there is no ratio.
-        return None if above is None or below is None or below <= 0 else float(above / below)
-
-    at = f"{COMPARED_AT} connections"
-    goals = [Goal(f"edge route with an engine that waits: at least {EDGE_RATE:.0f} requests a second", EDGE_RATE, True, best_edge)]
-    for way, words in (("cloud", "cloud route"), ("pass", "pass-through")):
-        goals += [
-            Goal(f"{words}: the p99 that it adds at {at} is at most 0.2 of LiteLLM's", 0.2, False, of("added_p99_ms", way, "litellm")),
-            Goal(f"{words}: at least 8 times LiteLLM's requests a second at {at}", 8.0, True, of("rate", way, "litellm")),
-            Goal(f"{words}: at most 1.5 times the least proxy's CPU time a request at {at}", 1.5, False, of("cpu_ms", way, "least")),
-        ]
-    return goals

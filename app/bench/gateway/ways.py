@@ -5,25 +5,30 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.bench.client import Request, prepare
+from app.bench import ceiling
+from app.bench.connection import Request, prepare
 from app.bench.environments import InstallFailed
 from app.bench.gateway.litellm import ready_environment, serving_litellm
-from app.bench.gateway.mock import MODEL
-from app.bench.gateway.summary import DIRECT, EDGE
+from app.bench.gateway.mock import MODEL, TEXT
+from app.bench.gateway.offered_summary import CLIENT
+from app.bench.gateway.summary import BARE, DIRECT, EDGE
 from app.bench.processes import Server, ServerFailed, serving
 
-PEERS = ("litellm", "least")
+LITELLM, LEAST = "litellm", "least"
 LABELS = {
     DIRECT: "mock cloud, directly",
     EDGE: "gateway, edge route",
     "cloud": "gateway, cloud route",
     "pass": "gateway, pass-through",
-    "litellm": "LiteLLM proxy",
-    "least": "least proxy",
+    LITELLM: "LiteLLM proxy",
+    LEAST: "least proxy",
+    BARE: "uvicorn alone",
+    CLIENT: "the client alone",
 }
+_IN_A_CHAT = (TEXT.encode(),)
 # Loopback never goes through a proxy that the environment names.
 NO_PROXY = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 # This very package, wherever this process found it: the servers do not run in its folder.
@@ -41,11 +46,18 @@ class Way:
         name: name of the way, a key of `LABELS`.
         server: server that the requests go to and whose CPU time and memory are read.
         requests: requests that clients send in turn.
+        marks: what is in every reply that is the answer that was asked for. A gateway answers with a status of 2xx where its cloud failed
+            too (degraded), and such answers must not count.
     """
 
     name: str
     server: Server
     requests: Sequence[Request]
+    marks: Sequence[bytes]
+
+    def accepts(self, body: bytes) -> bool:
+        """Whether the body of a reply is what was asked for."""
+        return all(mark in body for mark in self.marks)
 
 
 def gateway_settings(cloud: str, *, most: int) -> dict[str, str]:
@@ -93,9 +105,20 @@ def mock_cloud(logs: Path, *, delay_ms: float, gap_ms: float = 20.0) -> Iterator
 
 
 @contextlib.contextmanager
-def waiting_gateway(logs: Path, settings: Mapping[str, str], *, edge_ms: float) -> Iterator[Server]:
-    """Run a gateway whose edge engine waits. Raises ServerFailed."""
+def waiting_gateway(logs: Path, settings: Mapping[str, str], *, edge_ms: float, profile: Path | None = None) -> Iterator[Server]:
+    """Run a gateway whose edge engine waits.
+
+    Args:
+        logs: folder for its output.
+        settings: its settings, without their prefix.
+        edge_ms: milliseconds that the engine waits for a batch.
+        profile: file for its profile (`app.bench.gateway.sampling`), which is written when it ends; None makes none.
+
+    Raises:
+        ServerFailed: it cannot be started.
+    """
     given = [part for name, value in settings.items() for part in ("--setting", f"{name}={value}")]
+    given += [] if profile is None else ["--profile", str(profile)]
     with _ours("the gateway", "served", logs, "--edge-ms", str(edge_ms), *given, ready="/health/ready") as server:
         yield server
 
@@ -132,23 +155,37 @@ def running(
     with contextlib.ExitStack() as stack:
         ours = stack.enter_context(waiting_gateway(logs, gateway_settings(mock.url, most=most), edge_ms=edge_ms))
         ways = [
-            Way(DIRECT, mock, chats(mock.url, MODEL)),
-            Way(EDGE, ours, questions(ours.url, "edge")),
-            Way("cloud", ours, questions(ours.url, "cloud")),
-            Way("pass", ours, chats(ours.url, "foggate")),
+            Way(DIRECT, mock, chats(mock.url, MODEL), _IN_A_CHAT),
+            edge_way(ours),
+            Way("cloud", ours, questions(ours.url, "cloud"), (b'"route":"cloud"', b'"degraded":false')),
+            Way("pass", ours, chats(ours.url, "foggate"), _IN_A_CHAT),
         ]
         for peer in peers:
             try:
-                if peer == "litellm":
+                if peer == LITELLM:
                     python = ready_environment(environments, say)
                     server = stack.enter_context(serving_litellm(python, mock.url, logs, environment=NO_PROXY))
-                else:
+                elif peer == LEAST:
                     server = stack.enter_context(least_proxy(mock.url, logs))
+                else:
+                    server = stack.enter_context(_ours("uvicorn alone", "bare", logs, ready="/"))
             except (InstallFailed, ServerFailed) as error:
                 absent[peer] = str(error)
             else:
-                ways.append(Way(peer, server, chats(server.url, MODEL)))
+                ways.append(
+                    replace(edge_way(server), name=BARE) if peer == BARE else Way(peer, server, chats(server.url, MODEL), _IN_A_CHAT)
+                )
         yield ways, absent
+
+
+def edge_way(server: Server) -> Way:
+    """The edge route of a gateway, or what stands for one."""
+    return Way(EDGE, server, questions(server.url, "edge"), (b'"route":"edge"', b'"degraded":false'))
+
+
+def client_way(server: Server) -> Way:
+    """The clients against the least server that can be written (`app.bench.ceiling`): what they reach, and what they add, themselves."""
+    return Way(CLIENT, server, [ceiling.request_of(server)], (ceiling.BODY,))
 
 
 @contextlib.contextmanager

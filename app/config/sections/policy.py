@@ -28,9 +28,9 @@ class PolicySettings(Section):
     )
     calibration: Path | None = setting(
         None,
-        "File that `foggate calibrate` wrote for one edge model: signal, temperature and thresholds. It is refused if it belongs to "
-        "another edge model, adapter or prompt, or if `policy.signal` is not its signal. null: a builtin model uses the "
-        "calibration that comes with it (`builtin` has one), unless another signal is set; other models have none.",
+        "File that `foggate calibrate` wrote for one edge model: signal, temperature, thresholds and, where it holds one, a letter prior. "
+        "It is refused if it belongs to another edge model, adapter or prompt, or if `policy.signal` is not its signal. null: a builtin "
+        "model uses the calibration that comes with it (`builtin` has one), unless another signal is set; other models have none.",
     )
     domains: dict[str, DomainSettings] = setting({}, "Thresholds for single domains, by the domain's name.", example={"law": {"tau": 0.75}})
     on_cloud_failure: Literal["edge", "error"] = setting(
