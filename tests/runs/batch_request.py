@@ -16,7 +16,8 @@ import statistics
 import time
 
 from app.api.app import create_app
-from app.bench.client import drive, prepare
+from app.bench.client import drive
+from app.bench.connection import prepare
 from app.bench.edge.questions import bank
 from app.config.settings import Settings
 from app.core.prompt import PromptFamily

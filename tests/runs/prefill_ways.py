@@ -1,9 +1,8 @@
-"""Other ways to compute the forward pass on a CPU, against float32: `python -m tests.runs.prefill_ways int8 compiled openvino`
+"""Other ways to compute the forward pass on a CPU, against float32: `python -m tests.runs.prefill_ways int8 compiled`
 
-int8       dynamic int8 (weights by row, activations by tensor) of the matrix products in the layers, by torch's own kernels
-int8-onednn  the same by oneDNN's
+int8       dynamic int8 (one scale for each tensor) of the matrix products in the layers, by torch's own kernels
+int8-rows  the same with one scale for each row of the weights
 compiled   torch.compile of each layer, dynamic shapes; the compiler's time counts as the start
-openvino   OpenVINO in float32 (a package in `--site`, a folder of its own, so that this environment stays as it is)
 
 Prints a line of JSON for each batch size: CPU seconds of one bare prefill (one thread, in turn, medians) and the ratio of each turn to
 float32; and, with `--agree N`, how far the verdicts of an int8 way agree with float32 on N questions of the shipped bank. It is
@@ -14,7 +13,6 @@ import argparse
 import copy
 import json
 import statistics
-import sys
 import time
 import warnings
 from functools import partial
@@ -46,13 +44,15 @@ def children():
     return used.ru_utime, used.ru_stime
 
 
-def in_int8(model, engine):
+def in_int8(model, way):
     """A copy of the model whose layers multiply in int8; its output layer stays as it is, because a verdict reads rows of it."""
-    torch.backends.quantized.engine = engine
+    torch.backends.quantized.engine = "fbgemm"
+    by_row = torch.ao.quantization.per_channel_dynamic_qconfig
+    wanted = {torch.nn.Linear: by_row if way == "int8-rows" else torch.ao.quantization.default_dynamic_qconfig}
     twin = copy.deepcopy(model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        twin.model = torch.ao.quantization.quantize_dynamic(twin.model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)
+        twin.model = torch.ao.quantization.quantize_dynamic(twin.model, wanted, inplace=True)
     return twin
 
 
@@ -64,32 +64,14 @@ def compiled(model):
     return twin
 
 
-def in_openvino(model, site):
-    sys.path.append(site)
-    import openvino
-
-    class Prefill(torch.nn.Module):
-        def forward(self, ids):
-            return model(ids, use_cache=False, logits_to_keep=1).logits
-
-    exported = torch.export.export(
-        Prefill(), (torch.ones(2, 64, dtype=torch.long),), dynamic_shapes=({0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO},)
-    )
-    program = openvino.convert_model(exported)
-    options = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    loaded = openvino.compile_model(program, "CPU", options)
-    return lambda ids: torch.from_numpy(loaded([ids.numpy()])[0])
-
-
 def prefill(model):
     return lambda ids: model(ids, use_cache=False, logits_to_keep=1).logits
 
 
 WAYS = {
-    "int8": lambda model, _: prefill(in_int8(model, "fbgemm")),
-    "int8-onednn": lambda model, _: prefill(in_int8(model, "onednn")),
-    "compiled": lambda model, _: prefill(compiled(model)),
-    "openvino": in_openvino,
+    "int8": lambda model: prefill(in_int8(model, "int8")),
+    "int8-rows": lambda model: prefill(in_int8(model, "int8-rows")),
+    "compiled": lambda model: prefill(compiled(model)),
 }
 
 
@@ -153,7 +135,6 @@ def main():
     parser.add_argument("--batches", type=int, nargs="*", default=[1, 4])
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--agree", type=int, default=0)
-    parser.add_argument("--site", default="", help="Folder with the package openvino.")
     given = parser.parse_args()
     set_threads(1)
     loaded = load_model("builtin", cache_dir=default_cache_dir(), dtype="float32")
@@ -163,7 +144,7 @@ def main():
             began = time.process_time()
 
             def start(name=name):
-                ways[name] = WAYS[name](loaded.model, given.site)
+                ways[name] = WAYS[name](loaded.model)
                 # Two shapes, so that a compiler knows which dimensions change.
                 for shape in ((1, 90), (2, 130)):
                     ways[name](torch.ones(shape, dtype=torch.long))
@@ -176,7 +157,7 @@ def main():
     for name in given.ways:
         if given.agree and name.startswith("int8"):
             print(json.dumps({"way": name}), flush=True)
-            agreement(given, loaded, in_int8(loaded.model, "fbgemm" if name == "int8" else "onednn"))
+            agreement(given, loaded, in_int8(loaded.model, name))
 
 
 if __name__ == "__main__":
