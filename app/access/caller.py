@@ -90,11 +90,11 @@ class Caller:
                 )
         self.paid += questions
 
-    async def refund(self) -> None:
-        """Take one paid question off the key's rate again: it was refused before anybody was asked (queue full, draining)."""
-        self.paid -= 1
+    async def refund(self, questions: int = 1) -> None:
+        """Take paid questions off the key's rate again: they were refused before anybody was asked (queue full, draining)."""
+        self.paid -= questions
         if self.key is not None and (per_minute := self._per_minute) is not None:
-            await self.quotas.give_back(per_minute, self.key.id)
+            await self.quotas.give_back(per_minute, self.key.id, cost=questions)
 
     async def settle(self) -> None:
         """Charge a refused request, such as one with a broken body, as one question, unless its questions were charged."""

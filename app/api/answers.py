@@ -1,12 +1,10 @@
 """The face for questions: `/v1/answer` and `/v1/answers`."""
 
-import asyncio
-
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from app.api import responses
-from app.api.batches import Results, cancel, lines
+from app.api.batches import Results
 from app.api.body import json_route
 from app.api.face import Endpoint, Face
 from app.api.responses import NDJSON
@@ -45,14 +43,10 @@ def answers_face(gateway: Gateway) -> Face:
         batch = await Batch.admitted(gateway, request.state.caller, len(asked.questions), deadline_s)
         note(questions=len(asked.questions))
         numbered = NDJSON in request.headers.get("accept", "")
-        tasks = Results(gateway.state, batch, request.state.request_id).begin(asked.questions, numbered=numbered)
+        results = Results(gateway.state, batch, request.state.request_id, numbered=numbered)
         if numbered:
-            return StreamingResponse(lines(tasks), media_type=NDJSON)
-        try:
-            results = await asyncio.gather(*tasks)
-        finally:
-            cancel(tasks)
-        return Response(b'{"results":[' + b",".join(results) + b"]}", media_type="application/json")
+            return StreamingResponse(results.lines(asked.questions), media_type=NDJSON)
+        return Response(b'{"results":[' + b",".join(await results.all(asked.questions)) + b"]}", media_type="application/json")
 
     return face
 

@@ -4,8 +4,6 @@ A request's questions are answered as those of `/v1/answers` are: each alone, ro
 question alone is a single question.
 """
 
-import asyncio
-from collections.abc import Awaitable
 from typing import Annotated, Any, Protocol
 
 from fastapi import Request
@@ -23,7 +21,7 @@ from app.api.decision.typed import Decided, TypedQuestion
 from app.api.face import Endpoint, Face
 from app.api.model_names import Chosen, chosen_or_configured
 from app.core.ask import Ask
-from app.core.errors import Forbidden, InvalidQuestion
+from app.core.errors import FogGateError, Forbidden, InvalidQuestion
 from app.core.offload import SMALL, in_text_thread
 from app.core.outcome import Outcome
 from app.gateway.batch import Batch
@@ -109,30 +107,27 @@ async def _outcomes(gateway: Gateway, asks: list[Ask], places: list[str], caller
         FogGateError: what `Gateway.answer` raises.
     """
     if len(asks) == 1:
-        return [await _placed(gateway.answer(asks[0], caller), places[0])]
+        try:
+            return [await gateway.answer(asks[0], caller)]
+        except FogGateError as error:
+            raise _placed(error, places[0]) from None
     batch = await Batch.admitted(gateway, caller, len(asks))
     note(questions=len(asks))
-    at_a_time = asyncio.Semaphore(gateway.state.limits.batch_concurrency)
+    outcomes: dict[int, Outcome] = {}
 
-    async def one(ask: Ask, place: str) -> Outcome:
-        async with at_a_time:
-            return await _placed(batch.answer(ask), place)
+    def seen(number: int, found: Outcome | Exception) -> None:
+        if isinstance(found, Exception):
+            raise _placed(found, places[number])
+        outcomes[number] = found
 
-    tasks = [asyncio.ensure_future(one(ask, place)) for ask, place in zip(asks, places, strict=True)]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
+    await batch.answer(asks, seen)
+    return [outcomes[number] for number in range(len(asks))]
 
 
-async def _placed(answering: Awaitable[Outcome], place: str) -> Outcome:
-    """An outcome; an error names what is wrong as the request has it: its question, or the name of its model."""
-    try:
-        return await answering
-    except InvalidQuestion as error:
+def _placed(error: Exception, place: str) -> Exception:
+    """An error that names what is wrong as the request has it: its question, or the name of its model."""
+    if isinstance(error, InvalidQuestion):
         error.param = place
-        raise
-    except Forbidden as error:
-        error.param = "model" if error.param in {"tau", "route"} else error.param
-        raise
+    elif isinstance(error, Forbidden) and error.param in {"tau", "route"}:
+        error.param = "model"
+    return error

@@ -25,7 +25,7 @@ class Ask:
         route: the side that the caller wants.
         deadline_s: seconds that the caller grants; they may shorten the gateway's deadline, never lengthen it. None grants the whole of it.
         allowance: bounds on the caller's own cloud calls; where one is reached, the caller gets no cloud call.
-        yields: whether the question gives way to others at the edge, as those of a batch do; see `app.core.edge.Edge`.
+        yields: whether the question is one of a batch, which give way to single ones at the edge.
     """
 
     question: Question

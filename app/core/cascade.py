@@ -51,6 +51,21 @@ class Budget(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """A question whose time is running.
+
+    Attributes:
+        ask: what is asked.
+        started: when it began, on the monotonic clock (seconds).
+        deadline: when its caller stops waiting.
+    """
+
+    ask: Ask
+    started: float
+    deadline: Deadline
+
+
+@dataclass(frozen=True, slots=True)
 class Cascade:
     """One way of answering: an edge, a policy and, where one is configured, a cloud.
 
@@ -79,34 +94,68 @@ class Cascade:
             CloudError: the cloud failed and there is no edge answer, or `on_cloud_failure` is `error`.
             FogGateError: whatever the edge refuses the question with.
         """
-        started = time.monotonic()
-        granted_s = self.deadline_s if ask.deadline_s is None else ask.deadline_s
-        deadline = Deadline.after(min(self.deadline_s, granted_s))
-        edge, decision = await self._decide(ask, deadline)
-        cloud, cloud_s, failure = None, None, None
-        if decision.route is Route.CLOUD:
-            asked = time.monotonic()
-            cloud, failure = await self._ask_cloud(ask, deadline, has_fallback=edge is not None)
-            cloud_s = time.monotonic() - asked if self.cloud else None
-        return Outcome(ask.question, decision, failure, edge, cloud, cloud_s, time.monotonic() - started)
-
-    async def _decide(self, ask: Ask, deadline: Deadline) -> tuple[EdgeReply | None, Decision]:
-        """The edge's reply and the policy's decision. The edge is asked even when the cloud is forced: it is the fallback."""
+        begun = self.begin(ask)
+        reply: EdgeReply | EdgeError
         try:
-            async with asyncio.timeout(deadline.remaining()):
-                reply = await self._ask_edge(ask, deadline)
+            async with asyncio.timeout(begun.deadline.remaining()):
+                reply = await self._ask_edge(ask.question, begun.deadline)
         except TimeoutError:
             raise DeadlineExceeded("no answer within the deadline") from None
-        except EdgeError:
+        except EdgeError as error:
+            reply = error
+        return await self.go_on(begun, reply)
+
+    def begin(self, ask: Ask) -> Begun:
+        """Let the question's time run."""
+        granted_s = self.deadline_s if ask.deadline_s is None else min(self.deadline_s, ask.deadline_s)
+        started = time.monotonic()
+        return Begun(ask, started, Deadline(started + granted_s))
+
+    def settled(self, begun: Begun, reply: EdgeReply) -> Outcome | None:
+        """The outcome, if the edge model's answer is kept and nothing has to be waited for; None where the question has to `go_on`.
+
+        Args:
+            begun: the question.
+            reply: the edge's `checked` reply.
+        """
+        if self.budget is not None:
+            return None
+        reply = replace(reply, verdict=self.policy.read(reply.verdict))
+        decision = self._routed(begun.ask, reply, None)
+        return None if decision.route is Route.CLOUD else _outcome(begun, reply, decision)
+
+    async def go_on(self, begun: Begun, reply: EdgeReply | EdgeError) -> Outcome:
+        """Answer a question that the edge was asked.
+
+        Args:
+            begun: the question. The edge is asked even when the cloud is forced: its answer is the fallback.
+            reply: the edge's `checked` reply, or how it failed.
+
+        Raises:
+            EdgeError: the edge failed and there is no cloud to ask.
+            CloudError: as in `answer`.
+        """
+        edge, decision = await self._decide(begun, reply)
+        if decision.route is Route.EDGE:
+            return _outcome(begun, edge, decision)
+        asked = time.monotonic()
+        cloud, failure = await self._ask_cloud(begun.ask, begun.deadline, has_fallback=edge is not None)
+        cloud_s = time.monotonic() - asked if self.cloud else None
+        return _outcome(begun, edge, decision, failure=failure, cloud=cloud, cloud_s=cloud_s)
+
+    async def _decide(self, begun: Begun, reply: EdgeReply | EdgeError) -> tuple[EdgeReply | None, Decision]:
+        """The edge's reply, if there is one, and the policy's decision. Raises EdgeError."""
+        ask = begun.ask
+        if isinstance(reply, EdgeError):
             if self.cloud is None or ask.route is RouteRequest.EDGE:
-                raise
+                raise reply
             tau = self.policy.tau_for(ask.question.domain, ask.tau)
             return None, Decision(Route.CLOUD, Reason.EDGE_FAILED, tau, self.policy.signal)
         reply = replace(reply, verdict=self.policy.read(reply.verdict))
         max_tau = await self.budget.max_tau() if self.budget else None
         decision = self._routed(ask, reply, max_tau)
         if (rule := self.policy.rereads(reply.verdict, decision)) is not None:
-            reply = await self._reread(ask, reply, rule, deadline)
+            reply = await self._reread(ask, reply, rule, begun.deadline)
             decision = self._routed(ask, reply, max_tau)
         return reply, decision
 
@@ -116,9 +165,9 @@ class Cascade:
     async def _reread(self, ask: Ask, reply: EdgeReply, rule: Permutation, deadline: Deadline) -> EdgeReply:
         """The reply with what other orders of the options show; unchanged where the edge does not give that in time: the cloud is asked."""
         shuffled = orders(len(ask.question.options), rule.reads)[1:]
-        # The cloud needs time too, and it does not yield: the question has its place already.
+        # The cloud needs time too. The question has its place already, so it does not wait behind others as one of a batch.
         ends = Deadline.after(deadline.remaining() / 2)
-        questions = [replace(ask, question=in_order(ask.question, order), yields=False) for order in shuffled]
+        questions = [in_order(ask.question, order) for order in shuffled]
         try:
             async with asyncio.timeout(ends.remaining()), asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._ask_edge(question, ends)) for question in questions]
@@ -129,23 +178,16 @@ class Cascade:
         mean = mean_of([reply.verdict, *(other for other in others if other is not None)]) if None not in others else None
         return reply if mean is None else replace(reply, verdict=RereadVerdict(reply.verdict, self.policy.read(mean), rule))
 
-    async def _ask_edge(self, ask: Ask, deadline: Deadline) -> EdgeReply:
-        """The edge's reply, checked: whatever edge it is, an answer is one of the offered letters and a signal a probability."""
+    async def _ask_edge(self, question: Question, deadline: Deadline) -> EdgeReply:
+        """The edge's checked reply; whatever an edge does wrong is a failure of the edge."""
         try:
-            reply = await self.edge.verdict(ask.question, deadline, yields=ask.yields)
-            sound = reply.verdict.is_sound(len(ask.question.options))
+            return checked(await self.edge.verdict(question, deadline), question)
         except FogGateError:
             raise
         except (Exception, asyncio.CancelledError) as error:
-            # Whatever an edge does wrong, there may be a cloud.
             if _is_callers(error):
                 raise
-            logger.exception("a bug: the edge could not be asked")
-            raise EdgeError("the edge model failed on this question", retry_after_s=1) from None
-        if not sound:
-            logger.error("a bug: the verdict of the edge does not belong to its question")
-            raise EdgeError("the edge model failed on this question", retry_after_s=1)
-        return reply
+            raise edge_bug(error) from None
 
     async def _ask_cloud(self, ask: Ask, deadline: Deadline, *, has_fallback: bool) -> tuple[CloudReply | None, CloudError | None]:
         """The cloud's reply, or why there is none; raises when that leaves nothing to serve."""
@@ -169,6 +211,36 @@ class Cascade:
         if not has_fallback or self.on_cloud_failure is OnCloudFailure.ERROR:
             raise failure
         return None, failure
+
+
+def _outcome(
+    begun: Begun,
+    edge: EdgeReply | None,
+    decision: Decision,
+    *,
+    failure: CloudError | None = None,
+    cloud: CloudReply | None = None,
+    cloud_s: float | None = None,
+) -> Outcome:
+    return Outcome(begun.ask.question, decision, failure, edge, cloud, cloud_s, time.monotonic() - begun.started)
+
+
+def checked(reply: EdgeReply, question: Question) -> EdgeReply:
+    """A reply of an edge to a question. Whatever edge it is, an answer is one of the offered letters and a signal a probability.
+
+    Raises:
+        EdgeError: the verdict does not belong to its question.
+    """
+    if reply.verdict.is_sound(len(question.options)):
+        return reply
+    logger.error("a bug: the verdict of the edge does not belong to its question")
+    raise EdgeError("the edge model failed on this question", retry_after_s=1)
+
+
+def edge_bug(error: BaseException) -> EdgeError:
+    """What becomes of an exception that no edge may raise: it is logged, and there may be a cloud."""
+    logger.error("a bug: the edge could not be asked", exc_info=error)
+    return EdgeError("the edge model failed on this question", retry_after_s=1)
 
 
 def _is_callers(error: BaseException) -> bool:

@@ -4,11 +4,14 @@ The in-process implementation is `app/edge/batcher.py`. What is built for the co
 nothing above it knows which implementation answers.
 """
 
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from app.core.deadline import Deadline
+from app.core.errors import FogGateError
 from app.core.question import Question
 from app.core.round_robin import RoundRobin
 from app.core.verdict import EdgeReply, Signal
@@ -46,6 +49,14 @@ class Identity:
     signals: frozenset[Signal]
 
 
+class Prepared(Protocol):
+    """A question in the form in which an edge reads it. Only the edge that made it can be asked it."""
+
+    @property
+    def columns(self) -> int:
+        """What it costs, in a unit of the edge. Questions that cost the same are best asked together."""
+
+
 class Edge(Protocol):
     """The small model. Used in one event loop."""
 
@@ -55,7 +66,7 @@ class Edge(Protocol):
 
     @property
     def turns(self) -> RoundRobin:
-        """Where questions that yield wait after they were refused; the edge calls `next` whenever it may have room."""
+        """Where batches wait for room; the edge calls `next` whenever it may have some."""
 
     async def warm_up(self, question: Question, within_s: float) -> None:
         """Ask a first question, before all others; the edge can answer when this returns.
@@ -68,19 +79,36 @@ class Edge(Protocol):
             EdgeError: the edge cannot answer it, or not in that time.
         """
 
-    async def verdict(self, question: Question, deadline: Deadline, *, yields: bool = False) -> EdgeReply:
-        """The verdict on one question.
+    async def verdict(self, question: Question, deadline: Deadline) -> EdgeReply:
+        """The verdict on a single question.
 
         Args:
             question: what is asked.
             deadline: when the caller stops waiting.
-            yields: whether the question takes no place from one that does not yield: it is refused while others wait, and asked again.
 
         Raises:
             Overloaded: there is no place for this question; said at once.
             Draining: the edge is closing.
             InvalidQuestion: this edge cannot read the question, for example because it is too long.
             EdgeError: the edge failed on this question.
+        """
+
+    async def prepare(self, questions: Sequence[Question]) -> Sequence[Prepared | FogGateError]:
+        """Questions of a batch in the form in which this edge reads them, in their order; the error, where it cannot read one."""
+
+    def ask(self, wanted: Iterable[tuple[Prepared, Deadline]]) -> list[asyncio.Future[EdgeReply]]:
+        """Ask the first ones of these questions of a batch, as many as there is room for now. They take no place from single questions.
+
+        Args:
+            wanted: questions that this edge has prepared, each with the time at which its caller stops waiting.
+
+        Returns:
+            What gives the reply to each question that was asked, in their order, or raises what `verdict` raises. Fewer than were wanted,
+            possibly none, where there is no room for more: `turns` says when to try again. Cancelling one takes the question back.
+
+        Raises:
+            Draining: the edge is closing.
+            EdgeError: the edge answers nothing any more.
         """
 
     def health(self) -> EdgeHealth:

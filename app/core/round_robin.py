@@ -1,63 +1,47 @@
-"""The order of several groups of waiting tasks: one task of each group in turn. For the event loop only."""
+"""The order of several groups that wait, each with a number of questions: one group after the other. For the event loop only."""
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Hashable
 
 
 class RoundRobin:
-    """Waiting tasks, grouped. Each call of `next` wakes one of them.
+    """Waiting groups. Each call of `next` wakes the one that comes first.
 
-    It grants nothing: the task that is woken finds out whether there is room, and calls `next` when it is done, or waits `again`.
+    It grants nothing: the group that is woken finds out whether there is room, and then joins the line again or calls `next`.
     """
 
     def __init__(self) -> None:
-        # The group whose turn it is comes first.
-        self._lines: OrderedDict[Hashable, deque[asyncio.Future[None]]] = OrderedDict()
+        # The group whose turn it is comes first; each with the number of its questions.
+        self._line: OrderedDict[Hashable, tuple[asyncio.Future[None], int]] = OrderedDict()
 
     def __len__(self) -> int:
-        return sum(map(len, self._lines.values()))
+        """Number of questions of all groups that wait."""
+        return sum(questions for _, questions in self._line.values())
 
-    async def wait(self, group: Hashable, *, again: bool = False) -> None:
-        """Wait to be woken.
+    def join(self, group: Hashable, questions: int, *, first: bool = False) -> asyncio.Future[None]:
+        """Wait to be woken, behind all others.
 
         Args:
-            group: the group that the task belongs to.
-            again: whether the task was woken just now and found no room: it keeps its turn.
+            group: the group; one that waits already must not join again.
+            questions: how many of its questions wait, at least one.
+            first: whether the group keeps its turn, because it was woken just now and found no room.
+
+        Returns:
+            What is done when the group is woken.
         """
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        line = self._lines.setdefault(group, deque())
-        if again:
-            line.appendleft(woken)
-            self._lines.move_to_end(group, last=False)
-        else:
-            line.append(woken)
-        try:
-            await woken
-        except asyncio.CancelledError:
-            if woken.cancelled():
-                self._leave(group, woken)
-            else:
-                # Woken and cancelled at the same time: the turn goes to another task.
-                self.next()
-            raise
+        self._line[group] = woken, questions
+        if first:
+            self._line.move_to_end(group, last=False)
+        return woken
+
+    def leave(self, group: Hashable) -> None:
+        """Take a group out of the line, if it is there. One that was woken already must call `next`."""
+        self._line.pop(group, None)
 
     def next(self) -> None:
-        """Wake the first task of the group whose turn it is."""
-        while self._lines:
-            group, line = next(iter(self._lines.items()))
-            woken = line.popleft()
-            if line:
-                self._lines.move_to_end(group)
-            else:
-                del self._lines[group]
-            if not woken.done():
-                woken.set_result(None)
-                return
-
-    def _leave(self, group: Hashable, woken: asyncio.Future[None]) -> None:
-        line = self._lines.get(group)
-        if line is not None and woken in line:
-            line.remove(woken)
-            if not line:
-                del self._lines[group]
+        """Wake the group whose turn it is."""
+        if self._line:
+            _, (woken, _) = self._line.popitem(last=False)
+            woken.set_result(None)

@@ -9,11 +9,13 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import cast
 
 from app.core.deadline import Deadline
-from app.core.edge import EdgeHealth
-from app.core.errors import Draining, EdgeError
+from app.core.edge import EdgeHealth, Prepared
+from app.core.errors import Draining, EdgeError, FogGateError
 from app.core.offload import in_text_thread
 from app.core.question import Question
 from app.core.round_robin import RoundRobin
@@ -23,7 +25,7 @@ from app.edge.health import UNLIMITED, HealthLimits, Vitals
 from app.edge.pace import Pace
 from app.edge.rendering import Prompt
 from app.edge.replies import call, hand_over
-from app.edge.runner import Engine, Runner, identity_of, prepared
+from app.edge.runner import Engine, Runner, identity_of, prepared, prepared_all
 from app.edge.waiting import Waiting, WaitingQueue
 from app.telemetry.metrics import Metrics
 from app.telemetry.tracing import edge_spans
@@ -117,16 +119,14 @@ class Batcher:
             raise EdgeError("the edge model fails on its warm-up question; the log has the reason") from None
         self._runner.known_good = prompt
 
-    async def verdict(self, question: Question, deadline: Deadline, *, yields: bool = False) -> EdgeReply:
+    async def verdict(self, question: Question, deadline: Deadline) -> EdgeReply:
         """Wait for this question's verdict; the arguments and errors are those of `app.core.edge.Edge`.
 
         `Overloaded` means that the queue is full, or so long that the deadline would pass in it.
         """
         # Asked before the tokenizer works, and again under the lock: refusing must be cheap exactly when it is frequent.
-        self._admit(deadline, yields=yields)
-        with self._queue.joining(yields=yields):
-            # There may be room for one more.
-            self.turns.next()
+        self._admit(deadline)
+        with self._queue.joining():
             try:
                 # A long text takes the tokenizer a tenth of a second.
                 prompt = await in_text_thread(prepared, self._engine, question)
@@ -134,9 +134,41 @@ class Batcher:
                 # Called when this one is out of the way.
                 self._loop.call_soon(self.turns.next)
                 raise
-        reply = await self._reply(prompt, deadline, yields=yields)
+        reply = await self._reply(prompt, deadline)
         edge_spans(reply)
         return reply
+
+    async def prepare(self, questions: Sequence[Question]) -> list[Prompt | FogGateError]:
+        """The prompts of questions of a batch, all tokenised in one call, in the text thread; see `app.core.edge.Edge`."""
+        return await in_text_thread(prepared_all, self._engine, questions)
+
+    def ask(self, wanted: Iterable[tuple[Prepared, Deadline]]) -> list[asyncio.Future[EdgeReply]]:
+        """Put the first ones of these behind all single questions; see `app.core.edge.Edge`.
+
+        At most as many as one forward pass takes wait there, and each must be answered within half of its deadline.
+        """
+        self._check_open()
+        asked: list[asyncio.Future[EdgeReply]] = []
+        with self._changed:
+            now, pace = self._clock(), self._pace.seconds_per_column
+            for one, deadline in wanted:
+                prompt = cast("Prompt", one)
+                if not self._queue.has_room_behind(deadline.at - now, pace, prompt.columns):
+                    break
+                waiting = Waiting(prompt, self._loop.create_future(), now, yields=True, due=deadline.at)
+                waiting.reply.add_done_callback(partial(self._behind_ended, waiting))
+                self._queue.add(waiting)
+                asked.append(waiting.reply)
+            if asked:
+                self._metrics.edge_queue_depth.set(len(self._queue))
+                self._changed.notify()
+        return asked
+
+    def _behind_ended(self, waiting: Waiting, reply: asyncio.Future[EdgeReply]) -> None:
+        if reply.cancelled():
+            self._forget(waiting)
+        elif reply.exception() is None:
+            edge_spans(reply.result())
 
     async def close(self, *, wait: bool = True) -> None:
         """Take nothing new, finish what is queued, end the worker; a batch that hangs is not waited for beyond `_CLOSE_S`.
@@ -150,13 +182,10 @@ class Batcher:
         if wait:
             await asyncio.to_thread(self._thread.join, _CLOSE_S)
 
-    async def _reply(self, prompt: Prompt, deadline: Deadline, *, is_warm_up: bool = False, yields: bool = False) -> EdgeReply:
-        waiting = Waiting(prompt, self._loop.create_future(), self._clock(), is_warm_up, yields, deadline.at)
+    async def _reply(self, prompt: Prompt, deadline: Deadline, *, is_warm_up: bool = False) -> EdgeReply:
+        waiting = Waiting(prompt, self._loop.create_future(), self._clock(), is_warm_up, due=deadline.at)
         with self._changed:
-            if yields:
-                self._check_open()
-            else:
-                self._admit(deadline, yields=False, own=prompt.columns)
+            self._admit(deadline, own=prompt.columns)
             self._queue.add(waiting)
             self._metrics.edge_queue_depth.set(len(self._queue))
             self._changed.notify()
@@ -167,10 +196,10 @@ class Batcher:
             if waiting.reply.cancelled():
                 self._forget(waiting)
 
-    def _admit(self, deadline: Deadline, *, yields: bool, own: int = 0) -> None:
+    def _admit(self, deadline: Deadline, *, own: int = 0) -> None:
         self._check_open()
         with self._changed:
-            self._queue.admit(deadline.at - self._clock(), self._pace.seconds_per_column, yields=yields, own=own)
+            self._queue.admit(deadline.at - self._clock(), self._pace.seconds_per_column, own=own)
 
     def _check_open(self) -> None:
         if self._closed:

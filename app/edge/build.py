@@ -122,7 +122,8 @@ def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batch
         max_batch_size=batch_size(settings, engine),
         max_batch_tokens=edge.max_batch_tokens,
         max_queue_size=edge.max_queue_size,
-        max_padding_share=edge.max_padding_share,
+        # Where nothing is padded, questions of any lengths share a pass.
+        max_padding_share=1.0 if getattr(engine, "packs_rows", False) else edge.max_padding_share,
         probe_after=min(server.ready_failed_batches, server.live_failed_batches),
         probe_every_s=server.failing_probe_s,
         limits=HealthLimits(server.live_stall_s, server.live_failed_batches, server.ready_failed_batches, server.ready_stall_s),

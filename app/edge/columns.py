@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 
 from app.edge.layout import Layout
-from app.edge.masks import additive
+from app.edge.masks import Masks, additive
 from app.edge.rendering import Prompt
 from app.edge.trie import ROOT
 
@@ -41,6 +41,14 @@ class Columns:
         ahead = torch.arange(skip, skip + width, device=device).expand(batch, -1)
         self.positions = torch.cat([ahead, skip - 1 + self._ends + layout.depths], dim=1)
         self.last = skip + width - 1 + max(layout.trie.depths)
+
+    def masks(self, masks: Masks, *, split: bool) -> torch.Tensor | dict[str, torch.Tensor]:
+        """What the model takes as masks, with attention in parts or without."""
+        return masks.split(self.answer_mask(masks.dtype), self.whole, self.last) if split else masks(*self.whole())
+
+    def of(self, number: int, tensor: torch.Tensor) -> torch.Tensor:
+        """Of keys or values `[batch, heads, columns, head_dim]` those of one prompt; a copy, so that the rest of the batch is not held."""
+        return tensor[number : number + 1, :, : self._skip + self.lengths[number]].clone()
 
     def answer_mask(self, dtype: torch.dtype) -> torch.Tensor:
         """The additive mask of the trie's tokens, `[batch, 1, nodes, keys]`; `[1, 1, nodes, keys]` where there is no padding."""

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
-from app.core.errors import EdgeError, InvalidQuestion
+from app.core.errors import EdgeError, FogGateError, InvalidQuestion
 from app.core.question import MAX_OPTIONS, Question
 from app.core.verdict import JointVerdict
 from app.edge.architecture import longest_prompt
@@ -21,6 +21,7 @@ from app.edge.devices import useful_batch_size
 from app.edge.kept_prompts import KeptPrompts, KeysValues
 from app.edge.layout import Layout
 from app.edge.masks import Masks
+from app.edge.packed import PackedColumns
 from app.edge.rendering import Prompt, Renderer
 from app.edge.split_attention import can_split
 
@@ -28,7 +29,7 @@ from app.edge.split_attention import can_split
 class VerdictEngine:
     """Reads P(confidence, answer) for a batch of questions in a single prefill.
 
-    Not thread-safe: one thread calls `verdicts` (the batcher's worker). `prepare` touches the tokenizer only and may be
+    Not thread-safe: one thread calls `verdicts` (the batcher's worker). `prepare` and `prepare_all` touch the tokenizer only and may be
     called from one other thread.
 
     Args:
@@ -40,9 +41,12 @@ class VerdictEngine:
         share_prefix: compute the keys and values of the common system prompt once.
         keep_prompts: number of prompts whose keys and values are kept, for questions that come again in another order of options.
         split: compute the attention of verdicts in parts, where the model's layers allow it (`app/edge/split_attention.py`).
+        pack: on a CPU, let prompts that share a pass stand in one row (`app/edge/packed.py`), where attention is computed in parts.
 
     Attributes:
         splits_attention: whether that is done.
+        packs_rows: whether that is done. A pass on a CPU costs what its columns cost, padding included; a GPU wants few and large steps,
+            so there each prompt has a row.
         useful_batch_size: number of questions in a forward pass beyond which this device answers no more of them a second.
 
     Raises:
@@ -60,6 +64,7 @@ class VerdictEngine:
         share_prefix: bool = True,
         keep_prompts: int = 0,
         split: bool = True,
+        pack: bool = True,
     ) -> None:
         config = model.config.get_text_config(decoder=True)
         self.name = name
@@ -71,6 +76,7 @@ class VerdictEngine:
         self._device = model.device
         self._config = config
         self.splits_attention = split and can_split(model)
+        self.packs_rows = pack and self.splits_attention and self._device.type == "cpu"
         self.useful_batch_size = useful_batch_size(self._device)
         self._masks = Masks(config, model.dtype)
         self._layout = Layout(model, renderer.trie)
@@ -114,8 +120,29 @@ class VerdictEngine:
             EdgeError: more options than letters, and this engine does not read their labels.
         """
         # Before the text is tokenised.
-        layout = self._layout_for(len(question.options))
-        prompt = self.renderer.prompt(question)
+        self._layout_for(len(question.options))
+        return self._within_limits(self.renderer.prompt(question))
+
+    def prepare_all(self, questions: Sequence[Question]) -> list[Prompt | FogGateError]:
+        """Render several questions and tokenise them in one call: the prompts in their order, or the error that `prepare` would raise."""
+        found: dict[int, Prompt | FogGateError] = {}
+        texts: dict[int, str] = {}
+        for at, question in enumerate(questions):
+            try:
+                self._layout_for(len(question.options))
+                texts[at] = self.renderer.render(question)
+            except FogGateError as error:
+                found[at] = error
+        for at, ids in zip(texts, self.renderer.encode_all([*texts.values()]), strict=True):
+            try:
+                found[at] = self._within_limits(self.renderer.prompt_of(ids, len(questions[at].options)))
+            except InvalidQuestion as error:
+                found[at] = error
+        return [found[at] for at in range(len(questions))]
+
+    def _within_limits(self, prompt: Prompt) -> Prompt:
+        """A prompt with what a forward pass computes of it. Raises InvalidQuestion."""
+        layout = self._layout_for(prompt.options)
         limit = self.max_prompt_tokens if layout is self._layout else self._max_long_prompt_tokens
         if len(prompt.ids) > limit:
             raise InvalidQuestion(
@@ -182,13 +209,21 @@ class VerdictEngine:
                 if beginning is not None:
                     found[i] = layout.lists(self._forward(layout, [prompt], *beginning, split=self.splits_attention))[0]
         rest = [i for i in range(len(prompts)) if i not in found]
-        if rest:
-            batch = [prompts[i] for i in rest]
+        for places in self._passes(layout, prompts, rest):
+            batch = [prompts[i] for i in places]
             shared = self._prefix if all(prompt.shares_prefix for prompt in batch) else None
             skip = self.prefix_tokens if shared is not None else 0
             read = layout.lists(self._forward(layout, batch, skip, shared, split=self.splits_attention))
-            found.update(zip(rest, read, strict=True))
+            found.update(zip(places, read, strict=True))
         return [found[i] for i in range(len(prompts))]
+
+    def _passes(self, layout: Layout, prompts: Sequence[Prompt], places: list[int]) -> list[list[int]]:
+        """Which of some prompts share a forward pass: all, but where rows are packed no prompt that a layer cannot see whole."""
+        if not self.packs_rows:
+            return [places] if places else []
+        deepest = max(layout.trie.depths) - 1
+        together = [i for i in places if self._masks.see_everything(len(prompts[i].ids) + deepest)]
+        return [*([together] if together else []), *([i] for i in places if i not in together)]
 
     def _forward(self, layout: Layout, prompts: Sequence[Prompt], skip: int, shared: KeysValues | None, *, split: bool) -> torch.Tensor:
         """Logits `[batch, places, tokens]` at the places of a layout.
@@ -200,31 +235,31 @@ class VerdictEngine:
             shared: their keys and values; None where there are none.
             split: whether attention is computed in parts.
         """
-        batch = len(prompts)
-        columns = Columns(layout, prompts, skip, self._device)
-        if split:
-            masks = self._masks.split(columns.answer_mask(self._masks.dtype), columns.whole, columns.last)
+        columns: Columns | PackedColumns
+        packed: list[torch.Tensor] | None = None
+        if split and self.packs_rows and len(prompts) > 1:
+            columns = PackedColumns(layout, prompts, skip, self._device)
+            packed = columns.packed(self._masks.dtype)
         else:
-            masks = self._masks(*columns.whole())
+            columns = Columns(layout, prompts, skip, self._device)
         cache = DynamicCache() if self._kept is not None else None
         if shared is not None:
             # Views of the shared tensors; the cache concatenates into new ones, so the originals are never written.
-            cache = DynamicCache([(k.expand(batch, -1, -1, -1), v.expand(batch, -1, -1, -1)) for k, v in shared])
+            rows = len(columns.input_ids)
+            cache = DynamicCache([(k.expand(rows, -1, -1, -1), v.expand(rows, -1, -1, -1)) for k, v in shared])
         logits = layout.model(
             columns.read_at(),
             split=split,
+            packed=packed,
             input_ids=columns.input_ids,
-            attention_mask=masks,
+            attention_mask=columns.masks(self._masks, split=split),
             position_ids=columns.positions,
             past_key_values=cache,
             use_cache=cache is not None,
         )
         if self._kept is not None and cache is not None:
             for i, prompt in enumerate(prompts):
-                # Of this row: what was skipped, and the prompt up to its padding. A copy, so that the rest of the batch is not held.
-                length = len(prompt.ids)
-                kept = [(layer.keys[i : i + 1, :, :length].clone(), layer.values[i : i + 1, :, :length].clone()) for layer in cache.layers]
-                self._kept.add(prompt.ids, kept)
+                self._kept.add(prompt.ids, [(columns.of(i, layer.keys), columns.of(i, layer.values)) for layer in cache.layers])
         return columns.at_places(logits)
 
     def prefill(self) -> KeysValues:

@@ -82,6 +82,14 @@ class Masks:
             return answer if self._reaches(self._alike, last) else self._mask(self._alike, *whole())
         return {kind: answer if self._reaches(kind, last) else self._mask(kind, *whole()) for kind in self._kinds}
 
+    def of_each_kind(self, mask: torch.Tensor) -> torch.Tensor | dict[str, torch.Tensor]:
+        """The same mask for all layers, in the form of `__call__`."""
+        return mask if self._kinds is None else dict.fromkeys(self._kinds, mask)
+
+    def see_everything(self, last: int) -> bool:
+        """Whether every layer sees everything, from a position back to the first one."""
+        return all(self._reaches(kind, last) for kind in self._kinds or [self._alike])
+
     def _reaches(self, kind: str, last: int) -> bool:
         """Whether layers of this kind see everything, from a position back to the first one."""
         limit = {SLIDING: self._window, CHUNKED: self._chunk}.get(kind)

@@ -187,7 +187,9 @@ def _plain(model: Any, renderer: Renderer, question: Question) -> PlainVerdict:
 def _passes(engine: VerdictEngine, questions: Sequence[Question], exact: Sequence[PlainVerdict]) -> list[tuple[JointVerdict, PlainVerdict]]:
     """Verdicts of one pass, each with the plain one; some questions are read more than once."""
     prompts = [engine.prepare(question) for question in questions]
-    batches = _PASSES if len(prompts) == len(_PROBES) else (tuple(range(len(prompts))),)
+    last = len(prompts) - 1
+    # In any case one pass with several prompts, and one with a single one: they are computed in different ways.
+    batches = _PASSES if len(prompts) == len(_PROBES) else ((0, last), (last,))
     return [
         (verdict, exact[at]) for batch in batches for at, verdict in zip(batch, engine.verdicts([prompts[at] for at in batch]), strict=True)
     ]

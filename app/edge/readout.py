@@ -58,16 +58,19 @@ class ReadOutModel:
         self.inner = _with_output(model, path.split("."), ReadOut(output, tokens))
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
 
-    def __call__(self, at: Sequence[int], *, split: bool = False, **inputs: Any) -> torch.Tensor:
+    def __call__(
+        self, at: Sequence[int], *, split: bool = False, packed: Sequence[torch.Tensor] | None = None, **inputs: Any
+    ) -> torch.Tensor:
         """Logits `[batch, places, tokens]`.
 
         Args:
             at: columns of the input whose logits are computed.
             split: whether the masks are those of attention in parts (`app/edge/split_attention.py`).
+            packed: masks of prompts that stand in one row, where they do (as above).
             inputs: what the model's own `forward` takes.
         """
         places = torch.tensor(list(at), device=inputs["input_ids"].device)
-        with split_attention(self.inner) if split else nullcontext():
+        with split_attention(self.inner, packed) if split else nullcontext():
             if self._keeps:
                 logits: torch.Tensor = self.inner(**inputs, logits_to_keep=places).logits
                 return logits

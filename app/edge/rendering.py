@@ -106,6 +106,13 @@ class Renderer:
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         return ids
 
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of several texts, as `encode` gives them, from one call of the tokenizer."""
+        if not texts:
+            return []
+        ids: list[list[int]] = self._tokenizer([*texts], add_special_tokens=False, return_attention_mask=False)["input_ids"]
+        return ids
+
     def render(self, question: Question) -> str:
         """The chat prompt as text, up to where the model begins to write."""
         return self._template.render(question, self.control_tokens)
@@ -116,8 +123,11 @@ class Renderer:
 
     def prompt(self, question: Question) -> Prompt:
         """The tokens that the model reads before it answers."""
-        ids = tuple(self.encode(self.render(question)))
-        return Prompt(ids, len(question.options), ids[: len(self.prefix_ids)] == self.prefix_ids)
+        return self.prompt_of(self.encode(self.render(question)), len(question.options))
+
+    def prompt_of(self, ids: Sequence[int], options: int) -> Prompt:
+        """A prompt of these tokens, for a question with so many options."""
+        return Prompt(tuple(ids), options, tuple(ids[: len(self.prefix_ids)]) == self.prefix_ids)
 
 
 def _control_tokens(tokenizer: Any) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
-    """The model that a batch is run on. `verdicts` is called from the worker thread only, `prepare` from the text thread."""
+    """The model that a batch is run on. `verdicts` is called from the worker thread only, `prepare` and `prepare_all` from the text thread."""
 
     name: str
     fingerprint: str
@@ -25,6 +25,8 @@ class Engine(Protocol):
     prompt_fingerprint: str
 
     def prepare(self, question: Question) -> Prompt: ...
+
+    def prepare_all(self, questions: Sequence[Question]) -> list[Prompt | FogGateError]: ...
 
     def verdicts(self, prompts: Sequence[Prompt]) -> list[JointVerdict]: ...
 
@@ -49,6 +51,22 @@ def prepared(engine: Engine, question: Question) -> Prompt:
         # A panic inside a tokenizer of the Rust library is no Exception.
         logger.exception("a question could not be prepared")
         raise EdgeError("the edge model failed on this question", retry_after_s=1) from None
+
+
+def prepared_all(engine: Engine, questions: Sequence[Question]) -> list[Prompt | FogGateError]:
+    """The prompts of several questions, made in the text thread; where one has none, the error that `prepared` would raise."""
+    try:
+        return engine.prepare_all(questions)
+    except BaseException:
+        # One of them may have broken the call: the others must not fail for that.
+        logger.exception("%d questions could not be prepared together", len(questions))
+    found: list[Prompt | FogGateError] = []
+    for question in questions:
+        try:
+            found.append(prepared(engine, question))
+        except FogGateError as error:
+            found.append(error)
+    return found
 
 
 class Runner:

@@ -30,6 +30,7 @@ _PROVEN = (
     "full_precision",
     "layout",
     "masks",
+    "packed",
     "plain_decoding",
     "proof",
     "readout",

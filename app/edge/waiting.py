@@ -35,7 +35,7 @@ class WaitingQueue:
 
     Args:
         max_size: questions that may wait; those that yield are not counted.
-        bounds: bounds of a batch. At most as many questions as one batch takes may wait while one that yields joins.
+        bounds: bounds of a forward pass. A question that yields finds room only while fewer questions wait than one pass takes.
 
     Attributes:
         running_columns: computed columns of the batch that is under way, without padding.
@@ -48,8 +48,8 @@ class WaitingQueue:
         self._ahead: dict[Waiting, None] = {}
         self._behind: dict[Waiting, None] = {}
         self._columns_ahead = self._columns_behind = 0
-        # Questions whose text is being tokenised, and those among them that yield: they count as waiting.
-        self._joining = self._joining_behind = 0
+        # Single questions whose text is being tokenised: they count as waiting.
+        self._joining = 0
         # Their estimated columns: the mean of the last batch.
         self._columns_each = 0.0
         self.running_columns = 0
@@ -66,46 +66,45 @@ class WaitingQueue:
         """When the one that has waited longest came; None when nothing waits."""
         return min((next(iter(line)).since for line in (self._ahead, self._behind) if line), default=None)
 
-    def admit(self, left_s: float, seconds_per_column: float, *, yields: bool, own: int = 0) -> None:
-        """Refuse a question for which there is no place.
-
-        One that yields must be asked for once only, before it is `joining`: refused any later, it would come again at once.
+    def admit(self, left_s: float, seconds_per_column: float, *, own: int = 0) -> None:
+        """Refuse a single question for which there is no place.
 
         Args:
             left_s: seconds until its deadline.
             seconds_per_column: the pace of the edge model, per computed column.
-            yields: whether it stands behind all others.
             own: its own columns, as soon as they are known.
 
         Raises:
             Overloaded: the queue is full, or so long that the deadline would pass in it.
         """
-        if yields:
-            before = len(self) + self._joining
-            columns = self.running_columns + self._columns_ahead + self._columns_behind + self._joining * self._columns_each
-            full = before >= min(self._bounds.max_size, self._max_size)
-            # No more than are answered within half of the deadline: the other half is the cloud's, and that of questions which
-            # come in between.
-            too_long = 2 * (columns + self._columns_each) * seconds_per_column > left_s
-        else:
-            before = len(self._ahead)
-            columns = self.running_columns + self._columns_ahead
-            full = before + self._joining - self._joining_behind >= self._max_size
-            too_long = (columns + own) * seconds_per_column > left_s
+        before = len(self._ahead)
+        columns = self.running_columns + self._columns_ahead
         # An empty queue always admits: a pessimistic estimate must be able to correct itself.
-        if full or (before and too_long):
+        if before + self._joining >= self._max_size or (before and (columns + own) * seconds_per_column > left_s):
             raise Overloaded("the edge queue is full", retry_after_s=max(1.0, columns * seconds_per_column))
 
+    def has_room_behind(self, left_s: float, seconds_per_column: float, own: int) -> bool:
+        """Whether there is room for one more question that yields: at most as many of them as one forward pass takes wait here.
+
+        Args:
+            left_s: seconds until its deadline.
+            seconds_per_column: the pace of the edge model, per computed column.
+            own: its own columns.
+        """
+        before = len(self) + self._joining
+        columns = self.running_columns + self._columns_ahead + self._columns_behind + self._joining * self._columns_each + own
+        # No more than are answered within half of the deadline: the other half is the cloud's, and that of questions which come in between.
+        in_time = 2 * columns * seconds_per_column <= left_s
+        return before < min(self._bounds.max_size, self._max_size) and (in_time or not before)
+
     @contextlib.contextmanager
-    def joining(self, *, yields: bool) -> Iterator[None]:
-        """Count a question as waiting while its prompt is made."""
+    def joining(self) -> Iterator[None]:
+        """Count a single question as waiting while its prompt is made."""
         self._joining += 1
-        self._joining_behind += yields
         try:
             yield
         finally:
             self._joining -= 1
-            self._joining_behind -= yields
 
     def add(self, waiting: Waiting) -> None:
         """Put a question at the end of its line."""

@@ -46,14 +46,13 @@ class Gateway:
             InvalidQuestion: so many questions never fit into the caller's rate.
             RateLimited: they do not fit into what is left of it.
         """
-        self._cascade()
+        self.cascade()
         await caller.pay(questions)
 
     async def answer(self, ask: Ask, caller: Caller) -> Outcome:
         """Answer one question; it is charged to the caller's rate, unless `admit` did so.
 
-        A question that is refused because the queue is full or the gateway is draining is not charged. One that yields stays paid for,
-        so that it can be asked again.
+        A question that is refused because the queue is full or the gateway is draining is not charged.
 
         Args:
             ask: what is asked; its allowance is the caller's, whatever it says.
@@ -61,28 +60,25 @@ class Gateway:
 
         Raises:
             NotReady: the edge model is still being loaded.
-            Draining: the gateway takes no new work; questions that yield are refused as soon as it begins to stop.
+            Draining: the gateway takes no new work.
             RateLimited: the caller's rate is used up.
             Forbidden: the caller lacks a permission.
             InvalidQuestion: the question is longer than the limit, or the edge model cannot take it.
             FogGateError: what the cascade raises.
         """
-        cascade = self._cascade()
-        if ask.yields:
-            self.may_begin()
+        cascade = self.cascade()
         if not caller.paid:
             await caller.pay(1)
         caller.paid -= 1
         try:
-            self._check(ask, caller)
+            self.check(ask, caller)
             ask = replace(ask, allowance=caller.allowance)
             outcome = await cascade.answer(ask)
         except (Overloaded, Draining):
             caller.paid += 1
-            if not ask.yields:
-                await caller.refund()
+            await caller.refund()
             raise
-        self._show(ask, outcome)
+        self.show(ask, outcome)
         return outcome
 
     def passes_on(self, caller: Caller) -> bool:
@@ -105,7 +101,7 @@ class Gateway:
             Overloaded: too many chats are under way.
             CloudError: what the pool raises.
         """
-        self._cascade()
+        self.cascade()
         passing = self.state.passing
         if passing is None:
             why = (
@@ -129,18 +125,19 @@ class Gateway:
             await caller.refund()
             raise
 
-    def may_begin(self) -> None:
-        """Raise Draining once the gateway stops: questions of a batch that have not begun must not keep the process from ending."""
-        if self.state.stopping:
-            raise Draining("the gateway is shutting down", retry_after_s=1)
-
-    def _cascade(self) -> Cascade:
+    def cascade(self) -> Cascade:
+        """What answers questions that begin now. Raises NotReady."""
         if self.state.cascade is None:
             raise NotReady("the edge model is still being loaded", retry_after_s=2)
         return self.state.cascade
 
-    def _check(self, ask: Ask, caller: Caller) -> None:
-        """Raise InvalidQuestion or Forbidden."""
+    def check(self, ask: Ask, caller: Caller) -> None:
+        """Let a question pass that this caller may ask.
+
+        Raises:
+            InvalidQuestion: it is longer than the limit.
+            Forbidden: the caller lacks a permission.
+        """
         length, limit = ask.question.length, self.state.limits.max_text_chars
         if length > limit:
             raise InvalidQuestion(f"the text is {length} characters long, the limit is {limit}", param="question")
@@ -149,7 +146,8 @@ class Gateway:
             if chosen:
                 caller.require(Permission.FORCE_ROUTE, param=field)
 
-    def _show(self, ask: Ask, outcome: Outcome) -> None:
+    def show(self, ask: Ask, outcome: Outcome) -> None:
+        """Let every observer see an outcome."""
         for observer in self._observers:
             try:
                 observer.seen(ask, outcome)

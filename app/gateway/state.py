@@ -24,7 +24,7 @@ class Limits:
     Attributes:
         max_text_chars: characters of a question with its options.
         max_questions: questions of a batch.
-        batch_concurrency: questions of one batch that are worked on at a time.
+        batch_concurrency: questions of one batch that wait for the cloud at a time.
         batch_deadline_s: seconds until what a batch has not begun is refused.
     """
 
@@ -46,7 +46,7 @@ class GatewayState:
         metrics: the gateway's instruments.
         limits: what a caller may send.
         cloud_model: name of the cloud model; None where no cloud is configured.
-        turns: where questions of batches wait for a place at the edge.
+        turns: where batches wait for places at the edge.
         calibration: description of the calibration that routes; None without one.
         curve: what other thresholds would achieve, by that calibration; None where it does not say.
         warning: says that the threshold is not calibrated; None where that needs no warning.

@@ -161,7 +161,8 @@ def test_the_full_bench_of_a_shape_writes_tables_numbers_and_pictures(tmp_path, 
             assert way["forward_share"] + way["host_share"] == pytest.approx(1, abs=0.001)
         assert cell["roofline"]["share"] > 0
     assert all(way["padding_share"] == 0 for way in cells["lengths", 400]["ways"].values())
-    assert both[VERDICT]["padding_share"] > both[SORTED]["padding_share"] > 0
+    # On a CPU the prompts of one pass stand in one row; all other ways pad.
+    assert both[VERDICT]["padding_share"] == both[SORTED]["padding_share"] == 0 < both[PREFILL]["padding_share"]
     assert set(report["fits"]) == {VERDICT, PREFILL, GENERATE}
     ours, llama = report["http"]["servers"]
     assert (ours["server"], ours["failures"], ours["with_a_letter"], ours["joint"]) == ("foggate", 0, 1.0, True)

@@ -206,10 +206,10 @@ class OddEdge(FakeEdge):
     def health(self):
         return self.says()
 
-    async def verdict(self, question, deadline, *, yields=False):
+    async def verdict(self, question, deadline):
         if self.raises is not None:
             raise self.raises
-        return await super().verdict(question, deadline, yields=yields)
+        return await super().verdict(question, deadline)
 
 
 class EngineRestarts(EdgeError):

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from app.data.dataset import load_items, sample_items
 from app.edge.batching import Bounds, choose
 from app.edge.builtin import default_cache_dir
+from app.edge.engine import VerdictEngine
 from app.edge.loader import load_model
-from app.edge.rendering import Prompt
+from app.edge.rendering import Prompt, Renderer
 from app.edge.threads import set_threads
 
 
@@ -54,7 +55,9 @@ def main():
     items = sample_items(load_items(given.sources), given.per_domain, seed=0)
     random.Random(0).shuffle(items)
     set_threads(1)
-    engine = load_model("builtin", cache_dir=default_cache_dir(), dtype="float32").engine()
+    loaded = load_model("builtin", cache_dir=default_cache_dir(), dtype="float32")
+    # With a row for each prompt, as on a GPU; `tests.runs.packed` compares that with one row for all.
+    engine = VerdictEngine(loaded.model, Renderer(loaded.tokenizer, loaded.family), name="padded", pack=False)
     prompts = [engine.prepare(item.question) for item in items]
     engine.verdicts(prompts[:2])
     ways = {"one at a time": in_order(prompts, 1)}

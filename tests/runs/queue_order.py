@@ -44,7 +44,7 @@ def simulate(load, ageing, given):
             since, length = coming.pop()
             prompt = Prompt(tuple(range(length)), 4, shares_prefix=True, nodes=NODES)
             try:
-                queue.admit(since + given.deadline - now, given.pace, yields=False, own=prompt.columns)
+                queue.admit(since + given.deadline - now, given.pace, own=prompt.columns)
             except Overloaded:
                 refused += 1
                 continue

@@ -1,13 +1,15 @@
 """Fakes that implement our Protocols: an engine steered by words of the question, an edge and a cloud by what they are given."""
 
+import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from app.core.ask import Bound
 from app.core.buckets import BUCKETS
 from app.core.deadline import Deadline
-from app.core.edge import EdgeHealth, Identity
+from app.core.edge import EdgeHealth, Identity, Prepared
 from app.core.errors import EdgeError, FogGateError, InvalidQuestion
 from app.core.outcome import CloudReply
 from app.core.question import LETTERS, Question
@@ -54,6 +56,15 @@ class FakeEngine:
             raise InvalidQuestion("the prompt is 9999 tokens long, the limit is 100", param="question")
         return Prompt((4 if "sure" in words else 0, int("poison" in words), *range(len(words))), len(question.options), shares_prefix=True)
 
+    def prepare_all(self, questions: Sequence[Question]) -> list[Prompt | FogGateError]:
+        found: list[Prompt | FogGateError] = []
+        for question in questions:
+            try:
+                found.append(self.prepare(question))
+            except FogGateError as error:
+                found.append(error)
+        return found
+
     def verdicts(self, prompts: Sequence[Prompt]) -> list[JointVerdict]:
         self.batches.append(len(prompts))
         self.started.set()
@@ -86,6 +97,14 @@ class FakeClock:
         return self.now
 
 
+@dataclass(frozen=True)
+class Unread:
+    """A question as a `FakeEdge` prepares it."""
+
+    question: Question
+    columns: int = 1
+
+
 class FakeEdge:
     """An edge (`app.core.edge.Edge`) that gives the same verdict on every question, or fails on every one.
 
@@ -106,7 +125,13 @@ class FakeEdge:
         if self.first_error is not None:
             raise self.first_error
 
-    async def verdict(self, question: Question, deadline: Deadline, *, yields: bool = False) -> EdgeReply:
+    async def prepare(self, questions: Sequence[Question]) -> list[Prepared | FogGateError]:
+        return [Unread(question) for question in questions]
+
+    def ask(self, wanted: Iterable[tuple[Prepared, Deadline]]) -> list[asyncio.Future[EdgeReply]]:
+        return [asyncio.ensure_future(self.verdict(one.question, deadline)) for one, deadline in wanted if isinstance(one, Unread)]
+
+    async def verdict(self, question: Question, deadline: Deadline) -> EdgeReply:
         self.questions += 1
         reply = self.about(question)
         if isinstance(reply, FogGateError):

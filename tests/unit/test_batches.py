@@ -1,7 +1,10 @@
 """Batches at a busy edge: they wait, they are fair to each other, and single questions pass them. Time is the engine's own."""
 
 import asyncio
+import itertools
 import json
+import random
+import time
 
 import pytest
 import structlog
@@ -11,9 +14,10 @@ from hypothesis import strategies as st
 from app.access.caller import Caller
 from app.access.quotas import Quotas
 from app.api.batches import Results
+from app.core.cascade import Begun, Cascade
 from app.core.deadline import Deadline
 from app.core.errors import Overloaded
-from app.core.outcome import Decision, Outcome, Reason, Route
+from app.core.policy import Policy
 from app.core.question import Question
 from app.core.verdict import Signal
 from app.edge.batcher import Batcher
@@ -29,7 +33,6 @@ from tests.support.fakes import FakeEngine
 DEADLINE_S = 10.0
 ASK = {"question": "I am sure of this", "options": ["a", "b", "c"]}
 LIMITS = Limits(20_000, 256, 32, 120.0)
-DECISION = Decision(Route.EDGE, Reason.CONFIDENT, 0.5, Signal.EXPECTED)
 
 
 class Timed(FakeEngine):
@@ -37,14 +40,20 @@ class Timed(FakeEngine):
 
     def __init__(self, seconds=0.5):
         super().__init__()
-        self.now = 100.0
+        # Far ahead of the loop's clock, on which nothing is late.
+        self.now = time.monotonic() + 1e6
         self.seconds = seconds
         self.after_batch = lambda: None
         self.prepared = 0
+        self.together = []
 
     def prepare(self, question):
         self.prepared += 1
         return super().prepare(question)
+
+    def prepare_all(self, questions):
+        self.together.append(len(questions))
+        return super().prepare_all(questions)
 
     def verdicts(self, prompts):
         found = super().verdicts(prompts)
@@ -53,17 +62,29 @@ class Timed(FakeEngine):
         return found
 
 
-class Asked:
-    """A cascade of one batch: it answers on the engine's clock, within the time that the batch has left."""
+class Clocked:
+    """A cascade of one batch: a real one, whose deadlines are on the engine's clock, and which notes who is answered."""
 
-    def __init__(self, answer, within_s):
-        self.answer_of = answer
-        self.within_s = within_s
+    def __init__(self, gateway, name, within_s, bug_every):
+        self.edge = gateway.batcher
+        self.gateway, self.name, self.within_s = gateway, name, within_s
+        self.bugs = itertools.cycle([True, *[False] * (bug_every - 1)]) if bug_every else itertools.repeat(False)
+        self.real = Cascade(self.edge, None, Policy())
 
-    async def answer(self, ask):
+    def begin(self, ask):
         assert ask.yields
         assert 0 < ask.deadline_s <= self.within_s
-        return await self.answer_of()
+        return Begun(ask, time.monotonic(), Deadline(self.gateway.engine.now + DEADLINE_S))
+
+    def settled(self, begun, reply):
+        if next(self.bugs):
+            raise KeyError("secret detail")
+        assert reply.queue_s + reply.inference_s <= DEADLINE_S, "an admitted question misses its deadline"
+        self.gateway.order.append(self.name)
+        return self.real.settled(begun, reply)
+
+    async def go_on(self, begun, reply):
+        return await self.real.go_on(begun, reply)
 
 
 class OnTheEnginesClock:
@@ -78,29 +99,23 @@ class OnTheEnginesClock:
             clock=lambda: engine.now,
         )
         self.states = []
+        self.tasks = []
         self.order = []
 
     async def single(self, deadline_s=DEADLINE_S):
         return await self.batcher.verdict(Question(ASK["question"], ("a", "b", "c")), Deadline(self.engine.now + deadline_s))
 
-    async def outcome(self, name):
-        question = Question(ASK["question"], ("a", "b", "c"))
-        reply = await self.batcher.verdict(question, Deadline(self.engine.now + DEADLINE_S), yields=True)
-        assert reply.queue_s + reply.inference_s <= DEADLINE_S, "an admitted question misses its deadline"
-        self.order.append(name)
-        return Outcome(question, DECISION, None, reply, None, None, 0.1)
-
-    def begin(self, count, name="batch", *, within_s=120.0, answer=None):
-        """A batch of so many questions; the results to come."""
-
-        async def answered():
-            return await self.outcome(name)
-
+    def begin(self, asked, name="batch", *, within_s=120.0, bug_every=0, limits=LIMITS):
+        """A batch of these questions, or of so many; the results to come."""
+        asked = [ASK] * asked if isinstance(asked, int) else asked
         # One state for each batch, so that each has a cascade that knows its name.
-        state = GatewayState(Metrics(), LIMITS, turns=self.batcher.turns, cascade=Asked(answer or answered, within_s))
+        state = GatewayState(Metrics(), limits, turns=self.batcher.turns, cascade=Clocked(self, name, within_s, bug_every))
         self.states.append(state)
-        batch = Batch(Gateway(state), Caller(Quotas(), paid=count), Deadline.after(within_s))
-        return Results(state, batch, "r").begin([ASK] * count, numbered=False)
+        batch = Batch(Gateway(state), Caller(Quotas(), paid=len(asked)), Deadline.after(within_s))
+        found = [asyncio.get_running_loop().create_future() for _ in asked]
+        results = Results(state, batch, "r", numbered=False)
+        self.tasks.append(asyncio.ensure_future(results.answer(asked, lambda place, result: found[place].set_result(result))))
+        return found
 
 
 def kinds(results):
@@ -164,18 +179,23 @@ async def test_the_documented_batch_is_answered_however_slow_the_edge_is(make, s
     assert kinds(await asyncio.gather(*gateway.begin(256))) == ["B"] * 256
     assert sum(gateway.engine.batches) == 256
     assert gateway.engine.prepared == 256, "whoever waits costs the tokenizer nothing"
+    assert gateway.engine.together == [32] * 8
 
 
 async def test_a_batch_fills_the_forward_passes_of_a_busy_engine(make):
     gateway = make(Timed(0.1))
-    gateway.engine.gate.clear()
-    found = gateway.begin(40)
-    await asyncio.to_thread(gateway.engine.started.wait)
-    while len(gateway.batcher._queue) < 16:
-        await asyncio.sleep(0)
-    gateway.engine.gate.set()
+    # However few of its questions may be at the cloud at a time.
+    found = gateway.begin(40, limits=Limits(20_000, 256, 2, 120.0))
     assert kinds(await asyncio.gather(*found)) == ["B"] * 40
-    assert 16 in gateway.engine.batches[:2]
+    assert gateway.engine.batches == [16, 16, 8]
+
+
+async def test_questions_of_a_batch_share_a_pass_with_those_of_their_length_whatever_their_order(make):
+    gateway = make(Timed(0.001), max_batch_size=8)
+    asked = [{**ASK, "question": "sure " * length} for length in (10, 20, 40, 80) for _ in range(16)]
+    random.Random(0).shuffle(asked)
+    assert kinds(await asyncio.gather(*gateway.begin(asked))) == ["B"] * 64
+    assert gateway.engine.batches == [8] * 8
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.5, 1.0])
@@ -234,7 +254,8 @@ async def test_batches_are_fair_to_each_other(make):
     large = gateway.begin(200, "large")
     await begun(gateway, 20)
     small = [gateway.begin(10, name) for name in ("first", "second")]
-    await begun(gateway, 40)
+    # Four run, and four wait at the edge.
+    await begun(gateway, 212)
     gateway.engine.gate.set()
     results = await asyncio.gather(*large, *small[0], *small[1])
     assert kinds(results) == ["B"] * 220
@@ -278,9 +299,9 @@ async def test_a_caller_who_leaves_frees_the_way_for_others(make):
     first, second = gateway.begin(50, "first"), gateway.begin(50, "second")
     await asyncio.to_thread(gateway.engine.started.wait)
     await begun(gateway, 50)
-    for task in first:
-        task.cancel()
-    await asyncio.gather(*first, return_exceptions=True)
+    gateway.tasks[0].cancel()
+    await asyncio.gather(gateway.tasks[0], return_exceptions=True)
+    assert not any(result.done() for result in first)
     gateway.engine.gate.set()
     assert kinds(await asyncio.gather(*second)) == ["B"] * 50
     assert len(gateway.batcher.turns) == 0
@@ -289,18 +310,9 @@ async def test_a_caller_who_leaves_frees_the_way_for_others(make):
 async def test_questions_that_fail_free_the_way_too(make):
     """A bug, a wrong question, an edge that breaks: none of them keeps the others waiting."""
     gateway = make(max_batch_size=2)
-    turn = iter(range(1_000))
-
-    async def answer():
-        number = next(turn)
-        if number % 10 == 0:
-            raise KeyError("secret detail")
-        return await gateway.outcome("batch")
-
     with structlog.testing.capture_logs():
-        found = kinds(await asyncio.gather(*gateway.begin(60, answer=answer)))
-    assert set(found) == {"B", "internal_error"}
-    assert found.count("internal_error") >= 6
+        found = kinds(await asyncio.gather(*gateway.begin(60, bug_every=10)))
+    assert (found.count("B"), found.count("internal_error")) == (54, 6)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["add", "yield", "leave", "take"]), st.integers(1, 50)), max_size=60))

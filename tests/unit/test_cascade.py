@@ -110,7 +110,7 @@ async def test_an_overloaded_edge_is_not_a_reason_to_flood_the_cloud(question):
 
 
 class Never:
-    async def verdict(self, question, deadline, *, yields=False):
+    async def verdict(self, question, deadline):
         await asyncio.Event().wait()
 
     async def answer(self, question, deadline, allowance):
@@ -167,7 +167,7 @@ class Odd(FakeEdge):
         super().__init__(UNSURE)
         self.says = says
 
-    async def verdict(self, question, deadline, *, yields=False):
+    async def verdict(self, question, deadline):
         return await self.says(deadline)
 
 

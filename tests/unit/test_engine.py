@@ -7,7 +7,7 @@ import torch
 
 from app.core.buckets import BUCKET_LABELS
 from app.core.errors import EdgeError, InvalidQuestion
-from app.core.question import LETTERS, Question
+from app.core.question import LETTERS, LongQuestion, Question
 from app.core.verdict import Signal
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
@@ -68,9 +68,9 @@ def assert_as_decoded(model, tokenizer):
     return engine
 
 
-@pytest.mark.parametrize("share_prefix", [True, False])
-def test_full_joint_is_that_of_plain_decoding_in_any_batch_order(parts, share_prefix):
-    engine, expected = engine_of(parts, share_prefix=share_prefix), parts[2]
+@pytest.mark.parametrize(("share_prefix", "pack"), [(True, True), (False, True), (True, False)])
+def test_full_joint_is_that_of_plain_decoding_in_any_batch_order(parts, share_prefix, pack):
+    engine, expected = engine_of(parts, share_prefix=share_prefix, pack=pack), parts[2]
     assert (engine.prefix_tokens > 20) == share_prefix
     prompts = [engine.prepare(question) for question in QUESTIONS]
     shuffle = random.Random(7)
@@ -106,8 +106,8 @@ def test_any_window_is_exact(window):
     tokenizer = tiny_tokenizer(TEMPLATES["gemma3"])
     model = tiny_model("gemma3", len(tokenizer), window=window, seed=3)
     renderer = Renderer(tokenizer, FAMILIES["gemma3"])
-    for share in (True, False):
-        engine = VerdictEngine(model, renderer, name="tiny", share_prefix=share)
+    for share, pack in ((True, False), (False, True)):
+        engine = VerdictEngine(model, renderer, name="tiny", share_prefix=share, pack=pack)
         for question, verdict in zip(QUESTIONS, engine.verdicts([engine.prepare(q) for q in QUESTIONS]), strict=True):
             assert largest_difference(verdict.joint, reference_joint(model, tokenizer, FAMILIES["gemma3"], question)[0]) < 1e-5
 
@@ -123,7 +123,8 @@ def test_a_prompt_that_does_not_start_with_the_shared_prefix_is_still_exact(part
 
 def test_sharing_saves_the_prefix_of_every_prompt_and_never_writes_the_cache(parts):
     model = parts[0]
-    shared, whole = engine_of(parts), engine_of(parts, share_prefix=False)
+    # With a row for each prompt, because a window that is shorter than a prompt keeps that out of a row with others.
+    shared, whole = engine_of(parts, pack=False), engine_of(parts, share_prefix=False, pack=False)
     prompts = [shared.prepare(question) for question in QUESTIONS]
     before = [(k.clone(), v.clone()) for k, v in shared._prefix]
     seen = []
@@ -216,6 +217,23 @@ def test_long_prompts_are_refused_with_both_numbers(parts):
     engine = engine_of(parts, max_prompt_tokens=150)
     with pytest.raises(InvalidQuestion, match=r"tokens long, the limit is 150"):
         engine.prepare(QUESTIONS[5])
+
+
+def test_questions_prepared_together_have_the_prompts_that_they_have_alone(parts):
+    engine = engine_of(parts, max_prompt_tokens=420)
+    found = engine.prepare_all(QUESTIONS)
+    too_long = QUESTIONS.index(next(question for question in QUESTIONS if question.question.startswith(LONG)))
+    with pytest.raises(InvalidQuestion) as refused:
+        engine.prepare(QUESTIONS[too_long])
+    assert isinstance(found[too_long], InvalidQuestion)
+    assert found[too_long].message == refused.value.message
+    alone = [engine.prepare(question) for place, question in enumerate(QUESTIONS) if place != too_long]
+    assert found[:too_long] + found[too_long + 1 :] == alone
+    long = LongQuestion("Which?", tuple(map(str, range(30))))
+    unread, prompt = engine.prepare_all([long, QUESTIONS[0]])
+    assert isinstance(unread, EdgeError)
+    assert prompt == engine.prepare(QUESTIONS[0])
+    assert engine.prepare_all([]) == []
 
 
 def test_the_models_own_limit_leaves_room_for_the_trie(parts):

@@ -40,9 +40,10 @@ def test_the_full_joint_of_a_family_is_that_of_plain_decoding(kind):
     model = family_model(kind, len(TOKENIZER))
     expected = [reference_joint(model, TOKENIZER, PromptFamily.LLAMA, question) for question in QUESTIONS]
     assert largest_difference(expected[0][0], [[0.1, 0.1]] * 5) > 0.05, "a uniform distribution could not fail"
-    for share, split in ((True, True), (False, True), (True, False)):
-        engine = engine_of(model, share_prefix=share, split=split)
+    for share, split, pack in ((True, True, True), (False, True, False), (True, False, True)):
+        engine = engine_of(model, share_prefix=share, split=split, pack=pack)
         assert engine.splits_attention == (split and kind not in WHOLE_MASKS)
+        assert engine.packs_rows == (engine.splits_attention and pack)
         prompts = [engine.prepare(question) for question in QUESTIONS]
         assert min(len(prompt.ids) for prompt in prompts) > 2 * WINDOW
         alone = [engine.verdicts([prompt])[0] for prompt in prompts[:2]]

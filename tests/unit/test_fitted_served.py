@@ -43,7 +43,7 @@ class Edge:
     def __init__(self, verdict):
         self.reply = EdgeReply(verdict, "the-edge", None, 0.1)
 
-    async def verdict(self, question, deadline, *, yields=False):
+    async def verdict(self, question, deadline):
         return self.reply
 
 

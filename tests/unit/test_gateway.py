@@ -156,12 +156,18 @@ async def test_a_text_over_the_limit_is_refused_and_one_at_the_limit_is_not(ques
         await gateway(max_text_chars=question.length - 1).answer(Ask(question), caller())
 
 
+async def answers(batch, *asks):
+    """What became of the questions of a batch, in order."""
+    found = {}
+    await batch.answer(asks, found.__setitem__)
+    return [found[place] for place in range(len(asks))]
+
+
 async def test_a_batch_is_charged_once_and_its_questions_are_not_charged_again(question):
     asking, one = caller(), gateway()
     batch = await Batch.admitted(one, asking, 3)
     assert await charged(asking) == 3
-    for _ in range(3):
-        assert (await batch.answer(Ask(question))).answer == "A"
+    assert [outcome.answer for outcome in await answers(batch, *[Ask(question)] * 3)] == ["A"] * 3
     assert (await charged(asking), asking.paid) == (3, 0)
 
 
@@ -176,10 +182,9 @@ async def test_a_batch_over_the_limit_of_questions_or_of_the_rate_is_refused_who
 async def test_a_question_of_a_batch_gives_way_and_has_no_more_time_than_its_batch(question):
     seen, one = Seen(), gateway()
     one._observers = (seen,)
-    batch = Batch(one, caller(), Deadline.after(60))
-    for own, expected in ((None, 60), (5.0, 5), (math.inf, 60)):
-        await batch.answer(Ask(question, deadline_s=own))
-        ask, _ = seen.outcomes[-1]
+    given = {None: 60, 5.0: 5, math.inf: 60}
+    await answers(Batch(one, caller(), Deadline.after(60)), *(Ask(question, deadline_s=own) for own in given))
+    for (ask, _), expected in zip(seen.outcomes, given.values(), strict=True):
         assert ask.yields
         assert expected - 1 < ask.deadline_s <= expected
 
@@ -188,13 +193,15 @@ async def test_a_batch_that_is_refused_at_its_deadline_or_at_the_end_is_not_char
     asking, full = caller(), gateway(Overloaded("full"))
     late = Batch(full, asking, Deadline.after(0.05))
     await full.admit(asking, 2)
-    with pytest.raises(Overloaded, match="within the batch's deadline"):
-        # Nobody else wakes this one: it asks once, is refused, and waits for a turn until the deadline.
-        await late.answer(Ask(question))
+    # Nobody else wakes this one: it asks once, is refused, and waits for a turn until the deadline.
+    (refused,) = await answers(late, Ask(question))
+    assert isinstance(refused, Overloaded)
+    assert "within the batch's deadline" in refused.message
+    assert full.state.cascade.edge.questions == 1
     assert (await charged(asking), asking.paid) == (1, 1)
     full.state.stopping = True
-    with pytest.raises(Draining):
-        await Batch(full, asking, Deadline.after(60)).answer(Ask(question))
+    (refused,) = await answers(Batch(full, asking, Deadline.after(60)), Ask(question))
+    assert isinstance(refused, Draining)
     assert (await charged(asking), asking.paid) == (0, 0)
 
 

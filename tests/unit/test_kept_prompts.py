@@ -29,10 +29,10 @@ def engine_of(parts, **kwargs):
     return VerdictEngine(parts[0], parts[1], name="tiny", **kwargs)
 
 
-@pytest.mark.parametrize("share_prefix", [True, False])
-def test_another_order_of_a_kept_question_gets_the_verdict_that_it_gets_anywhere(parts, share_prefix):
-    plain, keeping = engine_of(parts, share_prefix=share_prefix), engine_of(parts, share_prefix=share_prefix, keep_prompts=8)
-    # In one batch, so that two of the three are kept out of padded rows.
+@pytest.mark.parametrize(("share_prefix", "pack"), [(True, True), (False, True), (True, False)])
+def test_another_order_of_a_kept_question_gets_the_verdict_that_it_gets_anywhere(parts, share_prefix, pack):
+    plain, keeping = engine_of(parts, share_prefix=share_prefix), engine_of(parts, share_prefix=share_prefix, pack=pack, keep_prompts=8)
+    # In one batch, so that they are kept out of one row, or two of the three out of padded rows.
     keeping.verdicts([keeping.prepare(question) for question in QUESTIONS])
     again = [in_order(question, order) for question in QUESTIONS for order in orders(len(question.options), 3)[1:]]
     prompts = [plain.prepare(question) for question in again]

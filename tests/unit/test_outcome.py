@@ -23,7 +23,7 @@ class Edge:
         self.asked = []
         self.verdict_of = verdict
 
-    async def verdict(self, question, deadline, *, yields=False):
+    async def verdict(self, question, deadline):
         self.asked.append((question, deadline))
         if isinstance(self.verdict_of, Exception):
             raise self.verdict_of
@@ -31,7 +31,7 @@ class Edge:
 
 
 class EndlessEdge(Edge):
-    async def verdict(self, question, deadline, *, yields=False):
+    async def verdict(self, question, deadline):
         await asyncio.Event().wait()
 
 

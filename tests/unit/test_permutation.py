@@ -134,11 +134,11 @@ async def test_a_caller_who_leaves_during_the_second_read_ends_it():
     reading = asyncio.Event()
 
     class Slow(OrderedEdge):
-        async def verdict(self, question, deadline, *, yields=False):
+        async def verdict(self, question, deadline):
             if question.options != QUESTION.options:
                 reading.set()
                 await asyncio.sleep(30)
-            return await super().verdict(question, deadline, yields=yields)
+            return await super().verdict(question, deadline)
 
     asking = asyncio.create_task(cascade(Slow(FIRST, AGREES)).answer(Ask(QUESTION)))
     await reading.wait()
@@ -149,10 +149,10 @@ async def test_a_caller_who_leaves_during_the_second_read_ends_it():
 
 async def test_a_slow_second_read_leaves_the_cloud_half_of_the_time():
     class Slow(OrderedEdge):
-        async def verdict(self, question, deadline, *, yields=False):
+        async def verdict(self, question, deadline):
             if question.options != QUESTION.options:
                 await asyncio.sleep(30)
-            return await super().verdict(question, deadline, yields=yields)
+            return await super().verdict(question, deadline)
 
     outcome = await cascade(Slow(FIRST, AGREES)).answer(Ask(QUESTION, deadline_s=0.4))
     assert (outcome.route, outcome.answer) == (Route.CLOUD, "C")

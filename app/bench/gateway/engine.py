@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from app.core.buckets import BUCKETS
+from app.core.errors import FogGateError
 from app.core.question import Question
 from app.core.verdict import JointVerdict
 from app.edge.rendering import Prompt
@@ -38,6 +39,10 @@ class WaitingEngine:
         chars = len(question.question) + sum(map(len, question.options))
         bucket = _HIGHEST if self._is_sure(question.question) else _LOWEST
         return Prompt((bucket,) * (1 + chars // _CHARS_PER_TOKEN), len(question.options), shares_prefix=False)
+
+    def prepare_all(self, questions: Sequence[Question]) -> list[Prompt | FogGateError]:
+        """The same for several questions."""
+        return [self.prepare(question) for question in questions]
 
     def verdicts(self, prompts: Sequence[Prompt]) -> list[JointVerdict]:
         """Wait, then give every prompt 0.9 on the first option and on its confidence."""

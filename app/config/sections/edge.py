@@ -55,8 +55,8 @@ class EdgeSettings(Section):
     )
     max_padding_share: Share = setting(
         0.1,
-        'Largest share of padding in one forward pass, which takes questions of similar length (docs/configuration.md, "Batches"). 1 lets '
-        "questions of any lengths share one.",
+        "Largest share of padding in one forward pass, where prompts are padded: on a GPU, and with models whose attention cannot be computed "
+        'in parts (docs/configuration.md, "Batches"). 1 lets questions of any lengths share one.',
     )
     max_queue_size: Positive = setting(
         128,

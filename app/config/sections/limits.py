@@ -26,7 +26,11 @@ class LimitsSettings(Section):
         256,
         "Most questions in one `/v1/answers`. A body with more JSON values than 40 for each question and 40 more gets 422.",
     )
-    batch_concurrency: Positive = setting(32, "Questions of one batch that are answered at the same time.")
+    batch_concurrency: Positive = setting(
+        32,
+        "Questions of one batch that are asked of the cloud at the same time; while there are so many, no further question of the batch "
+        'begins (docs/configuration.md, "Admission").',
+    )
     body_timeout_s: Seconds = setting(10.0, "Seconds that a request may take to send its body; a slower one gets 408.")
     header_timeout_s: Seconds = setting(10.0, "Seconds that a request may take to send its head; a slower connection is closed.")
     max_header_bytes: Positive = setting(32_768, "Largest head of a request, in bytes; a larger one gets 400 and its connection is closed.")
