@@ -43,21 +43,23 @@ class Quotas:
     Args:
         uri: `memory://`, or `redis://host:port/db`.
         leave_alone_s: seconds for which a shared store that failed is not asked.
+        patience_s: seconds that the shared store gets for an answer, and a question for one of its connections.
 
     Raises:
         ConfigError: Redis is wanted and its client is not installed, or the URL cannot be understood.
     """
 
-    def __init__(self, uri: str = MEMORY, *, leave_alone_s: float = _LEAVE_ALONE_S) -> None:
+    def __init__(self, uri: str = MEMORY, *, leave_alone_s: float = _LEAVE_ALONE_S, patience_s: float = _PATIENCE_S) -> None:
         self._own = _limiter(MEMORY)
         try:
-            self._pool = None if uri == MEMORY else _pool(uri)
+            self._pool = None if uri == MEMORY else _pool(uri, patience_s)
             self._shared = self._pool and _limiter(uri, implementation="redispy", connection_pool=self._pool)
         except (ValueError, TypeError, ConfigurationError):
             # The error's own text may hold a piece of the URL, and that may be the password.
             raise ConfigError("limits.store is not a URL of a Redis server: redis://[user:password@]host:port/db is the form") from None
         self._shared_from = 0.0
         self._leave_alone_s = leave_alone_s
+        self._patience_s = patience_s
 
     async def close(self) -> None:
         """Close the connections to the shared store."""
@@ -92,7 +94,7 @@ class Quotas:
         """The shared store's answer, or this process's own while the shared store is unavailable."""
         if self._shared is not None and time.monotonic() >= self._shared_from:
             try:
-                async with asyncio.timeout(_PATIENCE_S):
+                async with asyncio.timeout(self._patience_s):
                     return await question(self._shared)
             except Exception as error:  # noqa: BLE001  # any exception of the store's client means: count in this process
                 self._shared_from = time.monotonic() + self._leave_alone_s
@@ -119,12 +121,12 @@ async def _add(limiter: FixedWindowRateLimiter, item: RateLimitItem, key: tuple[
     return await limiter.storage.incr(item.key_for(*key), item.get_expiry(), amount=cost)
 
 
-def _pool(uri: str) -> Any:
+def _pool(uri: str, patience_s: float) -> Any:
     try:
         from redis.asyncio import BlockingConnectionPool  # an extra
     except ModuleNotFoundError:
         raise ConfigError("limits.store in Redis needs its client: pip install 'foggate[redis]'") from None
-    return BlockingConnectionPool.from_url(uri, max_connections=_CONNECTIONS, timeout=_PATIENCE_S)
+    return BlockingConnectionPool.from_url(uri, max_connections=_CONNECTIONS, timeout=patience_s)
 
 
 def _limiter(uri: str, **options: Any) -> FixedWindowRateLimiter:

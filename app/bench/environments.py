@@ -87,7 +87,8 @@ def _make(
 
 
 def _shared() -> list[str]:
-    return [path for path in sys.path if Path(path).name in {"site-packages", "dist-packages"}]
+    # Resolved: the same packages through a link are the same environment.
+    return [str(Path(path).resolve()) for path in sys.path if Path(path).name in {"site-packages", "dist-packages"}]
 
 
 def _run(command: Sequence[str], variables: Mapping[str, str]) -> None:

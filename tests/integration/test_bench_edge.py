@@ -171,6 +171,10 @@ def test_the_full_bench_of_a_shape_writes_tables_numbers_and_pictures(tmp_path, 
     text = (tmp_path / "out" / "bench.md").read_text()
     assert text in done.output
     assert "**llama-q4**" in text
+    # Two rounds of each cell are few, and the report says so; and it begins with the targets.
+    assert "Some cells have fewer than 3 rounds" in text
+    assert [goal["verdict"] for goal in report["goals"]].count("not measured") >= 3
+    assert text.index("of the time of a bare prefill") < text.index("## Length of the prompt")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         *("bench.json", "bench.md", "time_by_tokens.png", "time_by_tokens.svg", "rate_by_batch.png", "rate_by_batch.svg")
     }

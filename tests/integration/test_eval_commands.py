@@ -97,7 +97,20 @@ def test_a_comparison_and_a_calibration_in_a_pipe_are_whole(tmp_path):
     assert done.exit_code == 0, done.output
     assert "| (2) | small | – | 0.5 verbalized | 200 |" in done.stdout
     out = tmp_path / "calibration.json"
-    done = run("calibrate", "--records", path, "--target-cloud-rate", "0.4", "--per-domain", "--min-domain", "20", "--out", out)
+    done = run(
+        "calibrate",
+        "--records",
+        path,
+        "--target-cloud-rate",
+        "0.4",
+        "--per-domain",
+        "--min-domain",
+        "20",
+        "--letter-prior",
+        "off",
+        "--out",
+        out,
+    )
     assert done.exit_code == 0, done.output
     assert any(line.startswith(f"| {LONG} |") and line.endswith("|") for line in done.stdout.splitlines())
     assert f"wrote {out}; the gateway reads it with policy.calibration: {out}\n" in done.stdout

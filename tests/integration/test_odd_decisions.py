@@ -68,7 +68,12 @@ DECISIONS = [
     (one(choice(logprobs=True)), "questions.0.choice.logprobs"),
     (one(PREDICATE, temperature=0), "temperature"),
     (one(PREDICATE, n=2), "n"),
-    *[(one(PREDICATE, input=value), "input") for value in (5, None, [], {}, [5], [{"role": "alien", "content": "x"}])],
+    *[
+        (one(PREDICATE, input=value), "input")
+        for value in (5, None, [], {}, [5], [{"role": "alien", "content": "x"}], [{"role": ["user"], "content": "x"}])
+    ],
+    (one(PREDICATE, input=[{"type": ["message"], "role": "user", "content": "x"}]), "input"),
+    (one(PREDICATE, input=[{"role": "user", "content": [{"type": ["input_text"], "text": "x"}]}]), "input"),
     (one(PREDICATE, input=[{"role": "user", "content": [{"type": "input_json", "data": {"n": LONG}}]}]), "input"),
     *[(one(value), "questions.0") for value in (5, None, [], {}, {"type": "unheard_of"})],
     *[(one(PREDICATE, questions=value), "questions") for value in (5, None, {}, [], [PREDICATE] * 401)],

@@ -86,6 +86,7 @@ TALKS = [
     ],
     [*said(SURE), {"role": "tool", "tool_call_id": "1", "content": "x"}],
     [*said(SURE), *said("Confidence: 1.0\nFinal answer: B", "assistant")],
+    [{"role": "user", "content": [{"type": ["text"], "text": SURE}]}],
     said(SURE, "alien"),
     said(SURE, "assistant"),
     said(SURE, "system"),

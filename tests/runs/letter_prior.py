@@ -5,6 +5,9 @@ them and with them. It prints a line of JSON for each shrinkage and number of op
 among the answers kept (AURC), before and after, with the standard errors of the paired differences. With one file given twice, each question's
 prior is estimated from the other folds.
 
+`python -m tests.runs.letter_prior --fit RECORDS.jsonl --splits 20` counts in how many of 20 splits into halves `--letter-prior auto` keeps a prior for the top
+probability, and prints the mean differences on the other half where it is kept in any case.
+
 `python -m tests.runs.letter_prior --simulate` counts how often the rule of `foggate calibrate` keeps a prior where the model's preference for letters is
 known: a line of JSON for each size of the preference (in nats) and number of questions, with the share of the calibrations in which the differences
 alone would keep it, and in which the test for a preference does too.
@@ -16,10 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
+from app.core.verdict import Signal
 from app.data.records import load_records
-from app.evaluation.choose_prior import LEVEL
+from app.evaluation.choose_prior import LEVEL, choose_reading
 from app.evaluation.letter_prior import corrected_records, cross_corrected, estimate_prior, preference_p
 from app.evaluation.prior_gain import Side, gain
+from app.evaluation.split import halves
 from app.evaluation.table import to_table
 from tests.support.lettered import sample
 
@@ -66,6 +71,20 @@ def compare(given):
                 print(json.dumps({"shrinkage": shrinkage, "options": named, "fit": n, **line(gain(*sides(before, after, chosen)))}))
 
 
+def splits(given):
+    """How the choice depends on the half that chooses."""
+    rows = [record for record in load_records(given.fit) if record["edge_answer"] is not None]
+    table, kept, differences = to_table(rows, cloud_needed=False), 0, []
+    for seed in range(given.splits):
+        fit, test = halves(len(rows), seed)
+        options = {"wanted": Signal.TOP_PROBABILITY, "keep_fitted": False, "seed": seed}
+        kept += choose_reading(table, fit, prior="auto", **options).prior is not None
+        found = gain(*sides(table, choose_reading(table, fit, prior="on", **options).chosen.table, test))
+        differences.append((found.accuracy.difference, found.auroc.difference, found.aurc[1] - found.aurc[0]))
+    means = dict(zip(("accuracy", "auroc", "aurc"), np.mean(differences, axis=0).round(4).tolist(), strict=True))
+    print(json.dumps({"n": len(rows), "splits": given.splits, "kept": kept, "other_half": means}))
+
+
 def simulate(given):
     """Shares of simulated calibrations that keep a prior, by the rule."""
     for size in (0.0, 0.2, 0.5, 1.0):
@@ -87,6 +106,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--fit", type=Path)
     parser.add_argument("--test", type=Path)
+    parser.add_argument("--splits", type=int, default=0)
     parser.add_argument("--simulate", action="store_true")
     parser.add_argument("--shrinkage", type=float, nargs="*", default=[0.0, 20.0, 100.0])
     parser.add_argument("--runs", type=int, default=150)
@@ -94,10 +114,12 @@ def main():
     given = parser.parse_args()
     if given.simulate:
         simulate(given)
+    elif given.fit and given.splits:
+        splits(given)
     elif given.fit and given.test:
         compare(given)
     else:
-        parser.error("give --fit and --test, or --simulate")
+        parser.error("give --fit and --test, --fit and --splits, or --simulate")
 
 
 if __name__ == "__main__":

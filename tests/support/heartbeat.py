@@ -57,7 +57,12 @@ def tokenising_engine(tokenizer):
 
 
 async def run(cloud, tokenizer):
-    settings = Settings(cloud={"base_url": cloud, "max_attempts": 1, "breaker": {"min_calls": 10**6}}, policy={"tau": 0.5})
+    settings = Settings(
+        cloud={"base_url": cloud, "max_attempts": 1, "breaker": {"min_calls": 10**6}},
+        # On a busy machine a body of a hundred thousand chunks takes long; how long it may take is not what is watched.
+        limits={"body_timeout_s": 300},
+        policy={"tau": 0.5},
+    )
     listener = listen("127.0.0.1", 0)
     watch = Watch()
     watching = asyncio.create_task(watch.run())

@@ -131,7 +131,11 @@ def _start(folder):
     log = folder / "log"
     command = [sys.executable, "-m", "tests.support.warm", str(folder)]
     # Not by `subprocess`, whose object would complain that the server outlives this process.
-    files = [(os.POSIX_SPAWN_OPEN, 1, str(log), os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), (os.POSIX_SPAWN_DUP2, 1, 2)]
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
     pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=files)
     until = time.monotonic() + _START_S
     while not (folder / "socket").exists():

@@ -17,6 +17,7 @@ from app.bench.gateway.ways import LABELS, Way, client_way, edge_way
 from app.bench.goal import goal_lines
 from app.bench.offered import OfferedLoad
 from app.bench.processes import Server
+from app.evaluation.cells import short
 
 SERVER = Server("a server", "http://127.0.0.1:9", 1.0, None)
 
@@ -186,6 +187,13 @@ def test_targets_of_a_processor_are_met_missed_or_not_measured():
     assert "- **met**: batch 1, 200 tokens: at least 5 times as fast as `generate` (measured: 5.20)" in lines
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"), [(1608.4, "1,608"), (479.9, "480"), (35.04, "35.0"), (5.2, "5.20"), (0.4992, "0.499"), (0.0, "0.000"), (None, "–")]
+)
+def test_measured_numbers_have_about_three_digits(value, shown):
+    assert short(value) == shown
+
+
 def at_rate(rate, **more):
     values = {"rate": rate, "answered_share": 1.0, "failures": 0, "first_failure": None, "p50_s": 0.006, "p99_s": 0.04, "waited_share": 0.0}
     return {**values, "late_p99_s": 0.0002, **more}
@@ -230,5 +238,5 @@ def test_the_report_over_http_shows_rates_and_reads_reports_without_them():
     new = {**old, "rate_seconds": 5, "rate_timeout_s": 10, "client_offered": [at_rate(1000)], "servers": [ours]}
     text = "\n".join(http_parts(new))
     assert "| 100 / 200 / – |" in text
-    assert "| foggate | one pass | 1,000 | 100.0 | 6.0 / 40.0 | 0.0 | 0.20 | 2 (429: full) |" in text
+    assert "| foggate | one pass | 1,000 | 100.0 | 6.00 / 40.0 | 0.0 | 0.20 | 2 (429: full) |" in text
     assert "| the client alone (least server) |  | 1,000 |" in text

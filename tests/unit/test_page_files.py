@@ -69,6 +69,12 @@ def test_no_two_sentences_are_joined(name):
     assert [line for before, line in pairwise(lines) if before.endswith(("}", ">")) and begins.match(line)] == []
 
 
+def test_the_name_of_a_side_stays_beside_its_dot_on_a_narrow_screen():
+    assert '<td class="side"><i class=${`dot' in (FOLDER / "live.js").read_text()
+    # Below 620 px the general class for this is taken back.
+    assert ".list .side { white-space: nowrap; }" in (FOLDER / "style.css").read_text()
+
+
 def block(name):
     return re.search(rf"const {name} = \{{\n(.*?)\n\}};", (FOLDER / "words.js").read_text(), re.DOTALL)[1]
 

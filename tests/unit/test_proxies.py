@@ -1,8 +1,10 @@
 """Which proxy of the environment a cloud is asked through, if any."""
 
+import httpx2
 import pytest
 
-from app.cloud.proxies import proxy_variable
+from app.cloud.proxies import connection_options, proxy_variable
+from app.core.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,12 @@ def test_addresses_that_no_proxy_names(entry):
 def test_ipv6_addresses_that_no_proxy_names(entry):
     assert proxy_variable("http://[fd00::2]/v1", {"all": "http://proxy:1", "no": entry}) is None
     assert proxy_variable("http://[fd01::2]/v1", {"all": "http://proxy:1", "no": entry}) == "all"
+
+
+def test_certificates_are_read_only_where_something_is_asked_by_https(monkeypatch, tmp_path):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    plain, secure = "http://127.0.0.1:1/v1", "https://127.0.0.1:1/v1"
+    assert set(connection_options([plain], httpx2.Limits())) == {"trust_env", "transport", "mounts"}
+    for urls in ([secure], [plain, secure]):
+        with pytest.raises(ConfigError, match="the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read"):
+            connection_options(urls, httpx2.Limits())

@@ -40,6 +40,8 @@ EXAMPLE: dict[str, Any] = {
 }
 # They change nothing about an answer of this gateway.
 _IGNORED = frozenset({"prompt_cache_key", "prompt_cache_options", "safety_identifier", "metadata", "store", "user", "service_tier"})
+# Not a set: a caller can send a role, or a type, that is a list.
+_ROLES = ("user", "developer", "system", "assistant")
 _TEXT_PARTS = {"input_text": "text", "output_text": "text", "refusal": "refusal", "input_json": "data"}
 
 
@@ -74,13 +76,13 @@ def text_of_input(given: Any) -> str:
 
 def _item(item: Any, at: int) -> tuple[str, str]:
     kind = item.get("type", "message") if isinstance(item, dict) else None
-    if kind == "message" and item.get("role") in {"user", "developer", "system", "assistant"}:
+    if kind == "message" and item.get("role") in _ROLES:
         return item["role"], text_of_parts(item.get("content"))
-    if kind in {"function_call", "custom_tool_call"}:
+    if kind in ("function_call", "custom_tool_call"):
         said = item.get("arguments" if kind == "function_call" else "input")
         if isinstance(said, str) and isinstance(item.get("name"), str):
             return kind, f"{item['name']} {said}"
-    if kind in {"function_call_output", "custom_tool_call_output"}:
+    if kind in ("function_call_output", "custom_tool_call_output"):
         return kind, text_of_parts(item.get("output"))
     raise fault(f"item {at} is neither a message with a role nor a tool call or its output")
 

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field
 from app.core.question import is_unicode
 
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
-_TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+# Not a set: a caller can send a type that is a list.
+_TEXT_PARTS = ("text", "input_text", "output_text")
 # Fields of a message that are more than its text.
 _MORE = ("tool_calls", "function_call", "audio")
 
