@@ -85,7 +85,7 @@ class Results:
                 try:
                     asks.append(await _validated(raw))
                     places.append(place)
-                except (ValidationError, FogGateError) as error:
+                except Exception as error:  # noqa: BLE001  # it is this question's error, whatever it is
                     done(place, error)
             await self._batch.answer(asks, lambda number, found: done(places[number], found))
         except Exception as error:  # noqa: BLE001  # a bug in the batch itself: nobody waits for ever

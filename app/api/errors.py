@@ -120,9 +120,11 @@ def retry_headers(error: FogGateError, status: int, wait_s: float | None) -> dic
         status: status of the reply; with 429 and 503 there is always a `Retry-After`.
         wait_s: seconds to wait, where they are known.
     """
-    if wait_s is not None or status in _NEEDS_RETRY_AFTER:
+    if status in _NEEDS_RETRY_AFTER:
         return retry_after(1 if wait_s is None else wait_s)
-    return {"x-should-retry": "false"} if isinstance(error, _ONLY_COSTS) else {}
+    if isinstance(error, _ONLY_COSTS):
+        return {"x-should-retry": "false"}
+    return {} if wait_s is None else retry_after(wait_s)
 
 
 def retry_after(wait_s: float) -> dict[str, str]:

@@ -114,8 +114,8 @@ LetterPriorOption = Annotated[
     Literal["auto", "on", "off"],
     typer.Option(
         "--letter-prior",
-        help="Divide the model's preference for letters out of its distributions: auto where held-out accuracy or AUROC is better by more than the "
-        "standard error, on in any case, off never.",
+        help="Divide the model's preference for letters out of its distributions: auto where there is a preference and held-out questions show that "
+        "dividing it out helps and harms nothing (docs/evaluation.md), on in any case, off never.",
     ),
 ]
 # Help of options that have another name or another default in each command.

@@ -185,7 +185,7 @@ class Cascade:
         except FogGateError:
             raise
         except (Exception, asyncio.CancelledError) as error:
-            if _is_callers(error):
+            if is_callers(error):
                 raise
             raise edge_bug(error) from None
 
@@ -204,7 +204,7 @@ class Cascade:
             failure = failed
         except (Exception, asyncio.CancelledError) as error:
             # Whatever the cloud's side does wrong, there is an edge answer.
-            if _is_callers(error):
+            if is_callers(error):
                 raise
             logger.exception("a bug: the cloud could not be asked")
             failure = CloudUnavailable("the cloud could not be asked")
@@ -243,7 +243,7 @@ def edge_bug(error: BaseException) -> EdgeError:
     return EdgeError("the edge model failed on this question", retry_after_s=1)
 
 
-def _is_callers(error: BaseException) -> bool:
+def is_callers(error: BaseException) -> bool:
     """Whether this is the caller's leaving. A side that cancels a task of its own and waits for it raises the same error by mistake."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

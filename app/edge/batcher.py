@@ -147,9 +147,9 @@ class Batcher:
 
         At most as many as one forward pass takes wait there, and each must be answered within half of its deadline.
         """
-        self._check_open()
         asked: list[asyncio.Future[EdgeReply]] = []
         with self._changed:
+            self._check_open()
             now, pace = self._clock(), self._pace.seconds_per_column
             for one, deadline in wanted:
                 prompt = cast("Prompt", one)

@@ -10,6 +10,8 @@ from app.edge.rendering import Prompt
 # Shorter questions that come later pass a question for so many times its own time at most. With more, the mean wait hardly falls any
 # more, and long questions wait longer (docs/experiments.md, "Making the one pass faster").
 AGEING = 4.0
+# A question that yields may be so many times as long as the leader of a pass that does not yield: it would wait for the longer one.
+_LONGER = 1.1
 
 
 class Candidate(Protocol):
@@ -57,7 +59,7 @@ def choose(waiting: Sequence[Candidate], bounds: Bounds, *, now: float = 0.0, se
     longer one, and no question waits for ever: what came later than `AGEING` times its time can never pass it. A question is passed only
     where it and all others that are older than the leader are still answered within half of their deadlines, because the other half is
     the cloud's; otherwise the oldest leads. The rest of the batch are the questions nearest to the leader in length, of equally near ones the
-    older, those that yield last.
+    older, those that yield last, and of these none that is much longer than a leader that does not yield.
 
     Args:
         waiting: what waits: those that do not yield, then those that do, the oldest first in each line; at least one.
@@ -102,6 +104,8 @@ def _filled(waiting: Sequence[Candidate], leader: int, bounds: Bounds) -> set[in
         if len(chosen) == bounds.max_size:
             break
         candidate = waiting[index].prompt.columns
+        if waiting[index].yields and not waiting[leader].yields and candidate > _LONGER * first.columns:
+            continue
         size, wider = len(chosen) + 1, max(width, candidate)
         padding = wider * size - computed - candidate
         longest = wider - first.nodes + first.cached

@@ -95,9 +95,7 @@ class Batch:
         """
         edge = self._gateway.cascade().edge
         self._seen, self._left = seen, len(asks)
-        self._unasked = Unasked(
-            asks, self._news.set, lambda question, error: self._replied.append(partial(self._unreadable, question, error))
-        )
+        self._unasked = Unasked(asks, self._news.set, lambda *failed: self._replied.append(partial(self._unreadable, *failed)))
         expiring = asyncio.get_running_loop().call_later(self._deadline.remaining(), self._expire)
         preparing: asyncio.Task[None] | None = None
         try:
@@ -122,7 +120,6 @@ class Batch:
             await self._refund()
 
     def _check(self) -> None:
-        """Refuse the questions that this caller may not ask."""
         for question in self._unasked:
             try:
                 self._gateway.check(question.ask, self._caller)
@@ -141,6 +138,8 @@ class Batch:
             self._refuse(lambda: Draining("the gateway is shutting down", retry_after_s=1))
         elif self._expired:
             self._refuse(lambda: Overloaded("the edge had no place for this question within the batch's deadline", retry_after_s=1))
+        while self._unasked.unreadable and not self._going_on.is_full:
+            self._unreadable(*self._unasked.unreadable.popleft())
         woken = self._turn is not None and self._turn.done()
         if self._turn is not None and not woken and self._unasked:
             return
@@ -158,8 +157,13 @@ class Batch:
             self._turns.next()
 
     @property
+    def _room(self) -> float:
+        """How many more questions the edge may be asked: once some go on, others may have to, and would wait with their time running."""
+        return self._going_on.left - len(self._at_edge) if len(self._going_on) else math.inf
+
+    @property
     def _may_ask(self) -> bool:
-        return bool(self._unasked.ready) and not self._going_on.is_full
+        return bool(self._unasked.ready) and not self._unasked.unreadable and self._room > 0
 
     def _join(self, *, first: bool = False) -> None:
         self._turn = self._turns.join(self, len(self._unasked), first=first)
@@ -169,9 +173,12 @@ class Batch:
         """Ask the edge as many of the ready questions as it has room for; their number, or None where it failed on the first one."""
         cascade = self._gateway.cascade()
         started: list[_Started] = []
+        room = self._room
 
         def wanted() -> Iterator[tuple[Prepared, Deadline]]:
             for question, prepared in self._unasked.ready:
+                if len(started) >= room:
+                    return
                 started.append(self._start(question, cascade))
                 yield prepared, started[-1].begun.deadline
 
@@ -198,7 +205,7 @@ class Batch:
         return _Started(question, cascade.begin(ask), cascade)
 
     def _unreadable(self, question: BatchQuestion, error: FogGateError) -> None:
-        """Go on with a question that the edge cannot read."""
+        """Go on with a question that the edge cannot read; refuse one that it refuses."""
         if question in self._unasked:
             self._unasked.remove(question)
             self._caller.paid -= 1
@@ -250,8 +257,6 @@ class Batch:
         self._give(one.question, error)
 
     def _go_on(self, one: _Started, reply: EdgeReply | EdgeError) -> None:
-        """Let a question wait for the cloud, or be read again."""
-
         def done(found: Outcome | Exception) -> None:
             then = partial(self._answered, one, found) if isinstance(found, Outcome) else partial(self._give, one.question, found)
             self._replied.append(then)
@@ -275,7 +280,6 @@ class Batch:
             self._give(question, error())
 
     async def _hand_over(self) -> None:
-        """Do what the replies that have come leave to do."""
         handled = 0
         while self._replied:
             self._replied.popleft()()

@@ -247,7 +247,9 @@ def build_routing(settings: Settings, named: Calibration | None, edge: Edge, clo
     calibration = calibration_of(settings, named, edge.identity)
     policy = build_policy(settings, calibration, edge.identity)
     on_failure = OnCloudFailure(settings.policy.on_cloud_failure)
-    cascade = Cascade(edge, cloud.shared, policy, on_failure, settings.deadline_ms / 1000, cloud.budget)
+    # Only a budget that lowers tau is asked before a decision; without one a confident answer waits for nothing.
+    lowers = settings.cloud.budget.lowered_tau is not None
+    cascade = Cascade(edge, cloud.shared, policy, on_failure, settings.deadline_ms / 1000, cloud.budget if lowers else None)
     warning = warning_of(settings, policy, edge.identity) if calibration is None else None
     return Routing(settings, calibration, cloud, policy, cascade, warning, _passing(settings, cloud))
 

@@ -26,10 +26,18 @@ class GoingOn:
         self._places = asyncio.Semaphore(at_a_time)
         self._tasks: set[asyncio.Task[Outcome]] = set()
 
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def left(self) -> int:
+        """How many more questions would not have to wait."""
+        return max(0, self._at_a_time - len(self._tasks))
+
     @property
     def is_full(self) -> bool:
         """Whether one more question would have to wait."""
-        return len(self._tasks) >= self._at_a_time
+        return not self.left
 
     def begin(self, work: Work, deadline: Deadline, done: Done) -> None:
         """Work on a question as soon as there is a place for it.

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from app.core.ask import Ask
-from app.core.cascade import edge_bug
+from app.core.cascade import edge_bug, is_callers
 from app.core.edge import Edge, Prepared
-from app.core.errors import FogGateError
+from app.core.errors import EdgeError, FogGateError
 
 # Questions that are tokenised in one call, and characters beyond which no further one joins them: single questions wait meanwhile.
 _PIECE, _PIECE_CHARS = 32, 50_000
@@ -37,10 +37,11 @@ class Unasked:
     Args:
         asks: the questions of a batch.
         on_ready: called when more of them are ready.
-        on_failed: called with a question that the edge cannot read, and the error.
+        on_failed: called with a question that the edge refuses, and the error.
 
     Attributes:
         ready: questions with what the edge reads, the cheapest first.
+        unreadable: questions that the edge failed to prepare, and how.
     """
 
     def __init__(self, asks: Iterable[Ask], on_ready: Callable[[], None], on_failed: Callable[[BatchQuestion, FogGateError], None]) -> None:
@@ -48,6 +49,7 @@ class Unasked:
         self._on_ready, self._on_failed = on_ready, on_failed
         self._few_ready = asyncio.Event()
         self.ready: deque[tuple[BatchQuestion, Prepared]] = deque()
+        self.unreadable: deque[tuple[BatchQuestion, EdgeError]] = deque()
 
     def __len__(self) -> int:
         return len(self._all)
@@ -67,18 +69,27 @@ class Unasked:
             # Some may have been refused meanwhile.
             piece = [question for question in whole if question in self._all]
             found: Sequence[Prepared | FogGateError]
+            failed: list[tuple[BatchQuestion, FogGateError]] = []
+            readable: list[tuple[BatchQuestion, Prepared]] = []
             try:
                 found = await edge.prepare([question.ask.question for question in piece])
-                pairs = [*zip(piece, found, strict=True)]
-            except Exception as error:  # noqa: BLE001  # as it says
-                pairs = [(question, error if isinstance(error, FogGateError) else edge_bug(error)) for question in piece]
-            readable: list[tuple[BatchQuestion, Prepared]] = []
-            for question, one in pairs:
-                if isinstance(one, FogGateError):
-                    self._on_failed(question, one)
-                elif question in self._all:
-                    readable.append((question, one))
-            self.ready.extend(sorted(readable, key=lambda pair: pair[1].columns))
+                for question, one in zip(piece, found, strict=True):
+                    if isinstance(one, FogGateError):
+                        failed.append((question, one))
+                    else:
+                        readable.append((question, one))
+                readable.sort(key=lambda pair: pair[1].columns)
+            except (Exception, asyncio.CancelledError) as error:
+                if is_callers(error):
+                    raise
+                readable = []
+                failed = [(question, error if isinstance(error, FogGateError) else edge_bug(error)) for question in piece]
+            for question, failure in failed:
+                if isinstance(failure, EdgeError):
+                    self.unreadable.append((question, failure))
+                else:
+                    self._on_failed(question, failure)
+            self.ready.extend(pair for pair in readable if pair[0] in self._all)
             self._on_ready()
 
     def remove(self, question: BatchQuestion) -> None:
@@ -103,6 +114,7 @@ class Unasked:
         left = [*self._all]
         self._all.clear()
         self.ready.clear()
+        self.unreadable.clear()
         return left
 
 

@@ -115,6 +115,8 @@ _DIFFER = re.compile(
 _NAMED = re.compile(
     r"(?:^|\b(?i:is|are|does|do|of|between|and|or|with|than|over|from|to|in|why|if|item|option|choice|letter|how|can|по|и|или|чем|с|у|мен|пен)\s)\W?([A-HА-ЕӘ])(?![\w'’.(:+*/^=)-]|\s*[=+*/^×∩∪<>$\\)])"
 )
+# Behind the preposition `В`; `В и Г`, `В или Б`, `В лучше` speak of the label.
+_IN_RUSSIAN = re.compile(r" (?!и\b|или\b|не\b|лучше\b|хуже\b|верн|правильн)[а-яёәғқңөұүһі]")
 _DEFINED = 12  # words in which a letter or a `they` can have been defined
 _APART, _VERY_SHORT, _TINY, _CLOSE = 3, 8, 5, 15
 _FORMULA = re.compile(r"\$[^$\n]{1,200}\$|\\[a-z]{2,}\b")
@@ -258,8 +260,16 @@ class Asking:
         if any(match[1] in labels for match in _IN_PARENTHESES.finditer(self.spoken)):
             return True
         found = [match for match in _NAMED.finditer(self.spoken) if match[1] in labels]
-        # `A` is an article in front of a word.
-        return any(match[1] not in "AА" or not re.match(r" \w", self.spoken[match.end() :]) for match in found)
+        return any(not self._is_a_word(match) for match in found)
+
+    def _is_a_word(self, match: re.Match[str]) -> bool:
+        """Whether a label is a word of the sentence: `A` in front of another word, the Russian `В` that begins a question (`В каком году …`)."""
+        behind = self.spoken[match.end() :]
+        return (
+            re.match(r" \w", behind) is not None
+            if match[1] in "AА"
+            else match.start() == 0 and match[1] == "В" and _IN_RUSSIAN.match(behind) is not None
+        )
 
 
 def asking(stem: str) -> Asking:

@@ -13,7 +13,8 @@ _ASKED_QUESTION = re.compile(r"\?[\s\"'”’»)\]*_$]{0,6}(?:\([^()\n]{0,60}\)|
 _SUBLIST = re.compile(r"\n[ \t]*\(?[Aa1][.):][ \t][^\n]*\n[ \t]*\(?[Bb2][.):][ \t]")
 _GOES_ON = re.compile(r"\?[\s\"”»]{1,3}\(?A[.):]? \S.{0,200}\sB[.):]? \S")
 _WHICH_QUESTION = re.compile(
-    r"\bquestion\W*$|\(\s*\)|\bquestions?\b.{0,80}\?|\bask\b.{0,80}\?|\bвопрос(?:е|ом)?\b|\bсұра(?:қ|қты|ғын|ққа)\b", re.IGNORECASE
+    r"\bquestion\W*$|\(\s*\)|\bquestions?\b.{0,80}\?|\bask\b.{0,80}\?|\bвопрос(?:е|ом)?\b|\bсұра(?:қ|қты|ғын|ққа|қтар\w*)\b|\b(?:choose|select|pick) the (?:\w+ ){0,2}question\b",
+    re.IGNORECASE,
 )
 _WHICH = re.compile(r"\bwhich\b[^?\n]{0,150}\?\s{0,3}$", re.IGNORECASE)
 _EXERCISE = re.compile(

@@ -21,6 +21,7 @@ from app.recognise.tail import Tail, cut_inline, option_texts, split_tail
 MAX_CHARS, MAX_CHAT_CHARS, MAX_LINES, MAX_MARKS = 40_000, 100_000, 2_000, 1_000
 # Examples in one message, and characters of instructions: evaluations send at most a few dozen and a few thousand.
 _MOST_EXAMPLES, MAX_INSTRUCTIONS = 200, 20_000
+_MOST_LINES_BEHIND = 200
 # Characters at both ends of a question in which a task can stand; in between is what the question is about.
 _READ = 300
 
@@ -126,6 +127,9 @@ def _options(chains: list[Chain]) -> Chain | None:
 def _read_chain(text: str, lines: list[Line], chains: list[Chain], chain: Chain, *, inline: bool) -> Found | Refusal:
     if chain.broken or len(chain.marks) > MAX_OPTIONS:
         return Refusal.INVALID_OPTIONS
+    if text.count("\n", chain.last.start) > _MOST_LINES_BEHIND:
+        # No instruction has so many lines, and each of them would be searched.
+        return Refusal.TOO_LONG
     tail = split_tail(text, lines, chain)
     if tail is None:
         return Refusal.TEXT_BEHIND

@@ -65,6 +65,7 @@ REFUSALS = [
     # These two would be tried again by OpenAI's clients.
     (408, b"", (None, None, "false")),
     (409, b"", (None, None, "false")),
+    (409, b"retry-after: 5\r\n", (None, None, "false")),
     (429, b"", ("1", "1000", None)),
     (429, b"retry-after: 7\r\n", ("7", "7000", None)),
     (429, b"retry-after: 0.25\r\n", ("1", "250", None)),

@@ -3,7 +3,8 @@
 A command as a process of its own spends four to eight seconds of CPU on importing torch and what stands on it, and a suite starts a
 hundred of them. `python -m tests.support.warm FOLDER` imports once and then forks a child for each request at a socket; arguments,
 environment, folder, standard streams, signals and exit code of a child are its own, and it runs the same `__main__`. What a real start
-alone can show (the imports of a command, the moment before it handles signals) is tested with real starts.
+alone can show (the imports of a command, the moment before it handles signals) is tested with real starts. Variables that libraries read
+when they are imported (`HF_…`, `OMP_…`) have no effect in a child.
 
 The server is shared by the processes of a suite, and ends with the last of them.
 """
@@ -28,6 +29,9 @@ from pathlib import Path
 from filelock import FileLock
 
 _SUITE = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+# Those of the suite, whatever the test has changed that asks first.
+_ROOT = Path(__file__).parents[2]
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))}
 _START_S = 300
 _MOST_BYTES = 200_000
 # While this process keeps a connection, the server stays.
@@ -136,7 +140,7 @@ def _start(folder):
         (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
-    pid = os.posix_spawn(sys.executable, command, os.environ, file_actions=files)
+    pid = os.posix_spawn(sys.executable, command, _ENVIRONMENT, file_actions=files)
     until = time.monotonic() + _START_S
     while not (folder / "socket").exists():
         assert os.waitpid(pid, os.WNOHANG) == (0, 0), log.read_text()

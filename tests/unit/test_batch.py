@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -9,6 +10,7 @@ import structlog
 from app.access.caller import Caller
 from app.access.keys import Key, Permission
 from app.access.quotas import Quotas
+from app.config.settings import Settings
 from app.core.ask import Ask
 from app.core.cascade import Cascade
 from app.core.deadline import Deadline
@@ -19,6 +21,7 @@ from app.core.question import Question
 from app.core.verdict import JointVerdict
 from app.edge.batcher import Batcher
 from app.gateway.batch import Batch
+from app.gateway.build import build_cloud_side, build_routing
 from app.gateway.gateway import Gateway
 from app.gateway.state import GatewayState, Limits
 from app.telemetry.metrics import Metrics
@@ -231,3 +234,74 @@ async def test_what_was_not_asked_is_given_back_even_if_the_batch_ends_in_the_mi
         await batch.answer(asks(40), once)
     assert ((await caller.rate()).remaining, caller.paid) == (50, 0)
     assert engine.batches == []
+
+
+async def test_confident_answers_wait_for_no_place_at_the_cloud(engine, batcher):
+    """With the cascade that a configuration builds, whose budget lowers no threshold."""
+    cloud, settings = HeldCloud(), Settings(policy={"signal": "verbalized", "tau": 0.5})
+    side = replace(build_cloud_side(settings, Metrics(), Quotas()), shared=cloud)
+    cascade = build_routing(settings, None, batcher, side).cascade
+    state = GatewayState(Metrics(), Limits(20_000, 256, 2, 60.0), turns=batcher.turns, cascade=cascade)
+    found = []
+    batch = Batch(Gateway(state), Caller(Quotas(), paid=256), Deadline.after(60.0))
+    # Two passes, the second of which was asked for before the first two questions had to go on.
+    asked = [*asks(2, "no"), *asks(2, "sure of this longer question")]
+    engine.gate.clear()
+    asking = asyncio.ensure_future(batch.answer(asked, lambda place, result: found.append((place, result))))
+    await asyncio.to_thread(engine.started.wait)
+    while len(batcher._queue) < 2:
+        await asyncio.sleep(0)
+    engine.gate.set()
+    while len(found) < 2:
+        await asyncio.sleep(0.001)
+    assert cloud.waiting == 2
+    assert {result.route for _, result in found} == {Route.EDGE}
+    cloud.let.set()
+    await asking
+    assert sorted(place for place, _ in found) == [0, 1, 2, 3]
+
+
+class BrokenEdge(FakeEdge):
+    """Fails to prepare, in a way of its own."""
+
+    def __init__(self, failure):
+        super().__init__(SURE)
+        self.failure = failure
+
+    async def prepare(self, questions):
+        if isinstance(self.failure, BaseException):
+            raise self.failure
+        return [self.failure for _ in questions]
+
+
+@pytest.mark.parametrize("failure", [EdgeError("x"), ValueError("x"), asyncio.CancelledError(), None, "no prompt"])
+async def test_questions_that_the_edge_cannot_prepare_begin_when_there_is_a_place(failure):
+    """Not all at once, with their time running while they wait."""
+    cloud = HeldCloud()
+    asking = asyncio.ensure_future(answers(batch_at(BrokenEdge(failure), cloud, at_a_time=3), asks(20)))
+    while cloud.waiting < 3:
+        await asyncio.sleep(0)
+    before = len(asyncio.all_tasks())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == before <= 3 + 4
+    cloud.let.set()
+    outcomes = await asking
+    assert {(outcome.route, outcome.reason) for outcome in outcomes} == {(Route.CLOUD, Reason.EDGE_FAILED)}
+    assert cloud.most == 3
+
+
+async def test_once_some_go_on_no_more_are_at_the_edge_than_may_follow_them(engine):
+    """The second pass was asked for before anything was known of the first; a third one would have to wait with its time running."""
+    many = Batcher(engine, Metrics(), max_batch_size=8, max_batch_tokens=10_000, max_queue_size=100)
+    cloud = HeldCloud()
+    asking = asyncio.ensure_future(answers(batch_at(many, cloud, at_a_time=12), asks(40)))
+    while cloud.waiting < 12:
+        await asyncio.sleep(0)
+    for _ in range(100):
+        await asyncio.sleep(0.001)
+    assert sum(engine.batches) <= 16
+    cloud.let.set()
+    await asking
+    assert sum(engine.batches) == 40
+    await many.close()

@@ -115,6 +115,9 @@ def test_tokens_of_the_trie_are_computed_and_so_are_not_padding():
 def test_questions_that_do_not_yield_come_before_those_that_do():
     assert chosen([at(30), at(60), at(30, yields=True), at(31, yields=True)], max_size=2) == {0, 1}
     assert chosen([at(30), at(60), at(30, yields=True)], max_size=2, max_padding_share=0.1) == {0, 2}, "the rest of a batch is free"
+    # One that yields joins a pass that costs the single question no more than it would alone, and fills one of its own kind freely.
+    assert chosen([at(100), at(111, yields=True), at(110, yields=True), at(2_000, yields=True)], max_size=4) == {0, 2}
+    assert chosen([at(100, yields=True), at(2_000, yields=True)], max_size=4) == {0, 1}
     # A short one that yields does not pass a long one that does not.
     assert chosen([at(300), at(10, yields=True)], max_size=1, now=1.0, seconds_per_column=0.01) == {0}
 

@@ -123,6 +123,35 @@ def test_any_text_is_read_back(words, options, layout):
 
 
 @pytest.mark.parametrize(
+    ("question", "read"),
+    [
+        ("В каком году основан город Верный?", True),
+        ("В какой стране находится Эйфелева башня?", True),
+        ("В чём измеряется сила тока?", True),
+        ("В соответствии с Конституцией страны высшим органом является", True),
+        ("В и Г: чем отличаются?", False),
+        ("В или Б?", False),
+        ("В лучше?", False),
+        ("Чем В лучше, чем Б?", False),
+    ],
+)
+def test_the_russian_preposition_is_no_label(question, read):
+    assert (recognise(f"{question}\nА) Первое\nБ) Второе\nВ) Третье\nГ) Четвёртое") is not None) is read
+
+
+@pytest.mark.parametrize(
+    ("question", "options"),
+    [
+        ("Choose the correct question for the answer 'I am fine'.", ("How are you?", "Where are you?", "Who are you?")),
+        ("Зат есімнің сұрақтарын көрсетіңіз.", ("Кім? Не?", "Қандай? Қай?", "Неше? Нешінші?")),
+    ],
+)
+def test_questions_may_be_the_options_where_a_question_is_asked_for(question, options):
+    lines = "\n".join(f"{label}) {text}" for label, text in zip("ABC", options, strict=False))
+    assert recognise(f"{question}\n{lines}\nAnswer with the letter only.") is not None
+
+
+@pytest.mark.parametrize(
     ("ending", "form", "written"),
     [
         ("", Form.OPEN, None),

@@ -22,6 +22,7 @@ HOSTILE = {
     "options in one line": "q? " + "(A) x (B) y " * 1_600,
     "examples": "q?\nA. x\nB. y\nAnswer: A\n\n" * 800,
     "instructions": MCQ + "\n" + "Answer with the letter only. " * 650,
+    "an instruction a line": MCQ + "\n" + "Answer with the letter only.\n" * 650,
     "continued lines": "q?\nA. x\nB. " + "word\n" * 3_800,
     "open quotes": MCQ + "\n" + "Answer '" * 2_000,
     "open braces": MCQ + "\nAnswer with JSON " + '{"a": ' * 3_000,
