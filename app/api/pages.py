@@ -116,7 +116,7 @@ def _serve_questions(face: Face, state: GatewayState) -> None:
         length, limit = len(given.text), state.limits.max_text_chars
         if length > limit:
             raise InvalidQuestion(f"the text is {length} characters long, the limit is {limit}", param="text")
-        find = partial(examine, given.text)
+        find = partial(examine, given.text, is_question=True)
         return _private(_split(find() if length <= SMALL else await in_text_thread(find)))
 
     @face.serves(Endpoint("/ui/threshold"))

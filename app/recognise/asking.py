@@ -115,8 +115,8 @@ _DIFFER = re.compile(
 _NAMED = re.compile(
     r"(?:^|\b(?i:is|are|does|do|of|between|and|or|with|than|over|from|to|in|why|if|item|option|choice|letter|how|can|по|и|или|чем|с|у|мен|пен)\s)\W?([A-HА-ЕӘ])(?![\w'’.(:+*/^=)-]|\s*[=+*/^×∩∪<>$\\)])"
 )
-# Behind the preposition `В`; `В и Г`, `В или Б`, `В лучше` speak of the label.
-_IN_RUSSIAN = re.compile(r" (?!и\b|или\b|не\b|лучше\b|хуже\b|верн|правильн)[а-яёәғқңөұүһі]")
+# Labels that are words of the sentence: `A` in front of another word, the Russian `В` that begins it (`В каком году`, but not `В и Г`, `В лучше`).
+_A_WORD = re.compile(r"[AА] \w|^В (?!и\b|или\b|не\b|лучше\b|хуже\b|верн|правильн)[а-яёәғқңөұүһі]")
 _DEFINED = 12  # words in which a letter or a `they` can have been defined
 _APART, _VERY_SHORT, _TINY, _CLOSE = 3, 8, 5, 15
 _FORMULA = re.compile(r"\$[^$\n]{1,200}\$|\\[a-z]{2,}\b")
@@ -260,16 +260,7 @@ class Asking:
         if any(match[1] in labels for match in _IN_PARENTHESES.finditer(self.spoken)):
             return True
         found = [match for match in _NAMED.finditer(self.spoken) if match[1] in labels]
-        return any(not self._is_a_word(match) for match in found)
-
-    def _is_a_word(self, match: re.Match[str]) -> bool:
-        """Whether a label is a word of the sentence: `A` in front of another word, the Russian `В` that begins a question (`В каком году …`)."""
-        behind = self.spoken[match.end() :]
-        return (
-            re.match(r" \w", behind) is not None
-            if match[1] in "AА"
-            else match.start() == 0 and match[1] == "В" and _IN_RUSSIAN.match(behind) is not None
-        )
+        return any(_A_WORD.match(self.spoken, match.start(1)) is None for match in found)
 
 
 def asking(stem: str) -> Asking:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from app.core.errors import InvalidQuestion
 from app.core.question import MAX_OPTIONS, MIN_OPTIONS, Question
 from app.recognise import items, other_tasks
-from app.recognise.evidence import doubt, everyday
+from app.recognise.evidence import doubt as doubt_of
+from app.recognise.evidence import everyday
 from app.recognise.examples import Example, last_answer
 from app.recognise.forms import LETTER, OPEN, Asked, asked_form, form_of_reply
 from app.recognise.instructions import CUE, speaks_of_choice
@@ -39,12 +40,18 @@ def recognise(text: str) -> Recognised | None:
     return found if isinstance(found, Recognised) else None
 
 
-def examine(text: str) -> Recognised | Refusal:
-    """`recognise`, with the reason where nothing is found."""
+def examine(text: str, *, is_question: bool = False) -> Recognised | Refusal:
+    """`recognise`, with the reason where nothing is found.
+
+    Args:
+        text: the message.
+        is_question: whether its writer has said that it is one, as in the page's field for a question: its words need not show that then.
+    """
     found = read(text)
     if isinstance(found, Refusal):
         return found
-    return found.doubt or found.recognised("")
+    doubt = None if is_question and found.doubt in {Refusal.EVERYDAY, Refusal.LANGUAGE} else found.doubt
+    return doubt or found.recognised("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +179,7 @@ def _decide(text: str, chain: Chain, tail: Tail, stem: Stem, example: Example | 
     elif speaks_of_choice(instructions):
         unclear = everyday(stem.question, options)
     else:
-        unclear = doubt(stem.question, options, chain, marked=stem.marked, inline=inline, listed=listed)
+        unclear = doubt_of(stem.question, options, chain, marked=stem.marked, inline=inline, listed=listed)
     layout = chain.style if inline else f"{chain.style} lines"
     return Found(question, labels, layout, instructions, waits, unclear, example.asked if example else None)
 

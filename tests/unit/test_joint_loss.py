@@ -51,9 +51,9 @@ def test_the_loss_is_computed_on_the_numbers_that_are_served(kind):
             read = read_out(renderer.trie, logits, row, prompt.options)
             joint = (read.buckets[:, None] + read.letters).exp().detach()
             assert joint.sum().item() == pytest.approx(1, abs=1e-9)
-            assert (joint - torch.tensor(verdict.joint, dtype=torch.float64)).abs().max() < 1e-6
-            assert read.buckets.exp().tolist() == pytest.approx(list(verdict.confidence_probabilities.values()), abs=1e-6)
-            assert read.answers.exp().tolist() == pytest.approx(list(verdict.answer_probabilities.values()), abs=1e-6)
+            assert (joint - torch.tensor(verdict.joint, dtype=torch.float64)).abs().max() < 5e-6
+            assert read.buckets.exp().tolist() == pytest.approx(list(verdict.confidence_probabilities.values()), abs=5e-6)
+            assert read.answers.exp().tolist() == pytest.approx(list(verdict.answer_probabilities.values()), abs=5e-6)
 
 
 def plain_read_out(model, tokenizer, family, renderer, question):
