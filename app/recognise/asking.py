@@ -85,7 +85,8 @@ _WHICH = re.compile(
 )
 _IN_PARENTHESES = re.compile(r"\(([a-h])\)")
 _RIGHT_ONE = re.compile(r"\b(?:in)?correct\b|\b(?:true|false|wrong)\b", re.IGNORECASE)
-_EACH = re.compile(r"\b(?:each|every|all of|ones)\b", re.IGNORECASE)
+# `It is calculated for each by` has a gap for one item.
+_EACH = re.compile(r"\b(?:each|every|all of|ones)\b(?!.*\bby\W*$)", re.IGNORECASE)
 _NUMBERS = re.compile(r"\bwhich (?:two|three|four|ones)\b|\bodd ones\b", re.IGNORECASE)
 # `What is the distance to` is asked of every item that follows.
 _OPEN_QUESTION = re.compile(
@@ -117,6 +118,7 @@ _NAMED = re.compile(
 )
 # Labels that are words of the sentence: `A` in front of another word, the Russian `В` that begins it (`В каком году`, but not `В и Г`, `В лучше`).
 _A_WORD = re.compile(r"[AА] \w|^В (?!и\b|или\b|не\b|лучше\b|хуже\b|верн|правильн)[а-яёәғқңөұүһі]")
+_ONE_OF_THE = re.compile(r"\W*one of the \w+s\b.*\bis\b", re.IGNORECASE)  # one item, of however many
 _DEFINED = 12  # words in which a letter or a `they` can have been defined
 _APART, _VERY_SHORT, _TINY, _CLOSE = 3, 8, 5, 15
 _FORMULA = re.compile(r"\$[^$\n]{1,200}\$|\\[a-z]{2,}\b")
@@ -231,7 +233,7 @@ class Asking:
         return (
             (self.question and self.length < _VERY_SHORT and _HERE.search(self.spoken) is not None)
             or (self.question and self.length <= _TINY and _IT.search(self.spoken) is not None)
-            or (self.alone and _DIFFER.search(self.spoken) is not None)
+            or (self.alone and _DIFFER.search(self.spoken) is not None and _ONE_OF_THE.match(self.spoken) is None)
         )
 
     @property

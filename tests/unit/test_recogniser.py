@@ -140,6 +140,23 @@ def test_the_russian_preposition_is_no_label(question, read):
 
 
 @pytest.mark.parametrize(
+    ("question", "read"),
+    [
+        ("One of the differences between TCP and UDP is", True),
+        ("One of the advantages of a fibre over a copper cable is? ()", True),
+        ("The index of prices is calculated for each by", True),
+        ("What are the differences between", False),
+        ("Pros and cons of each", False),
+    ],
+)
+def test_one_of_several_is_one(question, read):
+    options = ("UDP keeps the order of packets.", "TCP keeps the order of packets.", "Only UDP has ports.", "Only TCP has a checksum.")
+    assert (
+        recognise("\n".join([question, *(f"{label}) {text}" for label, text in zip("ABCD", options, strict=True))])) is not None
+    ) is read
+
+
+@pytest.mark.parametrize(
     ("question", "options"),
     [
         ("Choose the correct question for the answer 'I am fine'.", ("How are you?", "Where are you?", "Who are you?")),
