@@ -1,7 +1,6 @@
 """Training of the last layers only: what it changes, what it leaves, and that it is shipped and served as what it is."""
 
 import json
-import sys
 
 import pytest
 import torch
@@ -63,20 +62,19 @@ def test_a_compressed_adapter_of_the_last_layer_is_served(tmp_path):
     assert torch.allclose(by_peft(ids).logits, wanted, atol=0.02)
 
 
-def run_arms(config, out, *more, monkeypatch):
-    given = ["arms", "--config", str(config), "--out", str(out), "--arms", "joint,tokens", "--rounds", "0", "--per-domain", "4"]
-    monkeypatch.setattr(sys, "argv", [*given, "--allow-uniform-labels", *map(str, more)])
-    arms.main()
+def run_arms(config, out, *more):
+    given = ["--config", str(config), "--out", str(out), "--arms", "joint,tokens", "--rounds", "0", "--per-domain", "4"]
+    arms.main([*given, "--allow-uniform-labels", *map(str, more)])
 
 
 def test_keeping_frozen_layers_changes_nothing(tmp_path, monkeypatch, capsys):
     """Two arms with and without what lies below the last layer kept on disk: the same adapters; and what is kept is used."""
     sft = {"learning_rate": 1e-2, "epochs": 2, "batch_size": 4, "micro_batch_size": 1, "share_prefix": False}
     path = chain_config(tmp_path / "in", lora={"r": 2, "last_layers": 1}, sft=sft, label_batch_size=1)
-    monkeypatch.setenv("FOGGATE_EDGE__CACHE_DIR", str(tmp_path / "cache"))
-    run_arms(path, tmp_path / "plain", monkeypatch=monkeypatch)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    run_arms(path, tmp_path / "plain")
     table = capsys.readouterr().out
-    run_arms(path, tmp_path / "kept", "--frozen", tmp_path / "frozen", monkeypatch=monkeypatch)
+    run_arms(path, tmp_path / "kept", "--frozen", tmp_path / "frozen")
     assert len(list((tmp_path / "frozen").rglob("*.npy"))) > 20
     for arm in ("joint", "tokens"):
         one, other = (load_file(tmp_path / where / arm / "R00/adapter/adapter_model.safetensors") for where in ("plain", "kept"))
@@ -89,7 +87,8 @@ def test_keeping_frozen_layers_changes_nothing(tmp_path, monkeypatch, capsys):
 
 
 def test_frozen_layers_need_a_training_of_the_last_ones(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     path = chain_config(tmp_path / "in")
     assert "last_layers" not in yaml.safe_load(path.read_text()).get("lora", {})
     with pytest.raises(SystemExit, match=r"--frozen needs lora\.last_layers"):
-        run_arms(path, tmp_path / "out", "--frozen", tmp_path / "frozen", monkeypatch=monkeypatch)
+        run_arms(path, tmp_path / "out", "--frozen", tmp_path / "frozen")

@@ -185,7 +185,7 @@ HEAD = (
 )
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -198,7 +198,7 @@ def main():
     parser.add_argument("--allow-uniform-labels", action="store_true")
     parser.add_argument("--frozen", type=Path, help="folder in which what untrained layers give is kept (needs lora.last_layers)")
     parser.add_argument("--only-table", action="store_true", help="train nothing, print what is measured")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     arms = given.arms.split(",")
     if unknown := [name for name in arms if name not in ARMS]:
         parser.error(f"unknown arm {unknown[0]}: choose of {', '.join(ARMS)}")
