@@ -73,11 +73,13 @@ class BucketedPasses:
     def read(self, layout: Layout, prompts: Sequence[Prompt]) -> Iterator[Read]:
         """The logits of each prompt at every place of a layout. All passes are started before the first result is given."""
         skip = self._passes.prefix_tokens
-        groups: dict[int | None, list[int]] = {}
+        groups: dict[int, list[int]] = {}
+        apart = []
         for at, prompt in enumerate(prompts):
-            group = None if not is_seen(self._masks, layout, prompt) else skip if prompt.shares_prefix else 0
-            groups.setdefault(group, []).append(at)
-        apart = groups.pop(None, [])
+            if is_seen(self._masks, layout, prompt):
+                groups.setdefault(skip if prompt.shares_prefix else 0, []).append(at)
+            else:
+                apart.append(at)
         started = []
         for skipped, members in groups.items():
             buckets = Buckets(len(layout.nodes), skipped, self._columns)
@@ -126,7 +128,7 @@ class BucketedPasses:
         host.copy_(logits, non_blocking=True)
         if not self._on_gpu:
             return host, None
-        arrived = torch.cuda.Event()
+        arrived: torch.cuda.Event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         arrived.record()
         return host, arrived
 

@@ -37,7 +37,8 @@ class CompiledLayers:
         import torch._dynamo
 
         define_for_compiler()
-        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, _VARIANTS)
+        limits: Any = torch._dynamo.config  # noqa: SLF001
+        limits.recompile_limit = max(limits.recompile_limit, _VARIANTS)
         self._layers = layers_of(model)
         self._compiled = [torch.compile(layer._call_impl, dynamic=True) for layer in self._layers]  # noqa: SLF001
 

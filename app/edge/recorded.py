@@ -32,7 +32,8 @@ class Recorder(Protocol):
         bytes: memory that the recordings hold.
     """
 
-    bytes: int
+    @property
+    def bytes(self) -> int: ...
 
     def record(self, run: Pass, table: torch.Tensor) -> Replay:
         """Record a pass.
@@ -68,7 +69,7 @@ class GraphRecorder:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device)
+        self._stream: torch.cuda.Stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._pool = torch.cuda.graph_pool_handle()
         self._before = torch.cuda.memory_reserved(device)
 

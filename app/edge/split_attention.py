@@ -201,12 +201,14 @@ def _causal_parts(  # noqa: PLR0917  # what an attention computes
     if not on_cpu and query.shape[1] > key.shape[1]:
         groups = query.shape[1] // key.shape[1]
         key, value = repeat_kv(key, groups), repeat_kv(value, groups)
+    # A recording must hold its masks itself: those of the cache are forgotten some day, while it still reads their memory.
+    masks = _causal.__wrapped__ if not on_cpu and torch.cuda.is_current_stream_capturing() else _causal
     step = _CPU_BLOCK if on_cpu else _BLOCK
-    part = partial(scaled_dot_product_attention, **options, enable_gqa=query.shape[1] > key.shape[1])
+    part: Any = partial(scaled_dot_product_attention, **options, enable_gqa=query.shape[1] > key.shape[1])
     parts = []
     for start in range(0, rows, step):
         end = min(start + step, rows)
-        causal = _causal(end - start, before + end, query.dtype, query.device)
+        causal = masks(end - start, before + end, query.dtype, query.device)
         parts.append(part(query[:, :, start:end], key[:, :, : before + end], value[:, :, : before + end], attn_mask=causal))
     return [*parts, part(query[:, :, rows:], key, value, attn_mask=mask)]
 
@@ -216,16 +218,15 @@ def _fast_parts(  # noqa: PLR0917  # as above
 ) -> list[torch.Tensor]:
     """The same with a kernel that knows the causal square by itself, and no key copied for each head that shares it."""
     groups, end = query.shape[1] // key.shape[1], before + rows
+    attention: Any = partial(scaled_dot_product_attention, **options)
     # Where there is no such kernel, torch makes the mask.
     causal: Any = causal_lower_right(rows, end)
-    prompt = scaled_dot_product_attention(
-        query[:, :, :rows], key[:, :, :end], value[:, :, :end], attn_mask=causal, **options, enable_gqa=groups > 1
-    )
+    prompt = attention(query[:, :, :rows], key[:, :, :end], value[:, :, :end], attn_mask=causal, enable_gqa=groups > 1)
     # The heads that share keys stand behind each other, as if they were further tokens of one head.
     behind = query[:, :, rows:]
     batch, heads, nodes, size = behind.shape
     folded = behind.reshape(batch, heads // groups, groups * nodes, size)
-    trie = scaled_dot_product_attention(folded, key, value, attn_mask=mask.repeat(1, 1, groups, 1) if groups > 1 else mask, **options)
+    trie = attention(folded, key, value, attn_mask=mask.repeat(1, 1, groups, 1) if groups > 1 else mask)
     return [prompt, trie.reshape(batch, heads, nodes, size)]
 
 
