@@ -209,6 +209,7 @@ class BucketedPasses:
                 continue
             self._replays[layout, skip, bucket] = replay
             done += 1
+        recorder.trim()
         return Recorded(done, len(shapes), time.monotonic() - began, recorder.bytes)
 
     def forget(self) -> None:

@@ -46,6 +46,9 @@ class Recorder(Protocol):
             Exception: it cannot be recorded.
         """
 
+    def trim(self) -> None:
+        """Give back the memory that recording needed and recordings do not."""
+
 
 class Graph:
     """A CUDA graph and the tensors that it reads and writes. See `Replay`."""
@@ -96,10 +99,17 @@ class GraphRecorder:
                 # Ends the recording; that it is of no use is known.
                 with suppress(Exception):
                     graph.capture_end()
+                # It is left out where the end fails, and torch would go on to take memory from the pool.
+                with suppress(Exception):
+                    torch._C._cuda_endAllocateToPool(self._device.index or 0, self._pool)  # noqa: SLF001
                 raise
             graph.capture_end()
         here.wait_stream(self._stream)
         return Graph(graph, static, logits)
+
+    def trim(self) -> None:
+        """Give back what the passes before each recording needed, on the stream of the recordings."""
+        torch.cuda.empty_cache()
 
 
 def matches(found: torch.Tensor, expected: torch.Tensor, dtype: torch.dtype, *, factor: float = 1.0) -> bool:

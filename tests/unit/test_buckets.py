@@ -1,5 +1,6 @@
 """Passes of a few fixed shapes give the numbers of passes of any shape, recorded or not; the path of a GPU, here on a CPU."""
 
+import asyncio
 import copy
 import random
 from contextlib import contextmanager
@@ -8,14 +9,19 @@ from dataclasses import replace
 import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
+from transformers import LlamaForCausalLM
 
+from app.config.settings import Settings
 from app.core.errors import EdgeError
 from app.core.prompt import PromptFamily
 from app.core.question import LongQuestion, Question
 from app.edge.buckets import ROWS, Bucket, Buckets
+from app.edge.build import build_batcher
 from app.edge.engine import VerdictEngine
+from app.edge.loader import LoadedModel
 from app.edge.rendering import Renderer
 from app.edge.split_attention import _causal_parts, _fast_parts
+from app.telemetry.metrics import Metrics
 from tests.support.families import family_model
 from tests.support.reference import largest_difference
 from tests.support.tiny import tiny_tokenizer
@@ -61,6 +67,9 @@ class Memory:
 
         return replay
 
+    def trim(self):
+        pass
+
 
 @contextmanager
 def shapes_of(model):
@@ -86,8 +95,7 @@ def assert_same(found, expected, within=1e-5):
         assert verdict.greedy_bucket == plain.greedy_bucket
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("share", [True, False])
+@pytest.mark.parametrize(("kind", "share"), [*((kind, True) for kind in KINDS), ("gpt2", False)])
 def test_the_verdicts_are_those_of_passes_of_any_shape_in_their_order(kind, share):
     model = family_model(kind, len(TOKENIZER), **KINDS[kind])
     plain, padded, recorded = (
@@ -200,6 +208,9 @@ class Unable:
             raise RuntimeError("operation not permitted when stream is capturing\nand more")
         return self._memory.record(run, table)
 
+    def trim(self):
+        pass
+
 
 def test_where_passes_cannot_be_recorded_each_is_made_anew(caplog):
     model = family_model("llama", len(TOKENIZER))
@@ -290,3 +301,49 @@ def test_the_kernels_of_a_gpu_are_asked_for_the_same_sums(key_heads, before):
     causal = torch.cat([torch.zeros(rows, before), whole, torch.full((rows, nodes), float("-inf"))], dim=1)
     expected = scaled_dot_product_attention(query[:, :, :rows], key, value, attn_mask=causal, scale=0.3, enable_gqa=True)
     assert torch.allclose(_fast_parts(*given)[0], expected, atol=1e-5)
+
+
+def test_where_passes_of_fixed_shapes_are_not_exact_they_are_not_made(caplog):
+    """A model that reads its padding: nothing but the proof shows it."""
+    caplog.set_level("INFO")
+
+    class ReadsPadding(LlamaForCausalLM):
+        def forward(self, input_ids=None, **inputs):
+            hidden = super().forward(input_ids=input_ids, **inputs)
+            # Column by column the answer is right as long as no prompt is padded.
+            hidden.logits = hidden.logits + (input_ids == 0).sum(dim=1)[:, None, None] * torch.arange(hidden.logits.shape[-1])
+            return hidden
+
+    loaded = LoadedModel(
+        ReadsPadding(family_model("llama", len(TOKENIZER)).config).eval(), TOKENIZER, PromptFamily.LLAMA, "reads padding", ""
+    )
+    made = []
+
+    def make(*, split, buckets=None):
+        made.append((split, buckets))
+        return VerdictEngine(loaded.model, RENDERER, name="x", split=split, buckets=split and buckets is not False)
+
+    engine = loaded._exact(make)
+    assert (engine.splits_attention, engine.uses_buckets) == (True, False)
+    assert any("passes over 'reads padding' have no fixed shapes (with them: " in message for message in caplog.messages)
+    assert made[0] == (True, None)
+
+
+def test_a_gateway_counts_passes_by_how_they_were_made():
+    engine = VerdictEngine(family_model("llama", len(TOKENIZER)), RENDERER, name="x", buckets=True)
+    nodes, skip = len(RENDERER.trie), engine.prefix_tokens
+    prompt = engine.prepare(Question("Which?", ("a", "b")))
+    width = Buckets(nodes, skip, 8192).width(len(prompt.ids) - skip)
+    assert engine.record(Memory(), shapes=[Bucket(1, width)]).shapes == 1
+    metrics = Metrics()
+
+    async def wired():
+        await build_batcher(Settings(), engine, metrics).close()
+
+    asyncio.run(wired())
+    engine.verdicts([prompt])
+    engine.verdicts([prompt])
+    engine.verdicts([prompt, prompt])
+    text = metrics.exposition().decode()
+    assert 'foggate_edge_passes_total{way="replayed"} 2.0' in text
+    assert 'foggate_edge_passes_total{way="eager"} 1.0' in text
