@@ -57,10 +57,8 @@ def facts_of(
     config = architecture.config
     if None in places or not fingerprint or getattr(config, "quantization_config", None):
         return None
-    try:
-        versions = {name: version(name) for name in ("torch", "transformers", "peft")}
-    # A library that lies in a folder of its own, without the files that say which version it is.
-    except PackageNotFoundError:
+    versions = versions_of("torch", "transformers", "peft")
+    if versions is None:
         return None
     described = {key: value for key, value in config.to_dict().items() if key not in {"_name_or_path", "transformers_version", "dtype"}}
     return {
@@ -72,6 +70,14 @@ def facts_of(
         **versions,
         "code": _digest(*(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in _MADE_BY)),
     }
+
+
+def versions_of(*names: str) -> dict[str, str] | None:
+    """The versions of libraries as they were installed; None where one lies in a folder of its own, without the files that say its version."""
+    try:
+        return {name: version(name) for name in names}
+    except PackageNotFoundError:
+        return None
 
 
 def _place(place: str, commit: str | None) -> str | None:
