@@ -77,7 +77,9 @@ def test_torchvision_beside_transformers_is_left_out_and_can_be_imported_later(t
     package = tmp_path / "torchvision"
     package.mkdir()
     (package / "__init__.py").write_text(TORCHVISION, encoding="utf-8")
-    (package / "transforms.py").write_text("class InterpolationMode:\n    NEAREST = BOX = BILINEAR = HAMMING = BICUBIC = LANCZOS = 0\n", encoding="utf-8")
+    (package / "transforms.py").write_text(
+        "class InterpolationMode:\n    NEAREST = BOX = BILINEAR = HAMMING = BICUBIC = LANCZOS = 0\n", encoding="utf-8"
+    )
     done = python(WITH_TORCHVISION, PYTHONPATH=os.pathsep.join([str(ROOT), str(tmp_path)]))
     assert done.stdout.splitlines() == ["[] False True"], done.stdout + done.stderr
 
