@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from app.edge.engine import VerdictEngine
     from app.edge.loader import FoundModel, LoadedModel
 
-# For an engine that does not say how many questions it gains from in a forward pass.
-_BATCH = 16
+# For an engine that does not say how many questions it gains from in a forward pass, and how many tokens it takes.
+_BATCH, _TOKENS = 16, 8192
 # Makes the edge that the settings describe, in the running event loop. Raises ConfigError where it cannot be made.
 EdgeBuilder = Callable[[Settings, Metrics], Awaitable[Edge]]
 
@@ -113,6 +113,11 @@ def _size(edge: EdgeSettings, useful: int) -> int:
     return useful if edge.max_batch_size == "auto" else edge.max_batch_size
 
 
+def _tokens(edge: EdgeSettings, engine: Engine) -> int:
+    """Most prompt tokens in one forward pass of this engine."""
+    return getattr(engine, "useful_batch_tokens", _TOKENS) if edge.max_batch_tokens == "auto" else edge.max_batch_tokens
+
+
 def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:
     """The queue and the worker in front of an engine, in the running event loop."""
     edge, server = settings.edge, settings.server
@@ -120,7 +125,7 @@ def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batch
         engine,
         metrics,
         max_batch_size=batch_size(settings, engine),
-        max_batch_tokens=edge.max_batch_tokens,
+        max_batch_tokens=_tokens(edge, engine),
         max_queue_size=edge.max_queue_size,
         # Where nothing is padded, questions of any lengths share a pass.
         max_padding_share=1.0 if getattr(engine, "packs_rows", False) else edge.max_padding_share,

@@ -48,12 +48,14 @@ class Ways:
 
     def prepare(self, questions: Sequence[Question]) -> list[Prepared]:
         """Render the questions. The answer of each is read once, because its length depends on the confidence."""
-        found = []
-        for question in questions:
-            prompt = self.engine.prepare(question)
-            (verdict,) = self.engine.verdicts([prompt])
-            found.append(Prepared(question, prompt, len(self.engine.renderer.trie.path(verdict.greedy_bucket)) + 1))
-        return found
+        prompts = [self.engine.prepare(question) for question in questions]
+        size = self.engine.useful_batch_size
+        verdicts = [verdict for start in range(0, len(prompts), size) for verdict in self.engine.verdicts(prompts[start : start + size])]
+        path = self.engine.renderer.trie.path
+        return [
+            Prepared(question, prompt, len(path(verdict.greedy_bucket)) + 1)
+            for question, prompt, verdict in zip(questions, prompts, verdicts, strict=True)
+        ]
 
     def verdict(self, batch: Sequence[Prepared]) -> None:
         """One pass, as the gateway serves it."""

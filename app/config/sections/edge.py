@@ -50,8 +50,10 @@ class EdgeSettings(Section):
         "Most questions in one forward pass. `auto`: as many as the device gains from, 4 on a CPU and 64 on a GPU (docs/experiments.md, "
         '"Making the one pass faster").',
     )
-    max_batch_tokens: Positive = setting(
-        8192, "Most prompt tokens in one forward pass: the number of questions times the longest one, so padding is included."
+    max_batch_tokens: Positive | Literal["auto"] = setting(
+        "auto",
+        "Most prompt tokens in one forward pass: the number of questions times the longest one, so padding is included. `auto`: 8192 on a "
+        "CPU and 16384 on a GPU, where 64 questions of 256 tokens fit in.",
     )
     max_padding_share: Share = setting(
         0.1,
