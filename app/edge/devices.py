@@ -12,10 +12,8 @@ _AMPERE = 8
 # AMD cards that multiply bf16: MI100, MI200 and MI300, and RDNA 3 and later. Older ones emulate it.
 _AMD_NATIVE = ("gfx908", "gfx90a", "gfx94", "gfx95", "gfx11", "gfx12")
 # Questions of one length in a forward pass, beyond which there were no more of them a second (docs/experiments.md, "Making the one pass
-# faster"). A GPU is filled by thousands of tokens.
+# faster"). A GPU is filled by thousands of tokens; `edge.max_batch_tokens` bounds it too.
 _USEFUL_ON_CPU, _USEFUL = 4, 64
-# Prompt tokens in a forward pass: on a GPU so many that as many questions as are useful fit in, of 256 tokens each.
-_TOKENS_ON_CPU, _TOKENS = 8192, 16_384
 # How torch and its backends word a lack of memory where they do not raise torch.OutOfMemoryError.
 _NO_MEMORY = ("out of memory", "allocate memory", "alloc_cpu", "not enough memory", "cannot allocate")
 
@@ -48,11 +46,6 @@ def resolve_device(device: str) -> torch.device:
 def useful_batch_size(device: torch.device) -> int:
     """Number of questions in a forward pass beyond which a device answers no more of them a second, whatever else it could hold."""
     return _USEFUL_ON_CPU if device.type == "cpu" else _USEFUL
-
-
-def useful_batch_tokens(device: torch.device) -> int:
-    """Number of prompt tokens in a forward pass, padding included, that bounds its time and memory on a device."""
-    return _TOKENS_ON_CPU if device.type == "cpu" else _TOKENS
 
 
 def compute_dtype(dtype: str, device: torch.device) -> torch.dtype:

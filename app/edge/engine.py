@@ -17,7 +17,7 @@ from app.core.question import MAX_OPTIONS, Question
 from app.core.verdict import JointVerdict
 from app.edge.architecture import longest_prompt
 from app.edge.columns import Columns
-from app.edge.devices import useful_batch_size, useful_batch_tokens
+from app.edge.devices import useful_batch_size
 from app.edge.kept_prompts import KeptPrompts, KeysValues
 from app.edge.layout import Layout
 from app.edge.masks import Masks
@@ -48,7 +48,6 @@ class VerdictEngine:
         packs_rows: whether that is done. A pass on a CPU costs what its columns cost, padding included; a GPU wants few and large steps,
             so there each prompt has a row.
         useful_batch_size: number of questions in a forward pass beyond which this device answers no more of them a second.
-        useful_batch_tokens: number of prompt tokens in a forward pass, padding included, that bounds its time and memory on this device.
 
     Raises:
         ConfigError: it has layers that read other tokens without a mask, or no output layer that can be found.
@@ -79,7 +78,6 @@ class VerdictEngine:
         self.splits_attention = split and can_split(model)
         self.packs_rows = pack and self.splits_attention and self._device.type == "cpu"
         self.useful_batch_size = useful_batch_size(self._device)
-        self.useful_batch_tokens = useful_batch_tokens(self._device)
         self._masks = Masks(config, model.dtype)
         self._layout = Layout(model, renderer.trie)
         self._long: Layout | None = None

@@ -12,7 +12,7 @@ from app.bench.edge.sweep import SORTED, Cell, Limits, measure_cell
 from app.bench.edge.ways import GENERATE, PREFILL, VERDICT, Ways
 from app.config.settings import Settings
 from app.edge.build import build_batcher
-from app.edge.devices import useful_batch_tokens
+from app.edge.devices import useful_batch_size
 from app.edge.weights import without_row
 from app.telemetry.metrics import Metrics
 from tests.support.fakes import FakeEngine
@@ -33,6 +33,8 @@ class Counting(Ways):
         # The first batch is computed, as one of a size for which there is no graph; the others are replayed.
         if not self.replays or len(self.sizes[VERDICT]) % 3 == 1:
             super().verdict(batch)
+        if self.replays:
+            self.engine.told("eager" if len(self.sizes[VERDICT]) % 3 == 1 else "replayed")
 
     def prefill(self, batch):
         self.sizes[PREFILL].append(len(batch))
@@ -75,12 +77,27 @@ def test_on_a_gpu_everything_is_run_before_it_is_timed_and_the_reference_answers
     assert read == pytest.approx(sum(by_length[2:4]) / 2, rel=0.01)
 
 
+class Telling:
+    """An engine that tells how it makes each pass."""
+
+    def __init__(self, engine):
+        self._engine = engine
+
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+    def tell_passes(self, told):
+        self.told = told
+
+
 def test_layers_of_replayed_passes_are_not_known(loaded, engine):
-    ways = Counting(loaded, engine)
+    ways = Counting(loaded, Telling(engine))
     ways.replays = True
     prepared = ways.prepare(questions_for(engine.renderer, 3, 0))
     found = measure_cell(ways, Cell("batches", 1, 1, prepared), LIMITS)["ways"]
     assert (found[VERDICT]["forward_share"], found[VERDICT]["host_share"], found[VERDICT]["padding_share"]) == (None, None, None)
+    assert found[VERDICT]["replayed_share"] == pytest.approx(2 / 3, abs=1e-4)
+    assert found[PREFILL]["replayed_share"] is None
     assert found[PREFILL]["forward_share"] > 0
 
 
@@ -123,18 +140,18 @@ def test_a_tokenizer_must_fit_into_a_shape_but_for_control_tokens():
     assert without_row(tokenizer, room) == ["oneword"]
 
 
-async def test_a_gpu_takes_more_tokens_in_a_pass_unless_the_settings_bound_it():
-    assert (useful_batch_tokens(torch.device("cpu")), useful_batch_tokens(torch.device("cuda"))) == (8192, 16_384)
-
-    async def bound(engine, **edge):
+async def test_a_gpu_takes_more_in_a_pass_and_in_its_queue_unless_the_settings_bound_it():
+    async def bounds(useful, **edge):
+        engine = FakeEngine()
+        if useful:
+            engine.useful_batch_size = useful
         batcher = build_batcher(Settings(edge=edge), engine, Metrics())
         try:
-            return batcher._queue._bounds.max_tokens
+            return batcher._queue._bounds.max_size, batcher._queue._bounds.max_tokens, batcher._queue._max_size
         finally:
             await batcher.close()
 
-    assert await bound(FakeEngine()) == 8192
-    on_gpu = FakeEngine()
-    on_gpu.useful_batch_tokens = 16_384
-    assert await bound(on_gpu) == 16_384
-    assert await bound(on_gpu, max_batch_tokens=500) == 500
+    assert await bounds(None) == (16, 8192, 128)
+    assert await bounds(useful_batch_size(torch.device("cpu"))) == (4, 8192, 128)
+    assert await bounds(useful_batch_size(torch.device("cuda"))) == (64, 16_384, 2048)
+    assert await bounds(64, max_batch_size=5, max_batch_tokens=500, max_queue_size=7) == (5, 500, 7)

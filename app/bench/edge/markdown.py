@@ -85,6 +85,7 @@ def _cells(cells: Sequence[Mapping[str, Any]], value: str) -> str:
                     percent(way["forward_share"]),
                     percent(way["host_share"]),
                     percent(way["padding_share"]),
+                    percent(way.get("replayed_share")),
                     plain(cell["prompt_tokens"]["mean"], 0),
                 ]
             )
@@ -98,6 +99,7 @@ def _cells(cells: Sequence[Mapping[str, Any]], value: str) -> str:
         "layers %",
         "host %",
         "padding %",
+        "replayed %",
         "tokens a prompt",
     )
     return table(head, rows, left=2) + "\n\n" + _ratios(cells, value)

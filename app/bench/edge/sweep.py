@@ -5,6 +5,7 @@ another way each time, so that what disturbs the machine disturbs all of them.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from app.bench.edge.ways import GENERATE, PREFILL, VERDICT, Prepared, Ways
 from app.bench.numbers import Spread, padding_share, rounded
 from app.bench.ratios import ratio
 
+REPLAYED = "replayed"
 SORTED = VERDICT + ", by length"
 
 
@@ -53,10 +55,10 @@ class _Measured:
         seconds: times of the rounds.
         watched_s: times of the rounds in which the layers were watched, one after the other.
         forward_s: time in the layers in those.
-        asked: batches that were answered in those.
         calls: forward passes that were seen in those.
         columns: columns that those computed.
         useful: columns of those that are no padding.
+        passes: forward passes of the engine in the timed rounds, by how they were made, where it tells that.
     """
 
     call: Callable[[Sequence[Prepared]], None]
@@ -64,10 +66,10 @@ class _Measured:
     seconds: list[float] = field(default_factory=list)
     watched_s: list[float] = field(default_factory=list)
     forward_s: float = 0.0
-    asked: int = 0
     calls: int = 0
     columns: int = 0
     useful: int = 0
+    passes: Counter[str] = field(default_factory=Counter)
 
     @property
     def count(self) -> int:
@@ -123,10 +125,9 @@ def measure_cell(ways: Ways, cell: Cell, limits: Limits, progress: Callable[[], 
         for names in _rounds(list(measured), limits):
             for name in names:
                 progress()
-                if limits.apart:
-                    measured[name].seconds.append(_timed(ways, measured[name]))
-                else:
-                    measured[name].seconds.append(_watch(ways, name, measured[name]))
+                one, before = measured[name], ways.passes.copy()
+                one.seconds.append(_timed(ways, one) if limits.apart else _watch(ways, name, one))
+                one.passes += ways.passes - before
             prepare_s.append(_prepare(ways, cell.prepared))
     lengths = [len(each.prompt.ids) for each in cell.prepared]
     count = len(cell.prepared)
@@ -195,7 +196,6 @@ def _watch(ways: Ways, name: str, one: _Measured) -> float:
         seconds = _timed(ways, one)
     one.watched_s.append(seconds)
     one.forward_s += seen.seconds
-    one.asked += len(one.batches)
     one.calls += seen.calls
     one.columns += seen.columns
     one.useful += sum(ways.useful_columns(VERDICT if name == SORTED else name, batch) for batch in one.batches)
@@ -237,8 +237,9 @@ def _roofline(ways: Ways, cell: Cell, measured: _Measured, rate: float) -> dict[
 def _row(measured: _Measured, rendering: float) -> dict[str, Any]:
     each = Spread.of(measured.each_s)
     whole = sum(measured.watched_s) + rendering * measured.count * len(measured.watched_s)
-    # Where some batches went past the layers, as replayed CUDA graphs do, the rest says nothing about all.
-    known = measured.calls >= measured.asked > 0
+    # Where some passes went past the layers, as replayed CUDA graphs do, the rest says nothing about all.
+    known = measured.calls and measured.columns >= measured.useful
+    passes = measured.passes.total()
     forward = measured.forward_s / whole if known and whole else None
     return {
         "seconds_per_question": each.row(),
@@ -247,5 +248,6 @@ def _row(measured: _Measured, rendering: float) -> dict[str, Any]:
         "prompt_tokens_per_s": rounded(measured.tokens / measured.count / each.median),
         "forward_share": None if forward is None else round(forward, 4),
         "host_share": None if forward is None else round(1 - forward, 4),
+        "replayed_share": round(measured.passes[REPLAYED] / passes, 4) if passes else None,
         "padding_share": round(padding_share(measured.columns, measured.useful), 4) if known else None,
     }
