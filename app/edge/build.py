@@ -1,5 +1,6 @@
 """Settings → the edge: the model, its engine, and the queue in front of it. `Settings` stops here."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from app.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from app.edge.engine import VerdictEngine
     from app.edge.loader import FoundModel, LoadedModel
+
+logger = logging.getLogger(__name__)
 
 # For an engine that does not say how many questions it gains from in a forward pass.
 _BATCH = 16
@@ -91,7 +94,14 @@ def load_engine(settings: Settings) -> Engine:
     Raises:
         ConfigError: the model cannot answer; one sentence for a person.
     """
-    return build_engine(settings, load_edge_model(settings, prepared=True), long_labels=True)
+    engine = build_engine(settings, load_edge_model(settings, prepared=True), long_labels=True)
+    compiled_s = engine.compile() if settings.edge.compile == "on" else None
+    if compiled_s is not None:
+        logger.info("the layers of '%s' are compiled, in %.0f s", engine.name, compiled_s)
+    recorded = engine.record() if settings.edge.graphs == "auto" else None
+    if recorded is not None:
+        logger.info("%s", recorded)
+    return engine
 
 
 def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool = False) -> "VerdictEngine":
@@ -105,6 +115,7 @@ def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool
         long_labels=long_labels,
         # A question that is read again has waited behind one batch or two.
         keep_prompts=2 * _size(edge, useful_batch_size(loaded.model.device)) if edge.permute > 1 else 0,
+        pass_columns=edge.pass_columns,
     )
 
 
@@ -132,6 +143,8 @@ def queue_size(settings: Settings, engine: Engine) -> int:
 def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:
     """The queue and the worker in front of an engine, in the running event loop."""
     edge, server = settings.edge, settings.server
+    if tell := getattr(engine, "tell_passes", None):
+        tell(lambda way: metrics.edge_passes.labels(way).inc())
     return Batcher(
         engine,
         metrics,

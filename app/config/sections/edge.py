@@ -72,6 +72,18 @@ class EdgeSettings(Section):
         'needs a calibration that was made with this rule (docs/evaluation.md, "Reading again in another order").',
     )
     share_prefix: bool = setting(True, "Compute the keys and values of the system prompt once and use them for every question.")
+    graphs: Literal["auto", "off"] = setting(
+        "auto",
+        'Whether forward passes on a GPU are recorded at start as CUDA graphs and replayed (docs/deployment.md, "On a GPU"). `auto` does so '
+        "where attention can be computed in parts.",
+    )
+    compile: Literal["off", "on"] = setting(
+        "off",
+        "Whether the layers are compiled by torch at start, on a GPU: a minute or more, before the gateway is ready.",
+    )
+    pass_columns: Positive = setting(
+        8192, "Most tokens in one forward pass on a GPU, padding and answer tokens included; a larger batch is read in several passes."
+    )
     cache_dir: Path | None = setting(
         None,
         "Folder of converted builtin models, of prepared weights and of the proofs that were made; null: `$XDG_CACHE_HOME/foggate` or "
