@@ -5,7 +5,8 @@ and one whose result's shape depends on numbers fails too, because a GPU would h
 """
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.nn.attention.bias import CausalBias
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
 
 aten = torch.ops.aten
@@ -24,6 +25,15 @@ class OtherDevice(TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.waits = 0
+
+    def __enter__(self):
+        # Torch cannot make this kind of tensor while a mode like this one sees its operations.
+        CausalBias.__new__ = plain
+        return super().__enter__()
+
+    def __exit__(self, *raised):
+        del CausalBias.__new__
+        return super().__exit__(*raised)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -55,6 +65,12 @@ class OtherDevice(TorchDispatchMode):
         found = {tensor.device.type for tensor in tensors if tensor.dim()}
         if len(found) > 1:
             raise RuntimeError(f"{func} mixes tensors of {' and '.join(sorted(found))}")
+
+
+def plain(kind, *_given):
+    """A tensor of a subclass that holds no numbers."""
+    with _disable_current_modes():
+        return torch.Tensor._make_subclass(kind, torch.empty(0))
 
 
 def arrived(tensor, dtype):

@@ -37,11 +37,14 @@ def test_mixed_devices_are_noticed():
             there + torch.ones(2, 3)
 
 
-@pytest.mark.parametrize(("kind", "split", "share"), [("gemma3", True, False), ("gemma3", False, True), ("qwen3", True, True)])
-def test_a_batch_is_read_with_one_wait(kind, split, share):
+@pytest.mark.parametrize(
+    ("kind", "split", "share", "buckets"),
+    [("gemma3", True, False, False), ("gemma3", False, True, False), ("qwen3", True, True, False), ("qwen3", True, True, True)],
+)
+def test_a_batch_is_read_with_one_wait(kind, split, share, buckets):
     model, renderer = parts(kind, torch.bfloat16)
     with OtherDevice() as device:
-        engine = VerdictEngine(model, renderer, name="tiny", split=split, share_prefix=share)
+        engine = VerdictEngine(model, renderer, name="tiny", split=split, share_prefix=share, buckets=buckets)
         prompts = [engine.prepare(question) for question in QUESTIONS]
         before = device.waits
         assert len(engine.verdicts(prompts)) == len(QUESTIONS)
