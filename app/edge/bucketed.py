@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -133,12 +134,13 @@ class BucketedPasses:
         return host, arrived
 
     @torch.inference_mode()
-    def compile(self, layout: Layout, longest: int) -> float | None:
+    def compile(self, layout: Layout, longest: int, backend: Any) -> float | None:
         """Compile the model's layers, and use them if they give what the layers give as they are written. To be called before `record`.
 
         Args:
             layout: a trie that is read.
             longest: tokens of the longest prompt.
+            backend: what makes code of a layer, in the words of `torch.compile`.
 
         Returns:
             How many seconds that took; None where the layers are not used.
@@ -154,7 +156,7 @@ class BucketedPasses:
         tables = [self._drawn(layout, bucket, longest - skip, 3).to(self._device) for bucket in shapes]
         written = [self._run(layout, skip, bucket.width, table) for bucket, table in zip(shapes, tables, strict=True)]
         try:
-            self._layers = CompiledLayers(layout.model.inner)
+            self._layers = CompiledLayers(layout.model.inner, backend)
             same = all(
                 matches(self._run(layout, skip, bucket.width, table, may_compile=True), expected, self._masks.dtype, factor=_FUSED)
                 for bucket, table, expected in zip(shapes, tables, written, strict=True)

@@ -94,22 +94,19 @@ def load_engine(settings: Settings) -> Engine:
     Raises:
         ConfigError: the model cannot answer; one sentence for a person.
     """
-    engine = build_engine(settings, load_edge_model(settings, prepared=True), long_labels=True)
-    compiled_s = engine.compile() if settings.edge.compile == "on" else None
-    if compiled_s is not None:
-        logger.info("the layers of '%s' are compiled, in %.0f s", engine.name, compiled_s)
-    recorded = engine.record() if settings.edge.graphs == "auto" else None
-    if recorded is not None:
-        logger.info("%s", recorded)
-    return engine
+    return build_engine(settings, load_edge_model(settings, prepared=True), long_labels=True)
 
 
 def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool = False) -> "VerdictEngine":
-    """The one-pass engine of a loaded model; `long_labels` as in `LoadedModel.engine`. Raises ConfigError."""
+    """The one-pass engine of a loaded model, with what a GPU does once before it answers; `long_labels` as in `LoadedModel.engine`.
+
+    Raises:
+        ConfigError: the model cannot answer; one sentence for a person.
+    """
     from app.edge.devices import useful_batch_size  # torch, as above
 
     edge = settings.edge
-    return loaded.engine(
+    engine = loaded.engine(
         max_prompt_tokens=edge.max_prompt_tokens,
         share_prefix=edge.share_prefix,
         long_labels=long_labels,
@@ -117,6 +114,13 @@ def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool
         keep_prompts=2 * _size(edge, useful_batch_size(loaded.model.device)) if edge.permute > 1 else 0,
         pass_columns=edge.pass_columns,
     )
+    compiled_s = engine.compile() if edge.compile == "on" else None
+    if compiled_s is not None:
+        logger.info("the layers of '%s' are compiled, in %.0f s", engine.name, compiled_s)
+    recorded = engine.record() if edge.graphs == "auto" else None
+    if recorded is not None:
+        logger.info("%s", recorded)
+    return engine
 
 
 def batch_size(settings: Settings, engine: Engine) -> int:

@@ -113,13 +113,16 @@ class VerdictEngine:
         """How many tokens of every prompt are computed once instead of each time."""
         return self._passes.prefix_tokens
 
-    def compile(self) -> float | None:
+    def compile(self, *, backend: Any = "inductor") -> float | None:
         """Compile the model's layers, where passes have fixed shapes. To be called before `record`.
+
+        Args:
+            backend: what makes code of a layer, in the words of `torch.compile`.
 
         Returns:
             How many seconds that took, a minute or more; None where they are not compiled.
         """
-        return None if self._buckets is None else self._buckets.compile(self._layout, self.max_prompt_tokens)
+        return None if self._buckets is None else self._buckets.compile(self._layout, self.max_prompt_tokens, backend)
 
     def tell_passes(self, told: Callable[[str], None]) -> None:
         """Tell of each pass from now on whether it was `replayed` or `eager`; of none where passes have no fixed shapes."""

@@ -30,9 +30,10 @@ class CompiledLayers:
 
     Args:
         model: a transformers causal language model.
+        backend: what makes code of a layer, in the words of `torch.compile`.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, backend: Any = "inductor") -> None:
         # Imported here: it takes seconds, and `app/edge/lean.py` keeps it from being imported with transformers.
         import torch._dynamo
 
@@ -40,7 +41,7 @@ class CompiledLayers:
         limits: Any = torch._dynamo.config  # noqa: SLF001
         limits.recompile_limit = max(limits.recompile_limit, _VARIANTS)
         self._layers = layers_of(model)
-        self._compiled = [torch.compile(layer._call_impl, dynamic=True) for layer in self._layers]  # noqa: SLF001
+        self._compiled = [torch.compile(layer._call_impl, dynamic=True, backend=backend) for layer in self._layers]  # noqa: SLF001
 
     def __len__(self) -> int:
         return len(self._layers)

@@ -74,7 +74,7 @@ class EdgeSettings(Section):
     share_prefix: bool = setting(True, "Compute the keys and values of the system prompt once and use them for every question.")
     graphs: Literal["auto", "off"] = setting(
         "auto",
-        'Whether forward passes on a GPU are recorded at start as CUDA graphs and replayed (docs/deployment.md, "On a GPU"). `auto` does so '
+        'Whether forward passes on a GPU are recorded at start as CUDA graphs and replayed (docs/deployment.md, "GPUs"). `auto` does so '
         "where attention can be computed in parts.",
     )
     compile: Literal["off", "on"] = setting(
