@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 
 # For an engine that does not say how many questions it gains from in a forward pass.
 _BATCH = 16
+# Prompt tokens in a forward pass: so many for each question that the engine gains from, and never fewer than so many in all. And questions
+# that wait: so many passes' worth, and never fewer than so many.
+_TOKENS_EACH, _LEAST_TOKENS = 256, 8192
+_PASSES_WAITING, _LEAST_WAITING = 32, 128
 # Makes the edge that the settings describe, in the running event loop. Raises ConfigError where it cannot be made.
 EdgeBuilder = Callable[[Settings, Metrics], Awaitable[Edge]]
 
@@ -128,6 +132,18 @@ def _size(edge: EdgeSettings, useful: int) -> int:
     return useful if edge.max_batch_size == "auto" else edge.max_batch_size
 
 
+def batch_tokens(settings: Settings, engine: Engine) -> int:
+    """Most prompt tokens in one forward pass of this engine: the setting, or what its device gains from."""
+    tokens, useful = settings.edge.max_batch_tokens, getattr(engine, "useful_batch_size", 0)
+    return max(_LEAST_TOKENS, _TOKENS_EACH * useful) if tokens == "auto" else tokens
+
+
+def queue_size(settings: Settings, engine: Engine) -> int:
+    """Single questions that may wait for this engine: the setting, or what its device answers soon."""
+    size, useful = settings.edge.max_queue_size, getattr(engine, "useful_batch_size", 0)
+    return max(_LEAST_WAITING, _PASSES_WAITING * useful) if size == "auto" else size
+
+
 def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:
     """The queue and the worker in front of an engine, in the running event loop."""
     edge, server = settings.edge, settings.server
@@ -137,8 +153,8 @@ def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batch
         engine,
         metrics,
         max_batch_size=batch_size(settings, engine),
-        max_batch_tokens=edge.max_batch_tokens,
-        max_queue_size=edge.max_queue_size,
+        max_batch_tokens=batch_tokens(settings, engine),
+        max_queue_size=queue_size(settings, engine),
         # Where nothing is padded, questions of any lengths share a pass.
         max_padding_share=1.0 if getattr(engine, "packs_rows", False) else edge.max_padding_share,
         probe_after=min(server.ready_failed_batches, server.live_failed_batches),

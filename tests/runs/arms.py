@@ -10,6 +10,8 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import torch
+
 from app.core.verdict import Signal
 from app.data.dataset import load_items, sample_items
 from app.data.readers.mapping import parse_map
@@ -148,6 +150,8 @@ def keep_frozen(chain, folder):
 
     def loading(adapters):
         loaded = load(adapters)
+        if loaded.model.device.type != "cpu" or loaded.model.dtype is not torch.float32:
+            raise SystemExit("--frozen keeps float32 numbers of a CPU: set device to cpu and dtype to float32, or leave it out")
         freeze(loaded.model, trained, folder / f"{loaded.fingerprint}-{trained}")
         return WholeRows(**{field.name: getattr(loaded, field.name) for field in fields(loaded)})
 
@@ -203,7 +207,7 @@ def main(arguments=None):
     if unknown := [name for name in arms if name not in ARMS]:
         parser.error(f"unknown arm {unknown[0]}: choose of {', '.join(ARMS)}")
     given.out.mkdir(parents=True, exist_ok=True)
-    set_threads(0)
+    set_threads(load_config(given.config).threads)
     seconds = {}
     for arm in [] if given.only_table else arms:
         seconds[arm] = run_arm(given, arm, list(ARMS))
