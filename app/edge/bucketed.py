@@ -151,7 +151,8 @@ class BucketedPasses:
         buckets = Buckets(len(layout.nodes), skip, self._columns)
         # One row or several are two cases for the compiler; any other shape only shows that the code holds for it.
         shapes = [
-            Bucket(rows, buckets.width(min(length, longest - skip))) for rows, length in ((4, 90), (1, 90), (1, 300), (8, 200), (2, 40))
+            Bucket(rows, buckets.width(min(length, longest - skip), rows))
+            for rows, length in ((4, 90), (1, 90), (1, 300), (8, 200), (2, 40))
         ]
         tables = [self._drawn(layout, bucket, longest - skip, 3).to(self._device) for bucket in shapes]
         written = [self._run(layout, skip, bucket.width, table) for bucket, table in zip(shapes, tables, strict=True)]

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 ROWS = (1, 2, 4, 8, 16, 32, 64)
-# Tokens by which widths grow, and the width from which on they grow by the larger step. The columns of a pass, trie and prefix included,
-# are a multiple of the smaller step: kernels for attention take masks whose rows are aligned.
-_STEP, _COARSE_FROM, _COARSE_STEP = 32, 512, 128
+# Tokens by which widths grow: the fewest where a pass has so many rows that padding costs time, and most for long prompts, of which there are
+# few. The columns of a pass, trie and prefix included, are a multiple of the least: kernels for attention take masks whose rows are aligned.
+_FINE_STEP, _STEP, _COARSE_STEP = 16, 32, 128
+_FINE_ROWS, _COARSE_FROM = 16, 512
 # Empty rows that a pass may compute, in columns; with more, its prompts are read in two passes. A GPU needs about as long for so many columns
 # as for none.
 _SPARE_COLUMNS = 1024
@@ -43,15 +44,11 @@ class Buckets:
     skip: int
     columns: int
 
-    def width(self, length: int) -> int:
-        """The width of a bucket for a prompt of which so many tokens are computed."""
-        step = _STEP if length <= _COARSE_FROM else _COARSE_STEP
+    def width(self, length: int, rows: int = 1) -> int:
+        """The width of a bucket of so many rows for prompts of which up to so many tokens are computed."""
+        step = _COARSE_STEP if length > _COARSE_FROM else _FINE_STEP if rows >= _FINE_ROWS else _STEP
         beside = self.nodes + self.skip
         return -(-(length + beside) // step) * step - beside
-
-    def widths(self, longest: int) -> list[int]:
-        """Every width up to that for a prompt of which so many tokens are computed, the narrowest first."""
-        return sorted({self.width(length) for length in range(1, longest + 1)})
 
     def passes(self, lengths: Sequence[int]) -> Iterator[tuple[Bucket, list[int]]]:
         """Passes that read every prompt once: the shape of each, and which prompts stand in its first rows.
@@ -61,22 +58,25 @@ class Buckets:
         """
         order = sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)
         while order:
-            width = self.width(lengths[order[0]])
-            rows = self._rows(len(order), width + self.nodes)
-            yield Bucket(rows, width), order[:rows]
-            order = order[rows:]
+            bucket = self._next(len(order), lengths[order[0]])
+            yield bucket, order[: bucket.rows]
+            order = order[bucket.rows :]
 
-    def _rows(self, waiting: int, columns: int) -> int:
-        """Rows of the next pass, where so many prompts wait and each has so many columns."""
-        possible = [rows for rows in ROWS if rows * columns <= self.columns] or [1]
-        if waiting >= possible[-1]:
-            return possible[-1]
-        enough = next(rows for rows in possible if rows >= waiting)
-        if (enough - waiting) * columns <= _SPARE_COLUMNS:
+    def _next(self, waiting: int, longest: int) -> Bucket:
+        """The next pass, where so many prompts wait and so many tokens of the longest are computed."""
+        every = [Bucket(rows, self.width(longest, rows)) for rows in ROWS]
+        possible = [bucket for bucket in every if self._columns(bucket) <= self.columns] or every[:1]
+        enough = next((bucket for bucket in possible if bucket.rows >= waiting), possible[-1])
+        if (enough.rows - waiting) * (enough.width + self.nodes) <= _SPARE_COLUMNS:
             return enough
-        return max(rows for rows in possible if rows <= waiting)
+        return max(bucket for bucket in possible if bucket.rows <= waiting)
+
+    def _columns(self, bucket: Bucket) -> int:
+        return bucket.rows * (bucket.width + self.nodes)
 
     def all(self, longest: int) -> list[Bucket]:
         """Every shape of a pass within the bound on columns, for prompts of which up to so many tokens are computed; the largest first."""
-        found = [Bucket(rows, width) for width in self.widths(longest) for rows in ROWS if rows * (width + self.nodes) <= self.columns]
-        return sorted(found, key=lambda bucket: (bucket.rows * (bucket.width + self.nodes), bucket.rows), reverse=True)
+        found = {Bucket(rows, self.width(length, rows)) for rows in ROWS for length in range(1, longest + 1)}
+        return sorted(
+            (one for one in found if self._columns(one) <= self.columns), key=lambda one: (self._columns(one), one.rows), reverse=True
+        )

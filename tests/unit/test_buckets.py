@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import itertools
 import random
 from contextlib import contextmanager
 from dataclasses import replace
@@ -267,14 +268,15 @@ def test_where_the_end_of_the_prompt_is_read_it_is_found_behind_any_padding():
 def test_every_prompt_is_in_one_pass_that_holds_it(columns):
     draw = random.Random(columns)
     buckets = Buckets(30, 75, columns)
-    for count in (1, 2, 3, 7, 40, 300):
-        lengths = [draw.randint(1, 900) for _ in range(count)]
+    for count, longest in itertools.product((1, 2, 3, 7, 40, 300), (60, 900)):
+        lengths = [draw.randint(1, longest) for _ in range(count)]
         seen = []
         for bucket, rows in buckets.passes(lengths):
             assert bucket.rows in ROWS
             assert 0 < len(rows) <= bucket.rows
             assert max(lengths[row] for row in rows) <= bucket.width
-            assert (bucket.width + 30 + 75) % 32 == 0
+            assert (bucket.width + 30 + 75) % 16 == 0
+            assert bucket.rows < 16 or bucket.width > 512 or bucket.width - max(lengths[row] for row in rows) < 16, "padding costs time"
             assert bucket.rows * (bucket.width + 30) <= columns or bucket.rows == 1
             # Empty rows cost time where passes are large.
             assert (bucket.rows - len(rows)) * (bucket.width + 30) <= 1024
