@@ -47,6 +47,7 @@ class Reading:
         for bucket, walk in enumerate(trie.choices):
             for branching, child in walk:
                 self._greedy[bucket, branching] = child
+        self._passed_by, self._no_child = self._greedy < 0, self._firsts[: self._branchings] == _NEVER
 
     def _flat(self, start: int, step: tuple[int, int]) -> int:
         branching, child = step
@@ -60,22 +61,23 @@ class Reading:
             options: for each question, how many labels are offered, the first ones of the alphabet.
             temperature: divides the logits at every branching; greedy choices do not change.
         """
-        count = np.asarray(options)
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        count, most = np.asarray(options), max(options)
+        with np.errstate(all="ignore"):
             log_p = self._log_softmax(logits, count, temperature)
-            flat = np.concatenate([log_p.reshape(len(count), -1), np.zeros((len(count), 1))], axis=1)
-            joint = np.exp(flat[:, self._walks].sum(-1)[:, :, None] + flat[:, self._labels[:, : max(options)]].sum(-1))
-            joint[np.broadcast_to((np.arange(max(options)) >= count[:, None])[:, None], joint.shape)] = 0.0
+            flat = np.zeros((len(count), self._firsts.size + 1))
+            flat[:, :-1] = log_p.reshape(len(count), -1)
+            joint = np.exp(flat[:, self._walks].sum(-1)[:, :, None] + flat[:, self._labels[:, :most]].sum(-1))
+            if min(options) < most:
+                np.copyto(joint, 0.0, where=(np.arange(most) >= count[:, None])[:, None])
             total = joint.sum((1, 2))
             normalised = (joint / total[:, None, None]).tolist()
-        chosen = logits[:, : self._branchings].copy()
-        chosen[np.broadcast_to(self._firsts[: self._branchings] == _NEVER, chosen.shape)] = -np.inf
-        followed = ((chosen.argmax(2)[:, None] == self._greedy) | (self._greedy < 0)).all(2)
+        chosen = np.where(self._no_child, -np.inf, logits[:, : self._branchings]).argmax(2)
+        followed = ((chosen[:, None] == self._greedy) | self._passed_by).all(2)
         return [
-            JointVerdict(tuple(tuple(row[:offered]) for row in rows), bucket, self._paths) if sound else None
+            JointVerdict(tuple([tuple(row[:offered]) for row in rows]), bucket, self._paths) if sound else None
             for rows, offered, bucket, sound in zip(
                 normalised,
-                count.tolist(),
+                options,
                 followed.argmax(1).tolist(),
                 # Each weight is at most 1, so the sum is finite where all of them are.
                 (np.isfinite(total) & (total > 0) & followed.any(1)).tolist(),
@@ -85,7 +87,7 @@ class Reading:
 
     def _log_softmax(self, logits: NDArray[np.float32], count: NDArray[np.int64], temperature: float) -> NDArray[np.float64]:
         """The logarithm of each child's probability among those that are offered there."""
-        scaled = np.where(self._firsts < count[:, None, None], logits.astype(np.float64) / temperature, -np.inf)
+        scaled = np.where(self._firsts < count[:, None, None], np.divide(logits, temperature, dtype=np.float64), -np.inf)
         top = scaled.max(2, keepdims=True)
         log_p: NDArray[np.float64] = scaled - (top + np.log(np.exp(scaled - top).sum(2, keepdims=True)))
         return log_p
