@@ -15,6 +15,7 @@ from app.core.errors import first_line
 from app.edge.buckets import Bucket, Buckets
 from app.edge.fused import CompiledLayers
 from app.edge.layout import Layout
+from app.edge.lean import collector_paused
 from app.edge.masks import Masks
 from app.edge.passes import Passes, Read, is_seen
 from app.edge.recorded import Recorder, Replay, matches
@@ -125,12 +126,14 @@ class BucketedPasses:
 
     def _to_host(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.cuda.Event | None]:
         """Logits on the host, and what tells that they have arrived. They are copied before anything else is replayed."""
-        host = torch.empty(logits.shape, dtype=logits.dtype, pin_memory=self._on_gpu)
+        # What is read before it has arrived must not look like an answer.
+        host = torch.full(logits.shape, torch.nan, dtype=logits.dtype, pin_memory=self._on_gpu)
         host.copy_(logits, non_blocking=True)
         if not self._on_gpu:
             return host, None
         arrived: torch.cuda.Event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        arrived.record()
+        # The stream of this device, which need not be the present one.
+        arrived.record(torch.cuda.current_stream(self._device))
         return host, arrived
 
     @torch.inference_mode()
@@ -192,24 +195,30 @@ class BucketedPasses:
         if shapes is None:
             shapes = Buckets(len(layout.nodes), skip, self._columns).all(longest - skip) if longest > skip else []
         done = 0
-        # The largest one makes the memory that all share. The small ones gain most, so they come next.
-        for bucket in [*shapes[:1], *reversed(shapes[1:])]:
-            if time.monotonic() - began > seconds or recorder.bytes > bytes_:
-                logger.info("no further pass is recorded: %.0f s or %.1f GB are used up; others are made without", seconds, bytes_ / 1e9)
-                break
-            try:
-                replay = recorder.record(partial(self._run, layout, skip, bucket.width), self._drawn(layout, bucket, longest - skip, 0))
-                same = all(self._same(replay, layout, skip, bucket, self._drawn(layout, bucket, longest - skip, seed)) for seed in (1, 2))
-            except Exception as error:  # noqa: BLE001  # whatever a model's own code does that cannot be recorded
-                logger.warning("passes of this model are not recorded (%s); each is made anew, which is slower", first_line(error))
-                self._replays.clear()
-                done = 0
-                break
-            if not same:
-                logger.warning("a recorded pass of %d x %d tokens differs from the pass itself; it is not used", bucket.rows, bucket.width)
-                continue
-            self._replays[layout, skip, bucket] = replay
-            done += 1
+        # A collector that frees tensors of a device meanwhile may spoil a recording.
+        with collector_paused():
+            # The largest one makes the memory that all share. The small ones gain most, so they come next.
+            for bucket in [*shapes[:1], *reversed(shapes[1:])]:
+                if time.monotonic() - began > seconds or recorder.bytes > bytes_:
+                    logger.info(
+                        "no further pass is recorded: %.0f s or %.1f GB are used up; others are made without", seconds, bytes_ / 1e9
+                    )
+                    break
+                try:
+                    replay = recorder.record(partial(self._run, layout, skip, bucket.width), self._drawn(layout, bucket, longest - skip, 0))
+                    same = self._same(replay, layout, skip, bucket, self._drawn(layout, bucket, longest - skip, 1))
+                except Exception as error:  # noqa: BLE001  # whatever a model's own code does that cannot be recorded
+                    logger.warning("passes of this model are not recorded (%s); each is made anew, which is slower", first_line(error))
+                    self._replays.clear()
+                    done = 0
+                    break
+                if not same:
+                    logger.warning(
+                        "a recorded pass of %d x %d tokens differs from the pass itself; it is not used", bucket.rows, bucket.width
+                    )
+                    continue
+                self._replays[layout, skip, bucket] = replay
+                done += 1
         recorder.trim()
         return Recorded(done, len(shapes), time.monotonic() - began, recorder.bytes)
 

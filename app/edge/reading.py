@@ -79,8 +79,8 @@ class Reading:
                 normalised,
                 options,
                 followed.argmax(1).tolist(),
-                # Each weight is at most 1, so the sum is finite where all of them are.
-                (np.isfinite(total) & (total > 0) & followed.any(1)).tolist(),
+                # Each weight is at most 1, so the sum is finite, or NaN where one of them is.
+                ((total > 0) & followed.any(1)).tolist(),
                 strict=True,
             )
         ]

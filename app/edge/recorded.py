@@ -82,13 +82,12 @@ class GraphRecorder:
         return max(0, torch.cuda.memory_reserved(self._device) - self._before)
 
     def record(self, run: Pass, table: torch.Tensor) -> Graph:
-        """Run a pass twice, so that kernels are loaded and libraries have their memory, then record it."""
+        """Run a pass, so that kernels are loaded and libraries have their memory, then record it."""
         static = table.to(self._device)
         here = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(here)
         with torch.cuda.stream(self._stream):
-            for _ in range(2):
-                run(static)
+            run(static)
             self._stream.synchronize()
             # Not `torch.cuda.graph`, which collects garbage and empties torch's memory each time.
             graph = torch.cuda.CUDAGraph()

@@ -1,5 +1,7 @@
 """Compiled layers give the numbers of layers as they are written, and no question waits for a compiler. Compiled to torch's own operations."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch._dynamo
@@ -31,6 +33,9 @@ def test_compiled_layers_give_the_same_numbers_and_are_compiled_once():
     for some in (prompts, prompts[:1], prompts[2:4]):
         for verdict, plain in zip(engine.verdicts(some), written[prompts.index(some[0]) :], strict=False):
             assert largest_difference(verdict.joint, plain.joint) < 1e-5
+    # Without the prefix the code would be another one.
+    odd = replace(prompts[0], shares_prefix=False, cached=0)
+    assert largest_difference(engine.verdicts([odd])[0].joint, written[0].joint) < 1e-5
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == before
     assert all(layer._compiled_call_impl is None for layer in fused.layers_of(model)), "outside such passes nothing is compiled"
 
