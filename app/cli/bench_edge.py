@@ -138,7 +138,7 @@ def bench_edge(
     over = Over(peers, traffic, config, shape is not None, peers_folder) if http else None
     with interrupts.even_if_ignored():
         try:
-            report = measure_fully(settings, loaded, plan, over)
+            report = measure_fully(settings, loaded, plan, over, out)
         except ServerFailed as error:
             raise FogGateError(str(error)) from None
     hand_over(report, out, as_json=as_json)

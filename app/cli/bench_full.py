@@ -39,8 +39,10 @@ class Over:
     folder: Path | None
 
 
-def measure_fully(settings: "Settings", loaded: "LoadedModel", plan: "Plan", over: Over | None) -> dict[str, Any]:
+def measure_fully(settings: "Settings", loaded: "LoadedModel", plan: "Plan", over: Over | None, out: Path | None) -> dict[str, Any]:
     """Measure inside this process, and then over HTTP unless `over` is None.
+
+    What was measured inside is written into `out` before the servers are started: a run that is ended then has not been for nothing.
 
     Raises:
         ConfigError: the model cannot answer, or there are no questions with what is wanted.
@@ -54,6 +56,8 @@ def measure_fully(settings: "Settings", loaded: "LoadedModel", plan: "Plan", ove
     engine = build_engine(settings, loaded)
     report = measure_inside(loaded, engine, plan, describe_hardware(str(loaded.model.device)), say)
     if over is not None:
+        if out is not None:
+            _write(report | {"goals": [goal.as_json() for goal in goals_of(report)]}, out)
         report["http"] = _over_http(settings, loaded, engine, plan, over)
     return report | {"goals": [goal.as_json() for goal in goals_of(report)]}
 
@@ -116,15 +120,22 @@ def hand_over(report: dict[str, Any], out: Path | None, *, as_json: bool) -> Non
 
     text = markdown(report)
     if out is not None:
+        _write(report, out)
         with writing(out):
-            out.mkdir(parents=True, exist_ok=True)
-            (out / "bench.json").write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-            (out / "bench.md").write_text(text, encoding="utf-8")
             _draw(report, out)
     if as_json:
         print_json(report)
     else:
         print_markdown(text)
+
+
+def _write(report: dict[str, Any], out: Path) -> None:
+    from app.bench.edge.markdown import markdown
+
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "bench.json").write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        (out / "bench.md").write_text(markdown(report), encoding="utf-8")
 
 
 def _draw(report: dict[str, Any], out: Path) -> None:
