@@ -4,7 +4,7 @@
 
 A model of that shape with random weights reads prompts of one length. Each row of the table has the median time of a call of
 `VerdictEngine.verdicts`, questions a second, the share of the rate of a large matrix product that was measured in the same process, and the
-largest difference of a probability from the path that was proven at load (passes of any shape, nothing recorded or compiled). What fails is a
+largest difference of a probability from passes of any shape with masks, nothing recorded or compiled. What fails is a
 row with its reason. The file is written anew after each row. With `--shape tiny --device cpu` it shows that it runs; a CPU records nothing.
 """
 
@@ -110,7 +110,8 @@ class Run:
         self.prompts = [self.engine.prepare(question) for question in questions]
         self.rate = matmul_rate(self.model)
         self.operations = statistics.fmean(operations(self.model, prompt, len(renderer.trie)) for prompt in self.prompts)
-        self.expected = self.plain.verdicts(self.prompts)
+        with attention_way(MASKED):
+            self.expected = self.plain.verdicts(self.prompts)
         lengths = [len(prompt.ids) for prompt in self.prompts]
         self.facts = {
             "shape": given.shape,
@@ -128,9 +129,13 @@ class Run:
 
     def measured(self, engine, batch):
         prompts = self.prompts[:batch]
+        passes = []
+        engine.tell_passes(passes.append)
         found = engine.verdicts(prompts)
+        engine.tell_passes(lambda _: None)
         took = seconds_of(engine, prompts)
         return {
+            "passes": {way: passes.count(way) for way in sorted({*passes})},
             "ms": round(1000 * took, 3),
             "questions_a_second": round(batch / took, 1),
             "share": round(batch / took * self.operations / self.rate, 4),
