@@ -114,7 +114,7 @@ def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool
         keep_prompts=2 * _size(edge, useful_batch_size(loaded.model.device)) if edge.permute > 1 else 0,
         pass_columns=edge.pass_columns,
     )
-    compiled_s = engine.compile() if edge.compile == "on" else None
+    compiled_s = engine.compile() if edge.compile == "auto" else None
     if compiled_s is not None:
         logger.info("the layers of '%s' are compiled, in %.0f s", engine.name, compiled_s)
     recorded = engine.record() if edge.graphs == "auto" else None
@@ -155,8 +155,8 @@ def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batch
         max_batch_size=batch_size(settings, engine),
         max_batch_tokens=batch_tokens(settings, engine),
         max_queue_size=queue_size(settings, engine),
-        # Where nothing is padded, questions of any lengths share a pass.
-        max_padding_share=1.0 if getattr(engine, "packs_rows", False) else edge.max_padding_share,
+        # Where nothing is padded, and where the engine makes passes of similar lengths itself, questions of any lengths share a batch.
+        max_padding_share=1.0 if getattr(engine, "packs_rows", False) or getattr(engine, "uses_buckets", False) else edge.max_padding_share,
         probe_after=min(server.ready_failed_batches, server.live_failed_batches),
         probe_every_s=server.failing_probe_s,
         limits=HealthLimits(server.live_stall_s, server.live_failed_batches, server.ready_failed_batches, server.ready_stall_s),

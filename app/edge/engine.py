@@ -120,7 +120,7 @@ class VerdictEngine:
             backend: what makes code of a layer, in the words of `torch.compile`.
 
         Returns:
-            How many seconds that took, a minute or more; None where they are not compiled.
+            How many seconds that took; None where they are not compiled.
         """
         return None if self._buckets is None else self._buckets.compile(self._layout, self.max_prompt_tokens, backend)
 
@@ -130,7 +130,7 @@ class VerdictEngine:
             self._buckets.on_pass = told
 
     def record(
-        self, recorder: Recorder | None = None, *, longest: int = 1024, seconds: float = 60.0, shapes: Sequence[Bucket] | None = None
+        self, recorder: Recorder | None = None, *, longest: int = 2048, seconds: float = 60.0, shapes: Sequence[Bucket] | None = None
     ) -> Recorded | None:
         """Record passes of fixed shapes, so that they are replayed from now on; takes seconds. Where nothing can be recorded, nothing is.
 
