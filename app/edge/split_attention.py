@@ -115,16 +115,23 @@ def attend(  # noqa: PLR0917  # the order of transformers
     if kwargs.get("softcap") is not None or kwargs.get("position_bias") is not None:
         raise EdgeError(f"{type(module).__name__} caps its attention or adds a bias to it")
     prefix = getattr(module, _PREFIX, None)
-    if torch.compiler.is_compiling():
-        # One step for the compiler, which can make nothing better of it.
-        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        return torch.ops.foggate.attention(query, key, value, attention_mask, *(prefix or (None, None)), scale), None
     if prefix is not None:
         key, value = (torch.cat([kept.expand(len(own), -1, -1, -1), own], dim=2) for kept, own in zip(prefix, (key, value), strict=True))
+    if torch.compiler.is_compiling():
+        # The attention is one step for the compiler, which can make nothing better of it. What is put together before and after it is not:
+        # the compiler makes that part of the kernels beside it.
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        return torch.cat(torch.ops.foggate.attention(query, key, value, attention_mask, scale), dim=1), None
     packed = _PACKED.get()
     if packed is not None:
-        return _each(packed, module, query, key, value, dropout=dropout, scaling=scaling), None
-    return _parts(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs), None
+        return _each(packed, query, key, value, dropout=dropout, scaling=scaling), None
+    if attention_mask.shape[2] == query.shape[2]:
+        whole: torch.Tensor = sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)[
+            0
+        ]
+        return whole, None
+    # One copy, which leaves each token's heads beside each other.
+    return torch.cat(_parts(query, key, value, attention_mask, dropout=dropout, scaling=scaling), dim=1), None
 
 
 def define_for_compiler() -> None:
@@ -133,63 +140,42 @@ def define_for_compiler() -> None:
         return
 
     @torch.library.custom_op("foggate::attention", mutates_args=())
-    def attention(  # noqa: PLR0917  # as above
-        query: torch.Tensor,
-        key: torch.Tensor,
-        value: torch.Tensor,
-        mask: torch.Tensor,
-        before_key: torch.Tensor | None,
-        before_value: torch.Tensor | None,
-        scale: float,
-    ) -> torch.Tensor:
-        if before_key is not None and before_value is not None:
-            key = torch.cat([before_key.expand(len(key), -1, -1, -1), key], dim=2)
-            value = torch.cat([before_value.expand(len(value), -1, -1, -1), value], dim=2)
-        return _parts(None, query, key, value, mask, dropout=0.0, scaling=scale)
+    def attention(
+        query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, scale: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        *prompt, trie = _parts(query, key, value, mask, dropout=0.0, scaling=scale)
+        return (prompt[0] if len(prompt) == 1 else torch.cat(prompt, dim=1)).contiguous(), trie.contiguous()
 
     @attention.register_fake
-    def _(query: torch.Tensor, *_: Any) -> torch.Tensor:
+    def _(
+        query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, scale: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ARG001  # the arguments of the operation
         batch, heads, queries, size = query.shape
-        return query.new_empty(batch, queries, heads, size)
+        nodes = mask.shape[2]
+        return query.new_empty(batch, queries - nodes, heads, size), query.new_empty(batch, nodes, heads, size)
 
 
-def _each(
-    packed: Sequence[torch.Tensor], module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, **options: Any
-) -> torch.Tensor:
+def _each(packed: Sequence[torch.Tensor], query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, **options: Any) -> torch.Tensor:
     """The attention of prompts in one row, each with the shared keys and its own: `[1, queries, heads, head_dim]`."""
     skip = key.shape[2] - query.shape[2]
-    found, start = [], 0
+    found: list[torch.Tensor] = []
+    start = 0
     for mask in packed:
         end = start + mask.shape[3] - skip
         own_key, own_value = (torch.cat([one[:, :, :skip], one[:, :, skip + start : skip + end]], dim=2) for one in (key, value))
-        found.append(_parts(module, query[:, :, start:end], own_key, own_value, mask, **options))
+        found += _parts(query[:, :, start:end], own_key, own_value, mask, **options)
         start = end
     return torch.cat(found, dim=1)
 
 
 def _parts(
-    module: Any,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor,
-    *,
-    dropout: float,
-    scaling: float | None,
-    **kwargs: Any,
-) -> torch.Tensor:
-    """The attention of `attend`, `[batch, queries, heads, head_dim]`."""
-    queries, nodes, keys = query.shape[2], attention_mask.shape[2], key.shape[2]
-    if nodes == queries:
-        whole: torch.Tensor = sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)[
-            0
-        ]
-        return whole
-    rows, before = queries - nodes, keys - queries
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, *, dropout: float, scaling: float | None
+) -> list[torch.Tensor]:
+    """The attention of `attend` in parts `[batch, queries, heads, head_dim]`: the last one is that of the trie."""
+    rows, before = query.shape[2] - mask.shape[2], key.shape[2] - query.shape[2]
     options = {"dropout_p": dropout, "scale": scaling}
     parts = _causal_parts if query.device.type == "cpu" or _WAY.get() == MASKED else _fast_parts
-    # One copy, which leaves each token's heads beside each other.
-    return torch.cat([part.transpose(1, 2) for part in parts(query, key, value, attention_mask, rows, before, options)], dim=1)
+    return [part.transpose(1, 2) for part in parts(query, key, value, mask, rows, before, options)]
 
 
 def _causal_parts(  # noqa: PLR0917  # what an attention computes

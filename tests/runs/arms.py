@@ -66,6 +66,8 @@ def config_of(given, arm):
         config = config.model_copy(update=sizes)
     if given.dev_rows:
         config = config.model_copy(update={"data": config.data.model_copy(update={"dev_rows": given.dev_rows})})
+    if given.learning_rate:
+        config = config.model_copy(update={"sft": config.sft.model_copy(update={"learning_rate": given.learning_rate})})
     return config.model_copy(
         update={
             "base": given.base or config.base,
@@ -197,6 +199,7 @@ def main(arguments=None):
     parser.add_argument("--base", help="the base instead of the config's: a folder, for example")
     parser.add_argument("--rows", type=int, help="rows of R0; those of the other rounds in proportion")
     parser.add_argument("--dev-rows", type=int, help="dev rows of each domain")
+    parser.add_argument("--learning-rate", type=float, help="the rate instead of the config's: arms may need different ones")
     parser.add_argument("--rounds", type=int, help="the last round; 0 is R0 alone")
     parser.add_argument("--per-domain", type=int, default=30, help="test rows of each domain")
     parser.add_argument("--allow-uniform-labels", action="store_true")
