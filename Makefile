@@ -162,11 +162,11 @@ bench: setup ## Measure the one-pass verdict on this machine
 	$(BIN)/foggate bench edge
 
 # Random weights: speed does not depend on what a model knows. The report says which card it was, and what that card reaches.
-bench-gpu: setup ## Measure the one pass on a GPU at the shapes of Qwen3-0.6B and Gemma-3-1B (BENCH_OUT=runs/bench-gpu)
-	for shape in qwen3-0.6b gemma-3-1b; do \
-	  FOGGATE_EDGE__DEVICE=cuda $(BIN)/foggate bench edge --shape $$shape --batches 1,16,64,128 --questions 256 --clients 64 \
-	    --rate 20,500,1000,2000 --rate-seconds 10 \
-	    --out $(or $(BENCH_OUT),runs/bench-gpu)/$$shape $(ARGS) || exit 1; \
+# An environment that is there already: make bench-gpu GPU_PYTHON=python3, which then neither installs nor fetches anything.
+bench-gpu: $(if $(GPU_PYTHON),,$(VENV)/.installed assets) ## Measure the one pass on a GPU at the shapes of Qwen3-0.6B and Gemma-3-1B (BENCH_OUT=runs/bench-gpu, GPU_PYTHON=python3: without .venv)
+	for pair in qwen3-0.6b:qwen3 gemma-3-1b:gemma3; do \
+	  FOGGATE_EDGE__DEVICE=cuda $(or $(GPU_PYTHON),$(BIN)/python) -m app bench edge --shape $${pair%:*} --tokenizer $(ASSETS)/$${pair#*:} \
+	    --out $(or $(BENCH_OUT),runs/bench-gpu)/$${pair%:*} $(ARGS) || exit 1; \
 	done
 
 image: ## Build the container image

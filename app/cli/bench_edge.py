@@ -1,6 +1,7 @@
 """`foggate bench edge`: the one-pass verdict beside `generate`, a bare prefill, and other servers, as ratios within one run."""
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,15 +11,18 @@ from rich.table import Table
 from app.cli.bars import bars, loading, working
 from app.cli.bench_options import (
     Batches,
+    BatchTokens,
     CellSeconds,
     Clients,
+    EdgeRates,
+    EdgeRateSeconds,
+    HttpRounds,
     Lengths,
+    OneConnection,
     OptionCounts,
     Out,
     PeersFolder,
     QuestionCount,
-    Rates,
-    RateSeconds,
     Rounds,
     rates_of,
     whole_numbers,
@@ -49,20 +53,22 @@ def bench_edge(
         ),
     ] = False,
     out: Out = None,
-    lengths: Lengths = "50,100,200,400,800,1200,1500",
-    options: OptionCounts = "2,4,10,26",
-    batches: Batches = "1,4,16,32",
-    questions: QuestionCount = 32,
-    rounds: Rounds = 7,
-    cell_seconds: CellSeconds = 60,
+    lengths: Lengths = None,
+    options: OptionCounts = None,
+    batches: Batches = None,
+    batch_tokens: BatchTokens = None,
+    questions: QuestionCount = None,
+    rounds: Rounds = None,
+    cell_seconds: CellSeconds = None,
     http: Annotated[bool, typer.Option("--http/--no-http", help="Measure the gateway over HTTP too; peers are measured beside it.")] = True,
-    clients: Clients = 16,
-    http_rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Rounds over HTTP.")] = 3,
+    clients: Clients = None,
+    http_rounds: HttpRounds = None,
+    one_connection: OneConnection = None,
     batch_request: Annotated[
         int, typer.Option(min=0, metavar="N", help="Questions in one request to the gateway, measured beside single ones; 0: none.")
     ] = 256,
-    rate: Rates = "",
-    rate_seconds: RateSeconds = 5.0,
+    rate: EdgeRates = None,
+    rate_seconds: EdgeRateSeconds = None,
     peer: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Another server to measure; may be repeated. It is installed into a folder of the cache."),
@@ -91,29 +97,48 @@ def bench_edge(
     if tokenizer is not None and shape is None:
         raise ConfigError("--tokenizer belongs to --shape: every other model has its own")
     from app.bench.edge.over_http import Traffic
+    from app.bench.edge.presets import ON_CPU, preset_of
     from app.bench.processes import ServerFailed
     from app.cli.bench_full import Over, hand_over, measure_fully
 
-    sizes = [whole_numbers(text, name) for text, name in ((lengths, "--lengths"), (options, "--options"), (batches, "--batches"))]
-    peers, rates = _peers(peer or []), rates_of(rate, rate_seconds)
-    for given, name in ((peers, "--peer"), (rates, "--rate")):
-        if given and not http:
+    # Refused before a model is loaded. What is not given depends on its device.
+    given: dict[str, Any] = {
+        name: whole_numbers(text, f"--{name}")
+        for name, text in (("lengths", lengths), ("options", options), ("batches", batches))
+        if text is not None
+    }
+    if rate is not None:
+        given["rates"] = rates_of(rate, ON_CPU.rate_seconds if rate_seconds is None else rate_seconds)
+    peers = _peers(peer or [])
+    for some, name in ((peers, "--peer"), (given.get("rates"), "--rate")):
+        if some and not http:
             raise ConfigError(f"{name} is measured over HTTP: leave out --no-http")
-    traffic = Traffic(clients, http_rounds, rates=rates, rate_seconds=rate_seconds, batch_questions=batch_request)
-    allow_open_files(max(clients, traffic.rate_connections if rates else 0))
+    numbers = {
+        "batch_tokens": batch_tokens,
+        "questions": questions,
+        "rounds": rounds,
+        "cell_s": cell_seconds,
+        "clients": clients,
+        "http_rounds": http_rounds,
+        "one_connection": one_connection,
+        "rate_seconds": rate_seconds,
+    }
+    given |= {name: number for name, number in numbers.items() if number is not None}
     if out is not None:
         with writing(out):
             out.mkdir(parents=True, exist_ok=True)
     loaded = _model(settings, shape, tokenizer)
+    preset = replace(preset_of(loaded.model.device.type), **given)
+    traffic = Traffic.of(preset, batch_questions=batch_request)
+    allow_open_files(max(traffic.clients, traffic.rate_connections if traffic.rates else 0))
     # Torch, for which the model's loading has set the wait policy.
-    from app.bench.edge.plan import Plan
-    from app.bench.edge.sweep import Limits
+    from app.bench.edge.plan import plan_of
 
-    plan = Plan(sizes[0], sizes[1], sizes[2], questions, Limits(rounds, cell_seconds))
+    plan = plan_of(preset)
     over = Over(peers, traffic, config, shape is not None, peers_folder) if http else None
     with interrupts.even_if_ignored():
         try:
-            report = measure_fully(settings, loaded, plan, over)
+            report = measure_fully(settings, loaded, plan, over, out)
         except ServerFailed as error:
             raise FogGateError(str(error)) from None
     hand_over(report, out, as_json=as_json)

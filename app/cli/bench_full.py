@@ -39,8 +39,10 @@ class Over:
     folder: Path | None
 
 
-def measure_fully(settings: "Settings", loaded: "LoadedModel", plan: "Plan", over: Over | None) -> dict[str, Any]:
+def measure_fully(settings: "Settings", loaded: "LoadedModel", plan: "Plan", over: Over | None, out: Path | None) -> dict[str, Any]:
     """Measure inside this process, and then over HTTP unless `over` is None.
+
+    What was measured inside is written into `out` before the servers are started: a run that is ended then has not been for nothing.
 
     Raises:
         ConfigError: the model cannot answer, or there are no questions with what is wanted.
@@ -54,11 +56,13 @@ def measure_fully(settings: "Settings", loaded: "LoadedModel", plan: "Plan", ove
     engine = build_engine(settings, loaded)
     report = measure_inside(loaded, engine, plan, describe_hardware(str(loaded.model.device)), say)
     if over is not None:
-        report["http"] = _over_http(settings, loaded, engine, questions=plan.questions, over=over)
+        if out is not None:
+            _write(report | {"goals": [goal.as_json() for goal in goals_of(report)]}, out)
+        report["http"] = _over_http(settings, loaded, engine, plan, over)
     return report | {"goals": [goal.as_json() for goal in goals_of(report)]}
 
 
-def _over_http(settings: "Settings", loaded: "LoadedModel", engine: "VerdictEngine", *, questions: int, over: Over) -> dict[str, Any]:
+def _over_http(settings: "Settings", loaded: "LoadedModel", engine: "VerdictEngine", plan: "Plan", over: Over) -> dict[str, Any]:
     import torch  # the model is loaded, so it is imported
 
     from app.bench.edge.run import measure_servers, questions_for_http, save_model
@@ -66,7 +70,7 @@ def _over_http(settings: "Settings", loaded: "LoadedModel", engine: "VerdictEngi
     from app.bench.peers.protocol import Place
     from app.edge.builtin import default_cache_dir
 
-    asked = questions_for_http(engine, loaded, questions)
+    asked = questions_for_http(engine, loaded, plan.questions, plan.batch_tokens)
     folder = over.folder or (settings.edge.cache_dir or default_cache_dir()) / "peers"
     with tempfile.TemporaryDirectory(prefix="foggate-bench-") as name:
         scratch = Path(name)
@@ -85,7 +89,9 @@ def _over_http(settings: "Settings", loaded: "LoadedModel", engine: "VerdictEngi
         if over.shape:
             environment |= {"FOGGATE_EDGE__MODEL": str(model), "FOGGATE_EDGE__DTYPE": place.dtype}
         options = ["--config", str(over.config)] if over.config is not None else []
-        return measure_servers([FogGate(options, environment), *over.peers], asked, place, over.traffic, say)
+        found = measure_servers([FogGate(options, environment), *over.peers], asked, place, over.traffic, say)
+    lengths = [len(engine.prepare(each.question).ids) for each in asked(0)]
+    return found | {"prompt_tokens": round(sum(lengths) / len(lengths), 1)}
 
 
 def _gguf_of(settings: "Settings", folder: Path, scratch: Path) -> Callable[[], Path] | None:
@@ -114,15 +120,22 @@ def hand_over(report: dict[str, Any], out: Path | None, *, as_json: bool) -> Non
 
     text = markdown(report)
     if out is not None:
+        _write(report, out)
         with writing(out):
-            out.mkdir(parents=True, exist_ok=True)
-            (out / "bench.json").write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-            (out / "bench.md").write_text(text, encoding="utf-8")
             _draw(report, out)
     if as_json:
         print_json(report)
     else:
         print_markdown(text)
+
+
+def _write(report: dict[str, Any], out: Path) -> None:
+    from app.bench.edge.markdown import markdown
+
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "bench.json").write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        (out / "bench.md").write_text(markdown(report), encoding="utf-8")
 
 
 def _draw(report: dict[str, Any], out: Path) -> None:

@@ -1,25 +1,115 @@
 """Options of `foggate bench edge` beyond the short bench, options that benches share, and lists of numbers in options."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.bench.edge.presets import ON_CPU, ON_GPU, Preset
 from app.core.errors import ConfigError
 
 Out = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Folder for bench.md, bench.json and the pictures.", show_default="the report is printed only"),
 ]
-Lengths = Annotated[str, typer.Option(metavar="N,N,…", help="Lengths of prompts in tokens, at batch size 1.")]
-OptionCounts = Annotated[str, typer.Option(metavar="N,N,…", help="Numbers of options, at batch size 1.")]
-Batches = Annotated[str, typer.Option(metavar="N,N,…", help="Batch sizes, on questions of the shipped bank.")]
-QuestionCount = Annotated[int, typer.Option(min=1, metavar="N", help="Number of questions for each batch size, and in a round over HTTP.")]
-Rounds = Annotated[int, typer.Option(min=1, metavar="N", help="Interleaved rounds of each measurement inside the process.")]
-CellSeconds = Annotated[
-    float, typer.Option(min=0, metavar="SECONDS", help="No further round of a measurement begins after this many seconds.")
+
+
+def _default(of: Callable[[Preset], Sequence[int] | float]) -> str:
+    """The defaults of an option in words: on a CPU, and on a GPU where it is another one."""
+    cpu, gpu = (_said(of(preset)) for preset in (ON_CPU, ON_GPU))
+    return cpu if cpu == gpu else f"{cpu}; on a GPU {gpu}"
+
+
+def _said(value: Sequence[int] | float) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else ",".join(map(str, value)) or "none"
+
+
+Lengths = Annotated[
+    str | None,
+    typer.Option(metavar="N,N,…", help="Lengths of prompts in tokens, at batch size 1.", show_default=_default(lambda each: each.lengths)),
 ]
-Clients = Annotated[int, typer.Option(min=1, metavar="N", help="Clients over HTTP; each has one request under way.")]
+OptionCounts = Annotated[
+    str | None,
+    typer.Option(metavar="N,N,…", help="Numbers of options, at batch size 1.", show_default=_default(lambda each: each.options)),
+]
+Batches = Annotated[
+    str | None,
+    typer.Option(metavar="N,N,…", help="Batch sizes, on questions of the shipped bank.", show_default=_default(lambda each: each.batches)),
+]
+BatchTokens = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Length in tokens of the prompts of batches and over HTTP; 0: questions of the bank as they are.",
+        show_default=_default(lambda each: each.batch_tokens),
+    ),
+]
+QuestionCount = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Number of questions for each batch size, and in a round over HTTP.",
+        show_default=_default(lambda each: each.questions),
+    ),
+]
+Rounds = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Interleaved rounds of each measurement inside the process.",
+        show_default=_default(lambda each: each.rounds),
+    ),
+]
+CellSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        help="No further round of a measurement begins after this many seconds.",
+        show_default=_default(lambda each: each.cell_s),
+    ),
+]
+Clients = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Clients over HTTP; each has one request under way.", show_default=_default(lambda each: each.clients)
+    ),
+]
+HttpRounds = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Rounds over HTTP.", show_default=_default(lambda each: each.http_rounds)),
+]
+OneConnection = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="Questions over HTTP that a single connection asks one after the other; 0: none.",
+        show_default=_default(lambda each: each.one_connection),
+    ),
+]
+EdgeRates = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,N,…",
+        help="Rates in requests a second. Requests are sent at these rates too, whether or not the server keeps up.",
+        show_default=_default(lambda each: each.rates),
+    ),
+]
+EdgeRateSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0.1,
+        max=600,
+        metavar="SECONDS",
+        help="Length of one measurement at a rate.",
+        show_default=_default(lambda each: each.rate_seconds),
+    ),
+]
 PeersFolder = Annotated[
     Path | None,
     typer.Option(metavar="FOLDER", help="Where peers are installed, once.", show_default="the folder `peers` of the cache"),

@@ -143,7 +143,7 @@ async def collect_answers(settings: "Settings", plan: CollectPlan) -> "tuple[Col
     from app.cli.hardware import describe_hardware
     from app.cloud.build import build_cloud, cloud_models
     from app.core.offload import in_daemon_thread
-    from app.edge.build import batch_size, build_batcher, build_engine, load_edge_model
+    from app.edge.build import batch_size, build_batcher, build_engine, load_edge_model, queue_size
     from app.edge.foggen import writes_confidence
     from app.evaluation.collect import EdgeIdentity, collect
     from app.gateway.running import WARM_UP, WARM_UP_S
@@ -155,7 +155,7 @@ async def collect_answers(settings: "Settings", plan: CollectPlan) -> "tuple[Col
         engine = build_engine(settings, loaded)
     # So many questions are in flight that the next batch is waiting when one ends.
     in_flight = 4 * batch_size(settings, engine)
-    queue = settings.edge.model_copy(update={"max_queue_size": max(in_flight, settings.edge.max_queue_size)})
+    queue = settings.edge.model_copy(update={"max_queue_size": max(in_flight, queue_size(settings, engine))})
     hardware = describe_hardware(str(loaded.model.device))
     generator = None
     if plan.generate:

@@ -1,5 +1,6 @@
 """Settings → the edge: the model, its engine, and the queue in front of it. `Settings` stops here."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
     from app.edge.engine import VerdictEngine
     from app.edge.loader import FoundModel, LoadedModel
 
+logger = logging.getLogger(__name__)
+
 # For an engine that does not say how many questions it gains from in a forward pass.
 _BATCH = 16
+# Prompt tokens in a forward pass: so many for each question that the engine gains from, and never fewer than so many in all. And questions
+# that wait: so many passes' worth, and never fewer than so many.
+_TOKENS_EACH, _LEAST_TOKENS = 256, 8192
+_PASSES_WAITING, _LEAST_WAITING = 32, 128
 # Makes the edge that the settings describe, in the running event loop. Raises ConfigError where it cannot be made.
 EdgeBuilder = Callable[[Settings, Metrics], Awaitable[Edge]]
 
@@ -91,17 +98,29 @@ def load_engine(settings: Settings) -> Engine:
 
 
 def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool = False) -> "VerdictEngine":
-    """The one-pass engine of a loaded model; `long_labels` as in `LoadedModel.engine`. Raises ConfigError."""
+    """The one-pass engine of a loaded model, with what a GPU does once before it answers; `long_labels` as in `LoadedModel.engine`.
+
+    Raises:
+        ConfigError: the model cannot answer; one sentence for a person.
+    """
     from app.edge.devices import useful_batch_size  # torch, as above
 
     edge = settings.edge
-    return loaded.engine(
+    engine = loaded.engine(
         max_prompt_tokens=edge.max_prompt_tokens,
         share_prefix=edge.share_prefix,
         long_labels=long_labels,
         # A question that is read again has waited behind one batch or two.
         keep_prompts=2 * _size(edge, useful_batch_size(loaded.model.device)) if edge.permute > 1 else 0,
+        pass_columns=edge.pass_columns,
     )
+    compiled_s = engine.compile() if edge.compile == "auto" else None
+    if compiled_s is not None:
+        logger.info("the layers of '%s' are compiled, in %.0f s", engine.name, compiled_s)
+    recorded = engine.record() if edge.graphs == "auto" else None
+    if recorded is not None:
+        logger.info("%s", recorded)
+    return engine
 
 
 def batch_size(settings: Settings, engine: Engine) -> int:
@@ -113,17 +132,31 @@ def _size(edge: EdgeSettings, useful: int) -> int:
     return useful if edge.max_batch_size == "auto" else edge.max_batch_size
 
 
+def batch_tokens(settings: Settings, engine: Engine) -> int:
+    """Most prompt tokens in one forward pass of this engine: the setting, or what its device gains from."""
+    tokens, useful = settings.edge.max_batch_tokens, getattr(engine, "useful_batch_size", 0)
+    return max(_LEAST_TOKENS, _TOKENS_EACH * useful) if tokens == "auto" else tokens
+
+
+def queue_size(settings: Settings, engine: Engine) -> int:
+    """Single questions that may wait for this engine: the setting, or what its device answers soon."""
+    size, useful = settings.edge.max_queue_size, getattr(engine, "useful_batch_size", 0)
+    return max(_LEAST_WAITING, _PASSES_WAITING * useful) if size == "auto" else size
+
+
 def build_batcher(settings: Settings, engine: Engine, metrics: Metrics) -> Batcher:
     """The queue and the worker in front of an engine, in the running event loop."""
     edge, server = settings.edge, settings.server
+    if tell := getattr(engine, "tell_passes", None):
+        tell(lambda way: metrics.edge_passes.labels(way).inc())
     return Batcher(
         engine,
         metrics,
         max_batch_size=batch_size(settings, engine),
-        max_batch_tokens=edge.max_batch_tokens,
-        max_queue_size=edge.max_queue_size,
-        # Where nothing is padded, questions of any lengths share a pass.
-        max_padding_share=1.0 if getattr(engine, "packs_rows", False) else edge.max_padding_share,
+        max_batch_tokens=batch_tokens(settings, engine),
+        max_queue_size=queue_size(settings, engine),
+        # Where nothing is padded, and where the engine makes passes of similar lengths itself, questions of any lengths share a batch.
+        max_padding_share=1.0 if getattr(engine, "packs_rows", False) or getattr(engine, "uses_buckets", False) else edge.max_padding_share,
         probe_after=min(server.ready_failed_batches, server.live_failed_batches),
         probe_every_s=server.failing_probe_s,
         limits=HealthLimits(server.live_stall_s, server.live_failed_batches, server.ready_failed_batches, server.ready_stall_s),

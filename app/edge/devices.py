@@ -19,11 +19,14 @@ _NO_MEMORY = ("out of memory", "allocate memory", "alloc_cpu", "not enough memor
 
 
 def resolve_device(device: str) -> torch.device:
-    """`auto`, or a device by torch's name, proven by one addition on it.
+    """`auto`, or a device by torch's name, proven by one addition on it. The process then computes there as this project measures it.
 
     Raises:
         ConfigError: torch does not know it, was not built for it, or does not see it.
     """
+    # On Hopper and Blackwell torch prefers the attention of cuDNN, which builds a plan of 20 to 40 ms for each new combination of batch and
+    # lengths: questions have any length. The other kernels need no plan.
+    torch.backends.cuda.enable_cudnn_sdp(False)
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -1,29 +1,33 @@
 """The one-pass verdict: one forward over prompt + answer trie, read at the few positions where the model chooses.
 
-Owns the shared prefix cache and what a forward pass is given. Knows nothing of queues, HTTP or settings, and of no family of models:
+Owns what a forward pass is given. Knows nothing of queues, HTTP or settings, and of no family of models:
 whether a model is read exactly is proven when it is loaded (`app/edge/proof.py`). See ARCHITECTURE.md, "One forward pass".
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
 from app.core.errors import EdgeError, FogGateError, InvalidQuestion
 from app.core.question import MAX_OPTIONS, Question
 from app.core.verdict import JointVerdict
 from app.edge.architecture import longest_prompt
-from app.edge.columns import Columns
+from app.edge.bucketed import BucketedPasses, Recorded
+from app.edge.buckets import Bucket
 from app.edge.devices import useful_batch_size
-from app.edge.kept_prompts import KeptPrompts, KeysValues
 from app.edge.layout import Layout
 from app.edge.masks import Masks
-from app.edge.packed import PackedColumns
+from app.edge.passes import Passes
+from app.edge.recorded import Recorder, recorder_of
 from app.edge.rendering import Prompt, Renderer
-from app.edge.split_attention import can_split
+from app.edge.split_attention import KeysValues, can_split
+
+# Columns of the largest pass on a GPU: more are no faster for each, and hold more memory.
+PASS_COLUMNS = 8192
+# Memory of a device that recordings may hold.
+_RECORDED_BYTES = 4e9
 
 
 class VerdictEngine:
@@ -42,9 +46,13 @@ class VerdictEngine:
         keep_prompts: number of prompts whose keys and values are kept, for questions that come again in another order of options.
         split: compute the attention of verdicts in parts, where the model's layers allow it (`app/edge/split_attention.py`).
         pack: on a CPU, let prompts that share a pass stand in one row (`app/edge/packed.py`), where attention is computed in parts.
+        buckets: pad passes to a few shapes, which can be recorded (`app/edge/bucketed.py`), where attention is computed in parts; None does
+            that on a GPU.
+        pass_columns: most columns of such a pass.
 
     Attributes:
         splits_attention: whether that is done.
+        uses_buckets: whether that is done.
         packs_rows: whether that is done. A pass on a CPU costs what its columns cost, padding included; a GPU wants few and large steps,
             so there each prompt has a row.
         useful_batch_size: number of questions in a forward pass beyond which this device answers no more of them a second.
@@ -65,6 +73,8 @@ class VerdictEngine:
         keep_prompts: int = 0,
         split: bool = True,
         pack: bool = True,
+        buckets: bool | None = None,
+        pass_columns: int = PASS_COLUMNS,
     ) -> None:
         config = model.config.get_text_config(decoder=True)
         self.name = name
@@ -76,23 +86,68 @@ class VerdictEngine:
         self._device = model.device
         self._config = config
         self.splits_attention = split and can_split(model)
-        self.packs_rows = pack and self.splits_attention and self._device.type == "cpu"
         self.useful_batch_size = useful_batch_size(self._device)
+        self.uses_buckets = self.splits_attention and (self._device.type == "cuda" if buckets is None else buckets)
+        self.packs_rows = pack and self.splits_attention and not self.uses_buckets and self._device.type == "cpu"
         self._masks = Masks(config, model.dtype)
         self._layout = Layout(model, renderer.trie)
         self._long: Layout | None = None
         self.max_prompt_tokens = self._room(self._layout, max_prompt_tokens)
         self._max_long_prompt_tokens = 0
-        self._prefix: KeysValues | None = None
+        self._passes = Passes(
+            self._masks,
+            renderer.prefix_ids,
+            self._device,
+            splits=self.splits_attention,
+            packs=self.packs_rows,
+            # A pass of a shape that comes again is faster than one that is shorter.
+            keep=0 if self.uses_buckets else keep_prompts,
+        )
         if share_prefix and renderer.prefix_ids:
             with torch.inference_mode():
-                self._prefix = self.prefill()
-        self._kept = KeptPrompts(keep_prompts) if keep_prompts else None
+                self._passes.prefix = self.prefill()
+        self._buckets = BucketedPasses(self._passes, self._masks, self._device, columns=pass_columns) if self.uses_buckets else None
 
     @property
     def prefix_tokens(self) -> int:
         """How many tokens of every prompt are computed once instead of each time."""
-        return len(self.renderer.prefix_ids) if self._prefix is not None else 0
+        return self._passes.prefix_tokens
+
+    def compile(self, *, backend: Any = "inductor") -> float | None:
+        """Compile the model's layers, where passes have fixed shapes. To be called before `record`.
+
+        Args:
+            backend: what makes code of a layer, in the words of `torch.compile`.
+
+        Returns:
+            How many seconds that took; None where they are not compiled.
+        """
+        return None if self._buckets is None else self._buckets.compile(self._layout, self.max_prompt_tokens, backend)
+
+    def tell_passes(self, told: Callable[[str], None]) -> None:
+        """Tell of each pass from now on whether it was `replayed` or `eager`; of none where passes have no fixed shapes."""
+        if self._buckets is not None:
+            self._buckets.on_pass = told
+
+    def record(
+        self, recorder: Recorder | None = None, *, longest: int = 2048, seconds: float = 60.0, shapes: Sequence[Bucket] | None = None
+    ) -> Recorded | None:
+        """Record passes of fixed shapes, so that they are replayed from now on; takes seconds. Where nothing can be recorded, nothing is.
+
+        Args:
+            recorder: makes the recordings; None takes what the device has.
+            longest: tokens of the longest prompt whose passes are recorded.
+            seconds: about how long it may take.
+            shapes: what is recorded; None for every shape up to that length.
+
+        Returns:
+            What was recorded; None where passes have no fixed shapes, or the device records nothing.
+        """
+        recorder = recorder or recorder_of(self._device)
+        if self._buckets is None or recorder is None:
+            return None
+        longest = min(longest, self.max_prompt_tokens)
+        return self._buckets.record(self._layout, recorder, longest, seconds=seconds, bytes_=_RECORDED_BYTES, shapes=shapes)
 
     def read_long_labels(self) -> None:
         """Read questions with more than `MAX_OPTIONS` options too, from a trie of their own.
@@ -153,7 +208,8 @@ class VerdictEngine:
 
     @torch.inference_mode()
     def verdicts(self, prompts: Sequence[Prompt], *, temperature: float = 1.0) -> list[JointVerdict]:
-        """The verdict on each prompt, in order, from one forward pass over all of them; one more where some have more options than letters.
+        """The verdict on each prompt, in order, each from one forward pass: a single one over all prompts on a CPU, passes of bounded size on a
+        GPU, and in both cases others for questions with more options than letters.
 
         Args:
             prompts: at least one; any mixture of lengths and option counts.
@@ -163,20 +219,23 @@ class VerdictEngine:
             EdgeError: the model's numbers on some of the questions are not a distribution (NaN or infinite logits); it
                 carries the verdicts on the others.
         """
-        found: list[JointVerdict | None] = [None] * len(prompts)
+        found: dict[int, JointVerdict | None] = {}
         for long in (False, True):
             members = [at for at, prompt in enumerate(prompts) if (prompt.options > MAX_OPTIONS) is long]
             if not members:
                 continue
             layout = self._layout_for(prompts[members[0]].options)
-            for at, read in zip(members, self._read(layout, [prompts[at] for at in members]), strict=True):
-                with suppress(EdgeError):
-                    found[at] = layout.verdict(read, prompts[at].options, temperature)
-        verdicts = [verdict for verdict in found if verdict is not None]
-        if len(verdicts) < len(found):
-            unsound = len(found) - len(verdicts)
-            raise EdgeError(f"the edge model's output on {unsound} of {len(found)} questions is not finite", verdicts=found)
-        return verdicts
+            reader = self._buckets or self._passes
+            for places, logits in reader.read(layout, [prompts[at] for at in members]):
+                asked = [members[place] for place in places]
+                verdicts = layout.reading.verdicts(logits, [prompts[at].options for at in asked], temperature)
+                found.update(zip(asked, verdicts, strict=True))
+        in_order = [found[at] for at in range(len(prompts))]
+        sound = [verdict for verdict in in_order if verdict is not None]
+        if len(sound) < len(in_order):
+            unsound = len(in_order) - len(sound)
+            raise EdgeError(f"the edge model's output on {unsound} of {len(in_order)} questions is not finite", verdicts=in_order)
+        return sound
 
     def _layout_for(self, options: int) -> Layout:
         if options <= MAX_OPTIONS:
@@ -198,83 +257,8 @@ class VerdictEngine:
         shared = prefix if all(prompt.shares_prefix for prompt in prompts) else None
         skip = len(self.renderer.prefix_ids) if shared is not None else 0
         # With whole masks: a gradient checkpoint computes layers again later, when attention is no longer split.
-        return self._layout.split(self._forward(self._layout, prompts, skip, shared, split=False))
-
-    def _read(self, layout: Layout, prompts: Sequence[Prompt]) -> list[list[list[float]]]:
-        """For each prompt the logits at every place of a layout. Prompts of which a beginning is kept are computed one by one."""
-        found: dict[int, list[list[float]]] = {}
-        if self._kept is not None:
-            for i, prompt in enumerate(prompts):
-                beginning = self._kept.beginning(prompt.ids, self.prefix_tokens if prompt.shares_prefix else 0)
-                if beginning is not None:
-                    found[i] = layout.lists(self._forward(layout, [prompt], *beginning, split=self.splits_attention))[0]
-        rest = [i for i in range(len(prompts)) if i not in found]
-        for places in self._passes(layout, prompts, rest):
-            batch = [prompts[i] for i in places]
-            shared = self._prefix if all(prompt.shares_prefix for prompt in batch) else None
-            skip = self.prefix_tokens if shared is not None else 0
-            read = layout.lists(self._forward(layout, batch, skip, shared, split=self.splits_attention))
-            found.update(zip(places, read, strict=True))
-        return [found[i] for i in range(len(prompts))]
-
-    def _passes(self, layout: Layout, prompts: Sequence[Prompt], places: list[int]) -> list[list[int]]:
-        """Which of some prompts share a forward pass: all, but where rows are packed no prompt that a layer cannot see whole."""
-        if not self.packs_rows:
-            return [places] if places else []
-        deepest = max(layout.trie.depths) - 1
-        together = [i for i in places if self._masks.see_everything(len(prompts[i].ids) + deepest)]
-        return [*([together] if together else []), *([i] for i in places if i not in together)]
-
-    def _forward(self, layout: Layout, prompts: Sequence[Prompt], skip: int, shared: KeysValues | None, *, split: bool) -> torch.Tensor:
-        """Logits `[batch, places, tokens]` at the places of a layout.
-
-        Args:
-            layout: the trie that is read.
-            prompts: what is read.
-            skip: number of tokens at the beginning of every prompt that are not computed.
-            shared: their keys and values; None where there are none.
-            split: whether attention is computed in parts.
-        """
-        columns: Columns | PackedColumns
-        packed: list[torch.Tensor] | None = None
-        if split and self.packs_rows and len(prompts) > 1:
-            columns = PackedColumns(layout, prompts, skip, self._device)
-            packed = columns.packed(self._masks.dtype)
-        else:
-            columns = Columns(layout, prompts, skip, self._device)
-        cache = DynamicCache() if self._kept is not None else None
-        if shared is not None:
-            # Views of the shared tensors; the cache concatenates into new ones, so the originals are never written.
-            rows = len(columns.input_ids)
-            cache = DynamicCache([(k.expand(rows, -1, -1, -1), v.expand(rows, -1, -1, -1)) for k, v in shared])
-        logits = layout.model(
-            columns.read_at(),
-            split=split,
-            packed=packed,
-            input_ids=columns.input_ids,
-            attention_mask=columns.masks(self._masks, split=split),
-            position_ids=columns.positions,
-            past_key_values=cache,
-            use_cache=cache is not None,
-        )
-        if self._kept is not None and cache is not None:
-            for i, prompt in enumerate(prompts):
-                self._kept.add(prompt.ids, [(columns.of(i, layer.keys), columns.of(i, layer.values)) for layer in cache.layers])
-        return columns.at_places(logits)
+        return self._layout.split(self._passes.forward(self._layout, prompts, skip, shared, split=False))
 
     def prefill(self) -> KeysValues:
-        """Keys and values of the shared prefix, which must not be empty, in a plain cache, which crops nothing."""
-        ids = self.renderer.prefix_ids
-        count = len(ids)
-        positions = torch.arange(count, device=self._device)[None]
-        causal = torch.ones(1, count, count, dtype=torch.bool, device=self._device).tril()
-        cache = DynamicCache()
-        self._layout.model(
-            [count - 1],
-            input_ids=torch.tensor([list(ids)], device=self._device),
-            attention_mask=self._masks(causal, positions, positions),
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-        )
-        return [(layer.keys, layer.values) for layer in cache.layers]
+        """Keys and values of the shared prefix, which must not be empty."""
+        return self._passes.prefill(self._layout)

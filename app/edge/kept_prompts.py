@@ -4,10 +4,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import takewhile
 
-import torch
+from app.edge.split_attention import KeysValues
 
-# Keys and values `[1, heads, tokens, head_dim]` of each layer.
-KeysValues = Sequence[tuple[torch.Tensor, torch.Tensor]]
 # A shorter common beginning is not worth a forward pass apart from the batch.
 _FEWEST = 8
 

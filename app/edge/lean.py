@@ -1,7 +1,7 @@
 """Import what a text model needs of transformers, and little else: that halves the time to ready and saves 110 MB.
 
-The modules that define its models import torch's compiler, its package for several machines, and scipy, for functions that a gateway
-never calls: importing these three takes longer than importing torch. All three are optional for transformers, so they are shown to it as
+The modules that define its models import torch's compiler, its package for several machines, scipy and torchvision, for functions that a
+gateway never calls: importing these takes longer than importing torch. All are optional for transformers, so they are shown to it as
 absent, or replaced by stand-ins, while it is imported. Afterwards whoever needs them imports them as ever.
 """
 
@@ -28,7 +28,14 @@ def import_modelling() -> None:
     with collector_paused():
         import transformers  # and with it torch
 
-        with _one_machine(), _without(transformers, "scipy"), _compiler_later():
+        # torchvision imports parts of the compiler, for which a stand-in is no parent. What transformers has defined without it cannot be
+        # used with it later.
+        with (
+            _one_machine(),
+            _without(transformers, "scipy"),
+            _without(transformers, "torchvision", for_good=True),
+            _compiler_later(),
+        ):
             for name in _MODELLING:
                 importlib.import_module(name)
 
@@ -64,8 +71,14 @@ def _one_machine() -> Iterator[None]:
 
 
 @contextmanager
-def _without(transformers: Any, package: str) -> Iterator[None]:
-    """Inside the context transformers does not see an optional package."""
+def _without(transformers: Any, package: str, *, for_good: bool = False) -> Iterator[None]:
+    """Inside the context transformers does not see an optional package.
+
+    Args:
+        transformers: the package transformers.
+        package: name of the optional package.
+        for_good: whether transformers goes on without it afterwards.
+    """
     asked = getattr(transformers.utils.import_utils, f"is_{package}_available")
     if package in sys.modules:
         yield
@@ -78,7 +91,8 @@ def _without(transformers: Any, package: str) -> Iterator[None]:
         yield
     finally:
         del sys.modules[package]
-        asked.cache_clear()
+        if not for_good:
+            asked.cache_clear()
 
 
 @contextmanager

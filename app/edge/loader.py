@@ -23,7 +23,7 @@ from app.edge.adapters import Adapter, check_origin, find_adapter, merge_adapter
 from app.edge.architecture import Architecture, find_architecture
 from app.edge.builtin import ensure_builtin, find_builtin
 from app.edge.devices import compute_dtype, one_sentence, resolve_device
-from app.edge.engine import VerdictEngine
+from app.edge.engine import PASS_COLUMNS, VerdictEngine
 from app.edge.fingerprint import WEIGHTS, fingerprint
 from app.edge.memory import give_back
 from app.edge.prepared import FOLDER as PREPARED
@@ -36,9 +36,9 @@ logger = logging.getLogger(__name__)
 
 
 class MakeEngine(Protocol):
-    """Makes an engine of a model, with attention in parts or with whole masks."""
+    """Makes an engine of a model, with attention in parts or with whole masks, and in parts with or without passes of fixed shapes."""
 
-    def __call__(self, *, split: bool) -> VerdictEngine: ...
+    def __call__(self, *, split: bool, buckets: bool | None = None) -> VerdictEngine: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,13 @@ class LoadedModel:
     proofs: Path | None = None
 
     def engine(
-        self, *, max_prompt_tokens: int = 2048, share_prefix: bool = True, long_labels: bool = False, keep_prompts: int = 0
+        self,
+        *,
+        max_prompt_tokens: int = 2048,
+        share_prefix: bool = True,
+        long_labels: bool = False,
+        keep_prompts: int = 0,
+        pass_columns: int = PASS_COLUMNS,
     ) -> VerdictEngine:
         """The one-pass engine of these weights, on the device and in the dtype that they are in, proven exact.
 
@@ -72,13 +78,14 @@ class LoadedModel:
             long_labels: whether it is to read questions with more options than letters too. Where that cannot be proven, it is logged,
                 and the engine refuses such questions.
             keep_prompts: see `VerdictEngine`.
+            pass_columns: see `VerdictEngine`.
 
         Raises:
             ConfigError: its prompts cannot be rendered, or one pass over this model does not give what decoding gives.
         """
         renderer = Renderer(self.tokenizer, self.family)
 
-        def make(*, split: bool) -> VerdictEngine:
+        def make(*, split: bool, buckets: bool | None = None) -> VerdictEngine:
             return VerdictEngine(
                 self.model,
                 renderer,
@@ -88,6 +95,8 @@ class LoadedModel:
                 share_prefix=share_prefix,
                 keep_prompts=keep_prompts,
                 split=split,
+                buckets=buckets,
+                pass_columns=pass_columns,
             )
 
         # It computes the shared prefix: a first forward pass, for which memory may be lacking.
@@ -97,7 +106,7 @@ class LoadedModel:
                 try:
                     engine.read_long_labels()
                     facts = stamps.facts_of(self.model, engine) | {"labels": "long"}
-                    again = partial(make, split=engine.splits_attention)
+                    again = partial(make, split=engine.splits_attention, buckets=engine.uses_buckets)
                     self._prove("one pass with long labels", facts, lambda: prove_long(self.model, again, engine))
                 except ConfigError as error:
                     engine.forget_long_labels()
@@ -107,13 +116,17 @@ class LoadedModel:
     def _exact(self, make: MakeEngine) -> VerdictEngine:
         """The engine, proven: with attention in parts, or with whole masks where that is not exact. Raises ConfigError."""
         engine = make(split=True)
-        facts = stamps.facts_of(self.model, engine)
-        whole = facts | {"split": "False"}
-        if engine.splits_attention and not self._is_proven(whole):
+        whole = stamps.facts_of(self.model, engine) | {"split": "False", "buckets": "False"}
+        while engine.splits_attention and not self._is_proven(whole):
+            again = partial(make, split=True, buckets=engine.uses_buckets)
             try:
-                self._prove("one pass", facts, lambda: prove(self.model, partial(make, split=True), engine))
+                self._prove("one pass", stamps.facts_of(self.model, engine), partial(prove, self.model, again, engine))
             except Exception as error:  # noqa: BLE001  # whatever a model's own code does with masks that it does not expect
-                logger.info("the attention of '%s' is computed with whole masks (in parts: %s)", self.name, first_line(error))
+                if not engine.uses_buckets:
+                    logger.info("the attention of '%s' is computed with whole masks (in parts: %s)", self.name, first_line(error))
+                    break
+                logger.warning("passes over '%s' have no fixed shapes (with them: %s)", self.name, first_line(error))
+                engine = make(split=True, buckets=False)
             else:
                 return engine
         if engine.splits_attention:

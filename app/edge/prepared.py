@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,9 @@ def facts_of(
     config = architecture.config
     if None in places or not fingerprint or getattr(config, "quantization_config", None):
         return None
+    versions = versions_of("torch", "transformers", "peft")
+    if versions is None:
+        return None
     described = {key: value for key, value in config.to_dict().items() if key not in {"_name_or_path", "transformers_version", "dtype"}}
     return {
         "weights": fingerprint,
@@ -64,9 +67,17 @@ def facts_of(
         "config": _digest(json.dumps(described, sort_keys=True, default=str)),
         "class": architecture.model_class.__name__,
         "dtype": str(dtype),
-        **{name: version(name) for name in ("torch", "transformers", "peft")},
+        **versions,
         "code": _digest(*(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in _MADE_BY)),
     }
+
+
+def versions_of(*names: str) -> dict[str, str] | None:
+    """The versions of libraries as they were installed; None where one lies in a folder of its own, without the files that say its version."""
+    try:
+        return {name: version(name) for name in names}
+    except PackageNotFoundError:
+        return None
 
 
 def _place(place: str, commit: str | None) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from app.core.errors import ConfigError
-from app.edge.split_attention import split_attention
+from app.edge.split_attention import KeysValues, split_attention
 
 
 class ReadOut(torch.nn.Module):
@@ -30,9 +30,13 @@ class ReadOut(torch.nn.Module):
         # Plain attributes, not parameters: they belong to nobody who trains, casts or stores the model.
         self.weight: torch.Tensor = output.weight.detach()[list(tokens)].float()
         self.bias: torch.Tensor | None = None if bias is None else bias.detach()[list(tokens)].float()
+        # Columns of each row that are read, `[batch, places]`, where rows differ in them; set for one call.
+        self.at: torch.Tensor | None = None
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits `[..., tokens]` of hidden states `[..., size]`."""
+        if self.at is not None:
+            hidden = torch.take_along_dim(hidden, self.at[..., None], dim=1)
         return torch.nn.functional.linear(hidden.float(), self.weight, self.bias)
 
 
@@ -55,7 +59,8 @@ class ReadOutModel:
         if output is None or not path:
             raise ConfigError(f"the output layer of {type(model).__name__} is not where transformers expects it")
         self.tokens = tuple(tokens)
-        self.inner = _with_output(model, path.split("."), ReadOut(output, tokens))
+        self._read_out = ReadOut(output, tokens)
+        self.inner = _with_output(model, path.split("."), self._read_out)
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
 
     def __call__(
@@ -76,6 +81,23 @@ class ReadOutModel:
                 return logits
             logits = self.inner(**inputs).logits
             return logits[:, places]
+
+    def at_each(self, at: torch.Tensor, *, prefix: KeysValues | None, **inputs: Any) -> torch.Tensor:
+        """Logits `[batch, places, tokens]` with attention in parts. What is read is a tensor, so that a recording of this call reads other
+        columns when they change.
+
+        Args:
+            at: for each row the columns whose logits are computed, `[batch, places]`.
+            prefix: keys and values of the tokens before the input, of a batch of 1, for each layer; None where there are none.
+            inputs: what the model's own `forward` takes; no cache.
+        """
+        self._read_out.at = at
+        try:
+            with split_attention(self.inner, prefix=prefix):
+                logits: torch.Tensor = self.inner(**inputs).logits
+        finally:
+            self._read_out.at = None
+        return logits
 
 
 def _with_output(model: Any, path: Sequence[str], output: torch.nn.Module) -> Any:

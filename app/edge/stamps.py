@@ -25,15 +25,20 @@ FOLDER = "proofs"
 # What a proof speaks of: a change of any of these files makes every stamp void.
 _PROVEN = (
     "architecture",
+    "bucketed",
+    "buckets",
     "columns",
     "engine",
     "full_precision",
     "layout",
     "masks",
     "packed",
+    "passes",
     "plain_decoding",
     "proof",
+    "reading",
     "readout",
+    "slots",
     "split_attention",
     "trie",
 )
@@ -50,6 +55,7 @@ def facts_of(model: Any, engine: VerdictEngine) -> dict[str, str]:
         "device": model.device.type,
         "attention": str(model.config._attn_implementation),  # noqa: SLF001
         "split": str(engine.splits_attention),
+        "buckets": str(engine.uses_buckets),
         "max_prompt_tokens": str(engine.max_prompt_tokens),
         "prefix_tokens": str(engine.prefix_tokens),
         "torch": torch.__version__,

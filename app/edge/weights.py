@@ -119,9 +119,7 @@ def check_fit(spec: str, tokenizer: Any, model: Any) -> None:
         raise ConfigError(
             f"edge.model '{spec}' says tie_word_embeddings, but its files hold two different matrices; correct its config.json"
         )
-    special = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
-    # Control tokens without a row, Gemma's image token for one, are never written into a prompt.
-    beyond = [token for token, index in tokenizer.get_vocab().items() if index >= len(embedding) and index not in special]
+    beyond = without_row(tokenizer, len(embedding))
     if beyond:
         raise ConfigError(
             f"edge.model '{spec}' has a tokenizer of another model: {len(beyond)} of its tokens, such as {min(beyond)!r}, have no row in "
@@ -130,6 +128,13 @@ def check_fit(spec: str, tokenizer: Any, model: Any) -> None:
     # transformers says so in a warning, and marks the tokenizer.
     if getattr(tokenizer, "fix_mistral_regex", None) is False:
         raise ConfigError(f"edge.model '{spec}' has a tokenizer that splits text wrongly (the pattern of Mistral before it was mended)")
+
+
+def without_row(tokenizer: Any, rows: int) -> list[str]:
+    """The tokens of a tokenizer that an embedding with so many rows has no row for, and that may stand in a prompt."""
+    special = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
+    # Control tokens without a row, Gemma's image token for one, are never written into a prompt.
+    return [token for token, index in tokenizer.get_vocab().items() if index >= rows and index not in special]
 
 
 def cast_as_loaded(model: Any, dtype: torch.dtype) -> None:

@@ -63,6 +63,12 @@ class Metrics:
         self.edge_batch_size = Histogram(
             "foggate_edge_batch_size", "Questions per forward pass.", buckets=(1, 2, 4, 8, 16, 32, 64, 128), registry=registry
         )
+        self.edge_passes = Counter(
+            "foggate_edge_passes_total",
+            "Forward passes of fixed shapes, which a GPU makes: `replayed` from a recording, or `eager`, which is slower.",
+            ["way"],
+            registry=registry,
+        )
         self.edge_batches_failed = Counter(
             "foggate_edge_batches_failed_total",
             "Batches in which no question got a verdict; the gateway's own probes count too.",

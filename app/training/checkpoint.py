@@ -71,6 +71,8 @@ class Checkpoint:
         self._loaded, self._merged = None, 0
         # A trainer's references to the model are circular.
         gc.collect()
+        # Torch would keep the memory of a GPU for itself, and other trainings may share the card. Nothing happens where none is used.
+        torch.cuda.empty_cache()
 
     def engine(self, *, max_prompt_tokens: int) -> VerdictEngine:
         """The one-pass engine of these weights; it shares them."""

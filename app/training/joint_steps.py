@@ -113,7 +113,8 @@ class Steps:
         """Add the gradients of some rows of a step; give their parts of the three losses."""
         rows = [self._rows.row(index, epoch) for index in indices]
         prefix = self._engine.prefill() if self._shares and all(prompt.shares_prefix for prompt, _ in rows) else None
-        logits = self._engine.forward([prompt for prompt, _ in rows], prefix)
+        # The loss of a row is a hundred sums of a few numbers: on a GPU each would be a launch, and some of them would wait for it.
+        logits = [place.cpu() for place in self._engine.forward([prompt for prompt, _ in rows], prefix)]
         trie = self._rows.renderer.trie
         parts = [
             torch.stack(row_loss(read_out(trie, logits, at, prompt.options), target, self._config.joint))

@@ -141,6 +141,8 @@ def test_the_full_bench_of_a_shape_writes_tables_numbers_and_pictures(tmp_path, 
             2,
             "--http-rounds",
             1,
+            "--one-connection",
+            3,
             "--batch-request",
             12,
             "--peer",
@@ -157,6 +159,7 @@ def test_the_full_bench_of_a_shape_writes_tables_numbers_and_pictures(tmp_path, 
     assert list(both) == [VERDICT, SORTED, PREFILL, GENERATE]
     for cell in report["cells"]:
         for name, way in cell["ways"].items():
+            assert way["questions"] == cell["questions"]
             assert 0 < way["forward_share"] < 1, (cell["part"], name)
             assert way["forward_share"] + way["host_share"] == pytest.approx(1, abs=0.001)
         assert cell["roofline"]["share"] > 0
@@ -168,6 +171,9 @@ def test_the_full_bench_of_a_shape_writes_tables_numbers_and_pictures(tmp_path, 
     assert (ours["server"], ours["failures"], ours["with_a_letter"], ours["joint"]) == ("foggate", 0, 1.0, True)
     assert (ours["batch_request"]["questions"], ours["batch_request"]["rounds"], ours["batch_request"]["not_answered"]) == (12, 1, 0)
     assert ours["batch_request"]["questions_per_s"]["median"] > 0
+    assert (ours["one_connection"]["questions"], ours["one_connection"]["failures"]) == (3, 0)
+    assert ours["one_connection"]["p50_s"] > 0
+    assert report["http"]["prompt_tokens"] > 100
     assert llama["reason"] == "only builtin models come as a GGUF file"
     text = (tmp_path / "out" / "bench.md").read_text()
     assert text in done.output

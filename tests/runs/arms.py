@@ -10,6 +10,8 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
+import torch
+
 from app.core.verdict import Signal
 from app.data.dataset import load_items, sample_items
 from app.data.readers.mapping import parse_map
@@ -64,6 +66,8 @@ def config_of(given, arm):
         config = config.model_copy(update=sizes)
     if given.dev_rows:
         config = config.model_copy(update={"data": config.data.model_copy(update={"dev_rows": given.dev_rows})})
+    if given.learning_rate:
+        config = config.model_copy(update={"sft": config.sft.model_copy(update={"learning_rate": given.learning_rate})})
     return config.model_copy(
         update={
             "base": given.base or config.base,
@@ -148,6 +152,8 @@ def keep_frozen(chain, folder):
 
     def loading(adapters):
         loaded = load(adapters)
+        if loaded.model.device.type != "cpu" or loaded.model.dtype is not torch.float32:
+            raise SystemExit("--frozen keeps float32 numbers of a CPU: set device to cpu and dtype to float32, or leave it out")
         freeze(loaded.model, trained, folder / f"{loaded.fingerprint}-{trained}")
         return WholeRows(**{field.name: getattr(loaded, field.name) for field in fields(loaded)})
 
@@ -193,6 +199,7 @@ def main(arguments=None):
     parser.add_argument("--base", help="the base instead of the config's: a folder, for example")
     parser.add_argument("--rows", type=int, help="rows of R0; those of the other rounds in proportion")
     parser.add_argument("--dev-rows", type=int, help="dev rows of each domain")
+    parser.add_argument("--learning-rate", type=float, help="the rate instead of the config's: arms may need different ones")
     parser.add_argument("--rounds", type=int, help="the last round; 0 is R0 alone")
     parser.add_argument("--per-domain", type=int, default=30, help="test rows of each domain")
     parser.add_argument("--allow-uniform-labels", action="store_true")
@@ -203,7 +210,7 @@ def main(arguments=None):
     if unknown := [name for name in arms if name not in ARMS]:
         parser.error(f"unknown arm {unknown[0]}: choose of {', '.join(ARMS)}")
     given.out.mkdir(parents=True, exist_ok=True)
-    set_threads(0)
+    set_threads(load_config(given.config).threads)
     seconds = {}
     for arm in [] if given.only_table else arms:
         seconds[arm] = run_arm(given, arm, list(ARMS))

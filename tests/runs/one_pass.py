@@ -11,6 +11,7 @@ import json
 import statistics
 import time
 
+import numpy as np
 import torch
 
 from app.core.question import Question
@@ -18,6 +19,7 @@ from app.edge.builtin import default_cache_dir
 from app.edge.engine import VerdictEngine
 from app.edge.loader import load_model
 from app.edge.threads import set_threads
+from tests.support.plain_reading import plain_reading
 
 SENTENCE = "The river rises in the hills, crosses the plain and reaches the sea near the old harbour. "
 OPTIONS = ("Iron", "Oxygen", "Salt", "Glass")
@@ -42,7 +44,10 @@ def host_ms(engine, prompt, times=200):
     renderer = engine.renderer
     text = renderer.render(question)
     tokenizer = renderer._tokenizer
-    read = engine._read(engine._layout, [prompt])[0]
+    layout = engine._layout
+    ((_, logits),) = engine._passes.read(layout, [prompt])
+    read = [values[: len(place.tokens)].tolist() for values, place in zip(logits[0], layout.trie.places, strict=True)]
+    many = np.repeat(logits, 16, axis=0)
 
     def each(work, share=1):
         return round(1000 * cpu_s(lambda: [work() for _ in range(times)]) / times / share, 3)
@@ -51,7 +56,9 @@ def host_ms(engine, prompt, times=200):
         "render": each(lambda: renderer.render(question)),
         "tokenise": each(lambda: renderer.encode(text)),
         "tokenise_16_together": each(lambda: tokenizer([text] * 16, add_special_tokens=False), 16),
-        "verdict": each(lambda: engine._layout.verdict(read, prompt.options, 1.0)),
+        "verdict": each(lambda: layout.reading.verdicts(logits, [prompt.options])),
+        "verdict_16_together": each(lambda: layout.reading.verdicts(many, [prompt.options] * 16), 16),
+        "verdict_of_floats": each(lambda: plain_reading(layout.trie, read, prompt.options, 1.0)),
     }
 
 

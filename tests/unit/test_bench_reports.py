@@ -196,21 +196,26 @@ def test_measured_numbers_have_about_three_digits(value, shown):
 
 def at_rate(rate, **more):
     values = {"rate": rate, "answered_share": 1.0, "failures": 0, "first_failure": None, "p50_s": 0.006, "p99_s": 0.04, "waited_share": 0.0}
-    return {**values, "late_p99_s": 0.0002, **more}
+    return {**values, "late_p99_s": 0.0002, "client_cpu_share": 0.31, **more}
 
 
 def test_targets_of_a_gpu_count_what_was_not_answered_as_slow():
-    def over(*rates):
-        rows = [server("foggate", "one pass", offered=list(rates))]
-        return verdicts(
-            {**REPORT, "device": "cuda", "model": "random weights, shape of qwen3-0.6b", "http": {"rate_timeout_s": 10, "servers": rows}}
-        )
+    def over(*rates, tokens=200, failures=0):
+        alone = {"questions": 200, "p50_s": 0.006, "p99_s": 0.009, "failures": failures, "first_failure": None}
+        rows = [server("foggate", "one pass", offered=list(rates), one_connection=alone)]
+        of_gpu = {"device": "cuda", "model": "random weights, shape of qwen3-0.6b", "batch_tokens": tokens}
+        return verdicts({**REPORT, **of_gpu, "http": {"rate_timeout_s": 10, "servers": rows}})
 
     found = over(at_rate(20), at_rate(1000))
-    assert found["batch 64: at least 0.4 of a large matrix product's operations a second"] == ("met", 0.45)
-    assert found["batch 64: at least 2,000 questions a second at the shape of qwen3-0.6b"] == ("met", 2500)
+    share = "batch 64, 200 tokens: at least 0.4 of a large matrix product's operations a second"
+    assert found[share] == ("met", 0.45)
+    # Prompts of another length say nothing about those of 200 tokens.
+    assert over(tokens=0)[share] == ("not measured", None)
+    assert found["batch 64, 200 tokens: at least 2,000 questions a second at the shape of qwen3-0.6b"] == ("met", 2500)
     assert found["batch 1, 200 tokens: at most 5 ms"] == ("met", pytest.approx(4))
-    assert found["over HTTP: p50 of at most 10 ms at 20 questions a second offered"] == ("met", pytest.approx(6))
+    p50 = "over HTTP: p50 of at most 10 ms at one connection"
+    assert found[p50] == ("met", pytest.approx(6))
+    assert over(failures=1)[p50] == ("not measured", None)
     text = "over HTTP: p99 of at most 50 ms at 1,000 questions a second offered"
     assert found[text] == ("met", pytest.approx(40))
     # Fast answers for half of the callers and none for the others are no p99 of 40 ms.
@@ -238,5 +243,10 @@ def test_the_report_over_http_shows_rates_and_reads_reports_without_them():
     new = {**old, "rate_seconds": 5, "rate_timeout_s": 10, "client_offered": [at_rate(1000)], "servers": [ours]}
     text = "\n".join(http_parts(new))
     assert "| 100 / 200 / – |" in text
-    assert "| foggate | one pass | 1,000 | 100.0 | 6.00 / 40.0 | 0.0 | 0.20 | 2 (429: full) |" in text
+    assert "| foggate | one pass | 1,000 | 100.0 | 6.00 / 40.0 | 0.0 | 0.20 | 31.0 | 2 (429: full) |" in text
+    assert "one connection" not in text
+    alone = {"questions": 200, "p50_s": 0.0061, "p99_s": 0.009, "failures": 3, "first_failure": "503: busy"}
+    text = "\n".join(http_parts({**new, "prompt_tokens": 202.3, "servers": [{**ours, "one_connection": alone}]}))
+    assert "one question after the other: p50 6.10 ms, p99 9.00 ms of 200 questions; **3 (503: busy) failures**." in text
+    assert "prompts of about 202 tokens;" in text
     assert "| the client alone (least server) |  | 1,000 |" in text

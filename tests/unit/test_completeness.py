@@ -65,6 +65,7 @@ def test_every_metric_of_the_design_is_exposed():
         "foggate_edge_queue_duration_seconds",
         "foggate_edge_inference_duration_seconds",
         "foggate_edge_batch_size",
+        "foggate_edge_passes_total",
         "foggate_edge_batches_failed_total",
         "foggate_edge_rereads_total",
         "foggate_signal",

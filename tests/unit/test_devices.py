@@ -45,9 +45,11 @@ def test_a_device_that_cannot_compute_is_one_sentence_that_names_it(device, tmp_
     assert "\n" not in refused.value.message
 
 
-def test_a_device_that_computes_is_taken():
+def test_a_device_that_computes_is_taken_without_attention_that_plans_for_each_shape():
     assert resolve_device("cpu") == CPU
+    torch.backends.cuda.enable_cudnn_sdp(True)
     assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_sharing_saves_the_prefix_of_every_prompt_and_never_writes_the_cache(par
     # With a row for each prompt, because a window that is shorter than a prompt keeps that out of a row with others.
     shared, whole = engine_of(parts, pack=False), engine_of(parts, share_prefix=False, pack=False)
     prompts = [shared.prepare(question) for question in QUESTIONS]
-    before = [(k.clone(), v.clone()) for k, v in shared._prefix]
+    before = [(k.clone(), v.clone()) for k, v in shared._passes.prefix]
     seen = []
     hook = model.model.register_forward_pre_hook(lambda _m, _a, kwargs: seen.append(kwargs["input_ids"].numel()), with_kwargs=True)
     try:
@@ -136,7 +136,7 @@ def test_sharing_saves_the_prefix_of_every_prompt_and_never_writes_the_cache(par
         hook.remove()
     assert len(seen) == 2, "one forward pass per batch"
     assert seen[1] - seen[0] == shared.prefix_tokens * len(prompts)
-    for (k0, v0), (k1, v1) in zip(before, shared._prefix, strict=True):
+    for (k0, v0), (k1, v1) in zip(before, shared._passes.prefix, strict=True):
         assert torch.equal(k0, k1)
         assert torch.equal(v0, v1)
 

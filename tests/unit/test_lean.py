@@ -57,6 +57,33 @@ def test_a_later_start_serves_with_little_imported_and_the_rest_can_be_imported_
     assert max(abs(a - b) for ours, theirs in zip(mine, joint, strict=True) for a, b in zip(ours, theirs, strict=True)) < 1e-6
 
 
+TORCHVISION = """
+from torch._dynamo.utils import is_compile_supported
+from . import transforms
+"""
+WITH_TORCHVISION = """
+import sys
+from app.edge.lean import import_modelling
+import_modelling()
+before = [name for name in ("torchvision", "torch._dynamo") if name in sys.modules]
+import transformers, torchvision
+from transformers import AutoTokenizer, Trainer
+print(before, transformers.utils.is_torchvision_available(), torchvision.is_compile_supported("cpu"))
+"""
+
+
+def test_torchvision_beside_transformers_is_left_out_and_can_be_imported_later(tmp_path):
+    """It imports a part of torch's compiler, which cannot be found below a stand-in."""
+    package = tmp_path / "torchvision"
+    package.mkdir()
+    (package / "__init__.py").write_text(TORCHVISION, encoding="utf-8")
+    (package / "transforms.py").write_text(
+        "class InterpolationMode:\n    NEAREST = BOX = BILINEAR = HAMMING = BICUBIC = LANCZOS = 0\n", encoding="utf-8"
+    )
+    done = python(WITH_TORCHVISION, PYTHONPATH=os.pathsep.join([str(ROOT), str(tmp_path)]))
+    assert done.stdout.splitlines() == ["[] False True"], done.stdout + done.stderr
+
+
 def test_asking_a_gateway_and_checking_a_configuration_import_no_torch():
     code = (
         "import sys\nfrom app.cli.commands import main\n"

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from app.core.question import Question
 from app.edge.loader import find_model, load_model
-from app.edge.prepared import FOLDER, PreparedWeights
+from app.edge.prepared import FOLDER, PreparedWeights, versions_of
 from tests.support.adapters import change_config, make_adapter
 from tests.support.tiny import TEMPLATES, tiny_model, tiny_tokenizer
 
@@ -117,6 +117,11 @@ def test_other_files_have_other_facts(change, tmp_path):
     assert facts(tmp_path, torch.bfloat16) != before
     change(tmp_path)
     assert facts(tmp_path) != before
+
+
+def test_a_library_that_does_not_say_its_version_is_no_error():
+    assert versions_of("torch", "no-such-library") is None
+    assert versions_of("torch") == {"torch": torch.__version__}
 
 
 def test_other_files_are_prepared_anew(tmp_path):

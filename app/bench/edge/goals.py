@@ -63,19 +63,21 @@ def _on_cpu(report: Mapping[str, Any]) -> Iterator[Goal]:
 
 def _on_gpu(report: Mapping[str, Any]) -> Iterator[Goal]:
     one, batch = _cell(report, "lengths", _TOKENS), _cell(report, "batches", _LARGE_BATCH)
+    # Questions of the bank as they are have shorter prompts.
+    batch = batch if report.get("batch_tokens") == _TOKENS else {}
+    large = f"batch {_LARGE_BATCH}, {_TOKENS} tokens"
     share = batch["roofline"]["share"] if batch else None
-    yield Goal(f"batch {_LARGE_BATCH}: at least {_SHARE:g} of a large matrix product's operations a second", _SHARE, True, share)
+    yield Goal(f"{large}: at least {_SHARE:g} of a large matrix product's operations a second", _SHARE, True, share)
     for shape, rate in _RATES.items():
         if shape in report["model"]:
             best = _best(batch) if batch else None
-            yield Goal(f"batch {_LARGE_BATCH}: at least {rate:,.0f} questions a second at the shape of {shape}", rate, True, best)
+            yield Goal(f"{large}: at least {rate:,.0f} questions a second at the shape of {shape}", rate, True, best)
     seconds = one["ways"]["one pass"]["seconds_per_question"]["median"] if one else None
     yield Goal(f"batch 1, {_TOKENS} tokens: at most {_ONE_MS:g} ms", _ONE_MS, False, None if seconds is None else 1000 * seconds)
-    offered = _ours(report.get("http") or {"servers": []}).get("offered", [])
-    slow = min(offered, key=lambda found: found["rate"], default=None)
-    p50 = None if slow is None or slow["p50_s"] is None else 1000 * slow["p50_s"]
-    at = "" if slow is None else f" at {slow['rate']:g} questions a second offered"
-    yield Goal(f"over HTTP: p50 of at most {_HTTP_P50_MS:g} ms{at}", _HTTP_P50_MS, False, p50)
+    ours = _ours(report.get("http") or {"servers": []})
+    alone, offered = ours.get("one_connection"), ours.get("offered", [])
+    p50 = None if alone is None or alone["p50_s"] is None or alone["failures"] else 1000 * alone["p50_s"]
+    yield Goal(f"over HTTP: p50 of at most {_HTTP_P50_MS:g} ms at one connection", _HTTP_P50_MS, False, p50)
     text = f"over HTTP: p99 of at most {_HTTP_P99_MS:g} ms at {_OFFERED:,} questions a second offered"
     yield Goal(
         text, _HTTP_P99_MS, False, _p99_ms(next((found for found in offered if found["rate"] == _OFFERED), None), report.get("http"))

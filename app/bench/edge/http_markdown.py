@@ -11,8 +11,8 @@ _SAID = 120
 
 
 def http_parts(http: Mapping[str, Any]) -> list[str]:
-    """The sections on HTTP: closed loops, and fixed rates where there were any."""
-    return ["## Over HTTP", *_closed(http), *_batches(http), *_offered(http)]
+    """The sections on HTTP: closed loops, many questions in one request, and fixed rates where there were any."""
+    return ["## Over HTTP", *_closed(http), *_alone(http), *_batches(http), *_offered(http)]
 
 
 def _closed(http: Mapping[str, Any]) -> list[str]:
@@ -54,11 +54,30 @@ def _closed(http: Mapping[str, Any]) -> list[str]:
         "failures",
     )
     about = (
-        f"{http['clients']} clients, each with one request under way; {http['rounds']} interleaved rounds with the same questions for all; "
+        f"{http['clients']} clients, each with one request under way; {_tokens(http)}{http['rounds']} interleaved rounds with the same questions for all; "
         f"median [smallest, largest]. A 99th percentile needs {FEWEST_FOR_P99} replies. Others' CPU: the largest share of a core that the "
         f"other servers, which wait meanwhile, used together. The client alone reaches {http['client_requests_per_s']:,.0f} requests/s."
     )
     return [about, table(head, rows, left=2), "\n".join(about_each.values())]
+
+
+def _tokens(http: Mapping[str, Any]) -> str:
+    """The length of the prompts; reports of earlier versions do not have it."""
+    return f"prompts of about {http['prompt_tokens']:,.0f} tokens; " if "prompt_tokens" in http else ""
+
+
+def _alone(http: Mapping[str, Any]) -> list[str]:
+    """A single connection; reports of earlier versions have none."""
+    lines = []
+    for server in http["servers"]:
+        found = server.get("one_connection")
+        if found:
+            failures = "" if not found["failures"] else f"; **{_failures(found)} failures**"
+            lines.append(
+                f"{server['server']}, {server['way']}, one connection with one question after the other: p50 {_ms(found['p50_s'], 2)} ms, "
+                f"p99 {_ms(found['p99_s'], 2)} ms of {found['questions']} questions{failures}."
+            )
+    return lines
 
 
 def _batches(http: Mapping[str, Any]) -> list[str]:
@@ -88,11 +107,22 @@ def _offered(http: Mapping[str, Any]) -> list[str]:
     if not rows:
         return []
     rows.sort(key=lambda row: float(row[2].replace(",", "")))
-    head = ("server", "way", "questions/s offered", "answered %", "p50 / p99 (ms)", "waited %", "sent late, p99 (ms)", "failures")
+    head = (
+        "server",
+        "way",
+        "questions/s offered",
+        "answered %",
+        "p50 / p99 (ms)",
+        "waited %",
+        "sent late, p99 (ms)",
+        "client's CPU %",
+        "failures",
+    )
     about = (
         f"Questions are sent at a fixed rate at random times (a Poisson process), whether or not the server keeps up, for {http['rate_seconds']:g} s in "
         f"each of {http['rounds']} rounds. Latencies count from the planned times and are those of the questions that were answered within "
-        f"{http['rate_timeout_s']:g} s. Waited: the time of the question came while no connection was free. Sent late: by the client, although one was."
+        f"{http['rate_timeout_s']:g} s. Waited: the time of the question came while no connection was free. Sent late: by the client, although one was. "
+        "Client's CPU: the largest share of a core that the client used; near 100 it is what limits."
     )
     return ["### At a fixed rate", about, table(head, rows, left=2)]
 
@@ -104,6 +134,7 @@ def _offered_cells(one: Mapping[str, Any]) -> list[str]:
         " / ".join(short(None if one[name] is None else 1000 * one[name]) for name in ("p50_s", "p99_s")),
         percent(one["waited_share"]),
         _ms(one["late_p99_s"], 2),
+        percent(one.get("client_cpu_share")),
         _failures(one),
     ]
 

@@ -12,7 +12,7 @@ from app.evaluation.cells import NONE, percent, plain, short, table
 _TITLES = {
     "lengths": "Length of the prompt (batch size 1, 4 options)",
     "options": "Number of options (batch size 1)",
-    "batches": "Batch size (questions of the bank as they are)",
+    "batches": "Batch size ({questions})",
 }
 _VALUES = {"lengths": "tokens asked for", "options": "options", "batches": "batch size"}
 _R2 = 0.98
@@ -26,7 +26,7 @@ def markdown(report: Mapping[str, Any]) -> str:
     for part, title in _TITLES.items():
         cells = [cell for cell in report["cells"] if cell["part"] == part]
         if cells:
-            parts += [f"## {title}", _cells(cells, _VALUES[part])]
+            parts += [f"## {title.format(questions=_questions(report))}", _cells(cells, _VALUES[part])]
             if part == "lengths":
                 parts.append(_fits(report["fits"]))
     if report["cells"]:
@@ -46,6 +46,12 @@ def _head(report: Mapping[str, Any]) -> str:
         f"medians of the ratios of one round, with a 95 % bootstrap interval where there are at least {FEWEST_PAIRS} rounds. "
         f"{report['elapsed_s']:,.0f} s.{_few(report)}"
     )
+
+
+def _questions(report: Mapping[str, Any]) -> str:
+    """Which questions the batches have; reports of earlier versions do not say it."""
+    tokens = report.get("batch_tokens")
+    return f"prompts of {tokens} tokens" if tokens else "questions of the bank as they are"
 
 
 def _when(report: Mapping[str, Any]) -> str:
@@ -79,6 +85,7 @@ def _cells(cells: Sequence[Mapping[str, Any]], value: str) -> str:
                     percent(way["forward_share"]),
                     percent(way["host_share"]),
                     percent(way["padding_share"]),
+                    percent(way.get("replayed_share")),
                     plain(cell["prompt_tokens"]["mean"], 0),
                 ]
             )
@@ -92,6 +99,7 @@ def _cells(cells: Sequence[Mapping[str, Any]], value: str) -> str:
         "layers %",
         "host %",
         "padding %",
+        "replayed %",
         "tokens a prompt",
     )
     return table(head, rows, left=2) + "\n\n" + _ratios(cells, value)

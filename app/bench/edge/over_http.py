@@ -14,6 +14,7 @@ from typing import Any
 from app.bench.client import Load, drive
 from app.bench.connection import Request, prepare
 from app.bench.edge.batch_request import BatchRuns
+from app.bench.edge.presets import Preset
 from app.bench.environments import InstallFailed
 from app.bench.numbers import Spread, p50_and_p99, percentile, rounded
 from app.bench.offered import OfferedLoad, Total, offer, precise_loop, send_times
@@ -39,6 +40,9 @@ class Traffic:
         rate_connections: connections at a rate, each with one request under way.
         batch_questions: questions in one request, to servers that take them; 0 asks none.
         batch_timeout: seconds within which the reply to such a request must come.
+        one_connection: questions that a single connection asks one after the other; 0 asks none.
+        warm_up_s: seconds of uncounted traffic before the rounds, and at each rate before its rounds: on a GPU the first passes of each
+            size take longer than later ones.
     """
 
     clients: int = 16
@@ -51,6 +55,21 @@ class Traffic:
     rate_connections: int = 256
     batch_questions: int = 0
     batch_timeout: float = 600.0
+    one_connection: int = 0
+    warm_up_s: float = 0.0
+
+    @classmethod
+    def of(cls, preset: Preset, *, batch_questions: int) -> "Traffic":
+        """The traffic of a preset."""
+        return cls(
+            preset.clients,
+            preset.http_rounds,
+            rates=preset.rates,
+            rate_seconds=preset.rate_seconds,
+            batch_questions=batch_questions,
+            one_connection=preset.one_connection,
+            warm_up_s=preset.warm_up_s,
+        )
 
 
 @dataclass
@@ -67,6 +86,7 @@ class _Row:
     cpu_s: list[float | None] = field(default_factory=list)
     others_share: float = 0.0
     batch: BatchRuns | None = None
+    alone: Load | None = None
     offered: list[dict[str, Any]] = field(default_factory=list)
 
     def requests(self, asked: Sequence[Asked]) -> list[Request]:
@@ -136,6 +156,8 @@ def measure_over_http(
             progress(f"warming up {row.peer.name}, {row.way.name}")
             requests = row.requests(questions.fresh())
             interrupts.run(drive(requests, clients=traffic.clients, count=min(len(requests), traffic.clients), timeout=traffic.start_s))
+            if traffic.warm_up_s:
+                interrupts.run(drive(requests, clients=traffic.clients, seconds=traffic.warm_up_s, timeout=traffic.timeout))
         for number in range(traffic.rounds):
             turn = number % len(rows) if rows else 0
             for row in rows[turn:] + rows[:turn]:
@@ -148,6 +170,10 @@ def measure_over_http(
                 row.loads.append(load)
                 row.cpu_s.append(used.pop(row.peer.name))
                 row.others_share = max(row.others_share, sum(cpu_s or 0.0 for cpu_s in used.values()) / load.seconds)
+        for row in rows if traffic.one_connection else ():
+            progress(f"one connection: {row.peer.name}, {row.way.name}")
+            requests = row.requests(questions.fresh(traffic.one_connection))
+            row.alone = interrupts.run(drive(requests, clients=1, count=len(requests), timeout=traffic.timeout))
         batches = [row.batch for row in rows if row.batch is not None] if traffic.batch_questions else []
         for number, batch in itertools.product(range(traffic.rounds), batches):
             progress(f"round {number + 1}: {traffic.batch_questions} questions in one request to {batch.server.name}")
@@ -170,14 +196,21 @@ def _difference(after: float | None, before: float | None) -> float | None:
 def _offer_all(rows: Sequence[_Row], rate: float, questions: _Questions, traffic: Traffic, progress: Callable[[str], None]) -> None:
     """Offer questions at one rate to every way of every server, in interleaved rounds, and note what came back."""
     runs: list[list[OfferedLoad]] = [[] for _ in rows]
+
+    def once(row: _Row, times: Sequence[float]) -> OfferedLoad:
+        requests = row.requests(questions.fresh(len(times)))
+        run = offer(requests, times, rate=rate, connections=traffic.rate_connections, timeout=traffic.rate_timeout)
+        return interrupts.run(run, loop=precise_loop)
+
+    for row in rows if rate * traffic.warm_up_s >= 1 else ():
+        progress(f"{rate:g} a second, warming up: {row.peer.name}, {row.way.name}")
+        once(row, send_times(rate, traffic.warm_up_s, seed=traffic.rounds))
     for number in range(traffic.rounds):
         times = send_times(rate, traffic.rate_seconds, seed=number)
         for place in [(number + shift) % len(rows) for shift in range(len(rows))]:
             row = rows[place]
             progress(f"{rate:g} a second, round {number + 1}: {row.peer.name}, {row.way.name}")
-            requests = row.requests(questions.fresh(len(times)))
-            run = offer(requests, times, rate=rate, connections=traffic.rate_connections, timeout=traffic.rate_timeout)
-            runs[place].append(interrupts.run(run, loop=precise_loop))
+            runs[place].append(once(row, times))
     for row, found in zip(rows, runs, strict=True):
         row.offered.append(Total.of(found).row())
 
@@ -204,6 +237,18 @@ def _started(peer: Peer, place: Place, traffic: Traffic, stack: contextlib.ExitS
 def _folder(path: Path) -> Path:
     path.mkdir(exist_ok=True)
     return path
+
+
+def _alone(load: Load) -> dict[str, Any]:
+    """What one connection has seen, as a JSON object."""
+    p50, p99 = p50_and_p99(load.latencies)
+    return {
+        "questions": len(load.latencies) + load.failures,
+        "p50_s": None if p50 is None else rounded(p50),
+        "p99_s": None if p99 is None else rounded(p99),
+        "failures": load.failures,
+        "first_failure": load.first_failure,
+    }
 
 
 def _summary(row: _Row, rows: Sequence[_Row]) -> dict[str, Any]:
@@ -235,6 +280,7 @@ def _summary(row: _Row, rows: Sequence[_Row]) -> dict[str, Any]:
         "client_cpu_share": rounded(max(load.client_cpu_share for load in row.loads)),
         "others_cpu_share": rounded(row.others_share),
         "batch_request": row.batch.row() if row.batch is not None and row.batch.asked else None,
+        "one_connection": None if row.alone is None else _alone(row.alone),
         "offered": row.offered,
         "foggate_times": None,
     }

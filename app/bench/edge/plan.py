@@ -6,10 +6,13 @@ from typing import Any
 
 import torch
 
-from app.bench.edge.questions import bank, questions_of_length
+from app.bench.edge.presets import Preset
+from app.bench.edge.questions import bank, many_of_length, questions_of_length
 from app.bench.edge.sweep import Cell, Limits, measure_cell
 from app.bench.edge.ways import Ways
 from app.bench.numbers import Line
+from app.core.question import Question
+from app.edge.rendering import Renderer
 
 # Different prompts in a cell with batch size 1; and the length of prompts whose options are varied.
 _EACH, _OPTIONS_TOKENS = 3, 300
@@ -22,9 +25,11 @@ class Plan:
     Attributes:
         lengths: lengths of prompts in tokens, at batch size 1.
         options: numbers of options, at batch size 1.
-        batches: batch sizes, on questions of the bank as they are.
+        batches: batch sizes.
         questions: number of questions in each cell of the batch sizes.
         limits: how long is measured.
+        batch_tokens: length in tokens of the prompts of the batches; 0: questions of the bank as they are.
+        most_batches: batches of one size at most, so that small ones have fewer questions; None: no bound.
     """
 
     lengths: Sequence[int] = (50, 100, 200, 400, 800, 1200, 1500)
@@ -32,6 +37,22 @@ class Plan:
     batches: Sequence[int] = (1, 4, 16, 32)
     questions: int = 32
     limits: Limits = field(default_factory=lambda: Limits(rounds=7, cell_s=60))
+    batch_tokens: int = 0
+    most_batches: int | None = None
+
+
+def plan_of(preset: Preset) -> Plan:
+    """The plan of a preset."""
+    limits = Limits(preset.rounds, preset.cell_s, reference_batches=preset.reference_batches, apart=preset.apart)
+    return Plan(
+        preset.lengths,
+        preset.options,
+        preset.batches,
+        preset.questions,
+        limits,
+        batch_tokens=preset.batch_tokens,
+        most_batches=preset.most_batches,
+    )
 
 
 def measure_all(ways: Ways, plan: Plan, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
@@ -71,7 +92,16 @@ def _cells(ways: Ways, plan: Plan) -> list[Cell]:
         questions = questions_of_length(renderer, min(_OPTIONS_TOKENS, most), _EACH, options=count)
         cells.append(Cell("options", count, 1, ways.prepare(questions)))
     if plan.batches:
-        some = bank()
-        prepared = ways.prepare([some[number % len(some)] for number in range(max(plan.questions, *plan.batches))])
-        cells += [Cell("batches", size, size, prepared) for size in plan.batches]
+        prepared = ways.prepare(questions_for(renderer, max(plan.questions, *plan.batches), plan.batch_tokens))
+        for size in plan.batches:
+            some = prepared if plan.most_batches is None else prepared[: size * plan.most_batches]
+            cells.append(Cell("batches", size, size, some))
     return cells
+
+
+def questions_for(renderer: Renderer, count: int, tokens: int) -> list[Question]:
+    """Questions for batches and for servers: so many, with prompts of so many tokens, or with 0 those of the bank as they are."""
+    if tokens:
+        return many_of_length(renderer, tokens, count)
+    some = bank()
+    return [some[number % len(some)] for number in range(count)]

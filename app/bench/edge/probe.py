@@ -29,10 +29,11 @@ def watched(model: Any) -> Iterator[Seen]:
     """Count the forward passes through the layers of a causal language model while the context lasts.
 
     The layers are everything but the output layer. A hook of torch is called at their beginning and at their end; an engine that
-    computes them in another way leaves `calls` at 0, and then nothing is known.
+    computes them in another way leaves `calls` at 0, and then nothing is known. On a GPU the host waits for the device at both ends, so
+    that a pass takes a little longer while it is watched.
     """
     layers, seen = model.base_model, Seen()
-    finish = synchronise(model)
+    finish = _unless_captured(synchronise(model)) if model.device.type == "cuda" else synchronise(model)
     began = 0.0
 
     def begin(_: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
@@ -56,6 +57,11 @@ def watched(model: Any) -> Iterator[Seen]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _unless_captured(finish: Callable[[], None]) -> Callable[[], None]:
+    """Nobody may wait for the device while a CUDA graph is captured: the capture would fail."""
+    return lambda: None if torch.cuda.is_current_stream_capturing() else finish()
 
 
 def synchronise(model: Any) -> Callable[[], None]:

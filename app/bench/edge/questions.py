@@ -37,6 +37,16 @@ def questions_of_length(renderer: Renderer, tokens: int, count: int, *, options:
     return [maker.lengthened(row["question"], maker.options(row, options), tokens) for row in maker.rows[:count]]
 
 
+def many_of_length(renderer: Renderer, tokens: int, count: int) -> list[Question]:
+    """Any number of questions whose prompts have nearly a wanted length, with the options that they have in the bank.
+
+    Beyond the size of the bank its questions come again behind other words.
+    """
+    maker = _Maker(renderer)
+    rows = [maker.rows[number % len(maker.rows)] for number in range(count)]
+    return [maker.lengthened(row["question"], maker.options(row, None), tokens) for row in rows]
+
+
 class _Maker:
     """The bank, short questions first, because they come near to any length; and one sequence of random numbers for all questions."""
 

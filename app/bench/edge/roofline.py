@@ -1,5 +1,6 @@
 """How much of the device's arithmetic is used: operations of a question against the rate of a large matrix product in the same run."""
 
+import statistics
 import time
 from typing import Any
 
@@ -10,22 +11,30 @@ from app.edge.rendering import Prompt
 
 # Rows and columns of the square matrices: large enough that a GPU is busy, small enough that a CPU has soon done.
 _ON_GPU, _ON_CPU = 8192, 1024
-_PRODUCTS = 3
+# Products of one measurement, and those before it that do not count: a GPU loads kernels and raises its clock meanwhile.
+_COUNTED_ON_GPU, _FIRST_ON_GPU = 20, 10
+_COUNTED_ON_CPU, _FIRST_ON_CPU = 4, 0
 
 
 def matmul_rate(model: Any, *, size: int | None = None) -> float:
-    """Operations a second of a square matrix product in the model's dtype on its device; the best of some, since others may disturb."""
-    side = size or (_ON_GPU if model.device.type == "cuda" else _ON_CPU)
+    """Operations a second of a square matrix product in the model's dtype on its device.
+
+    On a GPU, which nothing else uses, it is the median of some; on a CPU the best one, since others may disturb.
+    """
+    gpu = model.device.type == "cuda"
+    side = size or (_ON_GPU if gpu else _ON_CPU)
+    first, counted = (_FIRST_ON_GPU, _COUNTED_ON_GPU) if gpu else (_FIRST_ON_CPU, _COUNTED_ON_CPU)
     left, right = (torch.randn(side, side, device=model.device).to(model.dtype) for _ in range(2))
     finish = synchronise(model)
-    best = float("inf")
-    for _ in range(_PRODUCTS + 1):
+    seconds = []
+    for _ in range(first + counted):
         finish()
         began = time.perf_counter()
         _ = left @ right
         finish()
-        best = min(best, time.perf_counter() - began)
-    return 2 * side**3 / best
+        seconds.append(time.perf_counter() - began)
+    took = statistics.median(seconds[first:]) if gpu else min(seconds)
+    return 2 * side**3 / took
 
 
 def layer_parameters(model: Any) -> int:

@@ -14,8 +14,7 @@ import transformers
 from app import __version__
 from app.bench.ceiling import BODY, ceiling, least_server, request_of
 from app.bench.edge.over_http import Traffic, measure_over_http
-from app.bench.edge.plan import Plan, measure_all
-from app.bench.edge.questions import bank
+from app.bench.edge.plan import Plan, measure_all, questions_for
 from app.bench.edge.roofline import layer_parameters
 from app.bench.edge.ways import Ways
 from app.bench.machine import machine
@@ -59,6 +58,7 @@ def measure_inside(
         "shared_prefix_tokens": engine.prefix_tokens,
         "trie_nodes": ways.nodes,
         "rounds": plan.limits.rounds,
+        "batch_tokens": plan.batch_tokens,
         **found,
         "versions": {
             "foggate": __version__,
@@ -70,10 +70,16 @@ def measure_inside(
     }
 
 
-def questions_for_http(engine: VerdictEngine, loaded: LoadedModel, count: int) -> Callable[[int], Sequence[Asked]]:
-    """Questions of the bank in any number of wordings: a number in front of each keeps their prompts from beginning alike."""
-    some = bank()
-    prepared = Ways(loaded, engine).prepare([some[number % len(some)] for number in range(count)])
+def questions_for_http(engine: VerdictEngine, loaded: LoadedModel, count: int, tokens: int = 0) -> Callable[[int], Sequence[Asked]]:
+    """Questions in any number of wordings: a number in front of each keeps their prompts from beginning alike.
+
+    Args:
+        engine: the engine of the model.
+        loaded: the model.
+        count: number of questions.
+        tokens: length of their prompts in tokens, without that number; 0: questions of the bank as they are.
+    """
+    prepared = Ways(loaded, engine).prepare(questions_for(engine.renderer, count, tokens))
 
     def wording(number: int) -> list[Asked]:
         asked = []
@@ -87,6 +93,7 @@ def questions_for_http(engine: VerdictEngine, loaded: LoadedModel, count: int) -
 
 def save_model(loaded: LoadedModel, folder: Path) -> Path:
     """Write a model as transformers does, for servers that read it from a folder."""
+    transformers.logging.disable_progress_bar()
     loaded.model.save_pretrained(folder)
     loaded.tokenizer.save_pretrained(folder)
     return folder

@@ -10,6 +10,7 @@ from app.core.errors import ConfigError
 from app.core.prompt import PromptFamily
 from app.edge.devices import compute_dtype, one_sentence, resolve_device
 from app.edge.loader import LoadedModel
+from app.edge.weights import without_row
 
 # The published configurations. Vocabularies too, since embeddings and output layers have their sizes.
 SHAPES: Mapping[str, tuple[PromptFamily, Callable[[], Any]]] = {
@@ -78,7 +79,7 @@ def random_model(shape: str, tokenizer: str, *, device: str, dtype: str) -> Load
     with one_sentence(f"the tokenizer {tokenizer} could not be loaded", torch.device("cpu")):
         found = transformers.AutoTokenizer.from_pretrained(tokenizer)
     config = make()
-    if len(found) > config.vocab_size:
+    if without_row(found, config.vocab_size):
         raise ConfigError(f"the tokenizer {tokenizer} has {len(found)} tokens, and the shape {shape} has room for {config.vocab_size}")
     torch.manual_seed(0)
     where = resolve_device(device)

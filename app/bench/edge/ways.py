@@ -1,5 +1,6 @@
 """The ways to answer prompts with one model that are compared: one pass, a bare prefill, and the reference's `generate`."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,11 +36,22 @@ class Ways:
     Args:
         loaded: the model.
         engine: its one-pass engine.
+
+    Attributes:
+        passes: forward passes of the engine so far, by how they were made (`replayed` from a recording, or `eager`), where it tells that.
     """
 
     def __init__(self, loaded: LoadedModel, engine: VerdictEngine) -> None:
         self.model, self.engine = loaded.model, engine
         self._pad = loaded.tokenizer.pad_token_id or 0
+        self.passes: Counter[str] = Counter()
+        # Only an engine whose passes have fixed shapes tells how each was made.
+        tell = getattr(engine, "tell_passes", None)
+        if tell is not None:
+            tell(self._count)
+
+    def _count(self, how: str) -> None:
+        self.passes[how] += 1
 
     @property
     def nodes(self) -> int:
@@ -48,12 +60,14 @@ class Ways:
 
     def prepare(self, questions: Sequence[Question]) -> list[Prepared]:
         """Render the questions. The answer of each is read once, because its length depends on the confidence."""
-        found = []
-        for question in questions:
-            prompt = self.engine.prepare(question)
-            (verdict,) = self.engine.verdicts([prompt])
-            found.append(Prepared(question, prompt, len(self.engine.renderer.trie.path(verdict.greedy_bucket)) + 1))
-        return found
+        prompts = [self.engine.prepare(question) for question in questions]
+        size = self.engine.useful_batch_size
+        verdicts = [verdict for start in range(0, len(prompts), size) for verdict in self.engine.verdicts(prompts[start : start + size])]
+        path = self.engine.renderer.trie.path
+        return [
+            Prepared(question, prompt, len(path(verdict.greedy_bucket)) + 1)
+            for question, prompt, verdict in zip(questions, prompts, verdicts, strict=True)
+        ]
 
     def verdict(self, batch: Sequence[Prepared]) -> None:
         """One pass, as the gateway serves it."""

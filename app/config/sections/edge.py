@@ -50,17 +50,20 @@ class EdgeSettings(Section):
         "Most questions in one forward pass. `auto`: as many as the device gains from, 4 on a CPU and 64 on a GPU (docs/experiments.md, "
         '"Making the one pass faster").',
     )
-    max_batch_tokens: Positive = setting(
-        8192, "Most prompt tokens in one forward pass: the number of questions times the longest one, so padding is included."
+    max_batch_tokens: Positive | Literal["auto"] = setting(
+        "auto",
+        "Most prompt tokens in one forward pass: the number of questions times the longest one, so padding is included. `auto`: 8192 on a "
+        "CPU and 16384 on a GPU, where 64 questions of 256 tokens fit in.",
     )
     max_padding_share: Share = setting(
         0.1,
         "Largest share of padding in one forward pass, where prompts are padded: on a GPU, and with models whose attention cannot be computed "
         'in parts (docs/configuration.md, "Batches"). 1 lets questions of any lengths share one.',
     )
-    max_queue_size: Positive = setting(
-        128,
-        'Single questions that may wait; one more gets 429. Questions of batches wait elsewhere (docs/configuration.md, "Admission").',
+    max_queue_size: Positive | Literal["auto"] = setting(
+        "auto",
+        "Single questions that may wait; one more gets 429. `auto`: 128 on a CPU and 2048 on a GPU, which answers as many in about the same "
+        'time. Questions of batches wait elsewhere (docs/configuration.md, "Admission").',
     )
     max_prompt_tokens: Positive = setting(2048, "Longest prompt, in tokens; a longer one gets 422. The model's own limit applies too.")
     permute: Annotated[int, Field(ge=1, le=26)] = setting(
@@ -69,6 +72,19 @@ class EdgeSettings(Section):
         'needs a calibration that was made with this rule (docs/evaluation.md, "Reading again in another order").',
     )
     share_prefix: bool = setting(True, "Compute the keys and values of the system prompt once and use them for every question.")
+    graphs: Literal["auto", "off"] = setting(
+        "auto",
+        'Whether forward passes on a GPU are recorded at start as CUDA graphs and replayed (docs/deployment.md, "GPUs"). `auto` does so '
+        "where attention can be computed in parts.",
+    )
+    compile: Literal["auto", "off"] = setting(
+        "auto",
+        "Whether the layers are compiled by torch at start, on a GPU: `auto` does so, which takes 10 to 20 seconds before the gateway is ready "
+        "and makes recorded passes nearly twice as fast (docs/experiments.md).",
+    )
+    pass_columns: Positive = setting(
+        8192, "Most tokens in one forward pass on a GPU, padding and answer tokens included; a larger batch is read in several passes."
+    )
     cache_dir: Path | None = setting(
         None,
         "Folder of converted builtin models, of prepared weights and of the proofs that were made; null: `$XDG_CACHE_HOME/foggate` or "
