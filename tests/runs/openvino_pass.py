@@ -106,7 +106,7 @@ def convert(engine, prompts, ways, folder):
             self.inner = engine._layout.model.inner
 
         def forward(self, input_ids, position_ids, attention_mask, places):
-            cache = Prefix(engine._prefix)
+            cache = Prefix(engine._passes.prefix)
             shared = {"past_key_values": cache, "use_cache": False, "logits_to_keep": places}
             return self.inner(input_ids=input_ids, position_ids=position_ids, attention_mask=attention_mask, **shared).logits
 
