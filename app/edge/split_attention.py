@@ -148,8 +148,8 @@ def define_for_compiler() -> None:
 
     @attention.register_fake
     def _(
-        query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, scale: float
-    ) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ARG001  # the arguments of the operation
+        query: torch.Tensor, _key: torch.Tensor, _value: torch.Tensor, mask: torch.Tensor, _scale: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         batch, heads, queries, size = query.shape
         nodes = mask.shape[2]
         return query.new_empty(batch, queries - nodes, heads, size), query.new_empty(batch, nodes, heads, size)
