@@ -11,7 +11,6 @@ from functools import lru_cache, partial
 from typing import Any
 
 import torch
-from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
@@ -203,6 +202,9 @@ def _fast_parts(  # noqa: PLR0917  # as above
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, rows: int, before: int, options: dict[str, Any]
 ) -> list[torch.Tensor]:
     """The same with a kernel that knows the causal square by itself, and no key copied for each head that shares it."""
+    # Imported here: it brings torch's compiler along, which takes seconds, and a CPU never needs it.
+    from torch.nn.attention.bias import causal_lower_right
+
     groups, end = query.shape[1] // key.shape[1], before + rows
     attention: Any = partial(scaled_dot_product_attention, **options)
     # Where there is no such kernel, torch makes the mask.
