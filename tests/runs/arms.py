@@ -184,6 +184,32 @@ def row_of(name, records, base, seconds):
     return [*cells, "" if seconds is None else f"{seconds:.0f}"]
 
 
+def rate(text):
+    """A learning rate of an option."""
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"a learning rate is above 0 and at most 1, and not {text}")
+    return value
+
+
+def count(text):
+    """A number of rows of an option."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"at least 1 is needed, and not {text}")
+    return value
+
+
+def measured(out, arms):
+    """Records of the base and of those arms that are measured, by name; the others are named on standard error."""
+    paths = {name: out / f"{name}.jsonl" for name in (BASE, *arms)}
+    if missing := [name for name, path in paths.items() if not path.exists()]:
+        sys.stderr.write(f"not measured in {out}: {', '.join(missing)}\n")
+        if BASE in missing:
+            raise SystemExit("differences are those to the base, so there is no table without it; leave out --only-table")
+    return {name: load_records(path) for name, path in paths.items() if path.exists()}
+
+
 HEAD = (
     *("arm", "test rows", "correct", "less the base"),
     *(f"{what} {name}" for name in ("verbalized", "expected", "top probability") for what in ("AUROC (less the base)", "lift at 40 %")),
@@ -197,11 +223,11 @@ def main(arguments=None):
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--arms", default=DEFAULT, help=f"of {', '.join(ARMS)}")
     parser.add_argument("--base", help="the base instead of the config's: a folder, for example")
-    parser.add_argument("--rows", type=int, help="rows of R0; those of the other rounds in proportion")
-    parser.add_argument("--dev-rows", type=int, help="dev rows of each domain")
-    parser.add_argument("--learning-rate", type=float, help="the rate instead of the config's: arms may need different ones")
+    parser.add_argument("--rows", type=count, help="rows of R0; those of the other rounds in proportion")
+    parser.add_argument("--dev-rows", type=count, help="dev rows of each domain")
+    parser.add_argument("--learning-rate", type=rate, help="the rate instead of the config's: arms may need different ones")
     parser.add_argument("--rounds", type=int, help="the last round; 0 is R0 alone")
-    parser.add_argument("--per-domain", type=int, default=30, help="test rows of each domain")
+    parser.add_argument("--per-domain", type=count, default=30, help="test rows of each domain")
     parser.add_argument("--allow-uniform-labels", action="store_true")
     parser.add_argument("--frozen", type=Path, help="folder in which what untrained layers give is kept (needs lora.last_layers)")
     parser.add_argument("--only-table", action="store_true", help="train nothing, print what is measured")
@@ -209,13 +235,14 @@ def main(arguments=None):
     arms = given.arms.split(",")
     if unknown := [name for name in arms if name not in ARMS]:
         parser.error(f"unknown arm {unknown[0]}: choose of {', '.join(ARMS)}")
-    given.out.mkdir(parents=True, exist_ok=True)
-    set_threads(load_config(given.config).threads)
+    if not given.only_table:
+        given.out.mkdir(parents=True, exist_ok=True)
+        set_threads(load_config(given.config).threads)
     seconds = {}
     for arm in [] if given.only_table else arms:
         seconds[arm] = run_arm(given, arm, list(ARMS))
     sys.stderr.write("\n")
-    records = {name: load_records(path) for name in (BASE, *arms) if (path := given.out / f"{name}.jsonl").exists()}
+    records = measured(given.out, arms)
     print(table(HEAD, [row_of(name, rows, records[BASE], seconds.get(name)) for name, rows in records.items()]))
 
 
