@@ -131,8 +131,7 @@ class LoadedModel:
                 return engine
         if engine.splits_attention:
             if self._is_proven(whole):
-                said = "the attention of '%s' is computed with whole masks, as the start that proved it found (to try again, remove %s)"
-                logger.info(said, self.name, self.proofs)
+                logger.info("the attention of '%s' is computed with whole masks, by an earlier proof in %s", self.name, self.proofs)
             engine = make(split=False)
         self._prove("one pass", whole, lambda: prove(self.model, partial(make, split=False), engine))
         return engine

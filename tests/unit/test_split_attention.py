@@ -117,6 +117,6 @@ def test_a_model_that_it_does_not_fit_is_read_with_whole_masks(kind, splits, tmp
         engine = loaded.engine()
         assert engine.splits_attention is splits
         assert ("is computed with whole masks" in caplog.text) is not splits, "each start says that it is slower than it could be"
-        assert ("as the start that proved it found" in caplog.text) is (again and not splits)
+        assert ("by an earlier proof in" in caplog.text) is (again and not splits)
         assert largest_difference(engine.verdicts([engine.prepare(QUESTION)])[0].joint, joint) < 1e-5
     assert len([*tmp_path.iterdir()]) == 1
