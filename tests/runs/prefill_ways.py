@@ -4,6 +4,8 @@ int8       dynamic int8 (one scale for each tensor) of the matrix products in th
 int8-rows  the same with one scale for each row of the weights
 compiled   torch.compile of each layer, dynamic shapes; the compiler's time counts as the start
 
+OpenVINO has a run of its own, `tests/runs/openvino_pass.py`.
+
 Prints a line of JSON for each batch size: CPU seconds of one bare prefill (one thread, in turn, medians) and the ratio of each turn to
 float32; and, with `--agree N`, how far the verdicts of an int8 way agree with float32 on N questions of the shipped bank. It is
 let through where it is clearly faster, at least 99.5 % of the letters are the same, and the AUROC is the same within its interval.

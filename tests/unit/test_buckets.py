@@ -4,7 +4,6 @@ import asyncio
 import copy
 import itertools
 import random
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -24,6 +23,7 @@ from app.edge.rendering import Renderer
 from app.edge.split_attention import _causal_parts, _fast_parts
 from app.telemetry.metrics import Metrics
 from tests.support.families import family_model
+from tests.support.recorders import Memory, Unable, shapes_of
 from tests.support.reference import largest_difference
 from tests.support.tiny import tiny_tokenizer
 
@@ -40,47 +40,6 @@ KINDS = {
     "gpt2": {},
     "smollm3": {"sliding_window": WINDOW},
 }
-
-
-class Memory:
-    """Records as a GPU does: each recording reads a tensor of its own, and all write to the same memory, over what stood there."""
-
-    bytes = 0
-
-    def __init__(self, broken=()):
-        self.shapes = []
-        self._outputs = torch.zeros(0)
-        self._broken = broken
-
-    def record(self, run, table):
-        static, number = table.clone(), len(self.shapes)
-        self.shapes.append(tuple(table.shape))
-        like = run(static)
-        if self._outputs.numel() < like.numel():
-            self._outputs = torch.zeros(like.numel())
-
-        def replay(table):
-            static.copy_(table)
-            self._outputs.fill_(float("nan"))
-            logits = self._outputs[: like.numel()].view(like.shape)
-            logits.copy_(like if number in self._broken else run(static))
-            return logits
-
-        return replay
-
-    def trim(self):
-        pass
-
-
-@contextmanager
-def shapes_of(model):
-    """Rows and columns of each forward pass meanwhile."""
-    shapes = []
-    hook = model.get_input_embeddings().register_forward_pre_hook(lambda _, inputs: shapes.append(tuple(inputs[0].shape)))
-    try:
-        yield shapes
-    finally:
-        hook.remove()
 
 
 def questions(draw, count, most=8):
@@ -194,23 +153,6 @@ def test_a_recording_that_gives_other_numbers_is_not_used(caplog):
     assert "differs from the pass itself; it is not used" in caplog.text
     prompts = [plain.prepare(question) for question in questions(random.Random(5), 9, 3)]
     assert_same(engine.verdicts(prompts), plain.verdicts(prompts))
-
-
-class Unable:
-    """Records one pass, and then no other."""
-
-    bytes = 0
-
-    def __init__(self):
-        self._memory = Memory()
-
-    def record(self, run, table):
-        if self._memory.shapes:
-            raise RuntimeError("operation not permitted when stream is capturing\nand more")
-        return self._memory.record(run, table)
-
-    def trim(self):
-        pass
 
 
 def test_where_passes_cannot_be_recorded_each_is_made_anew(caplog):

@@ -1,7 +1,6 @@
 """Prompts in one row: nothing but them is computed, and each gets the numbers that it gets alone."""
 
 import random
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -13,6 +12,7 @@ from app.edge.build import build_batcher
 from app.edge.engine import VerdictEngine
 from app.edge.rendering import Renderer
 from app.telemetry.metrics import Metrics
+from tests.support.recorders import shapes_of
 from tests.support.reference import largest_difference
 from tests.support.tiny import FAMILIES, TEMPLATES, tiny_model, tiny_tokenizer
 
@@ -24,17 +24,6 @@ QUESTIONS = [Question(TEXT * times + "Which?", ("best", "worst", "both")[: 2 + t
 def parts():
     tokenizer = tiny_tokenizer(TEMPLATES["qwen3"])
     return tiny_model("qwen3", len(tokenizer)), Renderer(tokenizer, FAMILIES["qwen3"])
-
-
-@contextmanager
-def shapes_of(model):
-    """Rows and columns of each forward pass meanwhile."""
-    shapes = []
-    hook = model.get_input_embeddings().register_forward_pre_hook(lambda _, inputs: shapes.append(tuple(inputs[0].shape)))
-    try:
-        yield shapes
-    finally:
-        hook.remove()
 
 
 def test_one_row_holds_the_prompts_and_their_tries_and_nothing_else(parts):
