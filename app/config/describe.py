@@ -147,10 +147,9 @@ def _default(node: Node) -> Any:
 def _values(schema: dict[str, Any]) -> str:
     """The type of a setting, or its possible values, from its JSON schema."""
     if "anyOf" in schema:
-        options = [_values(option) for option in schema["anyOf"] if option.get("type") != "null"]
-        return ", ".join([*options, "`null`"])
-    if "enum" in schema:
-        return ", ".join(f"`{value}`" for value in schema["enum"])
+        return ", ".join("`null`" if option.get("type") == "null" else _values(option) for option in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
     kind = schema.get("type", "")
     if kind == "array":
         return f"list of {_values(schema['items'])}s"

@@ -151,15 +151,18 @@ class BucketedPasses:
         began = time.monotonic()
         skip = self._passes.prefix_tokens
         longest = self._longest(layout, longest)
+        if longest <= skip:
+            logger.info("the layers of this model are not compiled: a window of its layers is shorter than any prompt")
+            return None
         buckets = Buckets(len(layout.nodes), skip, self._columns)
         # One row or several are two cases for the compiler; any other shape only shows that the code holds for it.
         shapes = [
             Bucket(rows, buckets.width(min(length, longest - skip), rows))
             for rows, length in ((4, 90), (1, 90), (1, 300), (8, 200), (2, 40))
         ]
-        tables = [self._drawn(layout, bucket, longest - skip, 3).to(self._device) for bucket in shapes]
-        written = [self._run(layout, skip, bucket.width, table) for bucket, table in zip(shapes, tables, strict=True)]
         try:
+            tables = [self._drawn(layout, bucket, longest - skip, 3).to(self._device) for bucket in shapes]
+            written = [self._run(layout, skip, bucket.width, table) for bucket, table in zip(shapes, tables, strict=True)]
             self._layers = CompiledLayers(layout.model.inner, backend)
             same = all(
                 matches(self._run(layout, skip, bucket.width, table, may_compile=True), expected, self._masks.dtype, factor=_FUSED)

@@ -130,6 +130,8 @@ class LoadedModel:
             else:
                 return engine
         if engine.splits_attention:
+            if self._is_proven(whole):
+                logger.info("the attention of '%s' is computed with whole masks, by an earlier proof in %s", self.name, self.proofs)
             engine = make(split=False)
         self._prove("one pass", whole, lambda: prove(self.model, partial(make, split=False), engine))
         return engine

@@ -53,3 +53,12 @@ def test_layers_that_cannot_be_compiled_or_give_other_numbers_are_not_used(fails
     assert engine.compile(backend=backend) is None
     assert ("are not compiled (" if fails else "differ from the layers as they are written; they are not used") in caplog.text
     assert largest_difference(engine.verdicts(prompts)[0].joint, written[0].joint) < 1e-6
+
+
+def test_where_a_window_is_shorter_than_the_system_prompt_nothing_is_compiled(caplog):
+    caplog.set_level("INFO")
+    engine = VerdictEngine(family_model("mistral", len(TOKENIZER)), RENDERER, name="x", buckets=True)
+    assert engine.compile(backend="eager") is None
+    assert caplog.messages == ["the layers of this model are not compiled: a window of its layers is shorter than any prompt"]
+    # Every prompt is then read in a pass of its own size.
+    assert len(engine.verdicts([engine.prepare(question) for question in QUESTIONS])) == len(QUESTIONS)

@@ -178,3 +178,10 @@ def test_the_command_prints_the_configuration_in_force_or_every_description(tmp_
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line and not line.startswith(" ")] == [one.path for one in described()]
     assert all(len(line) <= 60 or " " not in line.strip() for line in lines)
+
+
+def test_a_word_beside_a_number_is_named_and_null_only_where_it_has_a_meaning():
+    rows = {row.split("|")[1].strip(): row.split("|")[2].strip() for row in markdown_tables().splitlines() if row.startswith("| `")}
+    assert rows["`edge.max_queue_size`"] == "integer ≥ 1, `auto`"
+    assert rows["`edge.graphs`"] == "`auto`, `off`"
+    assert rows["`edge.adapter`"] == "text, `null`"

@@ -41,6 +41,15 @@ def test_environment_wins_over_file_wins_over_default(load):
     assert settings.edge.max_batch_size == "auto"
 
 
+@pytest.mark.parametrize("name", ["graphs", "compile"])
+def test_off_needs_no_quotation_marks(load, name):
+    for text, meant in (("off", "off"), ("'off'", "off"), ("auto", "auto")):
+        assert getattr(load(f"edge: {{{name}: {text}}}").edge, name) == meant
+    with pytest.raises(ConfigError, match=f"edge.{name}: Input should be 'auto' or 'off'"):
+        load(f"edge: {{{name}: on}}")
+    assert getattr(load(**{f"FOGGATE_EDGE__{name.upper()}": "off"}).edge, name) == "off"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

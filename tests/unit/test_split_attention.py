@@ -105,13 +105,18 @@ class MisreadsParts(LlamaForCausalLM):
 
 
 @pytest.mark.parametrize(("kind", "splits"), [(LlamaForCausalLM, True), (WantsWholeMasks, False), (MisreadsParts, False)])
-def test_a_model_that_it_does_not_fit_is_read_with_whole_masks(kind, splits, tmp_path):
+def test_a_model_that_it_does_not_fit_is_read_with_whole_masks(kind, splits, tmp_path, caplog):
+    caplog.set_level("INFO")
     model = family_model("llama", len(TOKENIZER))
     model.__class__ = kind
     loaded = LoadedModel(model, TOKENIZER, PromptFamily.LLAMA, "x", "abc", tmp_path)
     joint, _ = reference_joint(model, TOKENIZER, PromptFamily.LLAMA, QUESTION)
     # The second one finds the stamp of the first one's proof.
-    for engine in (loaded.engine(), loaded.engine()):
+    for again in (False, True):
+        caplog.clear()
+        engine = loaded.engine()
         assert engine.splits_attention is splits
+        assert ("is computed with whole masks" in caplog.text) is not splits, "each start says that it is slower than it could be"
+        assert ("by an earlier proof in" in caplog.text) is (again and not splits)
         assert largest_difference(engine.verdicts([engine.prepare(QUESTION)])[0].joint, joint) < 1e-5
     assert len([*tmp_path.iterdir()]) == 1

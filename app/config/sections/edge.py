@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.config.sections.base import Positive, Section, Share, setting
+from app.config.sections.base import AutoOrOff, Positive, Section, Share, setting
 
 
 class EdgeSettings(Section):
@@ -57,8 +57,8 @@ class EdgeSettings(Section):
     )
     max_padding_share: Share = setting(
         0.1,
-        "Largest share of padding in one forward pass, where prompts are padded: on a GPU, and with models whose attention cannot be computed "
-        'in parts (docs/configuration.md, "Batches"). 1 lets questions of any lengths share one.',
+        "Largest share of padding in one forward pass, where prompts are padded to the longest one: with models whose attention cannot be "
+        'computed in parts (docs/configuration.md, "Batches"). 1 lets questions of any lengths share one.',
     )
     max_queue_size: Positive | Literal["auto"] = setting(
         "auto",
@@ -72,12 +72,12 @@ class EdgeSettings(Section):
         'needs a calibration that was made with this rule (docs/evaluation.md, "Reading again in another order").',
     )
     share_prefix: bool = setting(True, "Compute the keys and values of the system prompt once and use them for every question.")
-    graphs: Literal["auto", "off"] = setting(
+    graphs: AutoOrOff = setting(
         "auto",
         'Whether forward passes on a GPU are recorded at start as CUDA graphs and replayed (docs/deployment.md, "GPUs"). `auto` does so '
         "where attention can be computed in parts.",
     )
-    compile: Literal["auto", "off"] = setting(
+    compile: AutoOrOff = setting(
         "auto",
         "Whether the layers are compiled by torch at start, on a GPU: `auto` does so, which takes 10 to 20 seconds before the gateway is ready "
         "and makes recorded passes nearly twice as fast (docs/experiments.md).",
