@@ -1,5 +1,6 @@
 """Prompts → forward passes of a few fixed shapes, for a GPU: many are started before the first is read, and known shapes are replayed."""
 
+import gc
 import logging
 import random
 import time
@@ -13,19 +14,21 @@ import torch
 
 from app.core.errors import first_line
 from app.edge.buckets import Bucket, Buckets
+from app.edge.devices import is_out_of_memory
 from app.edge.fused import CompiledLayers
 from app.edge.layout import Layout
 from app.edge.lean import collector_paused
 from app.edge.masks import Masks
 from app.edge.passes import Passes, Read, is_seen
-from app.edge.recorded import Recorder, Replay, matches
+from app.edge.recorded import REPLAY_NATS, REPLAY_NATS_FLOAT32, Recorder, Replay, matches
 from app.edge.rendering import Prompt
 from app.edge.slots import Slots, filled
 
 logger = logging.getLogger(__name__)
 
-# Compiled layers round less often, so that they differ by more than a recording does.
-_FUSED = 3.0
+# Most by which two logits of a place may move apart where layers are compiled, which round elsewhere. It finds wrong code; whether the answers are
+# as near to decoding as they must be is proven behind it (`app/edge/proof.py`, `prove_as_served`).
+_FUSED_NATS, _FUSED_NATS_FLOAT32 = 1.0, 0.01
 # How a pass was made.
 REPLAYED, EAGER = "replayed", "eager"
 
@@ -164,8 +167,9 @@ class BucketedPasses:
             tables = [self._drawn(layout, bucket, longest - skip, 3).to(self._device) for bucket in shapes]
             written = [self._run(layout, skip, bucket.width, table) for bucket, table in zip(shapes, tables, strict=True)]
             self._layers = CompiledLayers(layout.model.inner, backend)
+            nats = _FUSED_NATS_FLOAT32 if self._masks.dtype is torch.float32 else _FUSED_NATS
             same = all(
-                matches(self._run(layout, skip, bucket.width, table, may_compile=True), expected, self._masks.dtype, factor=_FUSED)
+                matches(self._run(layout, skip, bucket.width, table, may_compile=True), expected, nats)
                 for bucket, table, expected in zip(shapes, tables, written, strict=True)
             )
         except Exception as error:  # noqa: BLE001  # whatever a compiler does with a model's code
@@ -211,6 +215,9 @@ class BucketedPasses:
                     replay = recorder.record(partial(self._run, layout, skip, bucket.width), self._drawn(layout, bucket, longest - skip, 0))
                     same = self._same(replay, layout, skip, bucket, self._drawn(layout, bucket, longest - skip, 1))
                 except Exception as error:  # noqa: BLE001  # whatever a model's own code does that cannot be recorded
+                    if is_out_of_memory(error):
+                        logger.info("a pass of %d x %d tokens is not recorded: there is too little memory", bucket.rows, bucket.width)
+                        continue
                     logger.warning("passes of this model are not recorded (%s); each is made anew, which is slower", first_line(error))
                     self._replays.clear()
                     done = 0
@@ -222,12 +229,19 @@ class BucketedPasses:
                     continue
                 self._replays[layout, skip, bucket] = replay
                 done += 1
+            # What is left behind now would stay: the collector looks no more at what lives when its pause ends.
+            gc.collect()
         recorder.trim()
         return Recorded(done, len(shapes), time.monotonic() - began, recorder.bytes)
 
     def forget(self) -> None:
         """Use no recording any more."""
         self._replays.clear()
+
+    def as_written(self) -> None:
+        """Use no recording and no compiled layer any more."""
+        self.forget()
+        self._layers = None
 
     def _longest(self, layout: Layout, longest: int) -> int:
         """Tokens of the longest prompt up to so many that no window or chunk of a layer is shorter than."""
@@ -236,7 +250,8 @@ class BucketedPasses:
 
     def _same(self, replay: Replay, layout: Layout, skip: int, bucket: Bucket, table: torch.Tensor) -> bool:
         found = replay(table).clone()
-        return matches(found, self._run(layout, skip, bucket.width, table.to(self._device)), self._masks.dtype)
+        nats = REPLAY_NATS_FLOAT32 if self._masks.dtype is torch.float32 else REPLAY_NATS
+        return matches(found, self._run(layout, skip, bucket.width, table.to(self._device)), nats)
 
     def _drawn(self, layout: Layout, bucket: Bucket, longest: int, seed: int) -> torch.Tensor:
         """Rows of random lengths, the first as long as can be, and of tokens that the vocabulary has."""

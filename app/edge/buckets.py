@@ -75,8 +75,10 @@ class Buckets:
         return bucket.rows * (bucket.width + self.nodes)
 
     def all(self, longest: int) -> list[Bucket]:
-        """Every shape of a pass within the bound on columns, for prompts of which up to so many tokens are computed; the largest first."""
+        """Every shape of a pass for prompts of which up to so many tokens are computed, the largest first."""
         found = {Bucket(rows, self.width(length, rows)) for rows in ROWS for length in range(1, longest + 1)}
         return sorted(
-            (one for one in found if self._columns(one) <= self.columns), key=lambda one: (self._columns(one), one.rows), reverse=True
+            (one for one in found if one.rows == 1 or self._columns(one) <= self.columns),
+            key=lambda one: (self._columns(one), one.rows),
+            reverse=True,
         )

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.config.sections.edge import EdgeSettings
 from app.config.settings import Settings
 from app.core.edge import Edge
+from app.core.errors import ConfigError
 from app.core.offload import in_daemon_thread
 from app.core.prompt import PromptFamily
 from app.edge.batcher import Batcher
@@ -120,7 +121,29 @@ def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool
     recorded = engine.record() if edge.graphs == "auto" else None
     if recorded is not None:
         logger.info("%s", recorded)
+    if compiled_s is not None or recorded is not None:
+        check_as_served(loaded.model, engine)
     return engine
+
+
+def check_as_served(model: Any, engine: "VerdictEngine") -> None:
+    """Go back to passes as they were proven when the model was loaded, if compiled layers and recordings do not answer as near to decoding.
+
+    Args:
+        model: the model that the engine reads.
+        engine: the engine, with compiled layers or recorded passes.
+    """
+    from app.edge.proof import prove_as_served  # torch, as above
+
+    try:
+        found = prove_as_served(model, engine)
+    except ConfigError as error:
+        engine.as_written()
+        logger.warning("recorded passes and compiled layers of '%s' are not used, which is slower (%s)", engine.name, error.message)
+    else:
+        logger.info(
+            "recorded passes and compiled layers of '%s' move a probability by up to %.1g from decoding in float32", engine.name, found
+        )
 
 
 def batch_size(settings: Settings, engine: Engine) -> int:

@@ -149,6 +149,11 @@ class VerdictEngine:
         longest = min(longest, self.max_prompt_tokens)
         return self._buckets.record(self._layout, recorder, longest, seconds=seconds, bytes_=_RECORDED_BYTES, shapes=shapes)
 
+    def as_written(self) -> None:
+        """Use no recorded pass and no compiled layer from now on."""
+        if self._buckets is not None:
+            self._buckets.as_written()
+
     def read_long_labels(self) -> None:
         """Read questions with more than `MAX_OPTIONS` options too, from a trie of their own.
 

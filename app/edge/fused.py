@@ -31,6 +31,9 @@ class CompiledLayers:
     Args:
         model: a transformers causal language model.
         backend: what makes code of a layer, in the words of `torch.compile`.
+
+    Raises:
+        ValueError: it has no layers that can be found.
     """
 
     def __init__(self, model: Any, backend: Any = "inductor") -> None:
@@ -41,6 +44,8 @@ class CompiledLayers:
         limits: Any = torch._dynamo.config  # noqa: SLF001
         limits.recompile_limit = max(limits.recompile_limit, _VARIANTS)
         self._layers = layers_of(model)
+        if not self._layers:
+            raise ValueError("transformers does not say which modules are its layers")
         self._compiled = [torch.compile(layer._call_impl, dynamic=True, backend=backend) for layer in self._layers]  # noqa: SLF001
 
     def __len__(self) -> int:

@@ -75,14 +75,12 @@ def prove(model: Any, make: Callable[[], VerdictEngine], engine: VerdictEngine) 
         ConfigError: they differ by more than rounding explains, or the model's output is not finite.
     """
     started = time.monotonic()
-    quantised = getattr(model, "hf_quantizer", None) is not None
-    served_exactly = quantised or model.dtype is torch.float32
+    served_exactly, tolerance = _comparison(model)
     questions = probes(engine, model.config.get_text_config(decoder=True))
     try:
         with nullcontext() if served_exactly else InFloat32():
             exact = [_plain(model, engine.renderer, question) for question in questions]
             difference = _furthest(_passes(engine if served_exactly else make(), questions, exact))
-        tolerance = _QUANTISED_TOLERANCE if quantised else TOLERANCE
         # Written so that NaN is refused.
         if not difference <= tolerance:
             raise ConfigError(
@@ -95,6 +93,34 @@ def prove(model: Any, make: Callable[[], VerdictEngine], engine: VerdictEngine) 
     return Proof(difference, rounding, time.monotonic() - started)
 
 
+def prove_as_served(model: Any, engine: VerdictEngine) -> float:
+    """Compare an engine whose layers are compiled or whose passes are recorded with plain decoding, as `prove` did before they were.
+
+    Args:
+        model: the model that the engine reads; outside its passes its layers are as they are written.
+        engine: the engine that will serve.
+
+    Returns:
+        Largest difference of a probability from plain decoding in float32.
+
+    Raises:
+        ConfigError: it is larger than rounding explains, or the output is not finite.
+    """
+    served_exactly, tolerance = _comparison(model)
+    questions = probes(engine, model.config.get_text_config(decoder=True))
+    try:
+        with nullcontext() if served_exactly else InFloat32():
+            exact = [_plain(model, engine.renderer, question) for question in questions]
+        if not served_exactly:
+            return _check_rounding(model, engine, questions, exact)
+        difference = _furthest(_passes(engine, questions, exact))
+    except EdgeError as error:
+        raise ConfigError(error.message) from error
+    if not difference <= tolerance:
+        raise ConfigError(f"a probability is off by {difference:.2g} from plain decoding (at most {tolerance:g} is allowed)")
+    return difference
+
+
 def prove_long(model: Any, make: Callable[[], VerdictEngine], engine: VerdictEngine) -> Proof:
     """Compare one pass with plain decoding on a question with more options than letters; the arguments are those of `prove`.
 
@@ -104,8 +130,7 @@ def prove_long(model: Any, make: Callable[[], VerdictEngine], engine: VerdictEng
         ConfigError: they differ, the model's output is not finite, or its tokenizer cannot write the labels.
     """
     started = time.monotonic()
-    quantised = getattr(model, "hf_quantizer", None) is not None
-    served_exactly = quantised or model.dtype is torch.float32
+    served_exactly, tolerance = _comparison(model)
     try:
         with nullcontext() if served_exactly else InFloat32():
             exact = _plain(model, engine.renderer, _MANY_OPTIONS)
@@ -117,12 +142,17 @@ def prove_long(model: Any, make: Callable[[], VerdictEngine], engine: VerdictEng
             difference = _furthest([(verdict, exact)])
     except FogGateError as error:
         raise ConfigError(error.message) from error
-    tolerance = _QUANTISED_TOLERANCE if quantised else TOLERANCE
     if not difference <= tolerance:
         raise ConfigError(
             f"read in one pass, a probability is off by {difference:.2g} from plain decoding (at most {tolerance:g} is allowed)"
         )
     return Proof(difference, None, time.monotonic() - started)
+
+
+def _comparison(model: Any) -> tuple[bool, float]:
+    """Whether a model is compared as it is served, and the largest difference that is allowed between one pass and decoding."""
+    quantised = getattr(model, "hf_quantizer", None) is not None
+    return quantised or model.dtype is torch.float32, _QUANTISED_TOLERANCE if quantised else TOLERANCE
 
 
 def _check_rounding(model: Any, engine: VerdictEngine, questions: Sequence[Question], exact: Sequence[PlainVerdict]) -> float:
