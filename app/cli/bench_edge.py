@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from app.config.settings import Settings
     from app.edge.loader import LoadedModel
 
+_REQUEST = 256
+
 
 def bench_edge(
     config: ConfigFile = None,
@@ -48,8 +50,8 @@ def bench_edge(
         bool,
         typer.Option(
             "--full",
-            help="Measure lengths, numbers of options, batch sizes and HTTP instead of one length (docs/bench.md); --out, --peer, --rate "
-            "and --shape mean it too.",
+            help="Measure lengths, numbers of options, batch sizes and HTTP instead of one length (docs/bench.md); each option below but "
+            "--json means it too.",
         ),
     ] = False,
     out: Out = None,
@@ -66,7 +68,7 @@ def bench_edge(
     one_connection: OneConnection = None,
     batch_request: Annotated[
         int, typer.Option(min=0, metavar="N", help="Questions in one request to the gateway, measured beside single ones; 0: none.")
-    ] = 256,
+    ] = _REQUEST,
     rate: EdgeRates = None,
     rate_seconds: EdgeRateSeconds = None,
     peer: Annotated[
@@ -87,7 +89,19 @@ def bench_edge(
     from app.config.loading import load_settings
 
     settings = load_settings(config)
-    if not (full or out or peer or rate or shape):
+    numbers = {
+        "batch_tokens": batch_tokens,
+        "questions": questions,
+        "rounds": rounds,
+        "cell_s": cell_seconds,
+        "clients": clients,
+        "http_rounds": http_rounds,
+        "one_connection": one_connection,
+        "rate_seconds": rate_seconds,
+    }
+    lists = (("lengths", lengths), ("options", options), ("batches", batches))
+    asked = [*numbers.values(), *(text for _, text in lists), rate, peers_folder, tokenizer]
+    if not (full or out or peer or shape or not http or batch_request != _REQUEST) and all(value is None for value in asked):
         report = measure(settings, pairs=pairs, tokens=tokens, max_seconds=max_seconds)
         if as_json:
             print_json(report)
@@ -102,27 +116,14 @@ def bench_edge(
     from app.cli.bench_full import Over, hand_over, measure_fully
 
     # Refused before a model is loaded. What is not given depends on its device.
-    given: dict[str, Any] = {
-        name: whole_numbers(text, f"--{name}")
-        for name, text in (("lengths", lengths), ("options", options), ("batches", batches))
-        if text is not None
-    }
+    given: dict[str, Any] = {name: whole_numbers(text, f"--{name}") for name, text in lists if text is not None}
     if rate is not None:
         given["rates"] = rates_of(rate, ON_CPU.rate_seconds if rate_seconds is None else rate_seconds)
     peers = _peers(peer or [])
-    for some, name in ((peers, "--peer"), (given.get("rates"), "--rate")):
+    over_http = ((peers, "--peer"), (given.get("rates"), "--rate"), (clients, "--clients"), (http_rounds, "--http-rounds"))
+    for some, name in (*over_http, (one_connection, "--one-connection")):
         if some and not http:
             raise ConfigError(f"{name} is measured over HTTP: leave out --no-http")
-    numbers = {
-        "batch_tokens": batch_tokens,
-        "questions": questions,
-        "rounds": rounds,
-        "cell_s": cell_seconds,
-        "clients": clients,
-        "http_rounds": http_rounds,
-        "one_connection": one_connection,
-        "rate_seconds": rate_seconds,
-    }
     given |= {name: number for name, number in numbers.items() if number is not None}
     if out is not None:
         with writing(out):
