@@ -152,7 +152,21 @@ def read_yaml(path: Path, *, refuse_empty: bool = False) -> dict[str, Any]:
 
 def sentences(error: ValidationError, model: type[BaseModel]) -> str:
     """What is wrong, one sentence a line, and for an unknown key the closest valid one of that model."""
-    return "\n".join(mask_text(_sentence(dict(item), setting_paths(model))) for item in error.errors(include_input=False))
+    found = _of_alternatives([dict(item) for item in error.errors(include_input=False)])
+    return "\n".join(mask_text(_sentence(item, setting_paths(model))) for item in found)
+
+
+def _of_alternatives(errors: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Errors of which those of a setting that takes a number or a word are one: pydantic has one for each, under a name of its own."""
+    words = {item["loc"][:-1]: item["ctx"]["expected"] for item in errors if str(item["loc"][-1]).startswith("literal[")}
+    merged = []
+    for item in errors:
+        at = item["loc"][:-1]
+        if at not in words:
+            merged.append(item)
+        elif not str(item["loc"][-1]).startswith("literal["):
+            merged.append(item | {"loc": at, "msg": f"{_PLAIN.get(item['type'], item['msg'])}, or {words[at]}", "type": "alternatives"})
+    return merged
 
 
 def _sentence(error: dict[str, Any], paths: list[str]) -> str:

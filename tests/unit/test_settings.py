@@ -92,6 +92,16 @@ def test_bad_files_are_refused_with_a_sentence(load, text, says):
     assert "s3cret" not in refused.value.message
 
 
+@pytest.mark.parametrize("name", ["max_batch_size", "max_batch_tokens", "max_queue_size"])
+@pytest.mark.parametrize("value", ["lots", "0", "1.5", "[1]", "yes"])
+def test_a_number_or_a_word_is_asked_for_in_one_sentence(load, name, value):
+    with pytest.raises(ConfigError) as refused:
+        load(f"edge: {{{name}: {value}}}")
+    (line,) = refused.value.message.splitlines()
+    assert line.startswith(f"edge.{name}: Input should be ")
+    assert line.endswith(", or 'auto'")
+
+
 def test_a_missing_file_is_said():
     with pytest.raises(ConfigError, match="cannot be read"):
         load_settings(Path("/nonexistent/gateway.yaml"))

@@ -79,7 +79,7 @@ class EdgeSettings(Section):
     )
     compile: AutoOrOff = setting(
         "auto",
-        "Whether the layers are compiled by torch at start, on a GPU: `auto` does so, which takes 10 to 20 seconds before the gateway is ready "
+        "Whether the layers are compiled by torch at start, on a GPU: `auto` does so, which takes 7 to 20 seconds before the gateway is ready "
         "and makes recorded passes nearly twice as fast (docs/experiments.md).",
     )
     pass_columns: Positive = setting(
