@@ -21,7 +21,8 @@ from app.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from app.edge.engine import VerdictEngine
-    from app.edge.loader import FoundModel, LoadedModel
+    from app.edge.found import FoundModel
+    from app.edge.loader import LoadedModel
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ def find_edge_model(settings: Settings) -> "FoundModel":
     set_wait_policy(edge.wait_policy)
     import_modelling()
     from app.edge.devices import resolve_device  # torch, as above
-    from app.edge.loader import find_model
+    from app.edge.found import find_model
 
     adopt_libraries()
     resolve_device(edge.device)

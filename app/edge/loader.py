@@ -13,24 +13,20 @@ from typing import Any, Protocol
 import torch
 import transformers
 
-from app.core.edge import Identity
 from app.core.errors import ConfigError, first_line
 from app.core.prompt import PromptFamily
 from app.core.question import MAX_OPTIONS
-from app.core.verdict import JointVerdict
 from app.edge import stamps
-from app.edge.adapters import Adapter, check_origin, find_adapter, merge_adapters
-from app.edge.architecture import Architecture, find_architecture
-from app.edge.builtin import ensure_builtin, find_builtin
-from app.edge.devices import compute_dtype, one_sentence, resolve_device
+from app.edge.adapters import merge_adapters
+from app.edge.devices import compute_dtype, is_out_of_memory, one_sentence, resolve_device
 from app.edge.engine import PASS_COLUMNS, VerdictEngine
-from app.edge.fingerprint import WEIGHTS, fingerprint
+from app.edge.found import FoundModel, find_model
 from app.edge.memory import give_back
 from app.edge.prepared import FOLDER as PREPARED
-from app.edge.prepared import PreparedWeights, facts_of
+from app.edge.prepared import PreparedWeights
 from app.edge.proof import Proof, prove, prove_long
 from app.edge.rendering import Renderer
-from app.edge.weights import assemble, cast_as_loaded, check_fit, read_config, read_tokenizer, read_weights, state_of
+from app.edge.weights import assemble, cast_as_loaded, check_fit, read_tokenizer, read_weights, state_of
 
 logger = logging.getLogger(__name__)
 
@@ -115,13 +111,15 @@ class LoadedModel:
 
     def _exact(self, make: MakeEngine) -> VerdictEngine:
         """The engine, proven: with attention in parts, or with whole masks where that is not exact. Raises ConfigError."""
-        engine = make(split=True)
+        engine, lasting = make(split=True), True
         whole = stamps.facts_of(self.model, engine) | {"split": "False", "buckets": "False"}
         while engine.splits_attention and not self._is_proven(whole):
             again = partial(make, split=True, buckets=engine.uses_buckets)
             try:
                 self._prove("one pass", stamps.facts_of(self.model, engine), partial(prove, self.model, again, engine))
             except Exception as error:  # noqa: BLE001  # whatever a model's own code does with masks that it does not expect
+                # The next start may have the memory that lacks now: it must try again.
+                lasting = lasting and not is_out_of_memory(error)
                 if not engine.uses_buckets:
                     logger.info("the attention of '%s' is computed with whole masks (in parts: %s)", self.name, first_line(error))
                     break
@@ -133,20 +131,21 @@ class LoadedModel:
             if self._is_proven(whole):
                 logger.info("the attention of '%s' is computed with whole masks, by an earlier proof in %s", self.name, self.proofs)
             engine = make(split=False)
-        self._prove("one pass", whole, lambda: prove(self.model, partial(make, split=False), engine))
+        self._prove("one pass", whole, lambda: prove(self.model, partial(make, split=False), engine), lasting=lasting)
         return engine
 
     def _is_proven(self, facts: dict[str, str]) -> bool:
         return self.proofs is not None and bool(self.fingerprint) and stamps.is_stamped(self.proofs, facts)
 
-    def _prove(self, what: str, facts: dict[str, str], proof: Callable[[], Proof]) -> None:
-        """Make a proof, unless it was made before. Raises ConfigError."""
+    def _prove(self, what: str, facts: dict[str, str], proof: Callable[[], Proof], *, lasting: bool = True) -> None:
+        """Make a proof, unless it was made before; a lasting one is noted for later starts. Raises ConfigError."""
         if self._is_proven(facts):
             return
-        logger.info("the proof of %s for '%s' is being made; it is noted, and not repeated at later starts", what, self.name)
+        later = "it is noted, and not repeated at later starts" if lasting else "it is made again at the next start"
+        logger.info("the proof of %s for '%s' is being made; %s", what, self.name, later)
         found = proof()
         logger.info("%s over '%s' gives what decoding gives: %s", what, self.name, found)
-        if self.proofs is not None and self.fingerprint:
+        if lasting and self.proofs is not None and self.fingerprint:
             stamps.write_stamp(self.proofs, facts, str(found))
 
 
@@ -189,7 +188,7 @@ def load_model(
     return LoadedModel(model.eval(), tokenizer, found.family, found.name, found.fingerprint, cache_dir / stamps.FOLDER)
 
 
-def _prepared(found: "FoundModel", prepared: PreparedWeights, to: torch.dtype) -> tuple[Any, Any] | None:
+def _prepared(found: FoundModel, prepared: PreparedWeights, to: torch.dtype) -> tuple[Any, Any] | None:
     """(tokenizer, model) as an earlier start has prepared it; None where none has. Raises ConfigError."""
     facts = found.facts(to)
     state = None if facts is None else prepared.read(facts)
@@ -206,7 +205,7 @@ def _prepared(found: "FoundModel", prepared: PreparedWeights, to: torch.dtype) -
     return tokenizer, model
 
 
-def _made(found: "FoundModel", prepared: PreparedWeights, to: torch.dtype, beneath: Sequence[Path]) -> tuple[Any, Any]:
+def _made(found: FoundModel, prepared: PreparedWeights, to: torch.dtype, beneath: Sequence[Path]) -> tuple[Any, Any]:
     """(tokenizer, model) from the files of model and adapters; what took work is kept, and served as it is kept. Raises ConfigError."""
     facts = found.facts(to)
     tokenizer, model = read_weights(found.spec, found.source, found.architecture, to=to, revision=found.commit)
@@ -226,75 +225,3 @@ def _made(found: "FoundModel", prepared: PreparedWeights, to: torch.dtype, benea
         kept = _prepared(found, prepared, to)
         return kept or _made(found, PreparedWeights(prepared.folder, 0), to, beneath)
     return tokenizer, model
-
-
-@dataclass(frozen=True, slots=True)
-class FoundModel:
-    """Where the files of a model are and what it will be called; its weights have not been read.
-
-    Attributes:
-        spec: value of the setting.
-        source: folder or Hugging Face id.
-        architecture: how it is loaded.
-        commit: commit that a hub id stood for; None for a folder.
-        adapter: what will be merged, if anything will.
-        family: wording of the prompt.
-        name: name of the model in answers.
-        fingerprint: fingerprint of model and adapter, 12 hex digits.
-    """
-
-    spec: str
-    source: str
-    architecture: Architecture
-    commit: str | None
-    adapter: Adapter | None
-    family: PromptFamily
-    name: str
-    fingerprint: str
-
-    def facts(self, dtype: torch.dtype) -> dict[str, str] | None:
-        """What its weights in a dtype depend on; see `app.edge.prepared.facts_of`."""
-        return facts_of(self.fingerprint, self.source, self.architecture, dtype, commit=self.commit, adapter=self.adapter)
-
-    def prompt_fingerprint(self) -> str:
-        """Fingerprint of its prompts, from its tokenizer alone. Raises ConfigError where they cannot be rendered."""
-        with one_sentence(f"edge.model '{self.spec}' could not be loaded", torch.device("cpu")):
-            return Renderer(read_tokenizer(self.source, self.commit), self.family).prompt_fingerprint
-
-    def identity(self) -> Identity:
-        """What will answer when this model is loaded. Raises ConfigError where its prompts cannot be rendered."""
-        return Identity(self.name, self.fingerprint, self.prompt_fingerprint(), JointVerdict.signals)
-
-
-def find_model(spec: str, *, cache_dir: Path, adapter: str | None = None, family: PromptFamily | None = None) -> FoundModel:
-    """What can be known about a model without reading its weights; the arguments are those of `load_model`.
-
-    Raises:
-        ConfigError: there is no such model or adapter, files are missing, its architecture cannot be read in one pass, or the adapter
-            belongs to another base.
-    """
-    builtin = find_builtin(spec)
-    if builtin is None:
-        source = identity = spec
-        name = Path(spec).name if Path(spec).is_dir() else spec
-    else:
-        source = str(ensure_builtin(cache_dir, builtin.weights))
-        identity, name = builtin.weights.identity, builtin.weights.name
-        if adapter is None and builtin.adapter is not None:
-            adapter = str(builtin.adapter)
-    config, commit = read_config(spec, source)
-    architecture = find_architecture(spec, config)
-    if Path(source).is_dir() and not _holds_weights(Path(source)):
-        raise ConfigError(f"edge.model '{spec}' could not be loaded (the folder holds no weights: no .safetensors and no .bin file)")
-    found = find_adapter(adapter) if adapter else None
-    if found is not None:
-        check_origin(found.folder, fingerprint(identity, None, commit=commit))
-        if not _holds_weights(found.folder):
-            raise ConfigError(f"the adapter '{adapter}' cannot be used: it could not be merged (the folder holds no weights)")
-        name = f"{name}+{Path(found.name).name}"
-    usual = architecture.family if builtin is None else builtin.weights.family
-    return FoundModel(spec, source, architecture, commit, found, family or usual, name, fingerprint(identity, found, commit=commit))
-
-
-def _holds_weights(folder: Path) -> bool:
-    return any(path.suffix in WEIGHTS for path in folder.iterdir())

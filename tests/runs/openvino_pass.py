@@ -211,7 +211,8 @@ def measure(given, folder):
     from app.data.dataset import load_items
     from app.edge.builtin import default_cache_dir
     from app.edge.engine import VerdictEngine
-    from app.edge.loader import find_model, load_model
+    from app.edge.found import find_model
+    from app.edge.loader import load_model
 
     set_threads(1)
     loaded = load_model("builtin", cache_dir=default_cache_dir(), dtype="float32")

@@ -22,7 +22,8 @@ from app.edge.builtin.cache import ensure_builtin
 from app.edge.builtin.models import BUILTINS, find_builtin
 from app.edge.fingerprint import fingerprint
 from app.edge.foggen import writes_confidence
-from app.edge.loader import find_model, load_model
+from app.edge.found import find_model
+from app.edge.loader import load_model
 from tests.support.gguf_file import write_gguf
 from tests.support.processes import ROOT
 from tests.support.sources import weights

@@ -12,7 +12,8 @@ from app.core.prompt import PromptFamily
 from app.core.question import Question
 from app.core.verdict import Signal
 from app.edge.engine import VerdictEngine
-from app.edge.loader import LoadedModel, find_model, load_model
+from app.edge.found import find_model
+from app.edge.loader import LoadedModel, load_model
 from app.edge.rendering import Renderer
 from tests.support.families import FAMILIES, WINDOW, family_model
 from tests.support.reference import largest_difference, reference_joint

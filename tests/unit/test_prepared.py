@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from app.core.question import Question
-from app.edge.loader import find_model, load_model
+from app.edge.found import find_model
+from app.edge.loader import load_model
 from app.edge.prepared import FOLDER, PreparedWeights, versions_of
 from tests.support.adapters import change_config, make_adapter
 from tests.support.tiny import TEMPLATES, tiny_model, tiny_tokenizer

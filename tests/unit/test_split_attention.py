@@ -120,3 +120,23 @@ def test_a_model_that_it_does_not_fit_is_read_with_whole_masks(kind, splits, tmp
         assert ("by an earlier proof in" in caplog.text) is (again and not splits)
         assert largest_difference(engine.verdicts([engine.prepare(QUESTION)])[0].joint, joint) < 1e-5
     assert len([*tmp_path.iterdir()]) == 1
+
+
+class ShortOfMemory(LlamaForCausalLM):
+    """Memory lacks for parts, as long as it lacks."""
+
+    lacks = True
+
+    def forward(self, input_ids, attention_mask=None, **kwargs):
+        if self.lacks and attention_mask is not None and attention_mask.shape[2] != input_ids.shape[1]:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().forward(input_ids, attention_mask=attention_mask, **kwargs)
+
+
+def test_a_start_that_lacked_memory_for_the_proof_decides_nothing_for_later_starts(tmp_path):
+    model = family_model("llama", len(TOKENIZER))
+    model.__class__ = ShortOfMemory
+    loaded = LoadedModel(model, TOKENIZER, PromptFamily.LLAMA, "x", "abc", tmp_path)
+    assert not loaded.engine().splits_attention
+    model.lacks = False
+    assert loaded.engine().splits_attention
