@@ -53,7 +53,7 @@ def measure_fully(settings: "Settings", loaded: "LoadedModel", plan: "Plan", ove
     from app.cli.hardware import describe_hardware
     from app.edge.build import build_engine
 
-    engine = build_engine(settings, loaded)
+    engine = build_engine(settings, loaded, serves=True)
     report = measure_inside(loaded, engine, plan, describe_hardware(str(loaded.model.device)), say)
     if over is not None:
         if out is not None:

@@ -96,11 +96,18 @@ def load_engine(settings: Settings) -> Engine:
     Raises:
         ConfigError: the model cannot answer; one sentence for a person.
     """
-    return build_engine(settings, load_edge_model(settings, prepared=True), long_labels=True)
+    return build_engine(settings, load_edge_model(settings, prepared=True), serves=True, long_labels=True)
 
 
-def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool = False) -> "VerdictEngine":
-    """The one-pass engine of a loaded model, with what a GPU does once before it answers; `long_labels` as in `LoadedModel.engine`.
+def build_engine(settings: Settings, loaded: "LoadedModel", *, serves: bool = False, long_labels: bool = False) -> "VerdictEngine":
+    """The one-pass engine of a loaded model.
+
+    Args:
+        settings: settings of the edge.
+        loaded: the model.
+        serves: whether layers are compiled and passes recorded on a GPU, as the settings say: that takes up to a minute and pays where
+            questions come for hours.
+        long_labels: see `LoadedModel.engine`.
 
     Raises:
         ConfigError: the model cannot answer; one sentence for a person.
@@ -116,6 +123,8 @@ def build_engine(settings: Settings, loaded: "LoadedModel", *, long_labels: bool
         keep_prompts=2 * _size(edge, useful_batch_size(loaded.model.device)) if edge.permute > 1 else 0,
         pass_columns=edge.pass_columns,
     )
+    if not serves:
+        return engine
     compiled_s = engine.compile() if edge.compile == "auto" else None
     if compiled_s is not None:
         logger.info("the layers of '%s' are compiled, in %.0f s", engine.name, compiled_s)

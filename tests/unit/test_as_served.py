@@ -5,10 +5,11 @@ import logging
 import pytest
 import torch
 
+from app.config.settings import Settings
 from app.core.prompt import PromptFamily
 from app.core.question import Question
 from app.edge.buckets import Buckets
-from app.edge.build import check_as_served
+from app.edge.build import build_engine, check_as_served
 from app.edge.engine import VerdictEngine
 from app.edge.recorded import matches
 from app.edge.rendering import Renderer
@@ -55,6 +56,32 @@ def test_recordings_that_do_not_answer_as_decoding_does_are_dropped_at_the_start
         assert largest_difference(verdict.joint, plain.joint) < 1e-5
     assert set(ways) == {"replayed" if stays else "eager"}
     assert ("'the model' are not used, which is slower (a probability is off by" in caplog.text) is not stays
+
+
+class Prepared:
+    """A model whose engine notes how it is made ready."""
+
+    def __init__(self):
+        self.model, self.done = family_model("llama", len(TOKENIZER)), []
+
+    def engine(self, **_):
+        return self
+
+    def compile(self):
+        self.done.append("compile")
+
+    def record(self):
+        self.done.append("record")
+
+
+@pytest.mark.parametrize(
+    ("serves", "given", "done"),
+    [(True, {}, ["compile", "record"]), (True, {"compile": "off"}, ["record"]), (True, {"graphs": "off"}, ["compile"]), (False, {}, [])],
+)
+def test_only_an_engine_that_serves_takes_the_time_to_be_made_ready(serves, given, done):
+    loaded = Prepared()
+    build_engine(Settings(edge=given), loaded, serves=serves)
+    assert loaded.done == done
 
 
 def test_logits_match_where_their_probabilities_do_however_large_they_are():
