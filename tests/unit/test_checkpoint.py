@@ -197,5 +197,6 @@ def test_training_and_merging_hold_one_copy_of_the_weights(dtype, tmp_path):
     done = subprocess.run([sys.executable, "-c", _PEAK, str(tmp_path), dtype], cwd=ROOT, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["weights"] > 70e6 * getattr(torch, dtype).itemsize
-    # One copy and an adapter with its moments; a second copy, in whichever dtype, would make it two at least.
-    assert found["copies"] < 1.9, found
+    # One copy, an adapter with its moments, and what the allocator keeps: 1.63 to 2.0 in eleven runs. A second copy, in whichever dtype, adds one at
+    # least.
+    assert found["copies"] < 2.3, found
