@@ -1,0 +1,60 @@
+"""`python -m tests.runs.engines`: one engine with two threads against two with one thread each, in questions a second on the builtin model.
+
+Each engine is a process of its own, and those that run together begin at the same moment. The ways take turns.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+
+# Seconds of a measurement, and until those that run together begin.
+SECONDS, START_S = 15.0, 30.0
+# Engines, threads of each, questions in a pass.
+WAYS = ((1, 2, 4), (1, 2, 16), (2, 1, 4), (2, 1, 1))
+
+
+def measure(threads, size, begin):
+    """Answer questions of the shipped bank, from short to long, and print questions a second and milliseconds of CPU for one."""
+    from app.bench.edge.questions import bank
+    from app.config.settings import Settings
+    from app.edge.build import build_engine, load_edge_model
+
+    settings = Settings(edge={"threads": threads, "dtype": "float32"})
+    engine = build_engine(settings, load_edge_model(settings, prepared=True))
+    prompts = sorted((engine.prepare(question) for question in bank()[:48]), key=lambda prompt: len(prompt.ids))
+    batches = [prompts[start : start + size] for start in range(0, len(prompts), size)]
+    engine.verdicts(batches[0])
+    time.sleep(max(0.0, begin - time.time()))
+    began, cpu, done = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() - began < SECONDS:
+        for batch in batches:
+            engine.verdicts(batch)
+            done += len(batch)
+            if time.perf_counter() - began >= SECONDS:
+                break
+    print(done / (time.perf_counter() - began), 1000 * (time.process_time() - cpu) / done)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--one", type=float, nargs=3, metavar=("THREADS", "SIZE", "BEGIN"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.one:
+        measure(int(given.one[0]), int(given.one[1]), given.one[2])
+        return
+    for turn in range(given.turns):
+        for engines, threads, size in WAYS:
+            command = [sys.executable, "-m", "tests.runs.engines", "--one", str(threads), str(size), str(time.time() + START_S)]
+            running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(engines)]
+            found = [tuple(map(float, process.communicate()[0].split())) for process in running]
+            rate, cpu = sum(rate for rate, _ in found), sum(cpu for _, cpu in found) / engines
+            print(
+                f"turn {turn + 1}: {engines} x {threads} threads, {size:2} in a pass: {rate:.2f} questions/s, {cpu:.0f} ms of CPU each",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
