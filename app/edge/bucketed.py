@@ -167,7 +167,7 @@ class BucketedPasses:
             tables = [self._drawn(layout, bucket, longest - skip, 3).to(self._device) for bucket in shapes]
             written = [self._run(layout, skip, bucket.width, table) for bucket, table in zip(shapes, tables, strict=True)]
             self._layers = CompiledLayers(layout.model.inner, backend)
-            nats = _FUSED_NATS_FLOAT32 if self._masks.dtype is torch.float32 else _FUSED_NATS
+            nats = self._most(_FUSED_NATS, _FUSED_NATS_FLOAT32)
             same = all(
                 matches(self._run(layout, skip, bucket.width, table, may_compile=True), expected, nats)
                 for bucket, table, expected in zip(shapes, tables, written, strict=True)
@@ -250,8 +250,11 @@ class BucketedPasses:
 
     def _same(self, replay: Replay, layout: Layout, skip: int, bucket: Bucket, table: torch.Tensor) -> bool:
         found = replay(table).clone()
-        nats = REPLAY_NATS_FLOAT32 if self._masks.dtype is torch.float32 else REPLAY_NATS
-        return matches(found, self._run(layout, skip, bucket.width, table.to(self._device)), nats)
+        return matches(found, self._run(layout, skip, bucket.width, table.to(self._device)), self._most(REPLAY_NATS, REPLAY_NATS_FLOAT32))
+
+    def _most(self, rounded: float, float32: float) -> float:
+        """Which of two bounds holds in the dtype that the model computes in."""
+        return float32 if self._masks.dtype is torch.float32 else rounded
 
     def _drawn(self, layout: Layout, bucket: Bucket, longest: int, seed: int) -> torch.Tensor:
         """Rows of random lengths, the first as long as can be, and of tokens that the vocabulary has."""

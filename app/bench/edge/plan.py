@@ -1,7 +1,7 @@
 """What `foggate bench edge` measures inside this process: which cells, and what is concluded from them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -32,11 +32,11 @@ class Plan:
         most_batches: batches of one size at most, so that small ones have fewer questions; None: no bound.
     """
 
-    lengths: Sequence[int] = (50, 100, 200, 400, 800, 1200, 1500)
-    options: Sequence[int] = (2, 4, 10, 26)
-    batches: Sequence[int] = (1, 4, 16, 32)
-    questions: int = 32
-    limits: Limits = field(default_factory=lambda: Limits(rounds=7, cell_s=60))
+    lengths: Sequence[int]
+    options: Sequence[int]
+    batches: Sequence[int]
+    questions: int
+    limits: Limits
     batch_tokens: int = 0
     most_batches: int | None = None
 
