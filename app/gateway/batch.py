@@ -136,7 +136,8 @@ class Batch:
         """Ask the edge what it has room for, if it is this batch's turn; refuse the questions whose time to begin is over."""
         if self._gateway.state.stopping:
             self._refuse(lambda: Draining("the gateway is shutting down", retry_after_s=1))
-        elif self._expired:
+        elif self._expired or not self._deadline.remaining():
+            # By the clock too: the timer of a question may come before that of its batch, and the place which it leaves must stay free.
             self._refuse(lambda: Overloaded("the edge had no place for this question within the batch's deadline", retry_after_s=1))
         while self._unasked.unreadable and not self._going_on.is_full:
             self._unreadable(*self._unasked.unreadable.popleft())

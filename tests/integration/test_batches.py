@@ -29,7 +29,7 @@ async def test_the_caller_may_shorten_the_deadline_of_a_batch_and_gets_every_res
     (few,) = key_file(tmp_path / "k", {"questions_per_minute": 60})
     async with gateway(cloud=False, edge=SMALL, security={"keys": tmp_path / "k"}) as (http, engine):
         engine.gate.clear()
-        body = {"questions": [{**ASK, "id": str(number)} for number in range(50)], "deadline_ms": 200}
+        body = {"questions": [{**ASK, "id": str(number)} for number in range(50)], "deadline_ms": 400}
         for headers in ({}, {"accept": "application/x-ndjson"}):
             reply = await http.post("/v1/answers", json=body, headers={**few, **headers})
             assert reply.status_code == 200

@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 import structlog
@@ -14,7 +14,7 @@ from app.config.settings import Settings
 from app.core.ask import Ask
 from app.core.cascade import Cascade
 from app.core.deadline import Deadline
-from app.core.errors import DeadlineExceeded, Draining, EdgeError, InvalidQuestion
+from app.core.errors import DeadlineExceeded, Draining, EdgeError, InvalidQuestion, Overloaded
 from app.core.outcome import Reason, Route, RouteRequest
 from app.core.policy import Policy
 from app.core.question import Question
@@ -118,6 +118,28 @@ async def test_a_question_whose_own_deadline_passes_gets_that_and_leaves_the_que
     # There is no cloud, so these are the edge's answers.
     assert [outcome.answer for outcome in others] == ["B"] * 3
     assert engine.batches == [2, 1]
+
+
+@dataclass(frozen=True)
+class TimerComesLate(Deadline):
+    """The deadline of a batch on a machine that stops it just where it sets its timer: those of its questions come first."""
+
+    asked: list[None] = field(default_factory=list)
+
+    def remaining(self):
+        self.asked.append(None)
+        return Deadline.remaining(self) + (0.2 if len(self.asked) == 1 else 0.0)
+
+
+async def test_at_the_deadline_nothing_begins_in_the_places_that_questions_leave(engine, batcher):
+    engine.gate.clear()
+    asked = asks(40)
+    state = GatewayState(Metrics(), Limits(20_000, 256, 32, 60.0), turns=batcher.turns, cascade=Cascade(batcher, None, Policy(0.5)))
+    found = await answers(Batch(Gateway(state), Caller(Quotas(), paid=256), TimerComesLate.after(0.3)), asked)
+    engine.gate.set()
+    # Two were running and two waited.
+    assert [type(error) for error in found].count(DeadlineExceeded) <= 4
+    assert {type(error) for error in found} <= {DeadlineExceeded, Overloaded}
 
 
 async def test_what_the_edge_cannot_read_fails_alone_and_what_it_fails_on_goes_to_the_cloud(batcher, engine):
