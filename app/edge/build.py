@@ -14,6 +14,7 @@ from app.edge.batcher import Batcher
 from app.edge.builtin import default_cache_dir
 from app.edge.health import HealthLimits
 from app.edge.lean import import_modelling
+from app.edge.memory import keep_for_passes
 from app.edge.runner import Engine
 from app.edge.threads import set_threads, set_wait_policy
 from app.telemetry.logs import adopt_libraries
@@ -112,16 +113,20 @@ def build_engine(settings: Settings, loaded: "LoadedModel", *, serves: bool = Fa
     Raises:
         ConfigError: the model cannot answer; one sentence for a person.
     """
-    from app.edge.devices import useful_batch_size  # torch, as above
+    from app.edge.devices import passes_side_by_side, useful_batch_size  # torch, as above
 
-    edge = settings.edge
+    edge, device = settings.edge, loaded.model.device
+    if device.type == "cpu":
+        keep_for_passes()
+    side_by_side = passes_side_by_side(device) if edge.side_by_side == "auto" else edge.side_by_side
     engine = loaded.engine(
         max_prompt_tokens=edge.max_prompt_tokens,
         share_prefix=edge.share_prefix,
         long_labels=long_labels,
         # A question that is read again has waited behind one batch or two.
-        keep_prompts=2 * _size(edge, useful_batch_size(loaded.model.device)) if edge.permute > 1 else 0,
+        keep_prompts=2 * _size(edge, side_by_side * useful_batch_size(device)) if edge.permute > 1 else 0,
         pass_columns=edge.pass_columns,
+        side_by_side=side_by_side,
     )
     if not serves:
         return engine

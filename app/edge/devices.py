@@ -46,8 +46,13 @@ def resolve_device(device: str) -> torch.device:
     return where
 
 
+def passes_side_by_side(device: torch.device) -> int:
+    """Number of forward passes at once with which a device answers most questions a second, as far as that was measured: on two cores."""
+    return min(2, torch.get_num_threads()) if device.type == "cpu" else 1
+
+
 def useful_batch_size(device: torch.device) -> int:
-    """Number of questions in a forward pass beyond which a device answers no more of them a second, whatever else it could hold."""
+    """Number of questions in one forward pass beyond which a device answers no more of them a second, whatever else it could hold."""
     return _USEFUL_ON_CPU if device.type == "cpu" else _USEFUL
 
 

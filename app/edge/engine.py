@@ -19,6 +19,7 @@ from app.edge.buckets import Bucket
 from app.edge.devices import useful_batch_size
 from app.edge.layout import Layout
 from app.edge.masks import Masks
+from app.edge.pass_threads import PassThreads, keeps_nothing
 from app.edge.passes import Passes
 from app.edge.recorded import Recorder, recorder_of
 from app.edge.rendering import Prompt, Renderer
@@ -49,8 +50,11 @@ class VerdictEngine:
         buckets: pad passes to a few shapes, which can be recorded (`app/edge/bucketed.py`), where attention is computed in parts; None does
             that on a GPU.
         pass_columns: most columns of such a pass.
+        side_by_side: on a CPU, so many threads compute the prompts that share a pass, each with its share of the cores, where they would
+            stand in one row and the model notes nothing of a pass in itself; known of a model only where it has a shared prefix.
 
     Attributes:
+        side_by_side: how many do.
         splits_attention: whether that is done.
         uses_buckets: whether that is done.
         packs_rows: whether that is done. A pass on a CPU costs what its columns cost, padding included; a GPU wants few and large steps,
@@ -75,6 +79,7 @@ class VerdictEngine:
         pack: bool = True,
         buckets: bool | None = None,
         pass_columns: int = PASS_COLUMNS,
+        side_by_side: int = 1,
     ) -> None:
         config = model.config.get_text_config(decoder=True)
         self.name = name
@@ -86,7 +91,6 @@ class VerdictEngine:
         self._device = model.device
         self._config = config
         self.splits_attention = split and can_split(model)
-        self.useful_batch_size = useful_batch_size(self._device)
         self.uses_buckets = self.splits_attention and (self._device.type == "cuda" if buckets is None else buckets)
         self.packs_rows = pack and self.splits_attention and not self.uses_buckets and self._device.type == "cpu"
         self._masks = Masks(config, model.dtype)
@@ -103,9 +107,13 @@ class VerdictEngine:
             # A pass of a shape that comes again is faster than one that is shorter.
             keep=0 if self.uses_buckets else keep_prompts,
         )
+        self.side_by_side = 1
         if share_prefix and renderer.prefix_ids:
             with torch.inference_mode():
-                self._passes.prefix = self.prefill()
+                self._passes.prefix, pure = keeps_nothing(self._layout.model.inner, self.prefill)
+            if pure and self.packs_rows and side_by_side > 1:
+                self.side_by_side, self._passes.threads = side_by_side, PassThreads(side_by_side)
+        self.useful_batch_size = self.side_by_side * useful_batch_size(self._device)
         self._buckets = BucketedPasses(self._passes, self._masks, self._device, columns=pass_columns) if self.uses_buckets else None
 
     @property

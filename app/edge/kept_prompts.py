@@ -1,5 +1,6 @@
 """Keys and values of the last prompts, so that a question that is asked again in another order of its options is not computed anew."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import takewhile
@@ -11,7 +12,7 @@ _FEWEST = 8
 
 
 class KeptPrompts:
-    """The keys and values of the newest prompts, the oldest forgotten first. Used by one thread.
+    """The keys and values of the newest prompts, the oldest forgotten first. Several threads may add at once; none may look meanwhile.
 
     Args:
         size: number of prompts that are kept.
@@ -20,6 +21,7 @@ class KeptPrompts:
     def __init__(self, size: int) -> None:
         self._size = size
         self._kept: OrderedDict[tuple[int, ...], KeysValues] = OrderedDict()
+        self._adding = threading.Lock()
 
     def add(self, ids: tuple[int, ...], keys_values: KeysValues) -> None:
         """Keep a prompt.
@@ -28,10 +30,11 @@ class KeptPrompts:
             ids: its token ids.
             keys_values: of these tokens, in order and without padding; nobody writes to them afterwards.
         """
-        self._kept[ids] = keys_values
-        self._kept.move_to_end(ids)
-        while len(self._kept) > self._size:
-            self._kept.popitem(last=False)
+        with self._adding:
+            self._kept[ids] = keys_values
+            self._kept.move_to_end(ids)
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
 
     def beginning(self, ids: tuple[int, ...], known: int) -> tuple[int, KeysValues] | None:
         """The longest beginning that a kept prompt shares with this one, and its keys and values; the prompt's last token is never in it.

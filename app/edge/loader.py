@@ -32,9 +32,11 @@ logger = logging.getLogger(__name__)
 
 
 class MakeEngine(Protocol):
-    """Makes an engine of a model, with attention in parts or with whole masks, and in parts with or without passes of fixed shapes."""
+    """Makes an engine of a model: with attention in parts or with whole masks; in parts with or without passes of fixed shapes; and with so
+    many passes side by side.
+    """
 
-    def __call__(self, *, split: bool, buckets: bool | None = None) -> VerdictEngine: ...
+    def __call__(self, *, split: bool, buckets: bool | None = None, side_by_side: int = ...) -> VerdictEngine: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class LoadedModel:
         long_labels: bool = False,
         keep_prompts: int = 0,
         pass_columns: int = PASS_COLUMNS,
+        side_by_side: int = 1,
     ) -> VerdictEngine:
         """The one-pass engine of these weights, on the device and in the dtype that they are in, proven exact.
 
@@ -75,13 +78,14 @@ class LoadedModel:
                 and the engine refuses such questions.
             keep_prompts: see `VerdictEngine`.
             pass_columns: see `VerdictEngine`.
+            side_by_side: see `VerdictEngine`.
 
         Raises:
             ConfigError: its prompts cannot be rendered, or one pass over this model does not give what decoding gives.
         """
         renderer = Renderer(self.tokenizer, self.family)
 
-        def make(*, split: bool, buckets: bool | None = None) -> VerdictEngine:
+        def make(*, split: bool, buckets: bool | None = None, side_by_side: int = side_by_side) -> VerdictEngine:
             return VerdictEngine(
                 self.model,
                 renderer,
@@ -93,6 +97,7 @@ class LoadedModel:
                 split=split,
                 buckets=buckets,
                 pass_columns=pass_columns,
+                side_by_side=side_by_side,
             )
 
         # It computes the shared prefix: a first forward pass, for which memory may be lacking.
@@ -102,7 +107,7 @@ class LoadedModel:
                 try:
                     engine.read_long_labels()
                     facts = stamps.facts_of(self.model, engine) | {"labels": "long"}
-                    again = partial(make, split=engine.splits_attention, buckets=engine.uses_buckets)
+                    again = partial(make, split=engine.splits_attention, buckets=engine.uses_buckets, side_by_side=1)
                     self._prove("one pass with long labels", facts, lambda: prove_long(self.model, again, engine))
                 except ConfigError as error:
                     engine.forget_long_labels()
@@ -112,9 +117,10 @@ class LoadedModel:
     def _exact(self, make: MakeEngine) -> VerdictEngine:
         """The engine, proven: with attention in parts, or with whole masks where that is not exact. Raises ConfigError."""
         engine, lasting = make(split=True), True
-        whole = stamps.facts_of(self.model, engine) | {"split": "False", "buckets": "False"}
+        whole = stamps.facts_of(self.model, engine) | {"split": "False", "buckets": "False", "side_by_side": "False"}
         while engine.splits_attention and not self._is_proven(whole):
-            again = partial(make, split=True, buckets=engine.uses_buckets)
+            # What makes a proof compute in float32 holds in the thread that makes it.
+            again = partial(make, split=True, buckets=engine.uses_buckets, side_by_side=1)
             try:
                 self._prove("one pass", stamps.facts_of(self.model, engine), partial(prove, self.model, again, engine))
             except Exception as error:  # noqa: BLE001  # whatever a model's own code does with masks that it does not expect

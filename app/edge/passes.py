@@ -13,6 +13,7 @@ from app.edge.kept_prompts import KeptPrompts
 from app.edge.layout import Layout
 from app.edge.masks import Masks
 from app.edge.packed import PackedColumns
+from app.edge.pass_threads import PassThreads, shared
 from app.edge.rendering import Prompt
 from app.edge.split_attention import KeysValues
 
@@ -32,11 +33,13 @@ class Passes:
         keep: number of prompts whose keys and values are kept.
 
     Attributes:
+        threads: what computes the parts of a pass side by side, where prompts share a pass in one row; None: the calling thread.
         prefix: keys and values of the shared prefix; None as long as `fill` was not called.
         prefix_tokens: how many tokens of a prompt that shares the prefix are not computed.
     """
 
     def __init__(self, masks: Masks, prefix_ids: Sequence[int], device: torch.device, *, splits: bool, packs: bool, keep: int) -> None:
+        self.threads: PassThreads | None = None
         self.prefix: KeysValues | None = None
         self._masks, self._prefix_ids, self._device = masks, prefix_ids, device
         self._splits, self._packs = splits, packs
@@ -57,9 +60,21 @@ class Passes:
             else:
                 yield [i], self._logits(layout, [prompt], *beginning)
         for places in self._together(layout, prompts, rest):
-            batch = [prompts[i] for i in places]
-            shared = self.prefix if all(prompt.shares_prefix for prompt in batch) else None
-            yield places, self._logits(layout, batch, self.prefix_tokens if shared is not None else 0, shared)
+            yield from self._side_by_side(layout, prompts, places)
+
+    def _side_by_side(self, layout: Layout, prompts: Sequence[Prompt], places: list[int]) -> Iterator[Read]:
+        """The logits of some prompts, a part of them in each thread, where there are threads."""
+
+        def read(part: list[int]) -> NDArray[np.float32]:
+            batch = [prompts[i] for i in part]
+            prefix = self.prefix if all(prompt.shares_prefix for prompt in batch) else None
+            return self._logits(layout, batch, self.prefix_tokens if prefix is not None else 0, prefix)
+
+        if self.threads is None or len(places) == 1:
+            yield places, read(places)
+            return
+        parts = [[places[i] for i in part] for part in shared([prompts[i].columns for i in places], self.threads.count)]
+        yield from zip(parts, self.threads.run(read, parts), strict=True)
 
     def _logits(self, layout: Layout, prompts: Sequence[Prompt], skip: int, shared: KeysValues | None) -> NDArray[np.float32]:
         logits = layout.gathered(self.forward(layout, prompts, skip, shared, split=self._splits))

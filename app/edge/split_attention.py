@@ -4,6 +4,7 @@ A prompt's tokens see those before them, block by block, so that what comes late
 are few, see the whole prompt and their own ancestors through a small mask. The sums are those of the whole mask.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -45,7 +46,8 @@ def can_split(model: Any) -> bool:
 
 @contextmanager
 def split_attention(model: Any, packed: Sequence[torch.Tensor] | None = None, *, prefix: KeysValues | None = None) -> Iterator[None]:
-    """Inside this context a model's layers use `attend`. Its configuration is changed meanwhile, so one thread at a time may run it.
+    """Inside this context a model's layers use `attend`. Its configuration is changed meanwhile, for all threads: several may be inside at
+    once, without a prefix, and none may run the model outside then.
 
     Args:
         model: a transformers causal language model.
@@ -58,15 +60,40 @@ def split_attention(model: Any, packed: Sequence[torch.Tensor] | None = None, *,
     for module in modules:
         setattr(module, _PREFIX, prefix[module.layer_idx] if prefix is not None else None)
     token = _PACKED.set(packed)
-    before = config._attn_implementation  # noqa: SLF001
-    config._attn_implementation = NAME  # noqa: SLF001
+    _INSIDE.enter(config)
     try:
         yield
     finally:
         for module in modules:
             delattr(module, _PREFIX)
-        config._attn_implementation = before  # noqa: SLF001
+        _INSIDE.leave(config)
         _PACKED.reset(token)
+
+
+class _Inside:
+    """Configurations that name `attend`, and in how many contexts each does: only the last one that ends may name what was before."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._contexts: dict[int, int] = {}
+        self._before: dict[int, str] = {}
+
+    def enter(self, config: Any) -> None:
+        with self._lock:
+            if not self._contexts.get(id(config)):
+                self._before[id(config)] = config._attn_implementation  # noqa: SLF001
+                config._attn_implementation = NAME  # noqa: SLF001
+            self._contexts[id(config)] = self._contexts.get(id(config), 0) + 1
+
+    def leave(self, config: Any) -> None:
+        with self._lock:
+            self._contexts[id(config)] -= 1
+            if not self._contexts[id(config)]:
+                del self._contexts[id(config)]
+                config._attn_implementation = self._before.pop(id(config))  # noqa: SLF001
+
+
+_INSIDE = _Inside()
 
 
 @contextmanager

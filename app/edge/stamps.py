@@ -33,6 +33,7 @@ _PROVEN = (
     "layout",
     "masks",
     "packed",
+    "pass_threads",
     "passes",
     "plain_decoding",
     "proof",
@@ -56,6 +57,7 @@ def facts_of(model: Any, engine: VerdictEngine) -> dict[str, str]:
         "attention": str(model.config._attn_implementation),  # noqa: SLF001
         "split": str(engine.splits_attention),
         "buckets": str(engine.uses_buckets),
+        "side_by_side": str(engine.side_by_side > 1),
         "max_prompt_tokens": str(engine.max_prompt_tokens),
         "prefix_tokens": str(engine.prefix_tokens),
         "torch": torch.__version__,

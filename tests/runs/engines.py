@@ -1,4 +1,4 @@
-"""`python -m tests.runs.engines`: one engine with two threads against two with one thread each, in questions a second on the builtin model.
+"""`python -m tests.runs.engines`: passes with two threads, two passes side by side, and two processes, in questions a second on the builtin model.
 
 Each engine is a process of its own, and those that run together begin at the same moment. The ways take turns.
 """
@@ -9,18 +9,18 @@ import sys
 import time
 
 # Seconds of a measurement, and until those that run together begin.
-SECONDS, START_S = 15.0, 30.0
-# Engines, threads of each, questions in a pass.
-WAYS = ((1, 2, 4), (1, 2, 16), (2, 1, 4), (2, 1, 1))
+SECONDS, START_S = 12.0, 16.0
+# Engines, threads of each, passes side by side, questions that are read together.
+WAYS = ((1, 2, 1, 4), (1, 2, 2, 2), (1, 2, 2, 4), (1, 2, 2, 8), (1, 2, 2, 16), (2, 1, 1, 4))
 
 
-def measure(threads, size, begin):
+def measure(threads, side_by_side, size, begin):
     """Answer questions of the shipped bank, from short to long, and print questions a second and milliseconds of CPU for one."""
     from app.bench.edge.questions import bank
     from app.config.settings import Settings
     from app.edge.build import build_engine, load_edge_model
 
-    settings = Settings(edge={"threads": threads, "dtype": "float32"})
+    settings = Settings(edge={"threads": threads, "side_by_side": side_by_side, "dtype": "float32"})
     engine = build_engine(settings, load_edge_model(settings, prepared=True))
     prompts = sorted((engine.prepare(question) for question in bank()[:48]), key=lambda prompt: len(prompt.ids))
     batches = [prompts[start : start + size] for start in range(0, len(prompts), size)]
@@ -39,19 +39,21 @@ def measure(threads, size, begin):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--one", type=float, nargs=3, metavar=("THREADS", "SIZE", "BEGIN"), help=argparse.SUPPRESS)
+    parser.add_argument("--one", type=float, nargs=4, metavar=("THREADS", "PASSES", "SIZE", "BEGIN"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        measure(int(given.one[0]), int(given.one[1]), given.one[2])
+        measure(*map(int, given.one[:3]), given.one[3])
         return
     for turn in range(given.turns):
-        for engines, threads, size in WAYS:
-            command = [sys.executable, "-m", "tests.runs.engines", "--one", str(threads), str(size), str(time.time() + START_S)]
+        for engines, threads, side_by_side, size in WAYS:
+            given_to_each = (threads, side_by_side, size, time.time() + START_S)
+            command = [sys.executable, "-m", "tests.runs.engines", "--one", *map(str, given_to_each)]
             running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(engines)]
             found = [tuple(map(float, process.communicate()[0].split())) for process in running]
             rate, cpu = sum(rate for rate, _ in found), sum(cpu for _, cpu in found) / engines
             print(
-                f"turn {turn + 1}: {engines} x {threads} threads, {size:2} in a pass: {rate:.2f} questions/s, {cpu:.0f} ms of CPU each",
+                f"turn {turn + 1}: {engines} x {threads} threads, {side_by_side} passes side by side, {size:2} questions together: "
+                f"{rate:.2f} questions/s, {cpu:.0f} ms of CPU each",
                 flush=True,
             )
 

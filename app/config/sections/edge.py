@@ -47,8 +47,14 @@ class EdgeSettings(Section):
     )
     max_batch_size: Positive | Literal["auto"] = setting(
         "auto",
-        "Most questions in one forward pass. `auto`: as many as the device gains from, 4 on a CPU and 64 on a GPU (docs/experiments.md, "
-        '"Making the one pass faster").',
+        "Most questions that are read together. `auto`: as many as the device gains from, 4 on a CPU for each pass side by side and 64 on a "
+        'GPU (docs/experiments.md, "Making the one pass faster").',
+    )
+    side_by_side: Annotated[int, Field(ge=1, le=64)] | Literal["auto"] = setting(
+        "auto",
+        "Forward passes that a CPU computes at the same time when questions wait, each with a part of them and with its share of the threads. "
+        '`auto`: 2 where there are two threads or more; 1: one pass with all threads (docs/configuration.md, "Threads"). A question that is alone '
+        "has all threads in any case. A GPU computes one.",
     )
     max_batch_tokens: Positive | Literal["auto"] = setting(
         "auto",
