@@ -14,7 +14,7 @@ from app.edge.batcher import Batcher
 from app.edge.builtin import default_cache_dir
 from app.edge.health import HealthLimits
 from app.edge.lean import import_modelling
-from app.edge.memory import keep_for_passes
+from app.edge.memory import give_back, keep_for_passes
 from app.edge.runner import Engine
 from app.edge.threads import set_threads, set_wait_policy
 from app.telemetry.logs import adopt_libraries
@@ -49,6 +49,7 @@ def load_edge_model(settings: Settings, *, device: str | None = None, prepared: 
         ConfigError: the model cannot be loaded; one sentence for a person.
     """
     edge = settings.edge
+    keep_for_passes()
     set_wait_policy(edge.wait_policy)
     import_modelling()
     set_threads(edge.threads)
@@ -116,8 +117,6 @@ def build_engine(settings: Settings, loaded: "LoadedModel", *, serves: bool = Fa
     from app.edge.devices import passes_side_by_side, useful_batch_size  # torch, as above
 
     edge, device = settings.edge, loaded.model.device
-    if device.type == "cpu":
-        keep_for_passes()
     side_by_side = passes_side_by_side(device) if edge.side_by_side == "auto" else edge.side_by_side
     engine = loaded.engine(
         max_prompt_tokens=edge.max_prompt_tokens,
@@ -128,6 +127,8 @@ def build_engine(settings: Settings, loaded: "LoadedModel", *, serves: bool = Fa
         pass_columns=edge.pass_columns,
         side_by_side=side_by_side,
     )
+    # What loading and proving took.
+    give_back()
     if not serves:
         return engine
     compiled_s = engine.compile() if edge.compile == "auto" else None

@@ -4,10 +4,10 @@ import ctypes
 import gc
 from contextlib import suppress
 
-# Numbers of two settings of GNU's C library (malloc.h), and their values in bytes. A smaller piece of memory is taken from what was free
-# before; a thread gives back what is free beyond the second one.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_PIECE, _FREE = 32 << 20, 64 << 20
+# Numbers of settings of GNU's C library (malloc.h).
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+# Bytes: a smaller piece of memory is taken from what was free before; what is free at the end beyond the second one is given back.
+_PIECE, _FREE = 8 << 20, 16 << 20
 
 
 def give_back() -> None:
@@ -19,12 +19,14 @@ def give_back() -> None:
 
 
 def keep_for_passes() -> None:
-    """Let memory that a forward pass frees stay for the next one, up to some bytes in each thread, on Linux.
+    """Let memory that a forward pass frees stay for the next one, up to some bytes, and let all threads that begin from now on share it, on Linux.
 
     By itself the C library returns the large pieces, and the operating system clears each page again when the next pass touches it: 8,000
-    pages for one question on the builtin model, a tenth of its time (docs/experiments.md, "Two passes side by side").
+    pages for one question on the builtin model, a tenth of its time. And by itself it keeps memory apart for each thread, which is held
+    several times then (docs/experiments.md, "Two passes side by side").
     """
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
         library.mallopt(_MMAP_THRESHOLD, _PIECE)
         library.mallopt(_TRIM_THRESHOLD, _FREE)
+        library.mallopt(_ARENA_MAX, 1)

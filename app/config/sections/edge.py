@@ -68,8 +68,8 @@ class EdgeSettings(Section):
     )
     max_queue_size: Positive | Literal["auto"] = setting(
         "auto",
-        "Single questions that may wait; one more gets 429. `auto`: 128 on a CPU and 2048 on a GPU, which answers as many in about the same "
-        'time. Questions of batches wait elsewhere (docs/configuration.md, "Admission").',
+        "Single questions that may wait; one more gets 429. `auto`: 32 times as many as are read together, but at least 128, so 256 "
+        'on a CPU with two threads or more and 2048 on a GPU. Questions of batches wait elsewhere (docs/configuration.md, "Admission").',
     )
     max_prompt_tokens: Positive = setting(2048, "Longest prompt, in tokens; a longer one gets 422. The model's own limit applies too.")
     permute: Annotated[int, Field(ge=1, le=26)] = setting(
