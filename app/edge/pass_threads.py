@@ -84,7 +84,7 @@ def _end(tasks: _Tasks, count: int) -> None:
         tasks.put(None)
 
 
-def shared(columns: Sequence[int], count: int) -> list[list[int]]:
+def divided(columns: Sequence[int], count: int) -> list[list[int]]:
     """Indices in at most `count` parts of about the same number of columns, none empty: each goes to the smallest part, the largest first."""
     parts: list[list[int]] = [[] for _ in range(min(count, len(columns)))]
     sizes = [0] * len(parts)

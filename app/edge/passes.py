@@ -13,7 +13,7 @@ from app.edge.kept_prompts import KeptPrompts
 from app.edge.layout import Layout
 from app.edge.masks import Masks
 from app.edge.packed import PackedColumns
-from app.edge.pass_threads import PassThreads, shared
+from app.edge.pass_threads import PassThreads, divided
 from app.edge.rendering import Prompt
 from app.edge.split_attention import KeysValues
 
@@ -73,7 +73,7 @@ class Passes:
         if self.threads is None or len(places) == 1:
             yield places, read(places)
             return
-        parts = [[places[i] for i in part] for part in shared([prompts[i].columns for i in places], self.threads.count)]
+        parts = [[places[i] for i in part] for part in divided([prompts[i].columns for i in places], self.threads.count)]
         yield from zip(parts, self.threads.run(read, parts), strict=True)
 
     def _logits(self, layout: Layout, prompts: Sequence[Prompt], skip: int, shared: KeysValues | None) -> NDArray[np.float32]:

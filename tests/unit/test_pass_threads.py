@@ -14,9 +14,10 @@ from app.core.question import LongQuestion, Question
 from app.edge.build import batch_size, build_engine, queue_size
 from app.edge.engine import VerdictEngine
 from app.edge.loader import LoadedModel
-from app.edge.pass_threads import PassThreads, keeps_nothing, shared
+from app.edge.pass_threads import PassThreads, divided, keeps_nothing
 from app.edge.rendering import Renderer
 from app.edge.split_attention import NAME, split_attention
+from tests.support.families import FAMILIES as FAMILIES_OF_MODELS
 from tests.support.families import family_model
 from tests.support.recorders import shapes_of
 from tests.support.reference import largest_difference
@@ -72,6 +73,20 @@ def test_the_verdicts_are_those_of_one_pass_in_their_order_while_the_passes_run_
         engine.verdicts(prompts[:1])
         assert shapes[count:] == [(1, prompts[0].columns)]
     assert model.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize("kind", FAMILIES_OF_MODELS)
+def test_every_family_gives_the_numbers_of_one_pass(kind):
+    wide = {"sliding_window": 4096} if "sliding_window" in FAMILIES_OF_MODELS[kind] else {}
+    model = family_model(kind, len(TOKENIZER), **wide)
+    engine, one = make(model), make(model, side_by_side=1)
+    prompts = [engine.prepare(question) for question in QUESTIONS]
+    expected = one.verdicts(prompts)
+    for _ in range(3):
+        for found, alike in zip(engine.verdicts(prompts), expected, strict=True):
+            assert largest_difference(found.joint, alike.joint) < 1e-5
+            assert found.greedy_bucket == alike.greedy_bucket
+    assert (engine.side_by_side == 2) is engine.packs_rows
 
 
 def test_a_model_goes_back_to_its_own_attention_only_when_nobody_is_inside():
@@ -160,10 +175,11 @@ def test_models_that_cannot_pack_and_those_without_a_prefix_compute_one_at_a_tim
 
 
 def test_the_threads_share_the_cores_and_end_with_their_engine():
-    seen, running = [], len(threads_of_passes())
+    seen, before = [], set(threads_of_passes())
     torch.set_num_threads(3)
     threads = PassThreads(2)
-    assert len(threads_of_passes()) == running + 2
+    ending = set(threads_of_passes()) - before
+    assert len(ending) == 2
     both = threading.Barrier(2, timeout=60)
     threads.run(lambda _: (both.wait(), seen.append(torch.get_num_threads())), [0, 1])
     assert sorted(seen) == [1, 2]
@@ -173,7 +189,6 @@ def test_the_threads_share_the_cores_and_end_with_their_engine():
     later.start()
     later.join()
     assert seen[2] == 3
-    ending = threads_of_passes()[running:]
     del threads
     gc.collect()
     for thread in ending:
@@ -198,7 +213,7 @@ def test_parts_hold_every_question_once_and_are_of_about_the_same_size():
     draw = random.Random(1)
     for _ in range(200):
         columns = [draw.randint(1, 2000) for _ in range(draw.randint(1, 20))]
-        parts = shared(columns, draw.randint(1, 5))
+        parts = divided(columns, draw.randint(1, 5))
         assert sorted(at for part in parts for at in part) == list(range(len(columns)))
         assert all(parts)
         sizes = [sum(columns[at] for at in part) for part in parts]
