@@ -1,11 +1,15 @@
 """Cells of `foggate bench edge` as they are measured on a GPU, and the defaults by device, on a tiny model on the CPU."""
 
+import threading
+import time
+
 import pytest
 import torch
 
 from app.bench.edge.over_http import Traffic
 from app.bench.edge.plan import plan_of, questions_for
 from app.bench.edge.presets import ON_CPU, ON_GPU, preset_of
+from app.bench.edge.probe import watched
 from app.bench.edge.roofline import matmul_rate
 from app.bench.edge.shapes import random_model
 from app.bench.edge.sweep import SORTED, Cell, Limits, measure_cell
@@ -13,6 +17,7 @@ from app.bench.edge.ways import GENERATE, PREFILL, VERDICT, Ways
 from app.config.settings import Settings
 from app.edge.build import build_batcher
 from app.edge.devices import useful_batch_size
+from app.edge.pass_threads import PassThreads
 from app.edge.weights import without_row
 from app.telemetry.metrics import Metrics
 from tests.support.fakes import FakeEngine
@@ -75,6 +80,26 @@ def test_on_a_gpu_everything_is_run_before_it_is_timed_and_the_reference_answers
     # Its batch stands in the middle of all, ordered by length, and what it read is counted by its own tokens.
     read = reference["prompt_tokens_per_s"] * reference["seconds_per_question"]["median"]
     assert read == pytest.approx(sum(by_length[2:4]) / 2, rel=0.01)
+
+
+def test_passes_at_the_same_time_count_once(loaded):
+    model, threads, both = loaded.model, PassThreads(2), threading.Barrier(2, timeout=60)
+
+    def meet(*_):
+        both.wait()
+        time.sleep(0.05)
+
+    meeting = model.base_model.layers[0].register_forward_pre_hook(meet)
+    ids = torch.ones(1, 8, dtype=torch.long)
+    try:
+        with watched(model) as seen:
+            began = time.perf_counter()
+            threads.run(lambda _: model(input_ids=ids), [0, 1])
+            took = time.perf_counter() - began
+    finally:
+        meeting.remove()
+    assert (seen.calls, seen.columns) == (2, 16)
+    assert 0.05 <= seen.seconds <= took
 
 
 class Telling:

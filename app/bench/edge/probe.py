@@ -1,6 +1,7 @@
 """Looks into a model while it works: how long its layers take, and how many columns they compute."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ class Seen:
 
     Attributes:
         calls: number of forward passes.
-        seconds: time in them. On a GPU the device has finished at the end of each.
+        seconds: time in which at least one thread was in them. On a GPU the device has finished at the end of each.
         columns: columns that they computed, of all rows, padding among them.
     """
 
@@ -34,24 +35,31 @@ def watched(model: Any) -> Iterator[Seen]:
     """
     layers, seen = model.base_model, Seen()
     finish = _unless_captured(synchronise(model)) if model.device.type == "cuda" else synchronise(model)
-    began = 0.0
+    began, inside, changing = 0.0, 0, threading.Lock()
 
     def begin(_: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        nonlocal began
+        nonlocal began, inside
         given = named.get("input_ids")
         given = named.get("inputs_embeds") if given is None else given
         given = arguments[0] if given is None and arguments else given
-        if given is not None:
-            seen.columns += int(given.shape[0] * given.shape[1])
         finish()
-        began = time.perf_counter()
+        with changing:
+            if given is not None:
+                seen.columns += int(given.shape[0] * given.shape[1])
+            if not inside:
+                began = time.perf_counter()
+            inside += 1
 
     def end(*_: Any) -> None:
+        nonlocal inside
         finish()
-        seen.seconds += time.perf_counter() - began
-        seen.calls += 1
+        with changing:
+            inside -= 1
+            if not inside:
+                seen.seconds += time.perf_counter() - began
+            seen.calls += 1
 
-    hooks = [layers.register_forward_pre_hook(begin, with_kwargs=True), layers.register_forward_hook(end)]
+    hooks = [layers.register_forward_pre_hook(begin, with_kwargs=True), layers.register_forward_hook(end, always_call=True)]
     try:
         yield seen
     finally:
