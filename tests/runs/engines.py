@@ -4,6 +4,7 @@ Each engine is a process of its own, and those that run together begin at the sa
 """
 
 import argparse
+import resource
 import subprocess
 import sys
 import time
@@ -15,7 +16,9 @@ WAYS = ((1, 2, 1, 4), (1, 2, 2, 8), (1, 2, 2, 16), (2, 1, 1, 4))
 
 
 def measure(threads, side_by_side, size, begin):
-    """Answer questions of the shipped bank, from short to long, and print questions a second and milliseconds of CPU for one."""
+    """Answer questions of the shipped bank, from short to long, and print questions a second and for each one milliseconds of CPU, those of
+    them in the system, pages of memory that the system cleared, and how often a thread waited.
+    """
     from app.bench.edge.questions import bank
     from app.config.settings import Settings
     from app.edge.build import build_engine, load_edge_model
@@ -26,14 +29,18 @@ def measure(threads, side_by_side, size, begin):
     batches = [prompts[start : start + size] for start in range(0, len(prompts), size)]
     engine.verdicts(batches[0])
     time.sleep(max(0.0, begin - time.time()))
-    began, cpu, done = time.perf_counter(), time.process_time(), 0
+    began, before, done = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF), 0
     while time.perf_counter() - began < SECONDS:
         for batch in batches:
             engine.verdicts(batch)
             done += len(batch)
             if time.perf_counter() - began >= SECONDS:
                 break
-    print(done / (time.perf_counter() - began), 1000 * (time.process_time() - cpu) / done)
+    rate, after = done / (time.perf_counter() - began), resource.getrusage(resource.RUSAGE_SELF)
+    user, system, pages, waits = (
+        getattr(after, name) - getattr(before, name) for name in ("ru_utime", "ru_stime", "ru_minflt", "ru_nvcsw")
+    )
+    print(rate, 1000 * (user + system) / done, 1000 * system / done, pages / done, waits / done)
 
 
 def main():
@@ -50,10 +57,11 @@ def main():
             command = [sys.executable, "-m", "tests.runs.engines", "--one", *map(str, given_to_each)]
             running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(engines)]
             found = [tuple(map(float, process.communicate()[0].split())) for process in running]
-            rate, cpu = sum(rate for rate, _ in found), sum(cpu for _, cpu in found) / engines
+            rate = sum(each[0] for each in found)
+            cpu, system, pages, waits = (sum(values) / engines for values in list(zip(*found, strict=True))[1:])
             print(
                 f"turn {turn + 1}: {engines} x {threads} threads, {side_by_side} passes side by side, {size:2} questions together: "
-                f"{rate:.2f} questions/s, {cpu:.0f} ms of CPU each",
+                f"{rate:.2f} questions/s; each {cpu:.0f} ms of CPU ({system:.0f} in the system), {pages:.0f} pages, {waits:.0f} waits",
                 flush=True,
             )
 

@@ -1,8 +1,10 @@
-"""`python -m tests.runs.start`: phases of loading the builtin model, then a whole gateway until it is ready: CPU seconds and memory of each.
+"""`python -m tests.runs.start`: phases of loading the builtin model, then a whole gateway until it is ready, and after questions of 16 clients:
+CPU seconds and memory of each, in units of 10^6 bytes.
 
 Run it twice: the first run may prepare weights and make the proofs. `FOGGATE_EDGE__DTYPE` and the other settings apply.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _POLL_S = 0.25
@@ -20,7 +23,9 @@ def memory(process="self"):
     """Megabytes, by the names of Linux; `VmHWM` is the most that was resident."""
     lines = (Path(f"/proc/{process}/{name}").read_text().splitlines() for name in ("smaps_rollup", "status"))
     fields = [line.split() for file in lines for line in file]
-    return {name[:-1]: int(value) // 1024 for name, value, *_ in (f for f in fields if len(f) > 1 and f[0] in {*_FIELDS, "VmHWM:"})}
+    return {
+        name[:-1]: int(value) * 1024 // 1_000_000 for name, value, *_ in (f for f in fields if len(f) > 1 and f[0] in {*_FIELDS, "VmHWM:"})
+    }
 
 
 def phases():
@@ -71,14 +76,27 @@ def gateway(port=9347):
             print(
                 f"{path:24} after {time.monotonic() - began:.2f} s, {_cpu_s(process.pid):.2f} s of CPU  {memory(process.pid)}", flush=True
             )
+        from app.bench.edge.questions import bank  # after the phases, which count imports
+
+        questions = bank()[:48] * 2
+        with ThreadPoolExecutor(16) as clients:
+            began = time.monotonic()
+            failed = sum(not done for done in clients.map(lambda question: _asked(port, question), questions))
+        rate = len(questions) / (time.monotonic() - began)
+        print(f"{len(questions)} questions, {failed} failed: {rate:.2f} a second  {memory(process.pid)}")
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
 
 
-def _answers(url):
+def _asked(port, question):
+    body = json.dumps({"question": question.question, "options": question.options}).encode()
+    return _answers(urllib.request.Request(f"http://127.0.0.1:{port}/v1/answer", body, {"content-type": "application/json"}), timeout=60)
+
+
+def _answers(asked, timeout=5):
     try:
-        urllib.request.urlopen(url, timeout=5).close()
+        urllib.request.urlopen(asked, timeout=timeout).close()
     except (urllib.error.URLError, OSError):
         return False
     return True
