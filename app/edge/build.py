@@ -49,7 +49,6 @@ def load_edge_model(settings: Settings, *, device: str | None = None, prepared: 
         ConfigError: the model cannot be loaded; one sentence for a person.
     """
     edge = settings.edge
-    keep_for_passes()
     set_wait_policy(edge.wait_policy)
     import_modelling()
     set_threads(edge.threads)
@@ -117,6 +116,8 @@ def build_engine(settings: Settings, loaded: "LoadedModel", *, serves: bool = Fa
     from app.edge.devices import passes_side_by_side, useful_batch_size  # torch, as above
 
     edge, device = settings.edge, loaded.model.device
+    if device.type == "cpu":
+        keep_for_passes()
     side_by_side = passes_side_by_side(device) if edge.side_by_side == "auto" else edge.side_by_side
     engine = loaded.engine(
         max_prompt_tokens=edge.max_prompt_tokens,
@@ -127,10 +128,10 @@ def build_engine(settings: Settings, loaded: "LoadedModel", *, serves: bool = Fa
         pass_columns=edge.pass_columns,
         side_by_side=side_by_side,
     )
-    # What loading and proving took.
-    give_back()
     if not serves:
         return engine
+    # What loading and proving took.
+    give_back()
     compiled_s = engine.compile() if edge.compile == "auto" else None
     if compiled_s is not None:
         logger.info("the layers of '%s' are compiled, in %.0f s", engine.name, compiled_s)

@@ -21,8 +21,8 @@ def give_back() -> None:
 def keep_for_passes() -> None:
     """Let memory that a forward pass frees stay for the next one, up to some bytes, and let all threads that begin from now on share it, on Linux.
 
-    By itself the C library returns the large pieces, and the operating system clears each page again when the next pass touches it: 8,000
-    pages for one question on the builtin model, a tenth of its time. And by itself it keeps memory apart for each thread, which is held
+    By itself the C library returns the large pieces, and the operating system clears each page again when the next pass touches it:
+    thousands of pages for one question. And by itself it keeps memory apart for each thread, which is held
     several times then (docs/experiments.md, "Two passes side by side").
     """
     with suppress(OSError, AttributeError):
