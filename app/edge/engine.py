@@ -6,7 +6,7 @@ whether a model is read exactly is proven when it is loaded (`app/edge/proof.py`
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -29,6 +29,7 @@ from app.edge.split_attention import KeysValues, can_split
 PASS_COLUMNS = 8192
 # Memory of a device that recordings may hold.
 _RECORDED_BYTES = 4e9
+Result = TypeVar("Result")
 
 
 class VerdictEngine:
@@ -59,7 +60,7 @@ class VerdictEngine:
         uses_buckets: whether that is done.
         packs_rows: whether that is done. A pass on a CPU costs what its columns cost, padding included; a GPU wants few and large steps,
             so there each prompt has a row.
-        useful_batch_size: number of questions in a forward pass beyond which this device answers no more of them a second.
+        useful_batch_size: number of questions that are read together beyond which this device answers no more of them a second.
 
     Raises:
         ConfigError: it has layers that read other tokens without a mask, or no output layer that can be found.
@@ -110,7 +111,7 @@ class VerdictEngine:
         self.side_by_side = 1
         if share_prefix and renderer.prefix_ids:
             with torch.inference_mode():
-                self._passes.prefix, pure = keeps_nothing(self._layout.model.inner, self.prefill)
+                self._passes.prefix, pure = self.keeps_nothing(self.prefill)
             if pure and self.packs_rows and side_by_side > 1:
                 self.side_by_side, self._passes.threads = side_by_side, PassThreads(side_by_side)
         self.useful_batch_size = self.side_by_side * useful_batch_size(self._device)
@@ -221,8 +222,8 @@ class VerdictEngine:
 
     @torch.inference_mode()
     def verdicts(self, prompts: Sequence[Prompt], *, temperature: float = 1.0) -> list[JointVerdict]:
-        """The verdict on each prompt, in order, each from one forward pass: a single one over all prompts on a CPU, passes of bounded size on a
-        GPU, and in both cases others for questions with more options than letters.
+        """The verdict on each prompt, in order, each from one forward pass: on a CPU as many as run side by side, with a part of the prompts each; on
+        a GPU passes of bounded size; and in both cases others for questions with more options than letters.
 
         Args:
             prompts: at least one; any mixture of lengths and option counts.
@@ -271,6 +272,10 @@ class VerdictEngine:
         skip = len(self.renderer.prefix_ids) if shared is not None else 0
         # With whole masks: a gradient checkpoint computes layers again later, when attention is no longer split.
         return self._layout.split(self._passes.forward(self._layout, prompts, skip, shared, split=False))
+
+    def keeps_nothing(self, passes: Callable[[], Result]) -> tuple[Result, bool]:
+        """What some passes give, and whether they left the model's modules as they were: see `app.edge.pass_threads`."""
+        return keeps_nothing(self._layout.model.inner, passes)
 
     def prefill(self) -> KeysValues:
         """Keys and values of the shared prefix, which must not be empty."""

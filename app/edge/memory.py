@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import os
 from contextlib import suppress
 
 # Numbers of settings of GNU's C library (malloc.h).
@@ -23,8 +24,10 @@ def keep_for_passes() -> None:
 
     By itself the C library returns the large pieces, and the operating system clears each page again when the next pass touches it:
     thousands of pages for one question. And by itself it keeps memory apart for each thread, which is held
-    several times then (docs/experiments.md, "Two passes side by side").
+    several times then (docs/experiments.md, "Two passes side by side"). What the user has set in the environment stays as it is.
     """
+    if any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ):
+        return
     with suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)
         library.mallopt(_MMAP_THRESHOLD, _PIECE)

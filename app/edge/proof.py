@@ -218,11 +218,24 @@ def _passes(engine: VerdictEngine, questions: Sequence[Question], exact: Sequenc
     """Verdicts of one pass, each with the plain one; some questions are read more than once."""
     prompts = [engine.prepare(question) for question in questions]
     last = len(prompts) - 1
-    # In any case one pass with several prompts, and one with a single one: they are computed in different ways.
+    # In any case one pass with several prompts, and one with a single one: they are computed in different ways. Where passes run side by side,
+    # each of them has several.
     batches = _PASSES if len(prompts) == len(_PROBES) else ((0, last), (last,))
-    return [
-        (verdict, exact[at]) for batch in batches for at, verdict in zip(batch, engine.verdicts([prompts[at] for at in batch]), strict=True)
-    ]
+    together = [batch * engine.side_by_side if len(batch) > 1 else batch for batch in batches]
+
+    def read() -> list[tuple[JointVerdict, PlainVerdict]]:
+        return [
+            (verdict, exact[at])
+            for batch in together
+            for at, verdict in zip(batch, engine.verdicts([prompts[at] for at in batch]), strict=True)
+        ]
+
+    if engine.side_by_side == 1:
+        return read()
+    found, pure = engine.keeps_nothing(read)
+    if not pure:
+        raise EdgeError("its layers note something of a pass in themselves, so that two passes at the same time would be mixed up")
+    return found
 
 
 def _furthest(compared: Iterable[tuple[JointVerdict, PlainVerdict]]) -> float:

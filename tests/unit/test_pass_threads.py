@@ -163,8 +163,26 @@ def test_a_model_that_notes_something_of_a_pass_computes_one_at_a_time():
     engine = make(model)
     assert (engine.side_by_side, engine.useful_batch_size) == (1, 4)
     handle.remove()
-    _, pure = keeps_nothing(model, lambda: layer.register_buffer("noted", torch.zeros(1)))
-    assert not pure
+
+
+NOTES = {
+    "a new buffer": lambda layer: layer.register_buffer("noted", torch.zeros(1)),
+    "a buffer that is written to": lambda layer: layer.kept.copy_(torch.ones(1)),
+    "an entry of a dictionary": lambda layer: layer.seen.update(last=object()),
+    "an entry of a list": lambda layer: layer.order.append(object()),
+    "an attribute": lambda layer: setattr(layer, "last", object()),
+}
+
+
+@pytest.mark.parametrize("note", NOTES.values(), ids=NOTES)
+@torch.inference_mode()
+def test_whatever_a_module_notes_is_seen(note):
+    with torch.inference_mode(mode=False):
+        layer = torch.nn.Linear(2, 2)
+        layer.register_buffer("kept", torch.zeros(1))
+        layer.seen, layer.order = {}, []
+    assert keeps_nothing(layer, lambda: layer(torch.ones(1, 2)))[1]
+    assert not keeps_nothing(layer, lambda: note(layer))[1]
 
 
 def test_models_that_cannot_pack_and_those_without_a_prefix_compute_one_at_a_time():
@@ -227,6 +245,68 @@ def test_two_threads_are_two_passes_unless_the_setting_says_otherwise(threads, g
     settings = Settings(edge={"side_by_side": given})
     engine = build_engine(settings, loaded)
     assert (engine.side_by_side, batch_size(settings, engine), queue_size(settings, engine)) == (passes, size, max(128, 32 * size))
+
+
+class Stopped(BaseException):
+    """As Ctrl-C is."""
+
+
+def test_who_is_stopped_leaves_when_all_parts_have_ended():
+    threads, both, ended = PassThreads(2), threading.Barrier(3, timeout=60), []
+
+    def work(part):
+        both.wait()
+        ended.append(part)
+
+    class Parts:
+        """Stops the one who hands them out behind the second."""
+
+        def __iter__(self):
+            yield from (0, 1)
+            threading.Timer(0.2, both.wait).start()
+            raise Stopped
+
+        def __len__(self):
+            return 2
+
+    with pytest.raises(Stopped):
+        threads.run(work, Parts())
+    assert sorted(ended) == [0, 1]
+
+
+class WrongInSharedRows(torch.nn.Module):
+    """A layer that is wrong where several prompts stand in one row: where its first position comes again."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, hidden, *given, position_ids, **named):
+        out = self.layer(hidden, *given, position_ids=position_ids, **named)
+        return out + 3.0 * torch.randn_like(out) if (position_ids[0] == position_ids.min()).sum() > 1 else out
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("side_by_side", [1, 2, 3])
+def test_what_is_wrong_only_where_prompts_share_a_row_is_not_served(dtype, side_by_side, caplog):
+    caplog.set_level("INFO")
+    model = family_model("llama", len(TOKENIZER)).to(dtype)
+    loaded = LoadedModel(model, TOKENIZER, PromptFamily.LLAMA, "tiny", "")
+    model.model.layers[1] = WrongInSharedRows(model.model.layers[1])
+    engine = build_engine(Settings(edge={"side_by_side": side_by_side}), loaded)
+    assert "whole masks" in caplog.text
+    assert not engine.packs_rows
+
+
+def test_what_is_noted_only_of_longer_passes_is_found_by_the_proof(caplog):
+    caplog.set_level("INFO")
+    model = family_model("llama", len(TOKENIZER))
+    loaded = LoadedModel(model, TOKENIZER, PromptFamily.LLAMA, "tiny", "")
+    short, layer = loaded.engine().prefix_tokens, model.model.layers[0]
+    layer.register_forward_pre_hook(lambda module, given: setattr(module, "last", object()) if given[0].shape[1] > short else None)
+    engine = build_engine(Settings(), loaded)
+    assert "note something of a pass" in caplog.text
+    assert engine.side_by_side == 1
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -54,6 +54,9 @@ def watched(model: Any) -> Iterator[Seen]:
         nonlocal inside
         finish()
         with changing:
+            # It is called too where something else stopped the pass before `begin`.
+            if not inside:
+                return
             inside -= 1
             if not inside:
                 seen.seconds += time.perf_counter() - began
