@@ -58,10 +58,13 @@ class Metrics:
             "foggate_edge_queue_duration_seconds", "Wait for the edge model.", buckets=_SECONDS, registry=registry
         )
         self.edge_inference_duration = Histogram(
-            "foggate_edge_inference_duration_seconds", "One forward pass of a batch.", buckets=_SECONDS, registry=registry
+            "foggate_edge_inference_duration_seconds",
+            "Reading the questions of a batch: one forward pass, or several.",
+            buckets=_SECONDS,
+            registry=registry,
         )
         self.edge_batch_size = Histogram(
-            "foggate_edge_batch_size", "Questions per forward pass.", buckets=(1, 2, 4, 8, 16, 32, 64, 128), registry=registry
+            "foggate_edge_batch_size", "Questions that are read together.", buckets=(1, 2, 4, 8, 16, 32, 64, 128), registry=registry
         )
         self.edge_passes = Counter(
             "foggate_edge_passes_total",

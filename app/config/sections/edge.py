@@ -58,7 +58,7 @@ class EdgeSettings(Section):
     )
     max_batch_tokens: Positive | Literal["auto"] = setting(
         "auto",
-        "Most prompt tokens in one forward pass: the number of questions times the longest one, so padding is included. `auto`: 8192 on a "
+        "Most prompt tokens that are read together: the number of questions times the longest one, so padding is included. `auto`: 8192 on a "
         "CPU and 16384 on a GPU, where 64 questions of 256 tokens fit in.",
     )
     max_padding_share: Share = setting(
