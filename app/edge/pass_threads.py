@@ -73,7 +73,7 @@ class PassThreads:
         return [ended[at][0] for at in range(len(parts))]
 
 
-def _do(  # what a part needs
+def _do(
     ended: dict[int, tuple[Any, BaseException | None]],
     news: "queue.SimpleQueue[None]",
     at: int,
