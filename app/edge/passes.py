@@ -34,7 +34,7 @@ class Passes:
 
     Attributes:
         threads: what computes the parts of a pass side by side, where prompts share a pass in one row; None: the calling thread.
-        prefix: keys and values of the shared prefix; None as long as `fill` was not called.
+        prefix: keys and values of the shared prefix; None where prompts are computed whole.
         prefix_tokens: how many tokens of a prompt that shares the prefix are not computed.
     """
 

@@ -75,22 +75,21 @@ class _Inside:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._contexts: dict[int, int] = {}
-        self._before: dict[int, str] = {}
+        self._held: dict[int, tuple[int, str]] = {}
 
     def enter(self, config: Any) -> None:
         with self._lock:
-            if not self._contexts.get(id(config)):
-                self._before[id(config)] = config._attn_implementation  # noqa: SLF001
-                config._attn_implementation = NAME  # noqa: SLF001
-            self._contexts[id(config)] = self._contexts.get(id(config), 0) + 1
+            contexts, before = self._held.get(id(config), (0, config._attn_implementation))  # noqa: SLF001
+            self._held[id(config)] = contexts + 1, before
+            config._attn_implementation = NAME  # noqa: SLF001
 
     def leave(self, config: Any) -> None:
         with self._lock:
-            self._contexts[id(config)] -= 1
-            if not self._contexts[id(config)]:
-                del self._contexts[id(config)]
-                config._attn_implementation = self._before.pop(id(config))  # noqa: SLF001
+            contexts, before = self._held.pop(id(config))
+            if contexts > 1:
+                self._held[id(config)] = contexts - 1, before
+            else:
+                config._attn_implementation = before  # noqa: SLF001
 
 
 _INSIDE = _Inside()

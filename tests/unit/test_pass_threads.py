@@ -41,6 +41,13 @@ def threads_of_passes():
     return [thread for thread in threading.enumerate() if thread.name == "foggate-pass"]
 
 
+def assert_they_end(threads):
+    gc.collect()
+    for thread in threads:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
 def make(model=None, **more):
     return VerdictEngine(model or tiny_model("qwen3", len(TOKENIZER)), RENDERER, name="x", **{"side_by_side": 2, **more})
 
@@ -101,11 +108,17 @@ def test_a_model_goes_back_to_its_own_attention_only_when_nobody_is_inside():
 
 
 def test_prompts_that_are_kept_are_kept_of_all_passes():
-    engine, one = make(keep_prompts=64), make(side_by_side=1)
+    model = tiny_model("qwen3", len(TOKENIZER))
+    engine, one = make(model, keep_prompts=64), make(model, side_by_side=1)
     prompts = [engine.prepare(question) for question in QUESTIONS]
     engine.verdicts(prompts)
     turned = [engine.prepare(Question(question.question, question.options[::-1])) for question in QUESTIONS]
-    for found, expected in zip(engine.verdicts(turned), one.verdicts(turned), strict=True):
+    with shapes_of(model) as shapes:
+        verdicts = engine.verdicts(turned)
+    # Each alone, and only what is new in it.
+    assert len(shapes) == len(turned)
+    assert all(columns < prompt.columns for (_, columns), prompt in zip(shapes, turned, strict=True))
+    for found, expected in zip(verdicts, one.verdicts(turned), strict=True):
         assert largest_difference(found.joint, expected.joint) < 1e-6
 
 
@@ -208,10 +221,7 @@ def test_the_threads_share_the_cores_and_end_with_their_engine():
     later.join()
     assert seen[2] == 3
     del threads
-    gc.collect()
-    for thread in ending:
-        thread.join(60)
-        assert not thread.is_alive()
+    assert_they_end(ending)
 
 
 def test_an_engine_that_was_used_lets_its_threads_end():
@@ -221,10 +231,7 @@ def test_an_engine_that_was_used_lets_its_threads_end():
     ending = set(threads_of_passes()) - before
     assert len(ending) == 2
     del engine
-    gc.collect()
-    for thread in ending:
-        thread.join(60)
-        assert not thread.is_alive()
+    assert_they_end(ending)
 
 
 def test_parts_hold_every_question_once_and_are_of_about_the_same_size():
