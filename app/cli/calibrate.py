@@ -71,8 +71,9 @@ def calibrate(
 ) -> None:
     """Choose tau for a target. Tau is chosen on one half of the records; the other half checks whether the target holds."""
     from app.cli.markdown import print_markdown
-    from app.data.calibration import Target, write_calibration
+    from app.data.calibration import write_calibration
     from app.data.records import load_records
+    from app.data.target import Target
     from app.evaluation.calibrate import calibrate as fitted
     from app.evaluation.calibration_markdown import render_calibration
 

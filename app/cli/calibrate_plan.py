@@ -46,6 +46,7 @@ def print_plan(
     from app.cli.markdown import print_markdown
     from app.data.records import load_records
     from app.evaluation.choose_prior import choose_reading
+    from app.evaluation.options_covered import left_out, within
     from app.evaluation.plan import plan
     from app.evaluation.plan_markdown import plan_content, render_plan
     from app.evaluation.table import to_table
@@ -56,15 +57,18 @@ def print_plan(
         )
     if others:
         raise ConfigError(f"--plan plans one promise of an edge error: leave out {' and '.join(others)}")
-    table = to_table(load_records(records), cloud_needed=False)
+    whole = to_table(load_records(records), cloud_needed=False)
+    table, fitting = within(whole, np.arange(len(whole)))
     wanted = signal or (Signal.FITTED if keep_fitted else None)
     with working("simulating calibrations"):
         # Cross-fitted values of the whole pilot: a larger one would give a model that is a little better.
-        reading = choose_reading(table, np.arange(len(table)), wanted=wanted, keep_fitted=keep_fitted, seed=seed, prior=letter_prior)
+        reading = choose_reading(table, fitting, wanted=wanted, keep_fitted=keep_fitted, seed=seed, prior=letter_prior)
         chosen = reading.chosen
-        name = chosen.signal.value
-        found = plan(chosen.table.signal[name], ~chosen.table.edge_correct[name], max_error=max_edge_error, delta=delta, seed=seed)
+        name, pilot = chosen.signal.value, chosen.table.rows(chosen.table.covered)
+        found = plan(pilot.signal[name], ~pilot.edge_correct[name], max_error=max_edge_error, delta=delta, seed=seed)
+    outside = left_out(chosen.table, "of the pilot", "they are left out of the plan")
+    notes = [*reading.notes, *([outside] if outside else [])]
     if as_json:
-        print_json(plan_content(found, chosen.signal, shlex.quote(str(records)), reading.notes))
+        print_json(plan_content(found, chosen.signal, shlex.quote(str(records)), notes))
     else:
-        print_markdown(render_plan(found, chosen.signal, shlex.quote(str(records)), reading.notes))
+        print_markdown(render_plan(found, chosen.signal, shlex.quote(str(records)), notes))

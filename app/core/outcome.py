@@ -26,11 +26,16 @@ class RouteRequest(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a question was routed as it was; `no_signal` means that the edge gave nothing that could be compared with tau."""
+    """Why a question was routed as it was.
+
+    `no_signal` means that the edge gave nothing that could be compared with tau, `not_calibrated` that the question has more or fewer options
+    than those that the calibration was made from, so that nothing is known of its threshold.
+    """
 
     CONFIDENT = "confident"
     LOW_CONFIDENCE = "low_confidence"
     NO_SIGNAL = "no_signal"
+    NOT_CALIBRATED = "not_calibrated"
     FORCED = "forced"
     EDGE_FAILED = "edge_failed"
 

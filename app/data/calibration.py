@@ -12,50 +12,28 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.core.errors import ConfigError
 from app.core.fitted import Logistic
 from app.core.letter_prior import LetterPrior
+from app.core.option_range import OptionRange
 from app.core.permutation import Permutation
 from app.core.verdict import Signal
+from app.data.calibration_upgrade import upgraded
 from app.data.curve import Curve
 from app.data.files import read_model, write_model
 from app.data.fitted import FittedModel
 from app.data.letter_prior import LetterPriorModel
+from app.data.option_counts import OptionCounts
+from app.data.target import Held, Interval, Target
 
 # A threshold above every signal, with which every question goes to the cloud. 1.0 would keep a signal of exactly 1.
 ROUTES_ALL = 1.01
-# A cloud rate this near to the target counts as the target: with five buckets few rates can be reached.
-RATE_TOLERANCE = 0.02
 
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Threshold = Annotated[float, Field(ge=0, le=ROUTES_ALL, allow_inf_nan=False)]
-Interval = tuple[float, float]
-# The version of a file with a letter prior.
-_WITH_PRIOR = 3
-# Whether the test half shows a target: its interval lies within the target, outside of it, or contains values of both kinds.
-Held = Literal["held", "refuted", "not enough data"]
+# The version of a file with a letter prior that does not name numbers of options, and that of a file that does.
+_WITH_PRIOR: Literal[3] = 3
+_WITH_OPTIONS: Literal[4] = 4
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Target(_Part):
-    """The target of a calibration. `delta`: the edge error may be exceeded with at most this probability."""
-
-    kind: Literal["cloud_rate", "accuracy", "edge_error"]
-    value: Share
-    delta: Share | None = None
-    per_domain: bool = False
-
-    def outcome(self, *, cloud_rate_ci: Interval | None, accuracy_ci: Interval | None, edge_error_ci: Interval | None) -> Held:
-        """Whether 95 % intervals on the test half show this target; None (no interval) counts as not enough data."""
-        allowed, interval = {
-            "cloud_rate": ((self.value - RATE_TOLERANCE, self.value + RATE_TOLERANCE), cloud_rate_ci),
-            "accuracy": ((self.value, 1.0), accuracy_ci),
-            "edge_error": ((0.0, self.value), edge_error_ci),
-        }[self.kind]
-        found = interval or (0.0, 1.0)
-        if allowed[0] <= found[0] and found[1] <= allowed[1]:
-            return "held"
-        return "refuted" if found[1] < allowed[0] or allowed[1] < found[0] else "not enough data"
 
 
 class Achieved(_Part):
@@ -126,10 +104,12 @@ class Calibration(_Part):
         permutation: rule by which questions are read again; None where each is read once.
         test_fingerprint: fingerprint of the questions of the test half; None in files of earlier versions.
         letter_prior: preference for letters that is divided out before anything else is read; None where none is.
-        version: 3 where there is a letter prior, so that a gateway of an earlier version, which would route without it, refuses the file.
+        options: numbers of options of the questions that the thresholds are for; None in files of earlier versions, which do not name them.
+        version: 4 with `options`, 3 with a letter prior and without `options`, else 2, so that a gateway of an earlier version, which would
+            route without them, refuses the file.
     """
 
-    version: Literal[2, 3] = 2
+    version: Literal[2, 3, 4] = 2
     signal: Signal
     temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     tau: Threshold
@@ -159,31 +139,12 @@ class Calibration(_Part):
     # For the page; earlier versions did not write it.
     curve: Curve | None = None
     letter_prior: LetterPriorModel | None = None
+    options: OptionCounts | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _from_old_name(cls, content: Any) -> Any:
-        """Read a file that calls its recommendation a verdict, as earlier versions did."""
-        if not isinstance(content, dict) or "verdict" not in content or "recommendation" in content:
-            return content
-        return {("recommendation" if key == "verdict" else key): value for key, value in content.items()}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_version_1(cls, content: Any) -> Any:
-        """Read a file of version 1, whose `held` was true where the target was merely not refuted."""
-        if not isinstance(content, dict) or content.get("version") != 1:
-            return content
-        target, domains = content.get("target"), content.get("domains", {})
-        renewed = {**content, "version": 2, "achieved": _three_valued(content.get("achieved"), target)}
-        if isinstance(target, dict) and target.get("per_domain"):
-            renewed["scope"] = _SCOPE_OF_VERSION_1
-        if isinstance(domains, dict):
-            renewed["domains"] = {
-                name: {**own, "achieved": _three_valued(own.get("achieved"), target)} if isinstance(own, dict) else own
-                for name, own in domains.items()
-            }
-        return renewed
+    def _from_earlier_versions(cls, content: Any) -> Any:
+        return upgraded(content)
 
     @model_validator(mode="after")
     def _model_of_its_signal(self) -> "Calibration":
@@ -194,13 +155,24 @@ class Calibration(_Part):
         return self
 
     @model_validator(mode="after")
-    def _version_of_its_prior(self) -> "Calibration":
-        if (self.version == _WITH_PRIOR) != (self.letter_prior is not None):
-            held = "holds no letter prior" if self.letter_prior is None else "holds a letter prior"
-            raise ValueError(f"its version is {self.version}, and it {held}: a file with one is of version {_WITH_PRIOR}; calibrate again")
+    def _version_of_its_parts(self) -> "Calibration":
+        wanted = version_of(options=self.options is not None, letter_prior=self.letter_prior is not None)
+        if self.version != wanted:
+            held = [
+                name for name, part in (("numbers of options", self.options), ("a letter prior", self.letter_prior)) if part is not None
+            ]
+            said = " and ".join(held) or "neither numbers of options nor a letter prior"
+            raise ValueError(f"its version is {self.version}, and it holds {said}, as files of version {wanted} do; calibrate again")
         if self.letter_prior is not None and self.signal is Signal.VERBALIZED:
             raise ValueError("its signal is 'verbalized', whose answer no letter prior changes, and it holds one; calibrate again")
         return self
+
+    @property
+    def option_range(self) -> OptionRange | None:
+        """The numbers of options that the thresholds are for; None in a file of an earlier version that does not show them."""
+        if self.options is not None:
+            return self.options.option_range()
+        return None if self.fitted is None else self.fitted.option_range()
 
     @property
     def prior(self) -> LetterPrior | None:
@@ -213,9 +185,11 @@ class Calibration(_Part):
         return None if self.fitted is None else self.fitted.logistic()
 
     def summary(self) -> dict[str, Any]:
-        """The part that `/v1/models` shows, as plain values; the model of the signal `fitted` and a letter prior only where there is one."""
+        """The part that `/v1/models` shows, as plain values; what a calibration need not have only where it has it."""
         shown = {"signal", "temperature", "tau", "domains", "pooled", "target", "achieved", "achieved_shared", "scope", "recommendation"}
-        shown |= {"data_fingerprint", "created"} | {name for name in ("fitted", "letter_prior") if getattr(self, name) is not None}
+        shown |= {"data_fingerprint", "created"} | {
+            name for name in ("fitted", "letter_prior", "options") if getattr(self, name) is not None
+        }
         return self.model_dump(mode="json", include=shown)
 
     def check(self, *, edge_model: str, fingerprint: str, prompt_version: str, prompt_fingerprint: str | None = None) -> None:
@@ -261,22 +235,11 @@ class Calibration(_Part):
         return next(((what, mine or "none", other or "none") for what, mine, other in pairs if mine != other), None)
 
 
-_SCOPE_OF_VERSION_1 = (
-    "An earlier version chose the threshold of small, other and unnamed domains on all questions together: nothing is promised for them."
-)
-
-
-def _three_valued(achieved: Any, target: Any) -> Any:
-    """The numbers of a version 1 file with `held` computed as it is now; damage is left for the validation to find."""
-    if not isinstance(achieved, dict) or not isinstance(achieved.get("held"), bool):
-        return achieved
-    if not achieved["held"]:
-        return {**achieved, "held": "refuted"}
-    try:
-        held = Target.model_validate(target).outcome(**{key: achieved[key] for key in ("cloud_rate_ci", "accuracy_ci", "edge_error_ci")})
-    except (KeyError, TypeError, ValueError, IndexError):
-        return achieved
-    return {**achieved, "held": held}
+def version_of(*, options: bool, letter_prior: bool) -> Literal[2, 3, 4]:
+    """The version of a file that names numbers of options, or not, and holds a letter prior, or not."""
+    if options:
+        return _WITH_OPTIONS
+    return _WITH_PRIOR if letter_prior else 2
 
 
 def split_name(edge_model: str) -> tuple[str, str | None]:
@@ -291,6 +254,6 @@ def read_calibration(path: Path) -> Calibration:
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
-    """Write whole or not at all; without a letter prior, as earlier versions read it. Raises ConfigError."""
-    without = {"letter_prior"} if calibration.letter_prior is None else set()
+    """Write whole or not at all; without what it does not have, as earlier versions read it. Raises ConfigError."""
+    without = {name for name in ("letter_prior", "options") if getattr(calibration, name) is None}
     write_model(path, calibration.model_dump(mode="json", exclude=without))

@@ -1,13 +1,16 @@
 """The model of the signal `fitted` as a calibration file holds it."""
 
+import math
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from app.core.fitted import FEATURES, Logistic
+from app.core.option_range import OptionRange
 
 # Features lie between 0 and 4. A larger weight than this is no result of a fit, and sums of such weights could overflow.
 _LARGEST = 1e12
+_LARGEST_LOG = 4
 Weight = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
@@ -59,3 +62,22 @@ class FittedModel(BaseModel):
     def logistic(self) -> Logistic:
         """The model as the gateway evaluates it."""
         return Logistic(self.features, self.weights, self.intercept, self.lowest, self.highest)
+
+    def option_range(self) -> OptionRange | None:
+        """The numbers of options of the questions that the model was fitted on, where the ranges of its features show them.
+
+        Where all questions had k options, the feature `log_options` was left out, being the same for all, and k is in how two others belong
+        together: `above_chance` a is (p - 1/k) / (1 - 1/k) of the largest probability p, so 1/k is (p - a) / (1 - a).
+        """
+        ends = [dict(zip(self.features, values, strict=True)) for values in (self.lowest, self.highest)]
+        if "log_options" in self.features:
+            # A larger logarithm is damage, whose exponential might be no number.
+            fewest, most = (round(math.exp(min(end["log_options"], _LARGEST_LOG))) for end in ends)
+            return OptionRange(fewest, most)
+        if not {"top_probability", "above_chance"} <= set(self.features):
+            return None
+        top, above = ends[0]["top_probability"], ends[0]["above_chance"]
+        if not 0 <= above < top <= 1:
+            return None
+        options = round((1 - above) / (top - above))
+        return OptionRange(options, options)

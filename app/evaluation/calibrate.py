@@ -10,9 +10,10 @@ from app.core.buckets import BUCKETS
 from app.core.errors import ConfigError
 from app.core.permutation import Permutation
 from app.core.verdict import Signal
-from app.data.calibration import ROUTES_ALL, Achieved, Calibration, DomainThreshold, PermutationRule, Target, split_name
+from app.data.calibration import ROUTES_ALL, Achieved, Calibration, DomainThreshold, PermutationRule, split_name, version_of
 from app.data.fitted import FittedModel
 from app.data.records import Record
+from app.data.target import Target
 from app.evaluation import statistics as st
 from app.evaluation.cells import questions
 from app.evaluation.choose import Choice, Chooser, listed
@@ -21,6 +22,7 @@ from app.evaluation.choose_signal import ChosenSignal
 from app.evaluation.curve import curve_of
 from app.evaluation.groups import Groups, group, scope
 from app.evaluation.judge import Judge
+from app.evaluation.options_covered import counts_of, left_out, within
 from app.evaluation.permuted import reread, reread_share, rule_of
 from app.evaluation.recommend import WITHOUT_CLOUD, recommend
 from app.evaluation.signals import Quality, quality_of
@@ -112,7 +114,7 @@ def calibrate(
     groups = group(plain.rows(fit_rows), plain.domains, per_domain=target.per_domain, min_domain=min_domain)
     proposing = groups.proposing(plain.rows(fit_rows), seed)
     # The questions that test the promise of an edge error must have had no part in any choice before: of a prior, a signal, a model, a temperature.
-    fitted_on = fit_rows[proposing] if target.kind == "edge_error" else fit_rows
+    plain, fitted_on = within(plain, fit_rows[proposing] if target.kind == "edge_error" else fit_rows)
     reading = choose_reading(
         plain, fitted_on, wanted=signal, keep_fitted=keep_fitted, seed=seed, prior=letter_prior, reread=permutation_band is not None
     )
@@ -121,10 +123,11 @@ def calibrate(
     if with_temperature:
         untempered = table
         temperature = fit_temperature(untempered.rows(fitted_on)) if len(fitted_on) else 1.0
-        table = to_table(untempered.records.tolist(), temperature=temperature, cloud_needed=False)
+        table = to_table(untempered.records.tolist(), temperature=temperature, cloud_needed=False, option_range=untempered.option_range)
+        judging = test_rows[table.covered[test_rows]]
         temperature_report = {
-            "before": calibration_errors(untempered.rows(test_rows)),
-            "after": calibration_errors(table.rows(test_rows)),
+            "before": calibration_errors(untempered.rows(judging)),
+            "after": calibration_errors(table.rows(judging)),
         }
     first_read, rule = table, None
     if permutation_band is not None:
@@ -144,9 +147,10 @@ def calibrate(
     models = {split_name(str(record["edge_model"])) for record in table.records}
     model, adapter = next(iter(models))
     signals = quality_of(test, resamples=resamples, seed=seed)
-    held_prior = prior_model(reading, test_rows, resamples=resamples, seed=seed)
+    held_prior = prior_model(reading, test_rows[table.covered[test_rows]], resamples=resamples, seed=seed)
+    options = counts_of(table)
     calibration = Calibration(
-        version=2 if held_prior is None else 3,
+        version=version_of(options=options is not None, letter_prior=held_prior is not None),
         signal=chosen.signal,
         temperature=temperature,
         tau=shared.tau,
@@ -158,7 +162,7 @@ def calibrate(
         achieved=achieved,
         n_shared=int(groups.shared(fit).sum()),
         achieved_shared=judge.judge(test.rows(groups.shared(test)), shared.tau) if groups.own else None,
-        scope=scope(groups, target, shared_missed=shared.missed is not None),
+        scope=scope(groups, target, table.option_range, shared_missed=shared.missed is not None),
         recommendation=_recommendation(achieved),
         n_fit=len(fit),
         n_test=len(test),
@@ -176,6 +180,7 @@ def calibrate(
         test_fingerprint=fingerprint_of(test.records),
         curve=curve_of(test, chosen.signal, chosen=shared.tau) if with_curve else None,
         letter_prior=held_prior,
+        options=options,
     )
     said = [*reading.notes, *_notes(fit, chooser, groups, shared, min_domain), *_about(records, plain, calibration)]
     without = {} if held_prior is None else quality_of(reading.plain.table.rows(test_rows), resamples=resamples, seed=seed)
@@ -251,6 +256,8 @@ def _about(records: Sequence[Record], table: Table, found: Calibration) -> list[
         said.append("no question has a cloud answer: accuracy and lift of the system are unknown; the thresholds do not need them")
     elif known < len(table):
         said.append(f"{len(table) - known} of {len(table)} questions have no cloud answer: accuracy and lift are measured on the others")
+    if outside := left_out(table, "of the data"):
+        said.append(outside)
     if gone := sorted({str(record["domain"]) for record in records} - set(table.domains)):
         said.append(f"no question of {', '.join(gone)} has an edge answer, so {'they are' if len(gone) > 1 else 'it is'} left out")
     if found.achieved.lift is None and found.achieved.cloud_rate in {0.0, 1.0}:

@@ -77,12 +77,19 @@ def served_table(
         cloud_needed: whether to leave out the records without a cloud answer.
 
     Raises:
-        ConfigError: as `to_table` does; or the calibration reads questions again, and the records do not hold that.
+        ConfigError: as `to_table` does; the calibration is for other numbers of options than every question has; or it reads questions again, and the
+            records do not hold that.
     """
     seen = records
     if calibration is not None:
         seen = corrected_records(records, calibration.prior, reread=calibration.permutation is not None)
-    table = to_table(seen, temperature=temperature, cloud_needed=cloud_needed, **model_of(calibration, records))
+    served = None if calibration is None else calibration.option_range
+    table = to_table(seen, temperature=temperature, cloud_needed=cloud_needed, option_range=served, **model_of(calibration, records))
+    if not all(len(table.judging(name)) for name in table.signals):
+        raise ConfigError(
+            f"the calibration is for questions with {served}, and no question of the records that could judge it is one: every question goes to the cloud, "
+            "so there is nothing to report; calibrate on questions like these, or report without the calibration"
+        )
     if calibration is None or calibration.permutation is None:
         return table
     rule = rule_of(table, calibration.permutation.band)

@@ -8,7 +8,8 @@ import numpy as np
 from app.core.buckets import BUCKETS
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
-from app.data.calibration import RATE_TOLERANCE, ROUTES_ALL, Target
+from app.data.calibration import ROUTES_ALL
+from app.data.target import RATE_TOLERANCE, Target
 from app.evaluation import statistics as st
 from app.evaluation.risk import answers_needed, certify
 from app.evaluation.table import Table
@@ -115,11 +116,11 @@ def candidate_thresholds(signal: st.Floats, name: Signal) -> st.Floats:
     """Every threshold that routes another set of questions, ascending, from nothing routed to as much as a threshold of 1 can route.
 
     The buckets themselves for `verbalized`; between neighbouring values for a continuous signal, so that neither a
-    rounding nor the next question sits on the edge.
+    rounding nor the next question sits on the edge. Questions without a signal are routed by every threshold.
     """
     if name is Signal.VERBALIZED:
         return np.array(BUCKETS)
-    distinct = np.unique(signal)
+    distinct = np.unique(signal[np.isfinite(signal)])
     return np.concatenate([[0.0], (distinct[1:] + distinct[:-1]) / 2, [1.0]])
 
 

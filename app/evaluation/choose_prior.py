@@ -77,7 +77,9 @@ def choose_reading(
         found, n = estimate_prior(part)
         p_value = preference_p(part, seed)
         try:
-            corrected = to_table(cross_corrected(records, fitting, found, seed, reread=reread), cloud_needed=False)
+            corrected = to_table(
+                cross_corrected(records, fitting, found, seed, reread=reread), cloud_needed=False, option_range=table.option_range
+            )
         except ConfigError as error:
             if prior == "on":
                 raise

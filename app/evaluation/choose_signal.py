@@ -44,7 +44,7 @@ def choose_signal(table: Table, fitting: NDArray[np.int_], *, wanted: Signal | N
 
     Args:
         table: every row.
-        fitting: numbers of the rows that may have a part in the choice, and that a model is fitted on.
+        fitting: numbers of the rows that may have a part in the choice, and that a model is fitted on; each has the signals of the table.
         wanted: signal that was asked for; None leaves the choice, as `fitted` does.
         keep_fitted: whether `fitted` is taken although it is not better than the best single signal.
         seed: seed of the folds.

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.data.calibration import Target
+from app.core.option_range import OptionRange
+from app.data.target import Target
 from app.evaluation import statistics as st
 from app.evaluation.risk import proposing_part
 from app.evaluation.table import Table
@@ -74,12 +75,13 @@ def group(fit: Table, domains: Sequence[str], *, per_domain: bool, min_domain: i
     return Groups(sizes, own, pooled)
 
 
-def scope(groups: Groups, target: Target, *, shared_missed: bool) -> str:
+def scope(groups: Groups, target: Target, options: OptionRange | None, *, shared_missed: bool) -> str:
     """For which questions the target is promised, and for which it is not.
 
     Args:
         groups: which domains share a threshold.
         target: target of the calibration; only an edge error is promised.
+        options: numbers of options that the thresholds are for; None for all.
         shared_missed: whether the shared threshold misses the target.
     """
     subject = "The promise holds" if target.kind == "edge_error" else "The target is set"
@@ -103,7 +105,8 @@ def scope(groups: Groups, target: Target, *, shared_missed: bool) -> str:
         uncovered = f"Nothing is promised for {_listed(left, last=' or ')}: they get the shared threshold."
     else:
         uncovered = "Nothing is promised for domains that are not in the data."
-    return f"{subject} {_listed(covered, last=' and ')}. {uncovered}"
+    others = "" if options is None else f" Questions with more or fewer than {options} go to the cloud."
+    return f"{subject} {_listed(covered, last=' and ')}. {uncovered}{others}"
 
 
 def _listed(names: Sequence[str], last: str = ", ") -> str:

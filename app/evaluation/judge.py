@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from app.core.verdict import Signal
-from app.data.calibration import Achieved, Target
+from app.data.calibration import Achieved
+from app.data.target import Target
 from app.evaluation import statistics as st
 from app.evaluation.risk import share_interval
 from app.evaluation.routing import routing_row

@@ -160,7 +160,7 @@ def _steps(tuned: Tuned) -> str:
     found = tuned.calibration
     values = np.sort(tuned.test.signal[found.signal.value])
     # The threshold that sends about this share to the cloud: the value that so many others lie below.
-    taus = {float(values[int(rate * len(values))]) for rate in _RATES}
+    taus = {max(0.0, float(values[int(rate * len(values))])) for rate in _RATES}
     rows = []
     for step in tau_steps(tuned.test, found.signal, [*taus, *(() if found.domains else (min(found.tau, 1.0),))]):
         own = not found.domains and step["tau"] == found.tau
@@ -202,7 +202,8 @@ def _domain(name: str, tau: float, found: Achieved | None) -> list[str]:
 
 def _origin(tuned: Tuned) -> list[str]:
     found = tuned.calibration
-    signal, correct = tuned.test.signal[found.signal.value], tuned.test.edge_correct[found.signal.value]
+    judging = tuned.test.rows(tuned.test.covered)
+    signal, correct = judging.signal[found.signal.value], judging.edge_correct[found.signal.value]
     auroc = st.auroc(signal, correct)
     ci = st.auroc_interval(correct, st.bootstrap_auroc(signal, correct, resamples=1000, seed=found.seed))
     measured = "not defined" if auroc is None else f"{auroc:.3f}" + (f" [{ci[0]:.3f}, {ci[1]:.3f}]" if ci else "")

@@ -8,6 +8,7 @@ import numpy as np
 
 from app.evaluation import statistics as st
 from app.evaluation.routing import lift_of
+from app.evaluation.table import NO_SIGNAL
 
 # A line of `outcomes.jsonl`.
 Outcome = Mapping[str, Any]
@@ -34,14 +35,16 @@ def paired(
     # Without the cloud's answers on both sides only the edges can be compared.
     whole = [key for key in common if first[key]["cloud_correct"] is not None and other[key]["cloud_correct"] is not None]
     every, complete = ([[side[key] for key in keys] for side in (first, other)] for keys in (common, whole))
-    # Outcomes of older versions do not hold the signal.
+    # Outcomes of older versions do not hold the signal; one of None is of a question that no threshold is for.
     known = all("signal" in row for side in every for row in side)
+    given = [key for key in common if known and first[key]["signal"] is not None and other[key]["signal"] is not None]
+    judging = [[side[key] for key in given] for side in (first, other)]
     return {
         "n": len(common),
         "n_cloud": len(whole),
         **_differences(every, _edge, ("edge",), resamples, seed),
         **(_differences(complete, _system, ("system", "lift"), resamples, seed) if whole else {}),
-        "signals": _signals(every, complete, cloud_rate, resamples, seed) if known else None,
+        "signals": _signals(judging, complete, cloud_rate, resamples, seed) if given else None,
     }
 
 
@@ -71,13 +74,14 @@ def _system(means: st.Floats) -> tuple[st.Floats, ...]:
 
 
 def _signals(
-    every: Sequence[Sequence[Outcome]], complete: Sequence[Sequence[Outcome]], cloud_rate: float, resamples: int, seed: int
+    judging: Sequence[Sequence[Outcome]], complete: Sequence[Sequence[Outcome]], cloud_rate: float, resamples: int, seed: int
 ) -> dict[str, Any]:
-    """AUROC and, with the cloud's answers, the lift at a cloud rate, of both sides and other - first.
+    """AUROC on the questions with a signal and, with the cloud's answers, the lift at a cloud rate, of both sides and other - first.
 
+    At a cloud rate, questions without a signal are the first to go to the cloud, as they do in a gateway.
     The same seed draws the same questions for both. Where an AUROC is not defined, it and the difference are None.
     """
-    found = {"auroc": [_auroc(rows, resamples, seed) for rows in every]}
+    found = {"auroc": [_auroc(rows, resamples, seed) for rows in judging]}
     if complete[0]:
         found["lift_at_rate"] = [_lift(rows, cloud_rate, resamples, seed) for rows in complete]
     return {name: _side_by_side(*measured) for name, measured in found.items()}
@@ -108,13 +112,13 @@ def _side_by_side(first: _Measured, other: _Measured) -> dict[str, Any]:
 
 
 def _auroc(rows: Sequence[Outcome], resamples: int, seed: int) -> _Measured:
-    signal, edge = _flags(rows, "signal", np.float64), _flags(rows, "edge_correct")
+    signal, edge = _signal(rows), _flags(rows, "edge_correct")
     drawn = st.bootstrap_auroc(signal, edge, resamples=resamples, seed=seed)
     return _Measured(st.auroc(signal, edge), drawn, min(int(edge.sum()), int((~edge).sum())) > 1)
 
 
 def _lift(rows: Sequence[Outcome], cloud_rate: float, resamples: int, seed: int) -> _Measured:
-    signal, edge, cloud = _flags(rows, "signal", np.float64), _flags(rows, "edge_correct"), _flags(rows, "cloud_correct")
+    signal, edge, cloud = _signal(rows), _flags(rows, "edge_correct"), _flags(rows, "cloud_correct")
     at_random = st.random_baseline(cloud_rate, float(cloud.mean()), float(edge.mean()))
     point = st.accuracy_at(st.routing_curve(signal, edge, cloud), cloud_rate) - at_random
     routed = st.bootstrap_routing(signal, edge, cloud, np.array([cloud_rate]), resamples=resamples, seed=seed)[:, 0]
@@ -128,5 +132,9 @@ def _columns(rows: Sequence[Outcome]) -> st.Floats:
     return np.stack([cloud, edge, np.where(routed, cloud, edge), routed], axis=1).astype(np.float64)
 
 
-def _flags(rows: Sequence[Outcome], key: str, kind: type = np.bool_) -> np.ndarray:
-    return np.array([row[key] for row in rows], dtype=kind)
+def _flags(rows: Sequence[Outcome], key: str) -> st.Flags:
+    return np.array([row[key] for row in rows], dtype=np.bool_)
+
+
+def _signal(rows: Sequence[Outcome]) -> st.Floats:
+    return np.array([NO_SIGNAL if row["signal"] is None else row["signal"] for row in rows], dtype=np.float64)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.core.errors import ConfigError
-from app.data.calibration import RATE_TOLERANCE
+from app.data.target import RATE_TOLERANCE
 from app.evaluation import statistics as st
 from app.evaluation.cells import questions
 from app.evaluation.risk import answers_needed, binomial_cdf, certify, share_interval

@@ -23,7 +23,7 @@ def protocols(table: Table, tau: float, *, resamples: int, seed: int) -> dict[st
     agree = np.array([one == other for one, other in zip(said, read, strict=True)])
     correct = np.array([letter == record["gold"] for (_, letter), record in zip(said, part.records, strict=True)])
     # A text that cannot be parsed has no confidence, so the question goes to the cloud.
-    routed = np.array([letter is None or confidence < tau for confidence, letter in said])
+    routed = np.array([letter is None or confidence < tau for confidence, letter in said]) | ~part.covered
 
     def row(edge_correct: st.Flags, to_cloud: st.Flags) -> dict[str, Any]:
         if not part.cloud_known.all():

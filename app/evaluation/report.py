@@ -18,6 +18,7 @@ from app.evaluation import statistics as st
 from app.evaluation.calibrated import about, note, served_table
 from app.evaluation.costs import Price, costs
 from app.evaluation.notes import notes
+from app.evaluation.options_covered import left_out
 from app.evaluation.order import flip_rates
 from app.evaluation.protocols import protocols
 from app.evaluation.recommend import WITHOUT_CLOUD, recommend
@@ -101,6 +102,8 @@ def build_report(
     if len(judging := both.judging(signal.value)):
         report["other_signals"] = other_signals(judging, signal, taus_of(judging, policy), resamples=resamples, seed=seed)
     said = notes(records, table, draw.routed(table))
+    if outside := left_out(table, "of the records"):
+        said.append(f"{outside}.")
     if calibration is not None:
         report["calibration"] = about(calibration)
         said += note(
@@ -108,7 +111,7 @@ def build_report(
             table.domains,
             [data_fingerprint(table), data_fingerprint(base)],
             policy.domains,
-            held_out=None if table.held_out is None else int(table.held_out.sum()),
+            held_out=None if table.held_out is None else len(table.judging(Signal.FITTED.value)),
         )
     return report | {"recommendation": _recommendation(report) if len(both) else WITHOUT_CLOUD, "notes": said}
 
@@ -173,7 +176,7 @@ def taus_of(table: Table, policy: Policy) -> st.Floats:
 def outcomes(table: Table, *, tau: float, signal: Signal, thresholds: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
     """One line for each question: what was correct, what was routed, and the signal. Comparisons of two reports pair these lines.
 
-    `cloud_correct` is None where the cloud has not answered.
+    `cloud_correct` is None where the cloud has not answered, `signal` where the thresholds are not for the question's number of options.
     """
     policy, name = Policy(tau, signal, domains=thresholds or {}), signal.value
     edge, routed = table.edge_correct[name], table.signal[name] < taus_of(table, policy)
@@ -185,9 +188,11 @@ def outcomes(table: Table, *, tau: float, signal: Signal, thresholds: Mapping[st
             "edge_correct": bool(edge[index]),
             "cloud_correct": bool(table.cloud[index]) if known else None,
             "routed": bool(routed[index]),
-            "signal": float(table.signal[name][index]),
+            "signal": float(table.signal[name][index]) if covered else None,
         }
-        for index, (record, known) in enumerate(zip(table.records, table.cloud_known.tolist(), strict=True))
+        for index, (record, known, covered) in enumerate(
+            zip(table.records, table.cloud_known.tolist(), table.covered.tolist(), strict=True)
+        )
     ]
 
 

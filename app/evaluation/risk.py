@@ -159,7 +159,9 @@ def _evidence(signal: st.Floats, wrong: st.Flags, thresholds: st.Floats) -> list
 
 def _candidates(signal: st.Floats) -> st.Floats:
     """Candidate thresholds, highest first."""
-    distinct = np.unique(signal)
+    # A question without a signal is kept by no threshold, so it proposes none.
+    given = signal[np.isfinite(signal)]
+    distinct = np.unique(given)
     if len(distinct) <= len(_COVERAGES):
         return distinct[::-1]
-    return np.unique(np.quantile(signal, 1 - _COVERAGES, method="lower"))[::-1]
+    return np.unique(np.quantile(given, 1 - _COVERAGES, method="lower"))[::-1]

@@ -46,13 +46,14 @@ class Quality(TypedDict):
 
 
 def quality_of(test: Table, *, resamples: int, seed: int) -> dict[str, Quality]:
-    """How good each signal is on questions that had no part in choosing anything, by name; ECE over ten bins of equal width."""
+    """How good each signal is on those questions that have it and had no part in choosing anything, by name; ECE over ten bins of equal width."""
     found: dict[str, Quality] = {}
-    for name in test.signals:
-        signal, correct = test.signal[name], test.edge_correct[name]
+    judging = test.rows(test.covered)
+    for name in judging.signals:
+        signal, correct = judging.signal[name], judging.edge_correct[name]
         drawn = st.bootstrap_auroc(signal, correct, resamples=resamples, seed=seed)
         found[name] = {
-            "n": len(test),
+            "n": len(judging),
             "auroc": st.auroc(signal, correct),
             "auroc_ci": st.auroc_interval(correct, drawn),
             "ece": st.ece_fixed(signal, correct),
@@ -84,7 +85,8 @@ def buckets(table: Table) -> dict[str, dict[str, Any]]:
     """
     if Signal.VERBALIZED.value not in table.signal:
         return {}
-    said, correct = table.signal[Signal.VERBALIZED.value], table.edge_correct[Signal.VERBALIZED.value]
+    # What the model says, also where no threshold is for the question.
+    said, correct = np.array([record["confidence"] for record in table.records]), table.edge_correct[Signal.VERBALIZED.value]
     return {
         label: {"n": int((said == value).sum()), "edge_accuracy": float(correct[said == value].mean()) if (said == value).any() else None}
         for label, value in zip(BUCKET_LABELS, BUCKETS, strict=True)

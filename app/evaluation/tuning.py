@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.core.errors import ConfigError
-from app.data.calibration import Calibration, Target
+from app.data.calibration import Calibration
 from app.data.records import Record
+from app.data.target import Target
 from app.evaluation.calibrate import FEWEST
 from app.evaluation.cells import interval, percent, questions
 from app.evaluation.risk import answers_needed, share_interval

@@ -72,9 +72,9 @@ def curve_of(table: Table, signal: Signal, achieved: Achieved, *, seed: int) -> 
 
 def _kept(table: Table, signal: Signal, achieved: Achieved) -> Curve:
     """The accuracy of the answers that stay, from all of them to a single one; equal signals are kept or sent together."""
-    order = np.argsort(-table.signal[signal.value], kind="stable")
-    values, correct = table.signal[signal.value][order], np.cumsum(table.edge_correct[signal.value][order])
-    n = len(table)
+    n, given = len(table), table.rows(table.covered)
+    order = np.argsort(-given.signal[signal.value], kind="stable")
+    values, correct = given.signal[signal.value][order], np.cumsum(given.edge_correct[signal.value][order])
     ends = np.flatnonzero(np.append(values[1:] != values[:-1], True)) + 1
     ends = ends[ends >= min(_FEWEST_KEPT, n)]
     # One point for each percent at most: an exact interval takes time.

@@ -120,12 +120,21 @@ def build_policy(settings: Settings, calibration: Calibration | None = None, ide
     if calibration is None:
         tau = DEFAULT_TAU if policy.tau is None else policy.tau
         return Policy(tau, policy.signal or usual_signal(given, trained=_trained(settings)), domains=own)
-    signal = calibration.signal
     rule = None if calibration.permutation is None else calibration.permutation.rule()
     if policy.calibration is None and policy.tau is not None:
-        return Policy(policy.tau, signal, calibration.temperature, own, calibration.logistic, rule, calibration.prior)
-    domains = {name: domain.tau for name, domain in calibration.domains.items()} | own
-    return Policy(calibration.tau, signal, calibration.temperature, domains, calibration.logistic, rule, calibration.prior)
+        tau, domains = policy.tau, own
+    else:
+        tau, domains = calibration.tau, {name: domain.tau for name, domain in calibration.domains.items()} | own
+    return Policy(
+        tau,
+        calibration.signal,
+        calibration.temperature,
+        domains,
+        calibration.logistic,
+        rule,
+        calibration.prior,
+        calibration.option_range,
+    )
 
 
 def _check_signal(settings: Settings, calibration: Calibration | None, given: frozenset[Signal], model: str) -> None:

@@ -15,7 +15,9 @@ from app.config.settings import Settings
 from app.core.errors import ConfigError
 from app.core.prompt import PROMPT_VERSION
 from app.core.verdict import Signal
-from app.data.calibration import DomainThreshold, Target, write_calibration
+from app.data.calibration import DomainThreshold, write_calibration
+from app.data.option_counts import OptionCounts
+from app.data.target import Target
 from app.demo.bank import Bank
 from app.demo.server import create_demo
 from app.edge.build import with_engine
@@ -101,11 +103,16 @@ async def test_tau_and_route_of_the_request_and_tau_of_the_domain():
 
 
 def calibration_file(path, **changes):
-    """A calibration of the fake edge: tau 0.2 on the expected confidence, 0.95 for law, a temperature of 2."""
+    """A calibration of the fake edge for every number of options: tau 0.2 on the expected confidence, 0.95 for law, a temperature of 2."""
     rows = [{**row, "edge_model": "fake-edge", "edge_fingerprint": "fake", "prompt_version": PROMPT_VERSION} for row in simulated(60, 0)]
     target = Target(kind="cloud_rate", value=0.5)
     found = calibrate(rows, target=target, signal=Signal.EXPECTED, today=date(2026, 1, 2), resamples=50).calibration
-    cuts = {"tau": 0.2, "temperature": 2.0, "domains": {"law": DomainThreshold(tau=0.95, n=30), "math": DomainThreshold(tau=1.0, n=30)}}
+    cuts = {
+        "options": OptionCounts(fewest=2, most=26, n={4: 60}),
+        "tau": 0.2,
+        "temperature": 2.0,
+        "domains": {"law": DomainThreshold(tau=0.95, n=30), "math": DomainThreshold(tau=1.0, n=30)},
+    }
     write_calibration(path, found.model_copy(update=cuts | changes))
     return path
 

@@ -21,7 +21,6 @@ def with_prior(path, by_options, **changes):
     calibration_file(path)
     found = read_calibration(path).model_copy(
         update={
-            "version": 3,
             "signal": Signal.TOP_PROBABILITY,
             "temperature": 1.0,
             "tau": 0.2,

@@ -8,7 +8,7 @@ import numpy as np
 
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
-from app.data.calibration import Target
+from app.data.target import Target
 from app.evaluation.calibrate import calibrate
 from tests.support.records import record
 

@@ -9,7 +9,8 @@ import pytest
 from app.core.buckets import BUCKET_LABELS, BUCKETS, FLAT_PATHS, mean_confidence, tempered
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
-from app.data.calibration import Target, read_calibration, write_calibration
+from app.data.calibration import read_calibration, write_calibration
+from app.data.target import Target
 from app.evaluation.calibrate import calibrate, fit_temperature
 from app.evaluation.calibration_markdown import render_calibration
 from app.evaluation.risk import clopper_pearson

@@ -6,7 +6,7 @@ import pytest
 from app.core.buckets import BUCKETS
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
-from app.data.calibration import Target
+from app.data.target import Target
 from app.evaluation.choose import Choice, Chooser, candidate_thresholds, listed
 from app.evaluation.judge import Judge
 from app.evaluation.risk import clopper_pearson

@@ -6,7 +6,8 @@ from datetime import date
 import pytest
 
 from app.core.verdict import Signal
-from app.data.calibration import ROUTES_ALL, Target, read_calibration, write_calibration
+from app.data.calibration import ROUTES_ALL, read_calibration, write_calibration
+from app.data.target import Target
 from app.evaluation.calibrate import calibrate
 from app.evaluation.curve import curve_of
 from app.evaluation.risk import clopper_pearson

@@ -11,7 +11,8 @@ from app.config.settings import Settings
 from app.core.errors import ConfigError
 from app.core.fitted import SHOWN_FEATURES
 from app.core.verdict import Signal
-from app.data.calibration import Target, read_calibration, write_calibration
+from app.data.calibration import read_calibration, write_calibration
+from app.data.target import Target
 from app.evaluation.calibrate import calibrate
 from app.evaluation.calibrated import model_of
 from app.evaluation.calibration_markdown import render_calibration
@@ -151,7 +152,7 @@ def test_the_file_is_read_back_whole_and_says_how_good_the_model_is_on_the_test_
     found = read_calibration(tmp_path / "c.json")
     assert found == fit.calibration
     content = json.loads((tmp_path / "c.json").read_text())
-    assert content["version"] == 2
+    assert content["version"] == 4
     assert set(content["fitted"]["features"]) == {*SHOWN_FEATURES}, "the confidences are the same everywhere, so they are left out"
     assert fit.calibration.fitted.ece == fit.signals["fitted"]["ece"]
     assert fit.calibration.fitted.auroc == pytest.approx(kinds.true_auroc(found), abs=0.05)

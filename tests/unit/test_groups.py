@@ -9,7 +9,8 @@ from app.config.settings import Settings
 from app.core.errors import ConfigError
 from app.core.outcome import Route
 from app.core.verdict import Signal
-from app.data.calibration import ROUTES_ALL, Target
+from app.data.calibration import ROUTES_ALL
+from app.data.target import Target
 from app.evaluation.calibrate import calibrate
 from app.evaluation.calibration_markdown import render_calibration
 from app.evaluation.groups import group, scope

@@ -7,7 +7,8 @@ import pytest
 
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
-from app.data.calibration import Achieved, DomainThreshold, Target, read_calibration, write_calibration
+from app.data.calibration import Achieved, DomainThreshold, read_calibration, write_calibration
+from app.data.target import Target
 from app.edge.builtin import find_builtin
 from app.evaluation.calibrate import calibrate
 from tests.support.records import flat

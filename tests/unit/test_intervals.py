@@ -8,7 +8,7 @@ import pytest
 
 from app.bench.ratios import FEWEST_PAIRS, ratio, said
 from app.core.verdict import Signal
-from app.data.calibration import Target
+from app.data.target import Target
 from app.evaluation import statistics as st
 from app.evaluation.cells import interval, number, share, signed, table
 from app.evaluation.compare import OUTCOMES, compare

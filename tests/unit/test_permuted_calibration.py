@@ -9,8 +9,9 @@ from app.core.errors import ConfigError
 from app.core.permutation import Permutation
 from app.core.prompt import PROMPT_VERSION
 from app.core.verdict import JointVerdict, Signal
-from app.data.calibration import Calibration, Target, read_calibration, write_calibration
+from app.data.calibration import Calibration, read_calibration, write_calibration
 from app.data.records import load_records
+from app.data.target import Target
 from app.evaluation.calibrate import calibrate
 from app.evaluation.calibrated import served_table
 from app.evaluation.permuted import reread

@@ -10,7 +10,8 @@ from app.config.settings import Settings
 from app.core.errors import ConfigError
 from app.core.policy import Policy
 from app.core.verdict import EdgeReply, JointVerdict, OptionsVerdict, Signal
-from app.data.calibration import Target, read_calibration, write_calibration
+from app.data.calibration import read_calibration, write_calibration
+from app.data.target import Target
 from app.evaluation.calibrate import calibrate
 from app.evaluation.calibrated import served_table
 from app.evaluation.calibration_markdown import render_calibration
@@ -53,7 +54,7 @@ def test_by_hand():
 
 def test_where_the_model_prefers_letters_the_prior_is_kept_and_the_other_half_reports_what_it_changes(fit):
     found = fit.calibration
-    assert found.version == 3
+    assert found.version == 4
     assert found.letter_prior.n == {4: 400}
     effect = found.letter_prior.effect
     assert effect.n == found.achieved.n == 400
@@ -70,14 +71,14 @@ def test_where_the_model_prefers_letters_the_prior_is_kept_and_the_other_half_re
     assert fit.signals_without["top_probability"]["auroc"] != fit.signals["top_probability"]["auroc"]
 
 
-def test_where_it_prefers_none_there_is_no_prior_and_the_file_is_that_of_an_earlier_version():
+def test_where_it_prefers_none_there_is_no_prior():
     rows = sample(400, drawn(2), preference=())
     fit = made(rows)
-    assert (fit.calibration.version, fit.calibration.letter_prior, fit.signals_without) == (2, None, {})
+    assert (fit.calibration.version, fit.calibration.letter_prior, fit.signals_without) == (4, None, {})
     assert any(note.startswith("no letter prior is divided out, because it is not better") for note in fit.notes)
     assert fit.calibration == made(rows, mode="off").calibration
     kept = made(rows, mode="on")
-    assert kept.calibration.version == 3
+    assert kept.calibration.letter_prior is not None
     assert any(note.startswith("the letter prior was to be divided out; it is not better") for note in kept.notes)
 
 
@@ -194,6 +195,9 @@ def test_too_few_questions_give_none_and_say_so():
         made(sample(8, drawn(5)), Target(kind="edge_error", value=0.9, delta=0.1), mode="on")
 
 
-def test_questions_with_more_options_than_were_seen_are_served_as_they_are(fit):
-    rows = sample(50, drawn(6), options=(10,))
-    assert served_table(rows, fit.calibration).signal["margin"].tolist() == to_table(rows).signal["margin"].tolist()
+def test_questions_with_more_options_than_were_seen_go_to_the_cloud(fit):
+    few, many = sample(50, drawn(6)), [row | {"id": f"many-{row['id']}"} for row in sample(50, drawn(6), options=(10,))]
+    table = served_table([*few, *many], fit.calibration)
+    assert table.covered.tolist() == [True] * 50 + [False] * 50
+    assert np.isneginf(table.signal["margin"][50:]).all()
+    assert np.isfinite(table.signal["margin"][:50]).all()

@@ -66,7 +66,7 @@ def test_an_earlier_version_does_not_take_a_file_with_a_prior(tmp_path):
     content = json.loads((tmp_path / "c.json").read_text())
     assert content["version"] == 3
     # As this version refuses what it does not know.
-    for newer in ({"version": 4}, {"something_new": 1}):
+    for newer in ({"version": 5}, {"something_new": 1}):
         path = damaged(tmp_path / "c.json", top=newer)
         with pytest.raises(ConfigError, match=next(iter(newer))):
             read_calibration(path)
@@ -89,7 +89,7 @@ def test_an_earlier_version_does_not_take_a_file_with_a_prior(tmp_path):
         ({"shrinkage": -1}, "greater than or equal to 0"),
         ({"more": 1}, "more"),
         ({"top": {"version": 2}}, "its version is 2, and it holds a letter prior"),
-        ({"top": {"letter_prior": None}}, "its version is 3, and it holds no letter prior"),
+        ({"top": {"letter_prior": None}}, "its version is 3, and it holds neither numbers of options nor a letter prior"),
         ({"top": {"signal": "verbalized"}}, "whose answer no letter prior changes"),
     ],
 )

@@ -12,8 +12,8 @@ from app.core.permutation import aligned, in_order, mean_of, orders
 from app.core.policy import Policy
 from app.core.question import Question
 from app.core.verdict import OptionsVerdict, Signal
-from app.data.calibration import Target
 from app.data.records import load_records
+from app.data.target import Target
 from app.evaluation.calibrate import calibrate
 from app.evaluation.calibrated import served_table
 from app.evaluation.fields import permuted_fields
@@ -69,7 +69,7 @@ def made(rows, mode, **kwargs):
 
 async def test_the_gateway_compares_the_numbers_of_the_report(rows, tmp_path):
     found = made(load_records(write(tmp_path / "r.jsonl", rows)), "on").calibration
-    assert (found.version, found.permutation.reads) == (3, 2)
+    assert (found.version, found.permutation.reads) == (4, 2)
     table = served_table(rows, found)
     policy = Policy(found.tau, found.signal, permutation=found.permutation.rule(), letter_prior=found.prior)
     cascade = Cascade(Preferring(None), None, policy)

@@ -5,7 +5,8 @@ import pytest
 
 from app.core.buckets import BUCKET_LABELS, BUCKETS
 from app.core.verdict import Signal
-from app.data.calibration import RATE_TOLERANCE, ROUTES_ALL
+from app.data.calibration import ROUTES_ALL
+from app.data.target import RATE_TOLERANCE
 from app.evaluation.table import expected_at
 from tests.support.populations import Domain, at_most, calibrated, drawn, sample, served, true_accuracy, true_error, true_rate
 from tests.support.records import record

@@ -13,8 +13,9 @@ from app.core.buckets import BUCKET_LABELS, FLAT_PATHS
 from app.core.errors import ConfigError
 from app.core.outcome import Route
 from app.core.verdict import JointVerdict, Signal
-from app.data.calibration import ROUTES_ALL, Target, write_calibration
+from app.data.calibration import ROUTES_ALL, write_calibration
 from app.data.records import load_records
+from app.data.target import Target
 from app.evaluation.calibrate import calibrate
 from app.evaluation.compare import OUTCOMES
 from app.gateway.build import build_policy

@@ -8,7 +8,7 @@ import pytest
 from app.core.buckets import BUCKET_LABELS, BUCKETS, mean_confidence, tempered
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
-from app.data.calibration import Target
+from app.data.target import Target
 from app.evaluation.calibrate import calibrate
 from app.evaluation.table import to_table
 from app.evaluation.temperature import fit_temperature

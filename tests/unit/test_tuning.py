@@ -7,7 +7,7 @@ import pytest
 
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
-from app.data.calibration import Target
+from app.data.target import Target
 from app.evaluation.calibrate import FEWEST, calibrate
 from app.evaluation.page import Tuned, render_page
 from app.evaluation.risk import answers_needed

@@ -10,7 +10,8 @@ import pytest
 
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
-from app.data.calibration import Target, read_calibration, write_calibration
+from app.data.calibration import read_calibration, write_calibration
+from app.data.target import Target
 from app.evaluation.calibrate import calibrate
 from app.evaluation.calibration_markdown import render_calibration
 from app.evaluation.compare import OUTCOMES, compare

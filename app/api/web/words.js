@@ -41,6 +41,7 @@ export const FAILURES = {
 const ROUTED = {
   confident: said => `The edge model’s answer is kept: its ${said.name}, ${said.value}, is at least tau, ${said.tau}.`,
   low_confidence: said => `The question went to the cloud: the edge model’s ${said.name}, ${said.value}, is below tau, ${said.tau}.`,
+  not_calibrated: said => `The question went to the cloud: the thresholds were calibrated on questions with another number of options, so nothing is known of this one.`,
   no_signal: said => `The question went to the cloud: the edge model gives no ${said.name} that could be compared with tau.`,
   edge_failed: () => "The edge model failed on this question, so the cloud was asked.",
   forced: said => `The request asked for the ${said.side}, whatever the signal says.`,

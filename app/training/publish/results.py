@@ -7,8 +7,9 @@ from pathlib import Path
 
 from app.core.errors import ConfigError
 from app.core.verdict import Signal
-from app.data.calibration import Target, write_calibration
+from app.data.calibration import write_calibration
 from app.data.records import Record
+from app.data.target import Target
 from app.edge.fingerprint import fingerprint
 from app.edge.foggen import mark
 from app.evaluation.calibrate import calibrate

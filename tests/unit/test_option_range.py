@@ -1,0 +1,249 @@
+"""A calibration is for questions with as many options as its data had enough of; every other one goes to the cloud, here and in every report."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.cli.eval_report import run_report
+from app.config.settings import Settings
+from app.core.buckets import BUCKET_LABELS, BUCKETS
+from app.core.errors import ConfigError
+from app.core.fitted import SHOWN_FEATURES, shown_features
+from app.core.option_range import OptionRange
+from app.core.outcome import CloudReply, Outcome, Reason, Route, RouteRequest
+from app.core.policy import Policy
+from app.core.question import Question
+from app.core.verdict import JointVerdict, OptionsVerdict, Signal, TextVerdict
+from app.data.calibration import read_calibration, write_calibration
+from app.data.target import Target
+from app.evaluation.calibrate import calibrate
+from app.evaluation.calibrated import served_table
+from app.evaluation.compare import OUTCOMES, compare
+from app.evaluation.fitting import fit_logistic
+from app.evaluation.options_covered import FEWEST_AT_AN_END, range_of
+from app.evaluation.split import halves
+from app.evaluation.table import NO_SIGNAL, to_table
+from app.gateway.build import build_policy
+from app.gateway.explanations import explained
+from tests.support.fitted import fitted_model, logistic
+from tests.support.lettered import sample
+from tests.support.populations import TODAY, drawn
+from tests.support.records import write
+
+RATE = Target(kind="cloud_rate", value=0.4)
+TARGETS = [RATE, Target(kind="accuracy", value=0.6), Target(kind="edge_error", value=0.6, delta=0.2)]
+SIGNALS = [Signal.EXPECTED, Signal.TOP_PROBABILITY, Signal.MARGIN, Signal.FITTED]
+
+
+def mixed(n, seed, **options):
+    """n questions of each number of options, each with a confidence of its own."""
+    rows = []
+    for at, (k, count) in enumerate(options.items()):
+        draw = drawn(seed + at)
+        for row in sample(count * n, draw, preference=(), options=(int(k[1:]),)):
+            shares = draw.dirichlet([0.7] * 5)
+            buckets = dict(zip(BUCKET_LABELS, shares.tolist(), strict=True))
+            rows.append(
+                row
+                | {"id": f"{k}-{row['id']}", "confidence_probabilities": buckets, "expected_confidence": float(shares @ np.array(BUCKETS))}
+            )
+    return rows
+
+
+def made(rows, *, signal=Signal.TOP_PROBABILITY, target=RATE, **more):
+    keep = {"keep_fitted": True} if signal is Signal.FITTED else {}
+    return calibrate(rows, target=target, signal=signal, today=TODAY, resamples=20, **keep, **more)
+
+
+def verdict_of(shares, *, joint=True):
+    if not joint:
+        return OptionsVerdict.from_weights(shares)
+    return JointVerdict.from_weights([[share * bucket for share in shares] for bucket in (0.1, 0.1, 0.1, 0.6, 0.1)], 3)
+
+
+weights = st.lists(st.floats(0.01, 1), min_size=2, max_size=26)
+
+
+@given(
+    shares=weights,
+    joint=st.booleans(),
+    ends=st.tuples(st.integers(2, 26), st.integers(2, 26)),
+    signal=st.sampled_from(Signal),
+    tau=st.floats(0, 1),
+    asked=st.none() | st.floats(0, 1),
+    most=st.none() | st.floats(0, 1),
+)
+def test_outside_the_range_nothing_is_kept_that_is_not_forced_and_inside_it_changes_nothing(shares, joint, ends, signal, tau, asked, most):
+    options = OptionRange(min(ends), max(ends))
+    policy = Policy(tau, signal, fitted=logistic(("margin",)), options=options)
+    free = Policy(tau, signal, fitted=logistic(("margin",)))
+    verdict = policy.read(verdict_of(shares, joint=joint))
+    decided = policy.decide(verdict, tau=asked, max_tau=most)
+    if options.holds(len(shares)):
+        assert verdict == free.read(verdict_of(shares, joint=joint))
+        assert decided == free.decide(verdict, tau=asked, max_tau=most)
+    else:
+        assert (decided.route, decided.reason, verdict.fitted) == (Route.CLOUD, Reason.NOT_CALIBRATED, None)
+        assert policy.rereads(verdict, decided) is None
+        assert policy.decide(verdict, route=RouteRequest.EDGE).route is Route.EDGE
+
+
+def test_the_explanation_of_a_decision_says_why():
+    decision = Policy(0.0, Signal.MARGIN, options=OptionRange(2, 5)).decide(verdict_of([0.1] * 8))
+    question = Question("Which?", tuple("abcdefgh"))
+    outcome = Outcome(question, decision, None, None, CloudReply("B", "big", 1, {}), 0.1, 0.2)
+    assert explained(outcome)["explanation"] == (
+        "The calibration is for questions with another number of options than 8, so nothing is known of its threshold here, and the cloud was to "
+        "answer; the cloud answered."
+    )
+
+
+def test_a_letter_alone_has_no_signal_whatever_the_range():
+    assert Policy(0.0, options=OptionRange(2, 5)).decide(TextVerdict("A")).reason is Reason.NO_SIGNAL
+
+
+@given(st.lists(st.integers(2, 26), min_size=1, max_size=200))
+def test_each_end_of_a_range_has_enough_questions_and_a_wider_one_would_not(counts):
+    options = np.array(counts, dtype=float)
+    found, needed = range_of(options), min(FEWEST_AT_AN_END, (len(counts) + 1) // 2)
+    assert found.fewest <= np.median(options) <= found.most
+    assert (options <= found.fewest).sum() >= needed > (options < found.fewest).sum()
+    assert (options >= found.most).sum() >= needed > (options > found.most).sum()
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.kind)
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_gateway_calibration_and_report_route_the_same_questions(signal, target, tmp_path):
+    """Among the data are nine questions with ten options and nine with two: too few to say anything about such questions."""
+    rows = mixed(9, 1, k2=1, k3=20, k4=60, k10=1)
+    # The few are answered wrongly and with a high signal.
+    rows = [row | ({"gold": "B"} if row["id"].startswith(("k2-", "k10-")) else {}) for row in rows]
+    found = made(rows, signal=signal, target=target).calibration
+    assert (found.options.fewest, found.options.most) == (3, 4)
+    assert found.options.n == {2: 9, 3: 180, 4: 540, 10: 9}
+    assert found.scope.endswith("Questions with more or fewer than 3 to 4 options go to the cloud.")
+    path = tmp_path / "c.json"
+    write_calibration(path, found)
+    assert read_calibration(path) == found
+    policy = build_policy(Settings(policy={"calibration": str(path)}), found)
+    table = served_table(rows, found)
+    routed = table.signal[signal.value] < found.tau
+    assert routed[~table.covered].all()
+    assert not routed.all()
+    # A promise of an edge error has its threshold on a question's own signal, where the rounding of a product decides.
+    clear = np.abs(table.signal[signal.value] - found.tau) > 1e-9
+    for row, sent in zip(table.records[clear], routed[clear].tolist(), strict=True):
+        verdict = JointVerdict.from_weights(
+            [[share * bucket for share in row["answer_probabilities"].values()] for bucket in row["confidence_probabilities"].values()], 2
+        )
+        assert (policy.decide(policy.read(verdict), domain=row["domain"]).route is Route.CLOUD) == sent
+    _, test = halves(len(rows), found.seed)
+    assert found.achieved.kept == int((~routed[test]).sum())
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_the_quality_of_a_signal_and_its_threshold_are_those_of_the_covered_questions(signal):
+    """The few others change neither: they choose nothing and judge nothing, and count as sent."""
+    rows = mixed(1, 3, k4=400, k10=6)
+    fit = made(rows, signal=signal)
+    for quality in fit.signals.values():
+        assert 0 <= quality["ece"] <= 1
+        assert 0 <= quality["brier"] <= 1
+        assert quality["n"] < fit.calibration.n_test
+    assert any("6 of 406 questions of the data have more or fewer options" in note for note in fit.notes)
+    assert all(0 <= point.tau <= 1.01 for point in fit.calibration.curve.points)
+    assert min(point.cloud_rate for point in fit.calibration.curve.points) > 0, "no threshold keeps what it is not for"
+
+
+def test_a_promise_is_kept_where_only_questions_with_other_numbers_of_options_come():
+    """Four options are easy here and ten impossible: whatever is promised, no question with ten options may be kept by luck."""
+    for seed in range(20):
+        rows = [row | ({"gold": "A"} if "k10" in row["id"] else {}) for row in mixed(1, 10 * seed, k4=300, k10=4)]
+        found = made(rows, target=Target(kind="edge_error", value=0.5, delta=0.1), with_curve=False, seed=seed).calibration
+        policy = build_policy(Settings(policy={"calibration": "c.json"}), found)
+        sure = verdict_of([0.999, *[0.0001] * 9])
+        assert policy.decide(policy.read(sure), tau=0.0).reason is Reason.NOT_CALIBRATED
+
+
+@given(k=st.integers(2, 26), seed=st.integers(0, 50))
+@settings(max_examples=60, deadline=None)
+def test_an_older_file_shows_the_numbers_of_options_in_the_ranges_of_its_model(k, seed):
+    draw = np.random.default_rng(seed)
+    shares = draw.dirichlet([0.5] * k, size=80)
+    values = np.array([list(shown_features(row.tolist()).values()) for row in shares])
+    correct = draw.random(80) < 0.2 + 0.6 * shares.max(axis=1)
+    model = fit_logistic(SHOWN_FEATURES, values, correct)
+    assert "log_options" not in model.features
+    assert fitted_model(model).option_range() == OptionRange(k, k)
+    several = [shown_features(draw.dirichlet([0.5] * count).tolist()) for count in (k, k + 1, k + 3) for _ in range(30)]
+    model = fit_logistic(SHOWN_FEATURES, np.array([list(row.values()) for row in several]), np.arange(90) % 2 == 0)
+    assert fitted_model(model).option_range() == OptionRange(k, k + 3)
+
+
+def test_a_model_of_other_features_does_not_say_and_a_damaged_one_is_no_crash():
+    assert fitted_model(logistic(("margin",))).option_range() is None
+    wide = fitted_model(logistic(("log_options",)), lowest=(-1e12,), highest=(1e12,)).option_range()
+    assert wide.holds(2)
+    assert wide.holds(26)
+
+
+def reported(tmp_path, name, rows, path):
+    out = tmp_path / name
+    run_report(Settings(), records=write(tmp_path / f"{name}.jsonl", rows), out=out, seed=0, as_json=False, pictures=True, calibration=path)
+    return json.loads((out / "report.json").read_text()), [json.loads(line) for line in (out / OUTCOMES).read_text().splitlines()]
+
+
+@pytest.mark.parametrize("signal", [Signal.MARGIN, Signal.FITTED])
+def test_a_report_judges_the_signals_on_what_they_are_for_and_says_how_many_are_not(signal, tmp_path, capsys):
+    path = tmp_path / "c.json"
+    found = made(mixed(1, 5, k4=400), signal=signal).calibration
+    write_calibration(path, found)
+    rows = mixed(1, 6, k4=60, k9=30)
+    report, lines = reported(tmp_path, "mixed", rows, path)
+    assert {name: entry["n"] for name, entry in report["signals"].items()} == dict.fromkeys(report["signals"], 60)
+    assert "30 of 90 questions of the records have more or fewer options" in " ".join(report["notes"])
+    assert report["micro_mean"]["n"] == 90
+    assert report["micro_mean"]["cloud_rate"] >= 30 / 90
+    assert [line["signal"] is None for line in lines] == [False] * 60 + [True] * 30
+    assert all(line["routed"] for line in lines[60:])
+    assert sum(entry["n"] for entry in report["buckets"].values()) == 90, "what the model says is no threshold's business"
+    other, _ = reported(tmp_path, "again", rows, path)
+    assert other["signals"] == report["signals"]
+    pair = compare([tmp_path / name / "report.json" for name in ("mixed", "again")])["reports"][1]["against_first"]
+    assert pair["signals"]["auroc"]["first"] == pytest.approx(report["signals"][signal.value]["auroc"])
+    assert pair["signals"]["lift_at_rate"]["difference"] == 0
+
+
+def test_records_without_any_such_question_are_refused_with_a_sentence(tmp_path):
+    path = tmp_path / "c.json"
+    write_calibration(path, made(mixed(1, 5, k4=100)).calibration)
+    with pytest.raises(ConfigError, match="for questions with 4 options, and no question of the records"):
+        reported(tmp_path, "none", mixed(1, 6, k10=40), path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"options": {"fewest": 5, "most": 4, "n": {"4": 9}}}, "'fewest' is 5, above 'most', 4"),
+        ({"options": {"fewest": 1, "most": 4, "n": {"4": 9}}}, "greater than or equal to 2"),
+        ({"options": {"fewest": 2, "most": 27, "n": {"4": 9}}}, "less than or equal to 26"),
+        ({"options": {"fewest": 2, "most": 4, "n": {"4": 0}}}, "greater than or equal to 1"),
+        ({"options": None}, "its version is 4, and it holds neither numbers of options nor a letter prior"),
+        ({"version": 2}, "its version is 2, and it holds numbers of options"),
+    ],
+)
+def test_damage_is_refused_with_a_sentence(changes, says, tmp_path):
+    path = tmp_path / "c.json"
+    write_calibration(path, made(mixed(1, 5, k4=100)).calibration)
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(ConfigError, match=says):
+        read_calibration(path)
+
+
+def test_questions_without_a_range_have_every_signal():
+    table = to_table(mixed(1, 7, k4=10, k10=10))
+    assert table.covered.all()
+    assert not any((values == NO_SIGNAL).any() for values in table.signal.values())
