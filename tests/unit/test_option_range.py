@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from app.cli.commands import cli
 from app.cli.eval_report import run_report
 from app.config.settings import Settings
 from app.core.buckets import BUCKET_LABELS, BUCKETS
@@ -247,3 +249,34 @@ def test_questions_without_a_range_have_every_signal():
     table = to_table(mixed(1, 7, k4=10, k10=10))
     assert table.covered.all()
     assert not any((values == NO_SIGNAL).any() for values in table.signal.values())
+
+
+def test_no_mean_over_orders_lifts_a_question_that_the_threshold_is_not_for():
+    rows = [row | {"permuted": row | {"reads": 2, "answer_probabilities": _sharper(row)}} for row in mixed(1, 8, k4=200, k10=5)]
+    found = made(rows, permutation_band=0.1, with_curve=False).calibration
+    assert found.permutation.reread_share > 0
+    table = served_table(rows, found)
+    assert np.isneginf(table.signal["top_probability"][200:]).all()
+    assert np.isfinite(table.signal["top_probability"][:200]).all()
+
+
+def _sharper(row):
+    """The same option with nearly all of the probability."""
+    most = max(row["answer_probabilities"], key=row["answer_probabilities"].__getitem__)
+    rest = 0.01 / (len(row["answer_probabilities"]) - 1)
+    return {letter: 0.99 if letter == most else rest for letter in row["answer_probabilities"]}
+
+
+def test_a_plan_leaves_such_questions_out_and_says_so(tmp_path):
+    rows = [
+        row | {"gold": max(row["answer_probabilities"], key=row["answer_probabilities"].__getitem__)} for row in mixed(1, 9, k4=120, k10=5)
+    ]
+    path = write(tmp_path / "r.jsonl", rows)
+    done = CliRunner().invoke(cli, ["calibrate", "--records", str(path), "--plan", "--max-edge-error", "0.2", "--json"])
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert said["plan"]["n"] == 120
+    assert (
+        "5 of 125 questions of the pilot have more or fewer options than the thresholds are for (4 options): they are left out of the plan"
+        in said["notes"]
+    )
