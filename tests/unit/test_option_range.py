@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from app.cli.commands import cli
 from app.cli.eval_report import run_report
 from app.config.settings import Settings
-from app.core.buckets import BUCKET_LABELS, BUCKETS
+from app.core.buckets import BUCKET_LABELS, BUCKETS, FLAT_PATHS
 from app.core.errors import ConfigError
 from app.core.fitted import SHOWN_FEATURES, shown_features
 from app.core.option_range import OptionRange
@@ -280,3 +280,13 @@ def test_a_plan_leaves_such_questions_out_and_says_so(tmp_path):
         "5 of 125 questions of the pilot have more or fewer options than the thresholds are for (4 options): they are left out of the plan"
         in said["notes"]
     )
+
+
+@pytest.mark.parametrize("more", [{"letter_prior": "on"}, {"signal": Signal.EXPECTED, "with_temperature": True}])
+def test_a_table_that_is_computed_anew_keeps_its_range(more):
+    rows = [row | {"bucket_paths": FLAT_PATHS} for row in mixed(1, 11, k4=200, k10=6)]
+    fit = made(rows, **more)
+    assert (fit.calibration.options.fewest, fit.calibration.options.most) == (4, 4)
+    assert {quality["n"] for quality in fit.signals.values()} == {int(served_table(rows, fit.calibration).covered[halves(206, 0)[1]].sum())}
+    assert fit.calibration.achieved.kept < fit.calibration.n_test
+    assert all(np.isfinite(value) for row in fit.temperature_report.values() for value in row.values())
