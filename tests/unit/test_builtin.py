@@ -179,3 +179,11 @@ def test_only_builtin_models_are_fetched_ahead_of_time(tmp_path):
         main([str(tmp_path), "builtin-2b"])
     (tmp_path / find_builtin("builtin-1.5b").weights.folder).mkdir()
     assert main([str(tmp_path), "builtin-1.5b"]) == str(tmp_path / find_builtin("builtin-1.5b").weights.folder)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["cache", "--name"], ["cache", "builtin", "more"]])
+def test_an_option_is_no_name_of_a_folder(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="^usage: "):
+        main(arguments)
+    assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,10 @@ from app.edge.builtin.models import BUILTIN, BUILTINS
 
 
 def main(arguments: list[str]) -> str:
-    """The folder of a converted model. Raises ConfigError: it cannot be made, or there is no such builtin model."""
+    """The folder of a converted model. Raises ConfigError: it cannot be made, there is no such builtin model, or these are no such arguments."""
+    # There are no options: without this, `--help` would become the name of a folder.
+    if len(arguments) > 2 or any(argument.startswith("-") for argument in arguments):  # noqa: PLR2004
+        raise ConfigError("usage: python -m app.edge.builtin [CACHE_DIR [NAME]]")
     cache_dir = Path(arguments[0]) if arguments else default_cache_dir()
     name = arguments[1] if len(arguments) > 1 else BUILTIN
     if name not in BUILTINS:
