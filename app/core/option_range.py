@@ -6,6 +6,7 @@ and a model of P(correct) would be continued beyond everything that it was fitte
 
 from dataclasses import dataclass
 
+from app.core.question import MIN_OPTIONS
 from app.core.verdict import Verdict
 
 
@@ -29,6 +30,14 @@ class OptionRange:
         """Whether a verdict is on a question within it; a verdict without a distribution over its options has no signal either way."""
         answers = verdict.answer_probabilities
         return answers is None or self.holds(len(answers))
+
+    @property
+    def outside(self) -> str:
+        """The other numbers in words, as in "more than 5 options"."""
+        if self.fewest == self.most:
+            return f"more or fewer than {self.fewest} options"
+        fewer = f"fewer than {self.fewest} or " if self.fewest > MIN_OPTIONS else ""
+        return f"{fewer}more than {self.most} options"
 
     def __str__(self) -> str:
         return f"{self.fewest} options" if self.fewest == self.most else f"{self.fewest} to {self.most} options"

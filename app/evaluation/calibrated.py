@@ -85,7 +85,7 @@ def served_table(
         seen = corrected_records(records, calibration.prior, reread=calibration.permutation is not None)
     served = None if calibration is None else calibration.option_range
     table = to_table(seen, temperature=temperature, cloud_needed=cloud_needed, option_range=served, **model_of(calibration, records))
-    if not all(len(table.judging(name)) for name in table.signals):
+    if served is not None and not all(len(table.judging(name)) for name in table.signals):
         raise ConfigError(
             f"the calibration is for questions with {served}, and no question of the records that could judge it is one: every question goes to the cloud, "
             "so there is nothing to report; calibrate on questions like these, or report without the calibration"

@@ -105,7 +105,7 @@ def scope(groups: Groups, target: Target, options: OptionRange | None, *, shared
         uncovered = f"Nothing is promised for {_listed(left, last=' or ')}: they get the shared threshold."
     else:
         uncovered = "Nothing is promised for domains that are not in the data."
-    others = "" if options is None else f" Questions with more or fewer than {options} go to the cloud."
+    others = "" if options is None else f" Questions with {options.outside} go to the cloud."
     return f"{subject} {_listed(covered, last=' and ')}. {uncovered}{others}"
 
 

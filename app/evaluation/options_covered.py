@@ -63,4 +63,4 @@ def left_out(
     if table.option_range is None or not outside:
         return None
     have = "has" if outside == 1 else "have"
-    return f"{outside} of {questions(len(table))} {what} {have} more or fewer options than the thresholds are for ({table.option_range}): {then}"
+    return f"{outside} of {questions(len(table))} {what} {have} {table.option_range.outside}, which the thresholds are not for: {then}"

@@ -197,6 +197,11 @@ def routing_notes(settings: Settings, calibration: Calibration | None, identity:
             f"policy.tau {policy.tau:g} takes the place of the builtin calibration's {calibration.tau:.4g} and is compared with its signal, "
             f"'{calibration.signal}'; the estimates of the calibration hold for its own threshold only"
         )
+    if policy.calibration is not None and calibration.option_range is None:
+        notes.append(
+            "policy.calibration does not say how many options its questions had, as files of earlier versions do not: its thresholds are used for every "
+            "number of options; calibrate again, so that other questions go to the cloud"
+        )
     if policy.domains and policy.signal is None:
         notes.append(
             f"the thresholds of policy.domains are compared with the calibration's signal, '{calibration.signal}'; "

@@ -184,6 +184,6 @@ def test_only_builtin_models_are_fetched_ahead_of_time(tmp_path):
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["cache", "--name"], ["cache", "builtin", "more"]])
 def test_an_option_is_no_name_of_a_folder(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match="^usage: "):
+    with pytest.raises(ConfigError, match=r"^usage: "):
         main(arguments)
     assert list(tmp_path.iterdir()) == []

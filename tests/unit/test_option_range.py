@@ -28,7 +28,7 @@ from app.evaluation.fitting import fit_logistic
 from app.evaluation.options_covered import FEWEST_AT_AN_END, range_of
 from app.evaluation.split import halves
 from app.evaluation.table import NO_SIGNAL, to_table
-from app.gateway.build import build_policy
+from app.gateway.build import build_policy, routing_notes
 from app.gateway.explanations import explained
 from tests.support.fitted import fitted_model, logistic
 from tests.support.lettered import sample
@@ -126,7 +126,7 @@ def test_gateway_calibration_and_report_route_the_same_questions(signal, target,
     found = made(rows, signal=signal, target=target).calibration
     assert (found.options.fewest, found.options.most) == (3, 4)
     assert found.options.n == {2: 9, 3: 180, 4: 540, 10: 9}
-    assert found.scope.endswith("Questions with more or fewer than 3 to 4 options go to the cloud.")
+    assert found.scope.endswith("Questions with fewer than 3 or more than 4 options go to the cloud.")
     path = tmp_path / "c.json"
     write_calibration(path, found)
     assert read_calibration(path) == found
@@ -155,7 +155,9 @@ def test_the_quality_of_a_signal_and_its_threshold_are_those_of_the_covered_ques
         assert 0 <= quality["ece"] <= 1
         assert 0 <= quality["brier"] <= 1
         assert quality["n"] < fit.calibration.n_test
-    assert any("6 of 406 questions of the data have more or fewer options" in note for note in fit.notes)
+    assert any(
+        "6 of 406 questions of the data have more or fewer than 4 options, which the thresholds are not for" in note for note in fit.notes
+    )
     assert all(0 <= point.tau <= 1.01 for point in fit.calibration.curve.points)
     assert min(point.cloud_rate for point in fit.calibration.curve.points) > 0, "no threshold keeps what it is not for"
 
@@ -206,7 +208,7 @@ def test_a_report_judges_the_signals_on_what_they_are_for_and_says_how_many_are_
     rows = mixed(1, 6, k4=60, k9=30)
     report, lines = reported(tmp_path, "mixed", rows, path)
     assert {name: entry["n"] for name, entry in report["signals"].items()} == dict.fromkeys(report["signals"], 60)
-    assert "30 of 90 questions of the records have more or fewer options" in " ".join(report["notes"])
+    assert "30 of 90 questions of the records have more or fewer than 4 options" in " ".join(report["notes"])
     assert report["micro_mean"]["n"] == 90
     assert report["micro_mean"]["cloud_rate"] >= 30 / 90
     assert [line["signal"] is None for line in lines] == [False] * 60 + [True] * 30
@@ -245,6 +247,24 @@ def test_damage_is_refused_with_a_sentence(changes, says, tmp_path):
         read_calibration(path)
 
 
+def test_a_file_that_does_not_say_is_used_for_every_number_and_a_start_says_so():
+    told = [made(mixed(1, 5, k4=100)).calibration, made(mixed(1, 5, k4=100), signal=Signal.FITTED).calibration]
+    older = [found.model_copy(update={"version": 2, "options": None}) for found in told]
+    settings = Settings(policy={"calibration": "c.json"})
+    said = [any("how many options" in note for note in routing_notes(settings, found)) for found in (*told, *older)]
+    assert said == [False, False, True, False], "the model of the signal fitted shows it"
+    assert build_policy(settings, older[0]).options is None
+    assert build_policy(settings, older[1]).options == OptionRange(4, 4)
+
+
+@pytest.mark.parametrize(
+    ("ends", "says"),
+    [((4, 4), "more or fewer than 4 options"), ((2, 5), "more than 5 options"), ((3, 5), "fewer than 3 or more than 5 options")],
+)
+def test_the_range_in_words(ends, says):
+    assert OptionRange(*ends).outside == says
+
+
 def test_questions_without_a_range_have_every_signal():
     table = to_table(mixed(1, 7, k4=10, k10=10))
     assert table.covered.all()
@@ -277,7 +297,7 @@ def test_a_plan_leaves_such_questions_out_and_says_so(tmp_path):
     said = json.loads(done.stdout)
     assert said["plan"]["n"] == 120
     assert (
-        "5 of 125 questions of the pilot have more or fewer options than the thresholds are for (4 options): they are left out of the plan"
+        "5 of 125 questions of the pilot have more or fewer than 4 options, which the thresholds are not for: they are left out of the plan"
         in said["notes"]
     )
 
