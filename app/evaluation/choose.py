@@ -11,6 +11,7 @@ from app.core.verdict import Signal
 from app.data.calibration import ROUTES_ALL
 from app.data.target import RATE_TOLERANCE, Target
 from app.evaluation import statistics as st
+from app.evaluation.cells import questions
 from app.evaluation.risk import answers_needed, certify
 from app.evaluation.table import Table
 
@@ -66,7 +67,7 @@ class Chooser:
         routed = np.searchsorted(np.sort(signal), thresholds, side="left")
         rates = routed / len(table)
         if self.target.kind == "cloud_rate":
-            return self._nearest(thresholds, rates, len(table), where)
+            return self._nearest(thresholds, rates, table, where)
         gain = np.concatenate([[0.0], np.cumsum((table.cloud_correct.astype(float) - edge)[np.argsort(signal, kind="stable")])])
         accuracy = (edge.sum() + gain[routed]) / len(table)
         reaching = np.flatnonzero(accuracy >= self.target.value)
@@ -89,16 +90,24 @@ class Chooser:
         )
         return Choice(ROUTES_ALL, missed)
 
-    def _nearest(self, thresholds: st.Floats, rates: st.Floats, n: int, where: str) -> Choice:
+    def _nearest(self, thresholds: st.Floats, rates: st.Floats, table: Table, where: str) -> Choice:
         best = int(np.argmin(np.abs(rates - self.target.value)))
-        if abs(rates[best] - self.target.value) <= max(RATE_TOLERANCE, 1 / n):
+        if abs(rates[best] - self.target.value) <= max(RATE_TOLERANCE, 1 / len(table)):
             return Choice(float(thresholds[best]))
         missed = (
             f"a cloud rate of {self.target.value:g} cannot be reached for {where} with the {self.signal.words}; "
             f"the best is {rates[best]:.3f}, reachable are {listed(rates)}"
             + ("; every other --signal reaches every rate" if self.signal is Signal.VERBALIZED else "")
+            + _sent_in_any_case(table)
         )
         return Choice(float(thresholds[best]), missed)
+
+
+def _sent_in_any_case(table: Table) -> str:
+    outside = int((~table.covered).sum())
+    if table.option_range is None or not outside:
+        return ""
+    return f"; {questions(outside)} with {table.option_range.outside}, of which the data hold few, {'goes' if outside == 1 else 'go'} to the cloud in any case"
 
 
 def _needed(max_error: float, delta: float) -> str:

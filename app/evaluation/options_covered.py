@@ -9,20 +9,20 @@ from app.evaluation import statistics as st
 from app.evaluation.cells import questions
 from app.evaluation.table import Table
 
-# So many of the questions that choose have as few options as the range allows, or fewer, and so many as many, or more. A single question with
-# ten options is no evidence for all of them.
+# So many of the questions that choose have as few options as the range allows, or fewer, and so many as many, or more: a single question with
+# ten options is no evidence for all of them. Of fewer than a hundred questions it is a tenth, so that few are left out.
 FEWEST_AT_AN_END = 10
+_SHARE_AT_AN_END = 10
 
 
 def range_of(options: st.Floats) -> OptionRange:
     """The numbers of options of which there are enough questions.
 
     Args:
-        options: `[n]`, number of options of the questions that choose, at least one. Of fewer than twice `FEWEST_AT_AN_END` questions the middle
-            one is within the range in any case.
+        options: `[n]`, number of options of the questions that choose, at least one.
     """
     ordered = np.sort(options)
-    beyond = min(FEWEST_AT_AN_END, (len(ordered) + 1) // 2)
+    beyond = min(FEWEST_AT_AN_END, -(-len(ordered) // _SHARE_AT_AN_END))
     return OptionRange(int(ordered[beyond - 1]), int(ordered[-beyond]))
 
 

@@ -1,6 +1,7 @@
 """A calibration is for questions with as many options as its data had enough of; every other one goes to the cloud, here and in every report."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def test_a_letter_alone_has_no_signal_whatever_the_range():
 @given(st.lists(st.integers(2, 26), min_size=1, max_size=200))
 def test_each_end_of_a_range_has_enough_questions_and_a_wider_one_would_not(counts):
     options = np.array(counts, dtype=float)
-    found, needed = range_of(options), min(FEWEST_AT_AN_END, (len(counts) + 1) // 2)
+    found, needed = range_of(options), min(FEWEST_AT_AN_END, math.ceil(len(counts) / 10))
     assert found.fewest <= np.median(options) <= found.most
     assert (options <= found.fewest).sum() >= needed > (options < found.fewest).sum()
     assert (options >= found.most).sum() >= needed > (options > found.most).sum()
@@ -310,3 +311,15 @@ def test_a_table_that_is_computed_anew_keeps_its_range(more):
     assert {quality["n"] for quality in fit.signals.values()} == {int(served_table(rows, fit.calibration).covered[halves(206, 0)[1]].sum())}
     assert fit.calibration.achieved.kept < fit.calibration.n_test
     assert all(np.isfinite(value) for row in fit.temperature_report.values() for value in row.values())
+
+
+def test_a_rate_that_cannot_be_reached_because_of_them_says_so():
+    rows = mixed(1, 12, k4=180, k9=9, k2=9)
+    with pytest.raises(
+        ConfigError, match=r"; \d+ questions with more or fewer than 4 options, of which the data hold few, go to the cloud in any case"
+    ):
+        made(rows, target=Target(kind="cloud_rate", value=0.0))
+
+
+def test_of_few_questions_few_are_left_out():
+    assert made(mixed(8, 13, k2=1, k3=1, k4=1, k5=1, k6=1)).calibration.options.fewest == 2
