@@ -127,7 +127,7 @@ def run(*arguments):
 
 def test_the_full_bench_of_a_shape_writes_tables_numbers_and_pictures(tmp_path, tokenizer):
     done = run(
-        *("--shape", "tiny", "--tokenizer", tokenizer, "--out", tmp_path / "out", "--lengths", "300,400,500", "--options", "2,5"),
+        *("--shape", "tiny", "--tokenizer", tokenizer, "--out", tmp_path / "out", "--lengths", "300,400,500,100000", "--options", "2,5"),
         *(
             "--batches",
             "1,2",
@@ -166,6 +166,8 @@ def test_the_full_bench_of_a_shape_writes_tables_numbers_and_pictures(tmp_path, 
     assert all(way["padding_share"] == 0 for way in cells["lengths", 400]["ways"].values())
     # On a CPU the prompts of one pass stand in one row; all other ways pad.
     assert both[VERDICT]["padding_share"] == both[SORTED]["padding_share"] == 0 < both[PREFILL]["padding_share"]
+    assert report["lengths_left_out"] == [100000]
+    assert "Not measured: 100,000 tokens; the longest prompt has " in (tmp_path / "out" / "bench.md").read_text()
     assert set(report["fits"]) == {VERDICT, PREFILL, GENERATE}
     ours, llama = report["http"]["servers"]
     assert (ours["server"], ours["failures"], ours["with_a_letter"], ours["joint"]) == ("foggate", 0, 1.0, True)

@@ -29,6 +29,12 @@ def markdown(report: Mapping[str, Any]) -> str:
             parts += [f"## {title.format(questions=_questions(report))}", _cells(cells, _VALUES[part])]
             if part == "lengths":
                 parts.append(_fits(report["fits"]))
+    # Reports of earlier versions do not say it.
+    if left_out := report.get("lengths_left_out"):
+        parts.append(
+            f"Not measured: {', '.join(f'{tokens:,}' for tokens in left_out)} tokens; the longest prompt has {report['max_prompt_tokens']:,} "
+            "(`edge.max_prompt_tokens`, and the model's own limit)."
+        )
     if report["cells"]:
         parts += ["## Share of the device's arithmetic", _roofline(report["cells"])]
     if report.get("http"):

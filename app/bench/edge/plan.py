@@ -59,7 +59,8 @@ def measure_all(ways: Ways, plan: Plan, progress: Callable[[str], None] = lambda
     """Measure every cell of a plan.
 
     Returns:
-        A JSON object with the cells and, by way, the straight line through seconds for one question against prompt tokens.
+        A JSON object with the cells, by way the straight line through seconds for one question against prompt tokens, and the lengths that
+        were left out because the model takes no such prompt (`lengths_left_out`), with the longest that it takes (`max_prompt_tokens`).
 
     Raises:
         ConfigError: there are no questions with what is wanted.
@@ -70,7 +71,13 @@ def measure_all(ways: Ways, plan: Plan, progress: Callable[[str], None] = lambda
             said = f"{cell.part} {cell.value}"
             progress(said)
             cells.append(measure_cell(ways, cell, plan.limits))
-    return {"cells": cells, "fits": fits([cell for cell in cells if cell["part"] == "lengths"])}
+    most = ways.engine.max_prompt_tokens
+    return {
+        "cells": cells,
+        "fits": fits([cell for cell in cells if cell["part"] == "lengths"]),
+        "lengths_left_out": [tokens for tokens in plan.lengths if tokens > most],
+        "max_prompt_tokens": most,
+    }
 
 
 def fits(cells: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float] | None]:
