@@ -28,8 +28,8 @@ class RouteRequest(StrEnum):
 class Reason(StrEnum):
     """Why a question was routed as it was.
 
-    `no_signal` means that the edge gave nothing that could be compared with tau, `not_calibrated` that the question has more or fewer options
-    than those that the calibration was made from, so that nothing is known of its threshold.
+    `no_signal` means that the edge gave nothing that could be compared with tau, `not_calibrated` that the calibration is not for
+    questions with so many options.
     """
 
     CONFIDENT = "confident"
@@ -149,5 +149,7 @@ class Outcome:
 
     @property
     def signal(self) -> float | None:
-        """The number that was compared with tau; None where the edge failed or its verdict has no such signal."""
-        return None if self.edge is None else self.edge.verdict.signal(self.decision.signal)
+        """The number that was compared with tau; None where the edge failed, its verdict has no such signal, or the calibration is not for the question."""
+        if self.edge is None or self.decision.reason is Reason.NOT_CALIBRATED:
+            return None
+        return self.edge.verdict.signal(self.decision.signal)

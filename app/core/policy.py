@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from app.core.fitted import Logistic, fitted_probability
 from app.core.letter_prior import LetterPrior
-from app.core.option_range import OptionRange
+from app.core.option_numbers import OptionNumbers
 from app.core.outcome import Decision, Reason, Route, RouteRequest
 from app.core.permutation import Permutation
 from app.core.verdict import Signal, Verdict
@@ -34,7 +34,7 @@ class Policy:
     fitted: Logistic | None = None
     permutation: Permutation | None = None
     letter_prior: LetterPrior | None = None
-    options: OptionRange | None = None
+    options: OptionNumbers | None = None
 
     def tau_for(self, domain: str | None, requested: float | None) -> float:
         """The threshold that applies: the request's, else the domain's, else the global one."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from app.core.errors import ConfigError
 from app.core.fitted import Logistic
 from app.core.letter_prior import LetterPrior
-from app.core.option_range import OptionRange
+from app.core.option_numbers import OptionNumbers
 from app.core.permutation import Permutation
 from app.core.verdict import Signal
 from app.data.calibration_upgrade import upgraded
@@ -168,11 +168,11 @@ class Calibration(_Part):
         return self
 
     @property
-    def option_range(self) -> OptionRange | None:
+    def option_numbers(self) -> OptionNumbers | None:
         """The numbers of options that the thresholds are for; None in a file of an earlier version that does not show them."""
         if self.options is not None:
-            return self.options.option_range()
-        return None if self.fitted is None else self.fitted.option_range()
+            return self.options.option_numbers()
+        return None if self.fitted is None else self.fitted.option_numbers()
 
     @property
     def prior(self) -> LetterPrior | None:

@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from app.core.fitted import FEATURES, Logistic
-from app.core.option_range import OptionRange
+from app.core.option_numbers import OptionNumbers
+from app.core.question import MAX_OPTIONS, MIN_OPTIONS
 
 # Features lie between 0 and 4. A larger weight than this is no result of a fit, and sums of such weights could overflow.
 _LARGEST = 1e12
@@ -63,7 +64,7 @@ class FittedModel(BaseModel):
         """The model as the gateway evaluates it."""
         return Logistic(self.features, self.weights, self.intercept, self.lowest, self.highest)
 
-    def option_range(self) -> OptionRange | None:
+    def option_numbers(self) -> OptionNumbers | None:
         """The numbers of options of the questions that the model was fitted on, where the ranges of its features show them.
 
         Where all questions had k options, the feature `log_options` was left out, being the same for all, and k is in how two others belong
@@ -73,11 +74,12 @@ class FittedModel(BaseModel):
         if "log_options" in self.features:
             # A larger logarithm is damage, whose exponential might be no number.
             fewest, most = (round(math.exp(min(end["log_options"], _LARGEST_LOG))) for end in ends)
-            return OptionRange(fewest, most)
+            found = [number for number in range(fewest, most + 1) if MIN_OPTIONS <= number <= MAX_OPTIONS]
+            return OptionNumbers.of(found) if found else None
         if not {"top_probability", "above_chance"} <= set(self.features):
             return None
         top, above = ends[0]["top_probability"], ends[0]["above_chance"]
         if not 0 <= above < top <= 1:
             return None
-        options = round((1 - above) / (top - above))
-        return OptionRange(options, options)
+        options = min((1 - above) / (top - above), _LARGEST)
+        return OptionNumbers((round(options),)) if MIN_OPTIONS <= round(options) <= MAX_OPTIONS else None

@@ -22,7 +22,7 @@ from app.evaluation.choose_signal import ChosenSignal
 from app.evaluation.curve import curve_of
 from app.evaluation.groups import Groups, group, scope
 from app.evaluation.judge import Judge
-from app.evaluation.options_covered import counts_of, left_out, within
+from app.evaluation.options_covered import check_halves, counts_of, left_out, within
 from app.evaluation.permuted import reread, reread_share, rule_of
 from app.evaluation.recommend import WITHOUT_CLOUD, recommend
 from app.evaluation.signals import Quality, quality_of
@@ -115,6 +115,7 @@ def calibrate(
     proposing = groups.proposing(plain.rows(fit_rows), seed)
     # The questions that test the promise of an edge error must have had no part in any choice before: of a prior, a signal, a model, a temperature.
     plain, fitted_on = within(plain, fit_rows[proposing] if target.kind == "edge_error" else fit_rows)
+    check_halves(plain, test_rows)
     reading = choose_reading(
         plain, fitted_on, wanted=signal, keep_fitted=keep_fitted, seed=seed, prior=letter_prior, reread=permutation_band is not None
     )
@@ -123,7 +124,7 @@ def calibrate(
     if with_temperature:
         untempered = table
         temperature = fit_temperature(untempered.rows(fitted_on)) if len(fitted_on) else 1.0
-        table = to_table(untempered.records.tolist(), temperature=temperature, cloud_needed=False, option_range=untempered.option_range)
+        table = to_table(untempered.records.tolist(), temperature=temperature, cloud_needed=False, option_numbers=untempered.option_numbers)
         judging = test_rows[table.covered[test_rows]]
         temperature_report = {
             "before": calibration_errors(untempered.rows(judging)),
@@ -162,8 +163,9 @@ def calibrate(
         achieved=achieved,
         n_shared=int(groups.shared(fit).sum()),
         achieved_shared=judge.judge(test.rows(groups.shared(test)), shared.tau) if groups.own else None,
-        scope=scope(groups, target, table.option_range, shared_missed=shared.missed is not None),
-        recommendation=_recommendation(achieved),
+        scope=scope(groups, target, table.option_numbers, shared_missed=shared.missed is not None),
+        # What goes to the cloud for its number of options is no merit of the signal.
+        recommendation=_recommendation(judge.judge(test.rows(test.covered), taus[test.covered]) or achieved),
         n_fit=len(fit),
         n_test=len(test),
         seed=seed,

@@ -83,11 +83,11 @@ def served_table(
     seen = records
     if calibration is not None:
         seen = corrected_records(records, calibration.prior, reread=calibration.permutation is not None)
-    served = None if calibration is None else calibration.option_range
-    table = to_table(seen, temperature=temperature, cloud_needed=cloud_needed, option_range=served, **model_of(calibration, records))
+    served = None if calibration is None else calibration.option_numbers
+    table = to_table(seen, temperature=temperature, cloud_needed=cloud_needed, option_numbers=served, **model_of(calibration, records))
     if served is not None and not all(len(table.judging(name)) for name in table.signals):
         raise ConfigError(
-            f"the calibration is for questions with {served}, and no question of the records that could judge it is one: every question goes to the cloud, "
+            f"the calibration is for questions with {served} options, and no question of the records that could judge it is one: every question goes to the cloud, "
             "so there is nothing to report; calibrate on questions like these, or report without the calibration"
         )
     if calibration is None or calibration.permutation is None:
@@ -131,7 +131,7 @@ def note(
     if made_here and held_out is not None:
         said.append(
             f"The quality of the fitted probability, and its comparison with other signals, are measured on the n = {held_out} questions that had no "
-            "part in fitting it; the quality of the other signals on all questions."
+            "part in fitting it; the quality of the other signals on all questions that the calibration is for."
         )
     if made_here:
         said.append(

@@ -8,6 +8,9 @@ from app.evaluation.calibrate import Fit
 from app.evaluation.cells import NONE, number, percent, share, signed, spelt, table
 from app.evaluation.signals import Quality
 
+# Columns of the table of the signals.
+_QUALITY = ("signal", "n", "AUROC", "ECE", "Brier")
+
 
 def render_calibration(fit: Fit) -> str:
     """The thresholds, what they achieve on the test half, and for whom they hold."""
@@ -54,12 +57,12 @@ def render_calibration(fit: Fit) -> str:
     ]
     if fit.signals:
         parts += [
-            f"Each signal on the test half (n = {found.n_test}); the thresholds are on the {found.signal.words}:",
-            table(("signal", "AUROC", "ECE", "Brier"), _signals(fit.signals)),
+            f"Each signal on the test half; the thresholds are on the {found.signal.words}:",
+            table(_QUALITY, _signals(fit.signals)),
         ]
     if found.letter_prior is not None:
         parts += [_prior(found.letter_prior), "Each signal on the test half without the letter prior:"]
-        parts += [table(("signal", "AUROC", "ECE", "Brier"), _signals(fit.signals_without))]
+        parts += [table(_QUALITY, _signals(fit.signals_without))]
     if fit.temperature_report:
         errors = fit.temperature_report
         parts += [
@@ -74,7 +77,10 @@ def render_calibration(fit: Fit) -> str:
 
 
 def _signals(found: Mapping[str, Quality]) -> list[list[str]]:
-    return [[spelt(name), number(row["auroc"], row["auroc_ci"]), number(row["ece"]), number(row["brier"])] for name, row in found.items()]
+    return [
+        [spelt(name), str(row["n"]), number(row["auroc"], row["auroc_ci"]), number(row["ece"]), number(row["brier"])]
+        for name, row in found.items()
+    ]
 
 
 def _prior(found: LetterPriorModel) -> str:

@@ -62,7 +62,7 @@ class Chooser:
         """
         signal, edge = table.signal[self.signal.value], table.edge_correct[self.signal.value]
         if self.target.kind == "edge_error":
-            return self._certified(signal, ~edge, proposing, where)
+            return self._certified(table, proposing, where)
         thresholds = candidate_thresholds(signal, self.signal)
         routed = np.searchsorted(np.sort(signal), thresholds, side="left")
         rates = routed / len(table)
@@ -76,17 +76,18 @@ class Chooser:
         best = int(np.argmax(accuracy))
         missed = (
             f"an accuracy of {self.target.value:g} cannot be reached for {where}: "
-            f"the best is {accuracy[best]:.3f}, at a cloud rate of {rates[best]:.3f}"
+            f"the best is {accuracy[best]:.3f}, at a cloud rate of {rates[best]:.3f}{_sent_in_any_case(table)}"
         )
         return Choice(float(thresholds[best]), missed)
 
-    def _certified(self, signal: st.Floats, wrong: st.Flags, proposing: st.Flags, where: str) -> Choice:
+    def _certified(self, table: Table, proposing: st.Flags, where: str) -> Choice:
+        signal, wrong = table.signal[self.signal.value], ~table.edge_correct[self.signal.value]
         found = certify(signal, wrong, max_error=self.target.value, delta=self.delta, proposing=proposing)
         if found.tau is not None:
             return Choice(found.tau)
         missed = (
             f"an edge error of {self.target.value:g} cannot be promised for {where} (n = {len(signal)}) at delta = {self.delta:.3g}: "
-            f"the best that can be is {found.bound:.3f}, on {found.kept} kept answers; {_needed(self.target.value, self.delta)}"
+            f"the best that can be is {found.bound:.3f}, on {found.kept} kept answers; {_needed(self.target.value, self.delta)}{_sent_in_any_case(table)}"
         )
         return Choice(ROUTES_ALL, missed)
 
@@ -105,9 +106,10 @@ class Chooser:
 
 def _sent_in_any_case(table: Table) -> str:
     outside = int((~table.covered).sum())
-    if table.option_range is None or not outside:
+    if not outside:
         return ""
-    return f"; {questions(outside)} with {table.option_range.outside}, of which the data hold few, {'goes' if outside == 1 else 'go'} to the cloud in any case"
+    goes = "goes" if outside == 1 else "go"
+    return f"; {questions(outside)} of {len(table)} with another number of options than {table.option_numbers} {goes} to the cloud in any case, because the data hold few like it"
 
 
 def _needed(max_error: float, delta: float) -> str:

@@ -78,7 +78,7 @@ def choose_reading(
         p_value = preference_p(part, seed)
         try:
             corrected = to_table(
-                cross_corrected(records, fitting, found, seed, reread=reread), cloud_needed=False, option_range=table.option_range
+                cross_corrected(records, fitting, found, seed, reread=reread), cloud_needed=False, option_numbers=table.option_numbers
             )
         except ConfigError as error:
             if prior == "on":

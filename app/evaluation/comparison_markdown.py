@@ -47,10 +47,14 @@ def render_comparison(compared: Mapping[str, Any]) -> str:
         ]
     signals = [(place, pair["signals"]) for place, pair in known if pair["signals"]]
     if signals:
-        columns = ("", "AUROC (1)", "AUROC other", "difference", "lift (1)", "lift other", "difference")
-        cells = [[f"({place}) - (1)", *_cells(pair)] for place, pair in signals]
+        columns = ("", "n", "AUROC (1)", "AUROC other", "difference", "lift (1)", "lift other", "difference")
+        cells = [[f"({place}) - (1)", str(pair["n"]), *_cells(pair)] for place, pair in signals]
+        about_signals = (
+            "AUROC of the signals on those of these questions that have both signals (n), and their lift over random (points) on all of these "
+            f"questions, at a cloud rate of {100 * compared['cloud_rate']:g} %:"
+        )
         parts += [
-            f"AUROC of the signals on these questions, and their lift over random (points) at a cloud rate of {100 * compared['cloud_rate']:g} %:",
+            about_signals,
             table(columns, cells),
         ]
     parts += [

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.core.option_range import OptionRange
+from app.core.option_numbers import OptionNumbers
 from app.data.target import Target
 from app.evaluation import statistics as st
 from app.evaluation.risk import proposing_part
@@ -75,7 +75,7 @@ def group(fit: Table, domains: Sequence[str], *, per_domain: bool, min_domain: i
     return Groups(sizes, own, pooled)
 
 
-def scope(groups: Groups, target: Target, options: OptionRange | None, *, shared_missed: bool) -> str:
+def scope(groups: Groups, target: Target, options: OptionNumbers | None, *, shared_missed: bool) -> str:
     """For which questions the target is promised, and for which it is not.
 
     Args:
@@ -105,7 +105,7 @@ def scope(groups: Groups, target: Target, options: OptionRange | None, *, shared
         uncovered = f"Nothing is promised for {_listed(left, last=' or ')}: they get the shared threshold."
     else:
         uncovered = "Nothing is promised for domains that are not in the data."
-    others = "" if options is None else f" Questions with {options.outside} go to the cloud."
+    others = "" if options is None else f" Questions with another number of options than {options} go to the cloud."
     return f"{subject} {_listed(covered, last=' and ')}. {uncovered}{others}"
 
 

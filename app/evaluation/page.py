@@ -159,8 +159,8 @@ def _figure(curve: Curve) -> str:
 def _steps(tuned: Tuned) -> str:
     found = tuned.calibration
     values = np.sort(tuned.test.signal[found.signal.value])
-    # The threshold that sends about this share to the cloud: the value that so many others lie below.
-    taus = {max(0.0, float(values[int(rate * len(values))])) for rate in _RATES}
+    # The threshold that sends about this share to the cloud: the value that so many others lie below. Some may go there at every threshold.
+    taus = {float(value) for rate in _RATES if np.isfinite(value := values[int(rate * len(values))])}
     rows = []
     for step in tau_steps(tuned.test, found.signal, [*taus, *(() if found.domains else (min(found.tau, 1.0),))]):
         own = not found.domains and step["tau"] == found.tau

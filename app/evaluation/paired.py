@@ -84,7 +84,7 @@ def _signals(
     found = {"auroc": [_auroc(rows, resamples, seed) for rows in judging]}
     if complete[0]:
         found["lift_at_rate"] = [_lift(rows, cloud_rate, resamples, seed) for rows in complete]
-    return {name: _side_by_side(*measured) for name, measured in found.items()}
+    return {"n": len(judging[0]), **{name: _side_by_side(*measured) for name, measured in found.items()}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def _routing(both: Table, report: Report) -> Figure:
     figure, (ax,) = new_figure(8, 5.8)
     banded = False
     for name in both.signals:
-        part = both.judging(name)
+        part = both.unseen(name)
         if not len(part):
             continue
         signal, correct, cloud_correct = part.signal[name], part.edge_correct[name], part.cloud_correct

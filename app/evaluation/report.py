@@ -91,7 +91,7 @@ def build_report(
             "domains": {name: {"tau": policy.tau_for(name, None), **draw.edge(table.of(name))} for name in table.domains},
         },
         **draw.routing(table),
-        "tau_steps": tau_steps(table.judging(signal.value), signal),
+        "tau_steps": tau_steps(table.unseen(signal.value), signal),
         "signals": {name: draw.signal(table, both, name) for name in table.signals},
         "buckets": buckets(table),
         "option_counts": option_counts(table, signal.value),
@@ -99,8 +99,8 @@ def build_report(
         **({"order_check": order_check} if order_check else {}),
         "costs": costs(base, draw.routed(base), prices or {}),
     }
-    if len(judging := both.judging(signal.value)):
-        report["other_signals"] = other_signals(judging, signal, taus_of(judging, policy), resamples=resamples, seed=seed)
+    if len(unseen := both.unseen(signal.value)):
+        report["other_signals"] = other_signals(unseen, signal, taus_of(unseen, policy), resamples=resamples, seed=seed)
     said = notes(records, table, draw.routed(table))
     if outside := left_out(table, "of the records"):
         said.append(f"{outside}.")
@@ -113,7 +113,10 @@ def build_report(
             policy.domains,
             held_out=None if table.held_out is None else len(table.judging(Signal.FITTED.value)),
         )
-    return report | {"recommendation": _recommendation(report) if len(both) else WITHOUT_CLOUD, "notes": said}
+    # What goes to the cloud for its number of options is no merit of the signal.
+    routed = both.rows(both.covered)
+    alone = report if routed.covered.all() and len(routed) == len(both) else draw.routing(routed) if len(routed) else None
+    return report | {"recommendation": _recommendation(alone) if len(both) and alone else WITHOUT_CLOUD, "notes": said}
 
 
 class _Draw:
@@ -153,10 +156,10 @@ class _Draw:
 
     def signal(self, table: Table, both: Table, name: str) -> dict[str, Any]:
         """The numbers of one signal, on the rows that may judge it."""
-        judging = both.judging(name)
+        unseen = both.unseen(name)
         return {
             **signal_quality(table.judging(name), name, resamples=self.resamples, seed=self.seed),
-            **(routing_quality(judging, name) if len(judging) else {}),
+            **(routing_quality(unseen, name) if len(unseen) else {}),
         }
 
 

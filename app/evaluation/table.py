@@ -11,7 +11,7 @@ from app.core.buckets import BUCKET_LABELS, mean_confidence, tempered
 from app.core.distribution import margin, most_probable, top_probability
 from app.core.errors import ConfigError
 from app.core.fitted import Logistic
-from app.core.option_range import OptionRange
+from app.core.option_numbers import OptionNumbers
 from app.core.verdict import STATED, Signal
 from app.data.records import Record
 from app.evaluation import statistics as st
@@ -30,13 +30,13 @@ class Table:
     Attributes:
         options: number of offered options.
         signal: the numbers that can be compared with tau, by name of the signal, in the order of `Signal`; those that every record has.
-            `NO_SIGNAL` for every question outside `option_range`.
+            `NO_SIGNAL` for every question outside `option_numbers`.
         edge_correct: whether the edge answer is correct, by name of the signal; the verbalized signal has the answer that decoding
             would write, the others the argmax of the marginal.
         cloud: 1 where the cloud is correct, 0 where it is wrong (an unparsable reply is), NaN where it was not asked or failed.
         records: the records themselves, for rarely used keys.
         held_out: whether a row had no part in fitting the model of the signal `fitted`; None where no row had a part, as far as is known.
-        option_range: numbers of options that the thresholds are for; None for all.
+        option_numbers: numbers of options that the thresholds are for; None for all.
     """
 
     domain: NDArray[np.str_]
@@ -46,7 +46,7 @@ class Table:
     cloud: st.Floats
     records: NDArray[np.object_]
     held_out: st.Flags | None = None
-    option_range: OptionRange | None = None
+    option_numbers: OptionNumbers | None = None
 
     def __len__(self) -> int:
         return len(self.domain)
@@ -66,7 +66,7 @@ class Table:
     @property
     def covered(self) -> st.Flags:
         """Whether the thresholds are for a question, by its number of options, `[n]`."""
-        return covered(self.options, self.option_range)
+        return covered(self.options, self.option_numbers)
 
     def with_cloud(self) -> "Table":
         """The rows that have a cloud answer too."""
@@ -105,23 +105,27 @@ class Table:
             self.cloud[chosen],
             self.records[chosen],
             None if self.held_out is None else self.held_out[chosen],
-            self.option_range,
+            self.option_numbers,
         )
 
     def judging(self, name: str) -> "Table":
         """The rows that may judge a signal: those that have it, and for `fitted` those of them that had no part in fitting it."""
-        may = self.covered if self.held_out is None or name != Signal.FITTED.value else self.covered & self.held_out
-        return self if may.all() else self.rows(may)
+        unseen = self.unseen(name)
+        return unseen if unseen.covered.all() else unseen.rows(unseen.covered)
 
-    def in_range(self, option_range: OptionRange) -> "Table":
+    def unseen(self, name: str) -> "Table":
+        """The rows that may judge what is routed by a signal: for `fitted` those that had no part in fitting it, for the others all."""
+        return self if self.held_out is None or name != Signal.FITTED.value else self.rows(self.held_out)
+
+    def with_numbers(self, option_numbers: OptionNumbers) -> "Table":
         """This table with thresholds for these numbers of options only: every other question has no signal."""
-        has = covered(self.options, option_range)
+        has = covered(self.options, option_numbers)
         return replace(
-            self, signal={name: np.where(has, values, NO_SIGNAL) for name, values in self.signal.items()}, option_range=option_range
+            self, signal={name: np.where(has, values, NO_SIGNAL) for name, values in self.signal.items()}, option_numbers=option_numbers
         )
 
     def with_fitted(self, values: st.Floats) -> "Table":
-        """This table with values of the signal `fitted`, `[n]`, of which those outside `option_range` are not used."""
+        """This table with values of the signal `fitted`, `[n]`, of which those outside `option_numbers` are not used."""
         name, answers = Signal.FITTED.value, self.edge_correct[Signal.TOP_PROBABILITY.value]
         found = np.where(self.covered, values, NO_SIGNAL)
         return replace(self, signal={**self.signal, name: found}, edge_correct={**self.edge_correct, name: answers})
@@ -132,11 +136,11 @@ class Table:
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def covered(options: st.Floats, option_range: OptionRange | None) -> st.Flags:
-    """Whether numbers of options are within a range, `[n]`; None holds every number."""
-    if option_range is None:
+def covered(options: st.Floats, option_numbers: OptionNumbers | None) -> st.Flags:
+    """Whether numbers of options are among some, `[n]`; None holds every number."""
+    if option_numbers is None:
         return np.ones(len(options), dtype=np.bool_)
-    return np.asarray((options >= option_range.fewest) & (options <= option_range.most), dtype=np.bool_)
+    return np.isin(options, option_numbers.numbers)
 
 
 def answered(records: Sequence[Record], *, cloud_needed: bool) -> list[Record]:
@@ -156,7 +160,7 @@ def to_table(
     cloud_needed: bool = True,
     fitted: Logistic | None = None,
     held_out: Collection[str] | None = None,
-    option_range: OptionRange | None = None,
+    option_numbers: OptionNumbers | None = None,
 ) -> Table:
     """Columns of the records that have an edge answer.
 
@@ -166,7 +170,7 @@ def to_table(
         cloud_needed: whether to leave out the records without a cloud answer.
         fitted: model of the signal `fitted`; without one the table does not have this signal.
         held_out: ids of the records that had no part in fitting this model; None where no record had a part.
-        option_range: numbers of options that the thresholds are for; None for all.
+        option_numbers: numbers of options that the thresholds are for; None for all.
 
     Raises:
         ConfigError: no record is left, or none of a domain where the cloud is needed; or a temperature is asked for and the
@@ -185,7 +189,7 @@ def to_table(
     greedy_correct = np.array([record["edge_answer"] == letter for record, letter in zip(whole, gold, strict=True)])
     given = [signal for signal in Signal if all(_has_signal(record, signal, fitted) for record in whole)]
     options = np.array([len(said) for said in answers], dtype=np.float64)
-    has = covered(options, option_range)
+    has = covered(options, option_numbers)
     return Table(
         domain=np.array([record["domain"] for record in whole]),
         options=options,
@@ -198,7 +202,7 @@ def to_table(
         ),
         records=np.array(whole, dtype=object),
         held_out=None if held_out is None else np.array([record["id"] in held_out for record in whole]),
-        option_range=option_range,
+        option_numbers=option_numbers,
     )
 
 

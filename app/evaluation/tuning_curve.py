@@ -76,7 +76,7 @@ def _kept(table: Table, signal: Signal, achieved: Achieved) -> Curve:
     order = np.argsort(-given.signal[signal.value], kind="stable")
     values, correct = given.signal[signal.value][order], np.cumsum(given.edge_correct[signal.value][order])
     ends = np.flatnonzero(np.append(values[1:] != values[:-1], True)) + 1
-    ends = ends[ends >= min(_FEWEST_KEPT, n)]
+    ends = ends[ends >= min(_FEWEST_KEPT, len(given))]
     # One point for each percent at most: an exact interval takes time.
     ends = np.unique(ends[np.searchsorted(ends, _RATES * n).clip(max=len(ends) - 1)])
     points = [

@@ -133,7 +133,7 @@ def build_policy(settings: Settings, calibration: Calibration | None = None, ide
         calibration.logistic,
         rule,
         calibration.prior,
-        calibration.option_range,
+        calibration.option_numbers,
     )
 
 
@@ -197,7 +197,7 @@ def routing_notes(settings: Settings, calibration: Calibration | None, identity:
             f"policy.tau {policy.tau:g} takes the place of the builtin calibration's {calibration.tau:.4g} and is compared with its signal, "
             f"'{calibration.signal}'; the estimates of the calibration hold for its own threshold only"
         )
-    if policy.calibration is not None and calibration.option_range is None:
+    if policy.calibration is not None and calibration.option_numbers is None:
         notes.append(
             "policy.calibration does not say how many options its questions had, as files of earlier versions do not: its thresholds are used for every "
             "number of options; calibrate again, so that other questions go to the cloud"

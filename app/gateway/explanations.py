@@ -71,8 +71,8 @@ def _sentence(outcome: Outcome) -> str:
         Reason.LOW_CONFIDENCE: f"The {words} was {value}, below {tau}, so the cloud was to answer",
         Reason.NO_SIGNAL: f"The edge model gave no {words} that could be compared with tau, so the cloud was to answer",
         Reason.NOT_CALIBRATED: (
-            f"The calibration is for questions with another number of options than {len(outcome.question.options)}, so nothing is known of its "
-            f"threshold here, and the cloud was to answer"
+            f"The calibration is not for questions with {len(outcome.question.options)} options, so there is no threshold for this one, and the cloud "
+            "was to answer"
         ),
         Reason.FORCED: f"The caller asked for the {decision.route.value}",
         Reason.EDGE_FAILED: "The edge model failed on the question, so the cloud was to answer",

@@ -108,7 +108,7 @@ def calibration_file(path, **changes):
     target = Target(kind="cloud_rate", value=0.5)
     found = calibrate(rows, target=target, signal=Signal.EXPECTED, today=date(2026, 1, 2), resamples=50).calibration
     cuts = {
-        "options": OptionCounts(fewest=2, most=26, n={4: 60}),
+        "options": OptionCounts(numbers=range(2, 27), n={2: 30, 26: 30}),
         "tau": 0.2,
         "temperature": 2.0,
         "domains": {"law": DomainThreshold(tau=0.95, n=30), "math": DomainThreshold(tau=1.0, n=30)},

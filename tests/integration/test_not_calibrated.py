@@ -21,7 +21,7 @@ def for_four(path):
         "tau": 0.0,
         "domains": {},
         "fitted": fitted_model(),
-        "options": OptionCounts(fewest=3, most=5, n={4: 90, 8: 1}),
+        "options": OptionCounts(numbers=(3, 4, 5), n={3: 90, 5: 90, 8: 1}),
     }
     write_calibration(path, read_calibration(path).model_copy(update=changes))
     return path
@@ -43,6 +43,6 @@ async def test_it_goes_to_the_cloud_whatever_tau_is_and_the_reply_says_why(tmp_p
     assert sent["degraded"] is not cloud
     assert (sent["route"], sent["reason"]) == (("cloud", "not_calibrated") if cloud else ("edge", "cloud_not_configured"))
     assert [result["reason"] for result in batch["results"]] == ["confident", sent["reason"]]
-    assert edge["calibration"]["options"] == {"fewest": 3, "most": 5, "n": {"4": 90, "8": 1}}
+    assert edge["calibration"]["options"] == {"numbers": [3, 4, 5], "n": {"3": 90, "5": 90, "8": 1}}
     if cloud:
         assert 'foggate_requests_total{reason="not_calibrated",route="cloud"}' in metrics

@@ -71,7 +71,7 @@ def test_signals_are_compared_at_a_common_cloud_rate(tmp_path):
     assert (same["difference"], same["difference_ci"]) == (0.0, None)
     text = render_comparison(compared)
     assert "at a cloud rate of 30 %" in text
-    assert "| (2) - (1) | 0.500 | 1.000 | 0.500 |" in text
+    assert "| (2) - (1) | 400 | 0.500 | 1.000 | 0.500 |" in text
 
 
 def test_other_questions_are_not_paired(tmp_path):

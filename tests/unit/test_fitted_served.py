@@ -81,11 +81,11 @@ def test_a_distribution_over_the_options_is_enough_for_a_model_that_needs_no_con
 def test_a_calibration_brings_its_model_and_no_threshold_changes_the_signal():
     found = calibration()
     assert build_policy(Settings(policy={"calibration": "c.json"}), found) == Policy(
-        0.6, Signal.FITTED, fitted=logistic(), options=found.option_range
+        0.6, Signal.FITTED, fitted=logistic(), options=found.option_numbers
     )
     for policy in ({"tau": 0.3}, {"domains": {"law": {"tau": 0.1}}}, {"calibration": "c.json", "tau": 0.3}):
         built = build_policy(Settings(policy=policy), found)
-        assert (built.signal, built.fitted, built.options) == (Signal.FITTED, logistic(), found.option_range)
+        assert (built.signal, built.fitted, built.options) == (Signal.FITTED, logistic(), found.option_numbers)
     assert build_policy(Settings(policy={"tau": 0.3}), SHIPPED).fitted is None
     assert routing_notes(Settings(policy={"calibration": "c.json"}), found) == []
 

@@ -24,7 +24,7 @@ TODAY = date(2026, 1, 2)
 
 
 # Every question of these tests has four options.
-NO_OTHERS = " Questions with more or fewer than 4 options go to the cloud."
+NO_OTHERS = " Questions with another number of options than 4 go to the cloud."
 
 
 def fitted(rows, kind, value, *, signal=Signal.EXPECTED, delta=None, per_domain=True, **kwargs):
