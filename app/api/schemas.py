@@ -151,7 +151,10 @@ class AnswerResponse(BaseModel):
     degraded: bool
     tau: float
     signal: Signal = Field(description="Name of the signal that is compared with tau.")
-    signal_value: float | None = Field(None, description="The signal itself; null where the edge failed or gives no such signal.")
+    signal_value: float | None = Field(
+        None,
+        description="The signal itself; null where the edge failed or gives no such signal, and where the calibration is not for so many options.",
+    )
     confidence: float | None = Field(description="The verbalized confidence; null where the edge failed or gives none.")
     expected_confidence: float | None = Field(description="Mean of the confidences; null where the edge failed or gives none.")
     edge: EdgePart | None
