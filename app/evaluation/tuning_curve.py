@@ -64,7 +64,13 @@ def curve_of(table: Table, signal: Signal, achieved: Achieved, *, seed: int) -> 
     values, edge, cloud = both.signal[signal.value], both.edge_correct[signal.value], both.cloud_correct
     curve = st.routing_curve(values, edge, cloud)
     drawn = st.bootstrap_routing(values, edge, cloud, _RATES, resamples=_RESAMPLES, seed=seed)
-    points = [CurvePoint(rate, st.accuracy_at(curve, rate), st.interval(drawn[:, column])) for column, rate in enumerate(_RATES.tolist())]
+    # Lower rates are reached by no threshold.
+    lowest = float((~both.covered).mean())
+    points = [
+        CurvePoint(rate, st.accuracy_at(curve, rate), st.interval(drawn[:, column]))
+        for column, rate in enumerate(_RATES.tolist())
+        if rate >= lowest
+    ]
     chosen = None if achieved.accuracy is None else CurvePoint(achieved.cloud_rate, achieved.accuracy, achieved.accuracy_ci)
     ends = (float(edge.mean()), float(cloud.mean()))
     return Curve(len(both), "edge and cloud together", tuple(points), chosen, achieved.cloud_rate_ci, ends)

@@ -391,3 +391,10 @@ def test_a_page_is_drawn_of_few_covered_questions(few):
     curve = curve_of(table, Signal.MARGIN, achieved, seed=0)
     assert all(point.cloud_rate >= 30 / (30 + few) for point in curve.points)
     assert curve.points
+
+
+def test_the_curve_of_edge_and_cloud_begins_where_a_threshold_can_reach():
+    table = to_table(mixed(1, 19, k4=60, k10=20)).with_numbers(OptionNumbers((4,)))
+    curve = curve_of(table, Signal.MARGIN, Judge(Signal.MARGIN, RATE, 20, 0).judge(table, 0.5), seed=0)
+    assert curve.points[0].cloud_rate == 0.25
+    assert curve.points[-1].cloud_rate == 1

@@ -92,7 +92,11 @@ def test_a_tau_replaces_the_domain_thresholds_of_the_builtin_calibration_too():
         ({"signal": "verbalized"}, None, ["the builtin model's calibration is not used"]),
         ({"signal": "verbalized", "tau": 0.5}, None, []),
         ({"calibration": "c.json"}, SHIPPED, ["policy.calibration does not say how many options"]),
-        ({"calibration": "c.json", "tau": 0.5}, SHIPPED, ["policy.tau 0.5 has no effect", "policy.calibration does not say how many options"]),
+        (
+            {"calibration": "c.json", "tau": 0.5},
+            SHIPPED,
+            ["policy.tau 0.5 has no effect", "policy.calibration does not say how many options"],
+        ),
         ({"domains": {"law": {"tau": 0.5}}}, SHIPPED, ["the thresholds of policy.domains are compared with the calibration's signal"]),
         ({"domains": {"law": {"tau": 0.5}}, "signal": SHIPPED.signal}, SHIPPED, []),
         ({"domains": {"law": {"tau": 0.5}}, "tau": 0.5}, SHIPPED, ["policy.tau 0.5 takes the place", "the thresholds of policy.domains"]),
