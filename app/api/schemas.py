@@ -153,7 +153,7 @@ class AnswerResponse(BaseModel):
     signal: Signal = Field(description="Name of the signal that is compared with tau.")
     signal_value: float | None = Field(
         None,
-        description="The signal itself; null where the edge failed or gives no such signal, and where the calibration is not for so many options.",
+        description="The signal itself; null where the edge failed or gives no such signal, and where the calibration is not for this number of options (unless the route is forced).",
     )
     confidence: float | None = Field(description="The verbalized confidence; null where the edge failed or gives none.")
     expected_confidence: float | None = Field(description="Mean of the confidences; null where the edge failed or gives none.")

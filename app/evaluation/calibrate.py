@@ -22,19 +22,14 @@ from app.evaluation.choose_signal import ChosenSignal
 from app.evaluation.curve import curve_of
 from app.evaluation.groups import Groups, group, scope
 from app.evaluation.judge import Judge
-from app.evaluation.options_covered import check_halves, counts_of, left_out, within
+from app.evaluation.options_covered import counts_of, left_out, within
 from app.evaluation.permuted import reread, reread_share, rule_of
-from app.evaluation.recommend import WITHOUT_CLOUD, recommend
+from app.evaluation.recommend import WITHOUT_CLOUD, WITHOUT_COVERED, recommend
 from app.evaluation.signals import Quality, quality_of
+from app.evaluation.sizes import FEWEST, check_sizes, regrouped
 from app.evaluation.split import fingerprint_of, halves
 from app.evaluation.table import Table, has_cloud, to_table
 from app.evaluation.temperature import calibration_errors, fit_temperature
-
-_HALVES = 2
-# Questions of a half that choose, and those of the other half that check, a threshold for a cloud rate or an accuracy. With
-# fewer, a single question moves a rate by more than five points, and the interval of a rate is more than 45 points wide. The
-# promise of an edge error has no such bound: its test is exact for any number of questions, and refuses too few by itself.
-FEWEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +105,12 @@ def calibrate(
     if signal not in {None, Signal.FITTED}:
         plain.check_signal(signal)
     fit_rows, test_rows = halves(len(plain), seed)
-    _check_sizes(len(plain), target, min_domain)
+    check_sizes(len(plain), target, min_domain)
     groups = group(plain.rows(fit_rows), plain.domains, per_domain=target.per_domain, min_domain=min_domain)
     proposing = groups.proposing(plain.rows(fit_rows), seed)
     # The questions that test the promise of an edge error must have had no part in any choice before: of a prior, a signal, a model, a temperature.
     plain, fitted_on = within(plain, fit_rows[proposing] if target.kind == "edge_error" else fit_rows)
-    check_halves(plain, test_rows)
+    groups = regrouped(groups, plain, (fit_rows, test_rows), target, min_domain)
     reading = choose_reading(
         plain, fitted_on, wanted=signal, keep_fitted=keep_fitted, seed=seed, prior=letter_prior, reread=permutation_band is not None
     )
@@ -165,7 +160,9 @@ def calibrate(
         achieved_shared=judge.judge(test.rows(groups.shared(test)), shared.tau) if groups.own else None,
         scope=scope(groups, target, table.option_numbers, shared_missed=shared.missed is not None),
         # What goes to the cloud for its number of options is no merit of the signal.
-        recommendation=_recommendation(judge.judge(test.rows(test.covered), taus[test.covered]) or achieved),
+        recommendation=_recommendation(
+            judge.judge(test.rows(test.covered), taus[test.covered]) or achieved, cloud=bool(test.cloud_known.any())
+        ),
         n_fit=len(fit),
         n_test=len(test),
         seed=seed,
@@ -213,37 +210,21 @@ def _model(chosen: ChosenSignal, signals: Mapping[str, Quality]) -> FittedModel 
     )
 
 
-def _check_sizes(n: int, target: Target, min_domain: int) -> None:
-    """Refuse to choose a threshold on a handful of questions. Raises ConfigError."""
-    if target.kind == "edge_error":
-        if n < _HALVES:
-            raise ConfigError("one record cannot be split into a half to fit and a half to test")
-        return
-    if n < _HALVES * FEWEST:
-        answers = "both answers" if target.kind == "accuracy" else "an edge answer"
-        raise ConfigError(
-            f"{questions(n)} with {answers} {'is' if n == 1 else 'are'} too few to choose a threshold: {FEWEST} are needed to choose it and "
-            f"{FEWEST} others to check it, {_HALVES * FEWEST} in all; collect more"
-        )
-    if target.per_domain and min_domain < FEWEST:
-        raise ConfigError(f"--min-domain {min_domain} is too small: a threshold of a domain is chosen on {FEWEST} questions at least")
-
-
 def _choose_shared(chooser: Chooser, fit: Table, proposing: np.ndarray, groups: Groups) -> Choice:
     """The threshold of every question whose domain has none of its own; raises ConfigError only where no domain has one."""
     rows = groups.shared(fit)
     if not groups.own:
         return Choice(chooser.choose(fit.rows(rows), proposing[rows], groups.where))
-    n = int(rows.sum())
+    n = int((rows & fit.covered).sum())
     if n >= FEWEST or chooser.target.kind == "edge_error":
         return chooser.attempt(fit.rows(rows), proposing[rows], groups.where)
     missed = f"the fit half holds {questions(n)} of {groups.where}, and {FEWEST} are needed"
     return Choice(chooser.attempt(fit, proposing, "all domains together").tau, missed, "the threshold of all domains together")
 
 
-def _recommendation(achieved: Achieved) -> str:
+def _recommendation(achieved: Achieved, *, cloud: bool) -> str:
     if achieved.lift is None:
-        return WITHOUT_CLOUD
+        return WITHOUT_COVERED if cloud else WITHOUT_CLOUD
     n = achieved.n if achieved.n_cloud is None else achieved.n_cloud
     return recommend(n=n, cloud_rate=achieved.cloud_rate, lift=achieved.lift, lift_ci=achieved.lift_ci)
 

@@ -130,8 +130,8 @@ def note(
     made_here = calibration.data_fingerprint in fingerprints
     if made_here and held_out is not None:
         said.append(
-            f"The quality of the fitted probability, and its comparison with other signals, are measured on the n = {held_out} questions that had no "
-            "part in fitting it; the quality of the other signals on all questions that the calibration is for."
+            f"The quality of the fitted probability is measured on the n = {held_out} questions that had no part in fitting it, as is its comparison with "
+            "other signals (with those of them that go to the cloud for their number of options); the quality of the other signals on all questions that the calibration is for."
         )
     if made_here:
         said.append(

@@ -98,7 +98,7 @@ class Chooser:
         missed = (
             f"a cloud rate of {self.target.value:g} cannot be reached for {where} with the {self.signal.words}; "
             f"the best is {rates[best]:.3f}, reachable are {listed(rates)}"
-            + ("; every other --signal reaches every rate" if self.signal is Signal.VERBALIZED else "")
+            + ("; every other --signal reaches every rate" if self.signal is Signal.VERBALIZED and table.covered.all() else "")
             + _sent_in_any_case(table)
         )
         return Choice(float(thresholds[best]), missed)
@@ -109,7 +109,9 @@ def _sent_in_any_case(table: Table) -> str:
     if not outside:
         return ""
     goes = "goes" if outside == 1 else "go"
-    return f"; {questions(outside)} of {len(table)} with another number of options than {table.option_numbers} {goes} to the cloud in any case, because the data hold few like it"
+    return (
+        f"; {questions(outside)} of {len(table)} with another number of options than {table.option_numbers} {goes} to the cloud in any case"
+    )
 
 
 def _needed(max_error: float, delta: float) -> str:

@@ -13,16 +13,16 @@ from app.evaluation.table import Table
 # So many of the questions that choose are needed, for a single question with ten options is no evidence for all of them. Of fewer than a hundred it is
 # a tenth, of fewer than thirty three, so that few are left out.
 FEWEST, _TENTH, _LEAST = 10, 10, 3
-# Questions with up to twice as many options, and with half as many or more, are near: five lies between four and ten, and ten does not lie between two
-# and twenty-six.
-_NEAR = 2
+# Questions with up to half as many options more, and those with two thirds as many or more, are near: three lies between two and four, and five does not
+# lie between four and ten.
+_NEAR = 1.5
 
 
 def numbers_of(options: st.Floats) -> OptionNumbers | None:
     """The numbers of options with enough questions; None where there is none.
 
-    A number has enough where so many questions have as many options or fewer, down to half, and so many as many or more, up to twice: its own
-    questions count on both sides.
+    A number has enough where so many questions have as many options or fewer, down to two thirds, and so many as many or more, up to one and a half
+    times: its own questions count on both sides.
 
     Args:
         options: `[n]`, number of options of the questions that choose, at least one.
@@ -84,7 +84,7 @@ def counts_of(table: Table) -> OptionCounts | None:
 
 
 def left_out(
-    table: Table, what: str, then: str = "they go to the cloud, and the quality of the signals is measured on the others"
+    table: Table, what: str, then: str = "they go to the cloud, and the signals and the recommendation are judged on the others"
 ) -> str | None:
     """A sentence about the questions that the thresholds of a table are not for; None where there is none.
 

@@ -44,7 +44,7 @@ def paired(
         "n_cloud": len(whole),
         **_differences(every, _edge, ("edge",), resamples, seed),
         **(_differences(complete, _system, ("system", "lift"), resamples, seed) if whole else {}),
-        "signals": _signals(judging, complete, cloud_rate, resamples, seed) if given else None,
+        "signals": _signals(judging, complete, cloud_rate, resamples, seed) if known else None,
     }
 
 
@@ -81,7 +81,7 @@ def _signals(
     At a cloud rate, questions without a signal are the first to go to the cloud, as they do in a gateway.
     The same seed draws the same questions for both. Where an AUROC is not defined, it and the difference are None.
     """
-    found = {"auroc": [_auroc(rows, resamples, seed) for rows in judging]}
+    found = {"auroc": [_auroc(rows, resamples, seed) for rows in judging]} if judging[0] else {}
     if complete[0]:
         found["lift_at_rate"] = [_lift(rows, cloud_rate, resamples, seed) for rows in complete]
     return {"n": len(judging[0]), **{name: _side_by_side(*measured) for name, measured in found.items()}}

@@ -15,6 +15,7 @@ _LARGEST_SPREAD = 0.5
 _FEWEST = 30
 
 WITHOUT_CLOUD = "The records hold no cloud answers, so the gain from routing is unknown."
+WITHOUT_COVERED = "No question that the thresholds are for has a cloud answer, so the gain from routing is unknown."
 
 
 def recommend(*, n: int, cloud_rate: float, lift: float, lift_ci: Sequence[float] | None) -> str:

@@ -21,7 +21,7 @@ from app.evaluation.notes import notes
 from app.evaluation.options_covered import left_out
 from app.evaluation.order import flip_rates
 from app.evaluation.protocols import protocols
-from app.evaluation.recommend import WITHOUT_CLOUD, recommend
+from app.evaluation.recommend import WITHOUT_CLOUD, WITHOUT_COVERED, recommend
 from app.evaluation.routing import Row, chance, edge_row, macro_row, routing_row, unrouted_row
 from app.evaluation.signals import buckets, option_counts, other_signals, routing_quality, signal_quality
 from app.evaluation.split import fingerprint_of
@@ -116,7 +116,8 @@ def build_report(
     # What goes to the cloud for its number of options is no merit of the signal.
     routed = both.rows(both.covered)
     alone = report if routed.covered.all() and len(routed) == len(both) else draw.routing(routed) if len(routed) else None
-    return report | {"recommendation": _recommendation(alone) if len(both) and alone else WITHOUT_CLOUD, "notes": said}
+    without = WITHOUT_COVERED if len(both) else WITHOUT_CLOUD
+    return report | {"recommendation": _recommendation(alone) if len(both) and alone else without, "notes": said}
 
 
 class _Draw:

@@ -9,9 +9,9 @@ from app.core.errors import ConfigError
 from app.data.calibration import Calibration
 from app.data.records import Record
 from app.data.target import Target
-from app.evaluation.calibrate import FEWEST
 from app.evaluation.cells import interval, percent, questions
 from app.evaluation.risk import answers_needed, share_interval
+from app.evaluation.sizes import FEWEST
 from app.evaluation.split import halves
 from app.evaluation.table import has_cloud, to_table
 

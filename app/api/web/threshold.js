@@ -69,7 +69,7 @@ const Curve = ({curve, gateway}) => {
   return html`<section class="card"><h2>${what}, by cloud rate</h2>
     <p class="note">One threshold for all ${count(curve.n)} questions of the test half, which chose no threshold. ${withCloud && curve.n_cloud < curve.n ? `Accuracy: on the ${count(curve.n_cloud)} with a cloud answer. ` : ""}Shaded: exact 95 % intervals.</p>
     <${Legend} entries=${[["accuracy", "accent"], ["where the gateway stands", "line-plain"], ["the tau below", "line-cloud"]]} />
-    <${Chart} height=${260} label=${`${what} against the cloud rate: ${percent(value(points[0]))} with nothing sent to the cloud, ${percent(value(stands))} where the gateway stands, at a cloud rate of ${percent(stands.cloud_rate)}`}
+    <${Chart} height=${260} label=${`${what} against the cloud rate: ${percent(value(points[0]))} at a cloud rate of ${percent(points[0].cloud_rate)}, ${percent(value(stands))} where the gateway stands, at a cloud rate of ${percent(stands.cloud_rate)}`}
       data=${[points.map(point => point.cloud_rate), points.map(high), points.map(low), points.map(value)]}
       x=${{range: () => [0, 1], values: (_, ticks) => ticks.map(tick => percent(tick, 0))}}
       y=${{range: () => range, values: (_, ticks) => ticks.map(tick => percent(tick, 0))}}
