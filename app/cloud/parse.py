@@ -26,6 +26,8 @@ _PLAIN = re.compile(r"\s{0,4}Final answer: ([A-Z])\.?\s{0,4}")
 # At most two letters, no digit, and any signs.
 _LIKE_A_LETTER = re.compile(r"(?:[\W_]*+[^\W\d_]){0,2}[\W_]*+")
 _ANSWER = re.compile("answer", re.IGNORECASE)
+# A command of LaTeX, around what it shows: `\boxed{B}` is a letter to the reader.
+_COMMAND = re.compile(r"\\[A-Za-z]+")
 
 _NEGATED = re.compile(
     r"(?<![\w'’-])(?:option |choice |answer )?[*(]{0,3}([A-Z])[)*]{0,3} (?:is|was|cannot|can['’]t|isn['’]t)(?: clearly| definitely| also)? ?"
@@ -77,7 +79,8 @@ def plain_letter(answer: str, question: Question) -> str | None:
     found = _PLAIN.fullmatch(answer)
     if found is None or found[1] not in question.letters:
         return None
-    return None if any(_LIKE_A_LETTER.fullmatch(option) or _ANSWER.search(option) for option in question.options) else found[1]
+    shown = (_COMMAND.sub("", option) if "\\" in option else option for option in question.options)
+    return None if any(_LIKE_A_LETTER.fullmatch(option) or _ANSWER.search(option) for option in shown) else found[1]
 
 
 def _read(text: str, values: Values, *, cut: bool) -> str | None:

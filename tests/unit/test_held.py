@@ -130,10 +130,10 @@ def test_a_damaged_old_file_is_one_sentence(tmp_path, damage):
         read_calibration(old_file(tmp_path / "c.json", **damage))
 
 
-def test_what_is_written_is_version_2_and_is_read_back_whole(tmp_path):
+def test_what_is_written_is_of_version_4_and_is_read_back_whole(tmp_path):
     found = fitted(flat({"law": 300, "art": 30}, {"law": 10**9, "art": 2}), "edge_error", 0.2, delta=0.1).calibration
     write_calibration(tmp_path / "c.json", found)
-    assert json.loads((tmp_path / "c.json").read_text())["version"] == 2
+    assert json.loads((tmp_path / "c.json").read_text())["version"] == 4
     assert read_calibration(tmp_path / "c.json") == found
     shown = found.summary()
     assert (shown["tau"], shown["pooled"], shown["scope"], shown["achieved_shared"]["n"]) == (1.01, ["art"], found.scope, 30)

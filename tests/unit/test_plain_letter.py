@@ -1,7 +1,7 @@
 """The quick way for a reply in the very form that was asked for reads what the whole reader reads, or leaves the reply to it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.cloud.parse import _read, plain_letter
@@ -19,6 +19,8 @@ NEAR = st.sampled_from(
 OPTION = NEAR | st.text(min_size=1, max_size=12)
 
 
+@example(["\\boxed{B}", "Option B"], "B", "", "")
+@example(["\\mathrm{B}", "Option B"], "B", ".", "")
 @given(
     st.lists(OPTION, min_size=2, max_size=6, unique=True),
     st.sampled_from("ABCDEF"),
@@ -47,6 +49,9 @@ def test_every_other_reply_is_left_to_the_reader(reply):
     assert plain_letter(reply, Question("Which?", CITIES)) is None
 
 
-@pytest.mark.parametrize("option", ["B", "(C)", "**d**", "В", "AB", "Final answer: B", "No answer"])
+@pytest.mark.parametrize(
+    "option",
+    ["B", "(C)", "**d**", "В", "AB", "Final answer: B", "No answer", "\\boxed{B}", "\\fbox{C}", "$\\mathrm{B}$", "\\text{\\textbf{B}}"],
+)
 def test_a_question_whose_option_could_be_taken_for_a_letter_or_an_answer_is_left_to_the_reader(option):
     assert plain_letter("Final answer: B", Question("Which?", (*CITIES, option))) is None
