@@ -11,7 +11,7 @@ from app.evaluation.cells import share
 from app.evaluation.risk import share_interval
 from app.evaluation.table import Table
 
-# Thresholds that people try first. At 0 everything is kept, which is the edge alone.
+# Thresholds that people try first. At 0 every answer with a signal is kept.
 TAUS = tuple(step / 10 for step in range(1, 11))
 
 
