@@ -115,7 +115,7 @@ def build_report(
         )
     # What goes to the cloud for its number of options is no merit of the signal.
     routed = both.rows(both.covered)
-    alone = report if routed.covered.all() and len(routed) == len(both) else draw.routing(routed) if len(routed) else None
+    alone = report if len(routed) == len(both) else draw.routing(routed) if len(routed) else None
     without = WITHOUT_COVERED if len(both) else WITHOUT_CLOUD
     return report | {"recommendation": _recommendation(alone) if len(both) and alone else without, "notes": said}
 
